@@ -1,0 +1,116 @@
+"""The folder of one run: its config, events, checkpoints, rollouts, log. The only module that knows the names in it.
+
+    config.json      the stage's config, frozen
+    events.jsonl     numbered events of all attempts
+    stage.log        standard output and error of the stage
+    checkpoints/     step-000100/ (complete, or not there)
+    rollouts/        train-000100.parquet, sampled-000100.parquet, ...
+    evaluations/     step-000100.parquet: one row for each position
+    positions/       train.parquet, validation.parquet (stage filter)
+    lock             held by the process that runs the stage
+
+Loads without torch and numpy.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rpt_core.config import STAGES, StageConfig
+from rpt_core.errors import UserError
+
+PARTIAL_SUFFIX = ".partial"
+"""Ends the name of whatever is not complete yet; completing is one rename."""
+_STEP = re.compile(r"step-(\d{6,})$")
+
+
+class RunDir:
+    """Paths in a run's folder. Making the object creates nothing; `create` does."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.events = self.path / "events.jsonl"
+        self.log = self.path / "stage.log"
+        self.checkpoints = self.path / "checkpoints"
+        self.rollouts = self.path / "rollouts"
+        self.evaluations = self.path / "evaluations"
+        self.positions = self.path / "positions"
+
+    def create(self, config: StageConfig) -> None:
+        """Make the folder and write the config, whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.config, config.model_dump_json(indent=2).encode())
+
+    def read_config(self, stage: str) -> StageConfig:
+        """The validated config. Raises UserError when it is missing, and pydantic's error when it is wrong."""
+        if stage not in STAGES:
+            raise UserError(f"There is no stage {stage!r}. The stages are: {', '.join(STAGES)}.")
+        if not self.config.exists():
+            raise UserError(f"{self.config} does not exist. Write the stage's config there as JSON and start again.")
+        return STAGES[stage].model_validate_json(self.config.read_bytes())
+
+    def rollout_shard(self, kind: str, step: int) -> Path:
+        """Parquet file of one step's rollouts; kind is train, sampled or greedy."""
+        return self.rollouts / f"{kind}-{step:06d}.parquet"
+
+    def evaluation(self, step: int) -> Path:
+        """Parquet file of the per-position outcomes of one evaluation."""
+        return self.evaluations / f"step-{step:06d}.parquet"
+
+    def checkpoint(self, step: int) -> Path:
+        """Folder of one checkpoint."""
+        return self.checkpoints / f"step-{step:06d}"
+
+    def checkpoint_steps(self) -> list[int]:
+        """Steps of the complete checkpoints, oldest first."""
+        if not self.checkpoints.is_dir():
+            return []
+        matches = (_STEP.fullmatch(entry.name) for entry in self.checkpoints.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
+
+    def newest_checkpoint(self) -> Path | None:
+        """Folder of the newest complete checkpoint, or None."""
+        steps = self.checkpoint_steps()
+        return self.checkpoint(steps[-1]) if steps else None
+
+    def relative(self, path: Path) -> str:
+        """A path as events name it: below the run's folder, with forward slashes."""
+        return path.relative_to(self.path).as_posix()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run's lock, so that two processes never write one run. Raises UserError when it is taken."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"Another process is running {self.path}. Wait for it or stop it first.") from None
+            yield
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old one or the whole new one, even after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file."""
+    data = json.loads(path.read_bytes())
+    if not isinstance(data, dict):
+        raise UserError(f"{path} does not hold a JSON object.")
+    return data

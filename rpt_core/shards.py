@@ -1,0 +1,111 @@
+"""Rollouts on disk: zstd Parquet, row groups of 256, one file for each step and kind. Loads without torch.
+
+In: `RolloutRow`s written by a stage. Out: the same rows, all metadata of a shard or one row with its full text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rpt_core.run_dir import PARTIAL_SUFFIX
+
+ROW_GROUP_ROWS = 256
+"""Reading one row decodes one group; at 256 rows that is about 3 ms."""
+
+
+@dataclass(frozen=True)
+class RolloutRow:
+    """One sampled response with its verdict. Byte strings are bytes of UTF-8 text, possibly cut inside a character."""
+
+    step: int
+    group: int
+    """Number of the problem within the step."""
+    sample: int
+    """Number of the response within the group."""
+    document: str
+    position: int
+    """Index of the predicted token in the document."""
+    entropy_nats: float
+    prompt: str
+    """Rendered prompt, special tokens included."""
+    response: str
+    prediction: bytes | None
+    """Content of the box; None without a closed box."""
+    completion: bytes
+    boundaries: list[int]
+    """Cumulative byte lengths of the completion's tokens."""
+    reward: float
+    reason: str
+    mismatch_byte: int | None
+    """First byte of the prediction that differs from the completion."""
+    finish_reason: str
+    """`stop` (end token) or `length` (cut by the limit)."""
+    prompt_tokens: int
+    response_tokens: int
+    mean_log_prob: float | None
+    advantage: float | None
+
+
+SCHEMA = pa.schema(
+    [
+        ("step", pa.int32()),
+        ("group", pa.int32()),
+        ("sample", pa.int32()),
+        ("document", pa.string()),
+        ("position", pa.int32()),
+        ("entropy_nats", pa.float32()),
+        ("prompt", pa.string()),
+        ("response", pa.string()),
+        ("prediction", pa.binary()),
+        ("completion", pa.binary()),
+        ("boundaries", pa.list_(pa.int32())),
+        ("reward", pa.float32()),
+        ("reason", pa.string()),
+        ("mismatch_byte", pa.int32()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("response_tokens", pa.int32()),
+        ("mean_log_prob", pa.float32()),
+        ("advantage", pa.float32()),
+    ]
+)
+_NAMES = [field.name for field in fields(RolloutRow)]
+
+
+def write_rollouts(path: Path, rows: Sequence[RolloutRow]) -> None:
+    """Write a shard, whole or not at all; an older shard of that name is replaced."""
+    write_table(path, pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA))
+
+
+def read_rollouts(path: Path) -> Iterator[RolloutRow]:
+    """All rows of a shard in order, one row group in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield from (_row(record) for record in file.read_row_group(group, columns=_NAMES).to_pylist())
+
+
+def read_rollout(path: Path, index: int) -> RolloutRow:
+    """The row at an index of a shard. Raises IndexError when there is none."""
+    with pq.ParquetFile(path) as file:
+        if not 0 <= index < file.metadata.num_rows:
+            raise IndexError(f"{path.name} has {file.metadata.num_rows} rows, no row {index}")
+        table = file.read_row_group(index // ROW_GROUP_ROWS, columns=_NAMES)
+        return _row(table.slice(index % ROW_GROUP_ROWS, 1).to_pylist()[0])
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write any table as zstd Parquet by way of a partial file and one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    pq.write_table(table, partial, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    partial.replace(path)
+
+
+def _row(record: dict[str, Any]) -> RolloutRow:
+    return RolloutRow(**record)

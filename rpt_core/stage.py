@@ -1,0 +1,98 @@
+"""What every stage gets: its run folder, its event log, and word of a request to stop. Runs one stage to its end.
+
+In: a stage's name, a run folder with a config. Out: an exit code, events, files in the run folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import traceback
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from pydantic import ValidationError
+
+from rpt_core.errors import UserError
+from rpt_core.events import EventLog, EventType, read_events
+from rpt_core.run_dir import RunDir
+
+EXIT_FINISHED = 0
+EXIT_BUG = 1
+EXIT_FAILED = 2
+EXIT_STOPPED = 3
+
+_MODULES = {
+    "filter": "rpt_core.token_filter",
+    "ntp": "rpt_core.train.ntp",
+    "sft": "rpt_core.train.sft",
+    "rpt": "rpt_core.train.rpt",
+    "evaluate": "rpt_core.evaluation.next_token",
+}
+"""Each module has `run(config, context) -> dict`: the result for the `finished` event. Imported only when needed."""
+
+
+class StopRequested(Exception):
+    """A stage raises this once its checkpoint is written, after `context.stop_requested` became true."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"stopped at step {step}")
+        self.step = step
+
+
+@dataclass
+class StageContext:
+    """A stage's surroundings. A stage looks at `stop_requested` at least once a step."""
+
+    run: RunDir
+    log: EventLog
+    stop_requested: bool = field(default=False)
+
+    def request_stop(self, signum: int = signal.SIGTERM, frame: FrameType | None = None) -> None:
+        """Signal handler: ask the stage to stop at the next step."""
+        self.stop_requested = True
+
+    def progress(self, step: int, total_steps: int | None, what: str) -> None:
+        """Say where the stage is."""
+        self.log.emit(EventType.PROGRESS, step=step, total_steps=total_steps, what=what)
+
+    def started(self, start_step: int, total_steps: int | None) -> None:
+        """Say from which step the stage goes on. Called once, before any other event."""
+        self.log.emit(EventType.STARTED, start_step=start_step, total_steps=total_steps)
+
+
+def run_stage(stage: str, run: RunDir, attempt: int | None = None) -> int:
+    """Run a stage in this process and return its exit code; TERM and INT stop it cleanly."""
+    try:
+        with run.locked():
+            config = run.read_config(stage)
+            with EventLog(run.events, attempt or _next_attempt(run)) as log:
+                return _run(stage, config, StageContext(run, log))
+    except (UserError, ValidationError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _run(stage: str, config: Any, context: StageContext) -> int:
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, context.request_stop)
+    try:
+        result = importlib.import_module(_MODULES[stage]).run(config, context)
+    except StopRequested as stop:
+        context.log.emit(EventType.STOPPED, step=stop.step)
+        return EXIT_STOPPED
+    except UserError as error:
+        context.log.emit(EventType.FAILED, message=str(error))
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except Exception:
+        traceback.print_exc()
+        return EXIT_BUG
+    context.log.emit(EventType.FINISHED, result=result)
+    return EXIT_FINISHED
+
+
+def _next_attempt(run: RunDir) -> int:
+    return max((event.attempt for event in read_events(run.events)), default=0) + 1
