@@ -1,0 +1,13 @@
+"""Django's command line. `platform/` is appended, so that the standard library's `platform` module stays the first."""
+
+import os
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    root = Path(__file__).resolve().parent
+    sys.path.append(str(root / "platform"))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)

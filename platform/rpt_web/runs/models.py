@@ -1,0 +1,151 @@
+"""What was asked and how it goes: experiments, runs, their events, metrics and checkpoints.
+
+Only `runs.services` changes `Run.status`; only `workers.recorder` writes the rows that follow from events.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+
+
+class Status(models.TextChoices):
+    """The states of a run."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+    LOST = "lost", "Lost"
+
+
+ACTIVE = (Status.QUEUED, Status.RUNNING)
+FINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.LOST)
+
+
+class Experiment(models.Model):
+    """Runs that belong together."""
+
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    preset = models.CharField(max_length=50, blank=True)
+    seed = models.IntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Run(models.Model):
+    """One stage, once. `attempt` is the fencing token: a claim raises it, and older attempts may not write."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="runs")
+    name = models.CharField(max_length=100)
+    title = models.CharField(max_length=200, blank=True)
+    stage = models.CharField(max_length=20)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    config = models.JSONField()
+    seed = models.IntegerField(default=0)
+    code_version = models.CharField(max_length=100)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    attempt = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField(default=3)
+    worker = models.CharField(max_length=200, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    dispatched_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    step = models.PositiveIntegerField(null=True, blank=True)
+    total_steps = models.PositiveIntegerField(null=True, blank=True)
+    progress = models.CharField(max_length=200, blank=True)
+    flops = models.FloatField(null=True, blank=True)
+    result = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True)
+    log_tail = models.TextField(blank=True)
+    exit_code = models.IntegerField(null=True, blank=True)
+    recorded_seq = models.BigIntegerField(default=0)
+    recorded_offset = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["experiment", "name"], name="run_name_once_per_experiment")]
+        indexes = [models.Index(fields=["status", "lease_until"], name="run_status_lease")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.stage})"
+
+    @property
+    def directory(self) -> Path:
+        """The run's folder on disk."""
+        return settings.RPT_DATA_DIR / "runs" / str(self.pk)
+
+    @property
+    def is_active(self) -> bool:
+        """Queued or running."""
+        return self.status in ACTIVE
+
+
+class RunEvent(models.Model):
+    """One event of a run as the stage wrote it (metrics, progress and rollouts have rows of their own)."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    attempt = models.PositiveIntegerField()
+    seq = models.BigIntegerField()
+    time = models.DateTimeField()
+    type = models.CharField(max_length=20)
+    data = models.JSONField()
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="event_seq_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.seq} {self.type}"
+
+
+class StepMetrics(models.Model):
+    """All metrics of one step: the stored roll-up that charts read."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metrics")
+    attempt = models.PositiveIntegerField()
+    step = models.PositiveIntegerField()
+    time = models.DateTimeField()
+    flops = models.FloatField(null=True, blank=True)
+    values = models.JSONField()
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [models.UniqueConstraint(fields=["run", "step"], name="metrics_step_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} step {self.step}"
+
+
+class Checkpoint(models.Model):
+    """A complete checkpoint on disk."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="checkpoints")
+    attempt = models.PositiveIntegerField()
+    step = models.PositiveIntegerField()
+    path = models.CharField(max_length=300)
+    bytes = models.BigIntegerField()
+    flops = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [models.UniqueConstraint(fields=["run", "step"], name="checkpoint_step_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} step {self.step}"

@@ -1,0 +1,197 @@
+"""All settings, read from the environment. A bad value stops the start and is named with what is allowed.
+
+RPT_DATA_DIR      folder of everything the platform keeps (default: ./data)
+DATABASE_URL      postgresql://user:password@host:port/name (default: the embedded server in the data folder)
+REDIS_URL         redis://..., rediss://... or unix://... (default: the embedded server in the data folder)
+RPT_DEBUG         yes or no (default: no)
+RPT_ALLOWED_HOSTS comma-separated host names (default: localhost,127.0.0.1,[::1])
+RPT_HTTPS         yes when served over HTTPS behind a proxy: secure cookies, HSTS (default: no)
+RPT_LEASE_SECONDS how long a silent worker keeps its run (default: 60)
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from rpt_web.supervisor import paths
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def read_bool(name: str, default: bool) -> bool:
+    """yes or no from the environment."""
+    value = os.environ.get(name, "yes" if default else "no").strip().lower()
+    if value not in ("yes", "no", "1", "0", "true", "false"):
+        raise ImproperlyConfigured(f"{name}={value!r} is not a choice. Allowed: yes, no.")
+    return value in ("yes", "1", "true")
+
+
+def read_int(name: str, default: int, low: int, high: int) -> int:
+    """A whole number within bounds from the environment."""
+    value = os.environ.get(name, str(default))
+    if not value.strip().lstrip("-").isdigit() or not low <= int(value) <= high:
+        raise ImproperlyConfigured(f"{name}={value!r} is not allowed. Give a whole number from {low} to {high}.")
+    return int(value)
+
+
+def read_list(name: str, default: str) -> list[str]:
+    """Comma-separated words from the environment."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def read_database(data_dir: Path) -> dict[str, object]:
+    """Django's database settings from DATABASE_URL, or the embedded server's."""
+    url = os.environ.get("DATABASE_URL", "")
+    base: dict[str, object] = {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True}
+    if not url:
+        return base | {"NAME": "rpt", "USER": "rpt", "HOST": str(paths.socket_dir(data_dir))}
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise ImproperlyConfigured(
+            f"DATABASE_URL with scheme {parts.scheme!r} and database {parts.path.strip('/')!r} is not usable. "
+            "Allowed: postgresql://user:password@host:port/name"
+        )
+    return base | {
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": dict(parse_qsl(parts.query)),
+    }
+
+
+def read_redis(data_dir: Path) -> str:
+    """Address of Redis from REDIS_URL, or the embedded server's socket."""
+    url = os.environ.get("REDIS_URL", "") or f"unix://{paths.socket_dir(data_dir) / 'redis.sock'}"
+    if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+        raise ImproperlyConfigured(f"REDIS_URL={url!r} is not usable. Allowed: redis://, rediss://, unix://")
+    return url
+
+
+def read_secret_key(data_dir: Path) -> str:
+    """The secret key in the data folder; made on first start."""
+    path = data_dir / "secret_key"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"secret_key.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(50))
+        try:
+            os.link(draft, path)  # two processes on a first start: the first one wins
+        except FileExistsError:
+            pass
+        draft.unlink()
+    return path.read_text()
+
+
+RPT_DATA_DIR = Path(os.environ.get("RPT_DATA_DIR", ROOT / "data")).resolve()
+RPT_LEASE_SECONDS = read_int("RPT_LEASE_SECONDS", 60, 2, 3600)
+SECRET_KEY = read_secret_key(RPT_DATA_DIR)
+DEBUG = read_bool("RPT_DEBUG", False)
+ALLOWED_HOSTS = read_list("RPT_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "rpt_web.teams",
+    "rpt_web.runs",
+    "rpt_web.corpora",
+    "rpt_web.traces",
+    "rpt_web.results",
+    "rpt_web.supervisor",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "rpt_web.urls"
+ASGI_APPLICATION = "rpt_web.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": read_database(RPT_DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "teams.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+LOGIN_URL = "teams:login"
+LOGIN_REDIRECT_URL = "runs:experiment_list"
+LOGOUT_REDIRECT_URL = "teams:login"
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [ROOT / "static"]
+WHITENOISE_USE_FINDERS = True
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+_HTTPS = read_bool("RPT_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+CELERY_BROKER_URL = read_redis(RPT_DATA_DIR)
+CELERY_TASK_DEFAULT_QUEUE = "gpu"
+CELERY_TASK_IGNORE_RESULT = True
+# Training takes days: a task is acknowledged when it starts, since Redis would deliver it again after an hour.
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Lost tasks are sent again by the reaper, so sending must fail fast instead of blocking a request.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False

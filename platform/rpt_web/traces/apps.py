@@ -1,0 +1,10 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class TracesConfig(AppConfig):
+    """The traces app."""
+
+    name = "rpt_web.traces"
+    label = "traces"
