@@ -1,4 +1,4 @@
-"""The shell's way in: `python -m rpt_core STAGE RUN_DIR` runs a stage, `python -m rpt_core preset NAME FOLDER` a plan."""
+"""The shell's way in: `python -m rpt_core STAGE RUN_DIR` runs a stage, `... preset NAME FOLDER` a plan."""
 
 from __future__ import annotations
 

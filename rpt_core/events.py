@@ -33,7 +33,8 @@ class EventType(StrEnum):
     CHECKPOINT = "checkpoint"
     """step, path below the run folder, bytes, flops."""
     EVALUATION = "evaluation"
-    """step, flops, outcomes: path below the run folder, results: {mode: {difficulty: {correct, n, value, low, high}}}."""
+    """step, flops, outcomes: path below the run folder, results: {mode: {difficulty: {correct, n, value, low, high}}}
+    """
     CORPUS = "corpus"
     """name, documents: {train, validation}, bad: count, bad_records: [{file, line, problem}] (the first 100)."""
     POSITIONS = "positions"
