@@ -36,15 +36,6 @@ class TokenisedText:
     token_ids: list[int]
     byte_offsets: list[int]
 
-    def offset_of(self, original: str, byte_offset: int) -> int:
-        """Where a byte offset of the original text lies in `text`."""
-        if original == self.text:
-            return byte_offset
-        # What precedes the offset is matched from the end: only the normalised part may differ in length.
-        rest = original.encode()[byte_offset:]
-        data = self.text.encode()
-        return len(data) - len(rest) if data.endswith(rest) else min(byte_offset, len(data))
-
 
 @dataclass(frozen=True)
 class _Scheme:
