@@ -1,0 +1,68 @@
+"""Prompt templates: the text around a context (Tables 8 and 10 of the paper describe theirs by clauses).
+
+In: the name of a built-in template, or a text file of a team's own, with `{context}` in it once. Out: a Template.
+Loads without torch. The wording of `v0` is ours, by the paper's clauses. One newline at the end of a file belongs to
+the file and not to the template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from rpt_core.errors import UserError
+
+FIELD = "{context}"
+_OPENS_THOUGHT = "<think>"
+
+
+@dataclass(frozen=True)
+class Template:
+    """The text before and after the context."""
+
+    id: str
+    before: str
+    after: str
+    chat: bool
+    """Sent as a user's message through the model's chat template, when it has one."""
+
+    def render(self, context: str) -> str:
+        """The prompt as plain text."""
+        return f"{self.before}{context}{self.after}"
+
+
+def template_names() -> list[str]:
+    """Names of the built-in templates."""
+    files = resources.files(__package__).joinpath("templates").iterdir()
+    return sorted(file.name.removesuffix(".txt") for file in files if file.name.endswith(".txt"))
+
+
+def load_template(name_or_path: str) -> Template:
+    """A built-in template by its name, or one from a text file.
+
+    A template that opens the thought itself with `<think>` is used as it stands; any other is a message to a chat
+    model. Raises UserError when there is no such template or `{context}` does not stand in it exactly once.
+    """
+    if name_or_path in template_names():
+        file = resources.files(__package__).joinpath("templates", f"{name_or_path}.txt")
+        return parse_template(name_or_path, file.read_text(encoding="utf-8"))
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise UserError(
+            f"There is no prompt template {name_or_path!r}. Use {' or '.join(template_names())}, or the path of a text "
+            f"file with {FIELD} in it."
+        )
+    try:
+        return parse_template(path.stem, path.read_bytes().decode())
+    except UnicodeDecodeError:
+        raise UserError(f"The prompt template {path} is not UTF-8 text. Save it as UTF-8.") from None
+
+
+def parse_template(id_: str, text: str) -> Template:
+    """A template from its text. Raises UserError unless `{context}` stands in it exactly once."""
+    if (count := text.count(FIELD)) != 1:
+        problem = "is missing from" if count == 0 else f"occurs {count} times in"
+        raise UserError(f"{FIELD} {problem} the prompt template {id_!r}. It must stand there exactly once.")
+    before, _, after = text.removesuffix("\n").partition(FIELD)
+    return Template(id_, before, after, chat=_OPENS_THOUGHT not in after)
