@@ -16,13 +16,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers import PreTrainedTokenizerBase
 
 from rpt_core.errors import UserError
 
+Tokenizer: TypeAlias = PreTrainedTokenizerBase
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _META_SPACE = "▁"
 

@@ -1,0 +1,224 @@
+"""Problems: a position of a document as a prompt for the policy and a completion to judge its prediction by.
+
+In: the positions of a filter run, the policy's tokenizer, a prompt template. Out: a ProblemSet that makes each Problem
+when it is asked for. Section 3.1 of the paper; the boundaries L_gt are those of the policy's tokenizer, since it is
+the one that predicts. When the filter used another tokenizer, documents are tokenised again and those positions stay
+whose byte offset is a boundary for the policy too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rpt_core.config import PromptConfig, Split
+from rpt_core.errors import UserError
+from rpt_core.positions import Floats, Indices, read_positions
+from rpt_core.prompts import FIELD, Template, load_template
+from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids, tokenise, tokenizer_hash
+
+_CONTEXT_MARK = "\ue000"
+"""Stands for the context while a chat template is applied: a character for private use, which templates pass on."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One context and its completion."""
+
+    id: str
+    """`document:position`"""
+    document: str
+    position: int
+    """Index of the token to predict, in the policy's tokens."""
+    prompt_ids: list[int]
+    """What the policy is given, special tokens included."""
+    context_ids: list[int]
+    """The part of the document in it."""
+    prompt: str
+    """The same for people."""
+    completion: bytes
+    boundaries: list[int]
+    """Cumulative byte lengths of the completion's tokens."""
+    next_token_id: int
+    entropy_nats: float
+    domain: str
+
+
+@dataclass(frozen=True)
+class PromptFrame:
+    """The fixed parts of a prompt, and how many tokens of context fit between them."""
+
+    before: str
+    after: str
+    before_ids: list[int]
+    after_ids: list[int]
+    max_context_tokens: int
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """A document in the policy's tokens, with the positions that may be predicted."""
+
+    id: str
+    domain: str
+    text: bytes
+    token_ids: npt.NDArray[np.int32]
+    byte_offsets: Indices
+    positions: Indices
+    entropies: Floats
+    is_kept: npt.NDArray[np.bool_]
+
+
+class ProblemSet:
+    """All positions of a split that may be predicted, in the order of the documents.
+
+    The arrays have one value for each position: `document_index` and `token_index` say where it is, `entropies` are
+    nats, `is_kept` tells which ones the filter chose for training.
+    """
+
+    def __init__(self, documents: list[_Tokens], frame: PromptFrame, completion_tokens: int, lost: int) -> None:
+        self.frame = frame
+        self.completion_tokens = completion_tokens
+        self.lost_positions = lost
+        """Positions of the filter that are no boundary for the policy's tokenizer."""
+        self._documents = documents
+        counts = [len(document.positions) for document in documents]
+        self.document_index = np.repeat(np.arange(len(documents)), counts)
+        self.token_index = _joined([document.positions for document in documents], np.int64)
+        self.entropies: Floats = _joined([document.entropies for document in documents], np.float32)
+        self.is_kept = _joined([document.is_kept for document in documents], np.bool_)
+
+    @classmethod
+    def load(cls, positions_dir: Path | str, split: Split, tokenizer: Tokenizer, prompt: PromptConfig) -> ProblemSet:
+        """A filter run's positions for a policy. Raises UserError when they, or the template, are no good."""
+        frame = prompt_frame(load_template(prompt.template), tokenizer, prompt.max_prompt_tokens)
+        table, made_by = read_positions(positions_dir, split)
+        documents = [_read(row) for batch in table.to_batches(256) for row in _rows(batch)]
+        found = sum(len(document.positions) for document in documents)
+        if made_by != tokenizer_hash(tokenizer):
+            documents = [_retokenise(document, tokenizer) for document in documents]
+        lost = found - sum(len(document.positions) for document in documents)
+        return cls(documents, frame, prompt.completion_tokens, lost)
+
+    def __len__(self) -> int:
+        return len(self.token_index)
+
+    def kept(self) -> Indices:
+        """Indices of the positions that the filter chose for training."""
+        return np.flatnonzero(self.is_kept)
+
+    def document_id(self, index: int) -> str:
+        """Id of the document that a position is in."""
+        return self._document(index).id
+
+    def problem(self, index: int) -> Problem:
+        """The problem at an index of the arrays."""
+        document = self._document(index)
+        position, offsets = int(self.token_index[index]), document.byte_offsets
+        first = max(0, position - self.frame.max_context_tokens)
+        context_ids: list[int] = document.token_ids[first:position].tolist()
+        context = document.text[offsets[first] : offsets[position]].decode(errors="replace")
+        ends = offsets[position + 1 : position + 1 + self.completion_tokens]
+        return Problem(
+            id=f"{document.id}:{position}",
+            document=document.id,
+            position=position,
+            prompt_ids=self.frame.before_ids + context_ids + self.frame.after_ids,
+            context_ids=context_ids,
+            prompt=f"{self.frame.before}{context}{self.frame.after}",
+            completion=document.text[offsets[position] : ends[-1]],
+            boundaries=(ends - offsets[position]).tolist(),
+            next_token_id=int(document.token_ids[position]),
+            entropy_nats=float(self.entropies[index]),
+            domain=document.domain,
+        )
+
+    def _document(self, index: int) -> _Tokens:
+        return self._documents[self.document_index[index]]
+
+
+def prompt_frame(template: Template, tokenizer: Tokenizer, max_prompt_tokens: int) -> PromptFrame:
+    """The template in the policy's tokens. Raises UserError when it leaves no room for a context."""
+    if template.chat and tokenizer.chat_template:
+        before, after = _chat_frame(template, tokenizer)
+        before_ids = encode(tokenizer, before)
+    else:
+        before, after = template.before, template.after
+        before_ids = prefix_ids(tokenizer) + encode(tokenizer, before)
+    after_ids = encode_within(tokenizer, after)
+    room = max_prompt_tokens - len(before_ids) - len(after_ids)
+    if room < 1:
+        raise UserError(
+            f"The prompt template {template.id!r} alone takes {len(before_ids) + len(after_ids)} of "
+            f"{max_prompt_tokens} tokens. Raise `max_prompt_tokens` or take a shorter template."
+        )
+    return PromptFrame(before, after, before_ids, after_ids, room)
+
+
+def _chat_frame(template: Template, tokenizer: Tokenizer) -> tuple[str, str]:
+    message = [{"role": "user", "content": template.render(_CONTEXT_MARK)}]
+    text = str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+    if text.count(_CONTEXT_MARK) != 1:
+        raise UserError(
+            f"The model's chat template does not pass a user's message on as it is, so {FIELD} has no place in it. "
+            "Use the template `plain`, or mend the model's chat template."
+        )
+    before, _, after = text.partition(_CONTEXT_MARK)
+    return before, after
+
+
+def _rows(batch: Any) -> list[dict[str, Any]]:
+    """The rows of an Arrow batch, lists as numpy arrays."""
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    return [{name: _value(column[row]) for name, column in columns.items()} for row in range(batch.num_rows)]
+
+
+def _value(scalar: Any) -> Any:
+    values = getattr(scalar, "values", None)
+    return scalar.as_py() if values is None else values.to_numpy(zero_copy_only=False)
+
+
+def _read(row: dict[str, Any]) -> _Tokens:
+    """A document as the filter saw it. A token without bytes (a space that is only the tokenizer's) is no position."""
+    positions = np.arange(row["candidates_from"], len(row["token_ids"]))
+    scored = np.isfinite(row["entropies"][positions]) & (np.diff(row["byte_offsets"])[positions] > 0)
+    positions = positions[scored]
+    return _Tokens(
+        row["document"],
+        row["domain"] or "",
+        row["text"].encode(),
+        row["token_ids"],
+        row["byte_offsets"],
+        positions,
+        row["entropies"][positions],
+        np.isin(positions, row["kept"]),
+    )
+
+
+def _retokenise(document: _Tokens, tokenizer: Tokenizer) -> _Tokens:
+    """The document in other tokens, with the positions that begin a token there too."""
+    tokenised = tokenise(tokenizer, document.text.decode())
+    offsets = np.array(tokenised.byte_offsets)
+    at = document.byte_offsets[document.positions]
+    # Of several tokens at one offset the last one has the bytes.
+    positions = np.searchsorted(offsets, at, side="right") - 1
+    same_text = tokenised.text.encode() == document.text
+    stays = (offsets[positions] == at) & (positions > 0) & (positions < len(offsets) - 1) & same_text
+    return _Tokens(
+        document.id,
+        document.domain,
+        document.text,
+        np.array(tokenised.token_ids, dtype=np.int32),
+        offsets,
+        positions[stays],
+        document.entropies[stays],
+        document.is_kept[stays],
+    )
+
+
+def _joined(arrays: list[Any], dtype: type) -> Any:
+    return np.concatenate([np.empty(0, dtype), *arrays]).astype(dtype, copy=False)
