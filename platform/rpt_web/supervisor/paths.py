@@ -1,19 +1,57 @@
-"""Where the embedded servers keep their sockets. No imports from Django: settings read this."""
+"""Where the embedded servers keep their files and sockets. No imports from Django: settings read this.
+
+The embedded servers refuse to run as root, so a root supervisor runs them as another user. Where that user cannot reach
+the data folder (a clone below root's private home, say), their files go below `ELSEWHERE`, and `servers_at` in the data
+folder names the place. Nothing outside the data folder ever gets other permissions.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import secrets
+import stat
 import tempfile
 from pathlib import Path
 
 LONGEST_SOCKET_PATH = 100
 """The kernel allows 107 bytes; this leaves room for the names of the sockets."""
+ELSEWHERE = Path("/var/lib/rpt-platform")
+"""For data folders that the servers' user cannot reach; kept over restarts, unlike the temporary folder."""
+
+
+def servers_dir(data_dir: Path) -> Path:
+    """Folder of the servers' files: the data folder, or the place that `servers_at` in it names."""
+    data_dir = data_dir.absolute()
+    note = data_dir / "servers_at"
+    if note.exists():
+        return Path(note.read_text().strip())
+    if os.geteuid() != 0 or (data_dir / "postgres").exists() or reachable_by_all(data_dir.parent):
+        return data_dir
+    return _note_place(note)
 
 
 def socket_dir(data_dir: Path) -> Path:
-    """Folder of the unix sockets: in the data folder, or a short one in the temporary folder when that is too deep."""
-    inside = data_dir / "run"
+    """Folder of the unix sockets: among the servers' files, or a short one in the temporary folder."""
+    inside = servers_dir(data_dir) / "run"
     if len(str(inside / ".s.PGSQL.5432.lock")) <= LONGEST_SOCKET_PATH:
         return inside
-    name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
+    name = hashlib.sha256(str(inside).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"rpt-{name}"
+
+
+def reachable_by_all(folder: Path) -> bool:
+    """Whether every user may pass through a folder and all above it; what does not exist yet is no hindrance."""
+    real = folder.resolve()
+    return all(path.stat().st_mode & stat.S_IXOTH for path in (real, *real.parents) if path.exists())
+
+
+def _note_place(note: Path) -> Path:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    draft = note.with_name(f"servers_at.{os.getpid()}")
+    draft.write_text(str(ELSEWHERE / secrets.token_hex(8)))
+    with contextlib.suppress(FileExistsError):  # two processes on a first start: the first one wins
+        os.link(draft, note)
+    draft.unlink()
+    return Path(note.read_text())
