@@ -75,6 +75,11 @@ def read_redis(data_dir: Path) -> str:
     return url
 
 
+def broker_url(redis_url: str) -> str:
+    """The same address as Celery spells it: kombu knows unix sockets as redis+socket://."""
+    return redis_url.replace("unix://", "redis+socket://", 1) if redis_url.startswith("unix://") else redis_url
+
+
 def read_secret_key(data_dir: Path) -> str:
     """The secret key in the data folder; made on first start."""
     path = data_dir / "secret_key"
@@ -183,7 +188,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-CELERY_BROKER_URL = read_redis(RPT_DATA_DIR)
+REDIS_URL = read_redis(RPT_DATA_DIR)
+CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_TASK_DEFAULT_QUEUE = "gpu"
 CELERY_TASK_IGNORE_RESULT = True
 # Training takes days: a task is acknowledged when it starts, since Redis would deliver it again after an hour.

@@ -16,8 +16,17 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class Role(models.TextChoices):
+    """What a member may do."""
+
+    MEMBER = "member", "Member"
+    VIEWER = "viewer", "Viewer"
+
+
 class User(AbstractUser):
-    """A member of the team."""
+    """A member of the team. Viewers see everything and change nothing."""
+
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
 
 
 class ApiToken(models.Model):

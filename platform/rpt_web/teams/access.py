@@ -1,0 +1,67 @@
+"""The only way for pages and the API to reach an object, so that there is one place to say who may see and change what.
+
+Every active user sees every experiment; viewers change nothing.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+
+from rpt_web.runs.models import Experiment, Run
+from rpt_web.teams.models import Role, User
+from rpt_web.traces.models import Rollout
+
+Actor = User | AnonymousUser
+
+
+def can_change(user: Actor) -> bool:
+    """Whether the user may submit, cancel and retry."""
+    return isinstance(user, User) and user.is_active and (user.is_superuser or user.role == Role.MEMBER)
+
+
+def require_change(user: Actor) -> None:
+    """Raises PermissionDenied unless the user may change things."""
+    if not can_change(user):
+        raise PermissionDenied("Viewers cannot change anything. Ask an administrator for the role of a member.")
+
+
+def experiments_for(user: Actor) -> QuerySet[Experiment]:
+    """Experiments the user may see."""
+    return Experiment.objects.all() if user.is_active else Experiment.objects.none()
+
+
+def runs_for(user: Actor) -> QuerySet[Run]:
+    """Runs the user may see, each with its experiment."""
+    return Run.objects.filter(experiment__in=experiments_for(user)).select_related("experiment")
+
+
+def rollouts_for(user: Actor, run: Run) -> QuerySet[Rollout]:
+    """Rollouts of one run; always of one run, so that only its partition is read."""
+    return (
+        Rollout.objects.filter(run_id=run.pk) if runs_for(user).filter(pk=run.pk).exists() else Rollout.objects.none()
+    )
+
+
+def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = False) -> Experiment:
+    """An experiment the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
+    experiment = get_object_or_404(experiments_for(user), pk=experiment_id)
+    if to_change:
+        require_change(user)
+    return experiment
+
+
+def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
+    """A run the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
+    run = get_object_or_404(runs_for(user), pk=run_id)
+    if to_change:
+        require_change(user)
+    return run
+
+
+def get_rollout_or_404(user: Actor, run_id: int, rollout_id: int) -> tuple[Run, Rollout]:
+    """One rollout with its run. Raises Http404."""
+    run = get_run_or_404(user, run_id)
+    return run, get_object_or_404(Rollout, run_id=run.pk, id=rollout_id)

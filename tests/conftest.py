@@ -1,0 +1,61 @@
+"""One real Postgres and one real Redis for the whole session, started when the first test asks for them.
+
+DATABASE_URL and REDIS_URL are used instead when they are set. Everything is kept in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="rpt-tests-"))
+os.environ["RPT_DATA_DIR"] = str(DATA_DIR)
+os.environ["DJANGO_SETTINGS_MODULE"] = "rpt_web.settings"
+
+# Named here and not in pyproject.toml: pytest-django would read the settings before they know the folder above.
+from django.conf import settings as django_settings  # noqa: E402
+
+django_settings.DEBUG  # noqa: B018
+
+
+def pytest_unconfigure() -> None:
+    """Remove the session's folder."""
+    shutil.rmtree(DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[None]:
+    """Postgres for the session."""
+    if os.environ.get("DATABASE_URL"):
+        yield
+        return
+    from rpt_web.supervisor.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(DATA_DIR, durable=False)
+    server.start()
+    yield
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[None]:
+    """Redis for the session; most tests do without, since a message that cannot be sent is no error."""
+    if os.environ.get("REDIS_URL"):
+        yield
+        return
+    from rpt_web.supervisor.embedded import EmbeddedRedis
+
+    server = EmbeddedRedis(DATA_DIR, durable=False)
+    server.start()
+    yield
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: None, django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """pytest-django asks for this before it makes the test database."""
