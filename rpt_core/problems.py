@@ -87,7 +87,7 @@ class ProblemSet:
         """Positions of the filter that are no boundary for the policy's tokenizer."""
         self._documents = documents
         counts = [len(document.positions) for document in documents]
-        self.document_index = np.repeat(np.arange(len(documents)), counts)
+        self.document_index: Indices = np.repeat(np.arange(len(documents)), counts)
         self.token_index = _joined([document.positions for document in documents], np.int64)
         self.entropies: Floats = _joined([document.entropies for document in documents], np.float32)
         self.is_kept = _joined([document.is_kept for document in documents], np.bool_)
@@ -138,7 +138,7 @@ class ProblemSet:
         )
 
     def _document(self, index: int) -> _Tokens:
-        return self._documents[self.document_index[index]]
+        return self._documents[int(self.document_index[index])]
 
 
 def prompt_frame(template: Template, tokenizer: Tokenizer, max_prompt_tokens: int) -> PromptFrame:
