@@ -1,0 +1,1 @@
+"""Reading results: intervals, scaling curves, reasoning patterns. numpy and scipy only."""
