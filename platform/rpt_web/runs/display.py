@@ -1,0 +1,65 @@
+"""What pages say of a run, in words: its state, how long it took, how long it will take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from rpt_web.runs.models import Run, Status
+
+
+@dataclass(frozen=True)
+class State:
+    """A run's state as shown: a word, a colour of the style sheet, an icon, a sentence."""
+
+    label: str
+    colour: str
+    icon: str
+    words: str
+
+
+_STATES = {
+    Status.QUEUED: State("Queued", "grey", "clock", "Waits for a free worker."),
+    Status.RUNNING: State("Running", "blue", "", "A worker is at it."),
+    Status.SUCCEEDED: State("Succeeded", "green", "check", "Finished as it should."),
+    Status.FAILED: State("Failed", "red", "x", "Ended with an error."),
+    Status.CANCELLED: State("Cancelled", "amber", "ban", "Stopped on request, after a checkpoint."),
+    Status.LOST: State("Lost", "violet", "unlink", "Its worker vanished too often. Retry goes on from the checkpoint."),
+}
+_CANCELLING = State("Cancelling", "amber", "", "Stops after its next checkpoint.")
+_SILENT = State("Silent", "violet", "", "Its worker has not been heard of; the run will be taken over soon.")
+
+
+def run_state(run: Run) -> State:
+    """The state to show: also whether a running run is being cancelled, or its worker has gone silent."""
+    if run.is_active and run.cancel_requested_at:
+        return _CANCELLING
+    if run.status == Status.RUNNING and run.lease_until and run.lease_until < timezone.now():
+        return _SILENT
+    return _STATES[Status(run.status)]
+
+
+def elapsed(run: Run, now: datetime | None = None) -> timedelta | None:
+    """Time from the run's start to its end, or until now."""
+    if run.started_at is None:
+        return None
+    end = run.finished_at or (now or timezone.now())
+    return max(end - run.started_at, timedelta(0))
+
+
+def time_left(step: int | None, total: int | None, pace: float | None) -> float | None:
+    """Seconds until the last step at a pace of seconds for each step; None when that cannot be said."""
+    if step is None or not total or pace is None or step <= 0:
+        return None
+    return max(total - step, 0) * pace
+
+
+def share_done(run: Run) -> float | None:
+    """Done steps as a fraction; 1 for a run that succeeded."""
+    if run.status == Status.SUCCEEDED:
+        return 1.0
+    if run.step is None or not run.total_steps:
+        return None
+    return min(run.step / run.total_steps, 1.0)

@@ -1,0 +1,118 @@
+"""How values are written on pages: numbers with their units, times, sizes; a dash for what is missing."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.template import Library
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from rpt_web.runs import display
+
+register = Library()
+
+DASH = "–"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """An icon of the sprite, hidden from screen readers: the words beside it say the same."""
+    href = static("vendor/tabler-icons/sprite.svg")
+    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, href, name)
+
+
+@register.filter
+def dash(value: Any) -> Any:
+    """The value, or a dash when there is none. Zero is a value."""
+    return DASH if value is None or value == "" else value
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """A time in words, kept up to date in the browser, with the exact time as its title."""
+    if value is None:
+        return DASH
+    exact = value.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        exact.isoformat(timespec="seconds"),
+        exact.strftime("%-d %b %Y, %H:%M:%S UTC"),
+        exact.strftime("%-d %b %Y, %H:%M"),
+    )
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """Seconds in the two largest units: "2 h 05 min", "3 min 12 s", "8.4 s"."""
+    if value is None:
+        return DASH
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+    if seconds < 86400:
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
+    return f"{seconds // 86400:.0f} d {seconds % 86400 // 3600:.0f} h"
+
+
+@register.filter
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """A fraction of 1 as per cent."""
+    return DASH if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+@register.filter
+def points(fraction: float | None, digits: int = 1) -> str:
+    """A fraction of 1 in per cent without the sign, for tables whose head says the unit."""
+    return DASH if fraction is None else f"{100 * fraction:.{digits}f}"
+
+
+@register.filter
+def whole(value: int | None) -> str:
+    """A count with separators: 2,048,000."""
+    return DASH if value is None else f"{value:,}"
+
+
+@register.filter
+def decimals(value: float | None, digits: int = 2) -> str:
+    """A number with so many decimals."""
+    return DASH if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+@register.filter
+def power(value: float | None) -> str:
+    """A large number as a power of ten: 3.2 × 10¹⁵."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    mantissa = f"{value / 10**exponent:.1f}"
+    if mantissa in ("10.0", "-10.0"):  # rounding went over the edge
+        mantissa, exponent = f"{value / 10 ** (exponent + 1):.1f}", exponent + 1
+    return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPTS)}".replace("-", "−", 1)
+
+
+@register.filter
+def size(count: int | None) -> str:
+    """Bytes in the largest fitting unit."""
+    if count is None:
+        return DASH
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
+
+
+@register.inclusion_tag("parts/status.html")
+def status_tag(run: Any) -> dict[str, Any]:
+    """A run's state as a coloured word."""
+    return {"state": display.run_state(run)}
