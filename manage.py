@@ -10,4 +10,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")
     from django.core.management import execute_from_command_line
 
+    from rpt_web.supervisor.early import apply_data_dir
+
+    apply_data_dir(sys.argv)
     execute_from_command_line(sys.argv)

@@ -22,6 +22,7 @@ import stat
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rpt_core.errors import UserError
@@ -41,10 +42,12 @@ class EmbeddedServer(ABC):
     name: str
     stop_signal = signal.SIGTERM
 
-    def __init__(self, data_dir: Path | str, durable: bool = True) -> None:
+    def __init__(self, data_dir: Path | str, durable: bool = True, keep_open: Sequence[int] = ()) -> None:
         self.data_dir = Path(data_dir).resolve()
         self.durable = durable
         """Whether data survive a crash of the machine; tests do without."""
+        self.keep_open = keep_open
+        """File descriptors that the server holds open too."""
         self.child: Child | None = None
 
     @property
@@ -67,8 +70,11 @@ class EmbeddedServer(ABC):
         """Whether the server's process is there."""
         return self.child is not None and self.child.running
 
-    def start(self) -> None:
-        """Start and wait until the server answers. Raises UserError with the reason when it does not."""
+    def start(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """Start and wait until the server answers. Raises UserError with the reason when it does not.
+
+        `pause` sleeps between two looks; what it raises stops the start.
+        """
         self._prepare_folders()
         self.child = Child(
             self.name,
@@ -78,10 +84,11 @@ class EmbeddedServer(ABC):
             user=server_user(),
             cwd=Path("/"),
             stop_signal=self.stop_signal,
+            keep_open=self.keep_open,
         )
         self.child.start()
         try:
-            self._wait_ready()
+            self._wait_ready(pause)
         except BaseException:
             self.child.stop()
             raise
@@ -110,7 +117,7 @@ class EmbeddedServer(ABC):
             _make_open_folder(self.servers)
         own_folder(self.sockets, user)
 
-    def _wait_ready(self) -> None:
+    def _wait_ready(self, pause: Callable[[float], None]) -> None:
         assert self.child is not None
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
@@ -118,7 +125,7 @@ class EmbeddedServer(ABC):
                 raise self.child.ended_early()
             if time.monotonic() > deadline:
                 raise UserError(f"{self.name} did not answer within {START_SECONDS} s. Its log: {self.log}")
-            time.sleep(0.05)
+            pause(0.05)
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -132,9 +139,9 @@ class EmbeddedPostgres(EmbeddedServer):
         """The cluster's folder."""
         return self.servers / "postgres"
 
-    def start(self) -> None:
+    def start(self, pause: Callable[[float], None] = time.sleep) -> None:
         """Start, wait for the answer, and make the role and the database when they are missing."""
-        super().start()
+        super().start(pause)
         try:
             self._make_database()
         except BaseException:

@@ -37,8 +37,12 @@ class Child:
     user: pwd.struct_passwd | None = None
     cwd: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals | None = None
+    """What it gets when we are killed; by default the stop signal."""
     grace_seconds: float = 5.0
     """Time between the stop signal and the kill."""
+    keep_open: Sequence[int] = ()
+    """File descriptors that the child holds open too."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -52,12 +56,13 @@ class Child:
                 env=None if self.env is None else dict(self.env),
                 cwd=self.cwd,
                 start_new_session=True,
-                preexec_fn=die_with_parent(self.stop_signal),
+                pass_fds=self.keep_open,
+                preexec_fn=die_with_parent(self.death_signal or self.stop_signal),
                 user=None if self.user is None else self.user.pw_uid,
                 group=None if self.user is None else self.user.pw_gid,
                 extra_groups=None if self.user is None else [],
             )
-        watchdog.watch(self.process.pid, self.stop_signal)
+        watchdog.watch(self.process.pid, self.death_signal or self.stop_signal)
 
     @property
     def running(self) -> bool:

