@@ -1,0 +1,48 @@
+# `make demo` and `make test` are all a newcomer needs; both set everything up first.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.PHONY: help setup demo up test test-fast check bench setup-verl test-verl
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything (PYTHON=... chooses the interpreter); safe to repeat
+
+$(READY): pyproject.toml constraints.txt scripts/setup scripts/torch.sh
+	@PYTHON="$(PYTHON)" scripts/setup
+	@touch $@
+
+demo: setup ## Run the small experiment for real and serve its results (ARGS="--seed 1 ...")
+	@$(BIN)/python manage.py demo $(ARGS)
+
+up: setup ## Start the platform (ARGS="--port 9000 ...")
+	@$(BIN)/python manage.py up $(ARGS)
+
+test: setup ## All tests but those that need verl
+	$(BIN)/python -m pytest -m "not verl" $(ARGS)
+
+test-fast: setup ## The tests that take seconds
+	$(BIN)/python -m pytest -m "not verl and not slow and not browser" $(ARGS)
+
+check: setup ## Format, lint, types, import rules, Django's checks, missing migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py check
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: setup ## Measure speed; prints tables
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+setup-verl: .venv-verl/.ready ## Make .venv-verl with verl and vLLM for the CPU (Python 3.11, 4 GB)
+
+.venv-verl/.ready: pyproject.toml constraints-verl.txt scripts/setup-verl scripts/torch.sh
+	@PYTHON="$(PYTHON)" scripts/setup-verl
+	@touch $@
+
+test-verl: setup-verl ## The tests that need verl
+	@scripts/test-verl $(ARGS)
