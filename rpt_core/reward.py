@@ -62,10 +62,10 @@ def judge_response(response: bytes, completion: bytes, boundaries: Sequence[int]
 
     The bytes may break off inside a character: they are carried through the text form without loss.
     """
-    if not finished:
-        return judge(None, completion, boundaries)
     # Only what follows the thought is decoded; the thought is most of a response.
-    thought_end = max(response.rfind(_END_OF_THOUGHT.encode()), 0)
+    thought_end = response.rfind(_END_OF_THOUGHT.encode()) if finished else -1
+    if thought_end < 0:
+        return judge(None, completion, boundaries)
     prediction = extract_prediction(response[thought_end:].decode(errors="surrogateescape"))
     data = None if prediction is None else prediction.encode(errors="surrogateescape")
     return judge(data, completion, boundaries)

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice, pairwise
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -133,21 +133,15 @@ def tokenizer_hash(tokenizer: Tokenizer) -> str:
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _added_spaces(vocabulary: _Vocabulary, ids: Sequence[int], at_start: bool) -> Iterator[int]:
+def _added_spaces(vocabulary: _Vocabulary, ids: Sequence[int], at_start: bool) -> set[int]:
     """Indices of the tokens whose leading space the tokenizer put there."""
-    scheme = vocabulary.scheme
+    scheme, added, found = vocabulary.scheme, vocabulary.added, set[int]()
     if at_start and scheme.space_at_start:
-        first = next((index for index, i in enumerate(ids) if i not in vocabulary.special), None)
-        if first is not None and ids[first] not in vocabulary.added:
-            yield first
+        # Special tokens may stand before a text without being part of it.
+        found |= set(islice((index for index, i in enumerate(ids) if i not in vocabulary.special), 1))
     if scheme.space_after_added:
-        yield from (
-            index
-            for index in range(1, len(ids))
-            if ids[index - 1] in vocabulary.added
-            and ids[index] not in vocabulary.added
-            and ids[index - 1] not in vocabulary.special
-        )
+        found |= {index for index, (before, _) in enumerate(pairwise(ids), start=1) if before in added}
+    return {index for index in found if ids[index] not in added}
 
 
 def _aligned(pieces: list[bytes], data: bytes) -> list[bytes] | None:
