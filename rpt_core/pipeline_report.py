@@ -1,0 +1,108 @@
+"""The end of a preset's run in text: accuracy by difficulty with intervals, probes, scaling fits, seconds of each run.
+
+In: a preset and the folder of its runs, whose events hold everything that is shown. Out: lines for the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rpt_core.events import Event, EventType, read_events
+from rpt_core.presets import Preset
+from rpt_core.run_dir import RunDir
+
+DIFFICULTIES = ("easy", "medium", "hard")
+_MODES = {"standard": "standard (argmax)", "sampled": "reasoning, sampled", "greedy": "reasoning, greedy"}
+
+
+def report(preset: Preset, folder: Path) -> str:
+    """The whole closing text."""
+    runs = [(planned.name, list(read_events(RunDir(folder / planned.name).events))) for planned in preset.runs]
+    blocks = [_accuracy_table(runs), _scaling_lines(runs), _result_lines(runs), _seconds_line(runs)]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def evaluations(events: list[Event]) -> list[Event]:
+    """A run's evaluations in order of steps; of two at the same step the newer one counts."""
+    newest = {event.data["step"]: event for event in events if event.type == EventType.EVALUATION}
+    return [newest[step] for step in sorted(newest)]
+
+
+def scaling_points(events: list[Event], mode: str, difficulty: str) -> tuple[list[float], list[float]]:
+    """Training compute in FLOPs and accuracy of a run's evaluations after step 0, where compute is not zero."""
+    points = [
+        (event.data["flops"], event.data["results"][mode][difficulty]["value"])
+        for event in evaluations(events)
+        if event.data["flops"] and event.data["results"].get(mode, {}).get(difficulty, {}).get("n")
+    ]
+    return [flops for flops, _ in points], [value for _, value in points]
+
+
+def seconds(events: list[Event]) -> float:
+    """Time from a run's first event to its last, in seconds."""
+    return events[-1].time - events[0].time if events else 0.0
+
+
+def _accuracy_table(runs: list[tuple[str, list[Event]]]) -> list[str]:
+    rows = [row for name, events in runs for row in _rows(name, events)]
+    if not rows:
+        return []
+    head = "accuracy in % [95 % interval] of n held-out positions"
+    columns = "".join(f"{difficulty:>27}" for difficulty in DIFFICULTIES)
+    return [head, f"{'':40}{columns}", *rows]
+
+
+def _rows(name: str, events: list[Event]) -> Iterator[str]:
+    """The first and the last evaluation of a run, one line for each mode."""
+    found = evaluations(events)
+    for event in found[:1] + found[1:][-1:]:
+        label = f"{name}, step {event.data['step']}" if len(found) > 1 else name
+        for mode, by_difficulty in event.data["results"].items():
+            cells = "".join(f"{_cell(by_difficulty.get(difficulty)):>27}" for difficulty in DIFFICULTIES)
+            yield f"{label + ': ' + _MODES.get(mode, mode):40}{cells}"
+
+
+def _cell(share: dict[str, Any] | None) -> str:
+    if not share or not share["n"]:
+        return "-"
+    return f"{100 * share['value']:.1f} [{100 * share['low']:.1f}, {100 * share['high']:.1f}] n={share['n']}"
+
+
+def _scaling_lines(runs: list[tuple[str, list[Event]]]) -> list[str]:
+    """P(C) = A / C^alpha + P* of every run that was evaluated often enough (Eq. 5 of the paper)."""
+    from rpt_core.analysis.scaling import fit_power_law
+
+    lines = []
+    for name, events in runs:
+        for difficulty in DIFFICULTIES:
+            compute, accuracy = scaling_points(events, "sampled", difficulty)
+            if len(compute) >= 4:
+                fit = fit_power_law(compute, accuracy)
+                bound = " (a parameter is at its bound)" if fit.at_bound else ""
+                lines.append(
+                    f"{name}, {difficulty}: P(C) = {fit.A:.3g} / C^{fit.alpha:.3g} + {fit.p_star:.3g}, "
+                    f"R2 {fit.r2:.3f} on {len(compute)} points{bound}"
+                )
+    return lines
+
+
+def _result_lines(runs: list[tuple[str, list[Event]]]) -> list[str]:
+    results = {
+        name: event.data["result"] for name, events in runs for event in events if event.type == EventType.FINISHED
+    }
+    return [
+        f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in result.items())
+        for name, result in results.items()
+    ]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _seconds_line(runs: list[tuple[str, list[Event]]]) -> list[str]:
+    parts = [f"{name} {seconds(events):.0f}" for name, events in runs]
+    total = sum(seconds(events) for _, events in runs)
+    return [f"seconds: {', '.join(parts)}; total {total:.0f} without start-up"]
