@@ -11,16 +11,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix="rpt-tests-"))
 os.environ["RPT_DATA_DIR"] = str(DATA_DIR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "rpt_web.settings"
 
-# Named here and not in pyproject.toml: pytest-django would read the settings before they know the folder above.
-from django.conf import settings as django_settings  # noqa: E402
-
-django_settings.DEBUG  # noqa: B018
+# Here and not by pytest-django: it would read the settings before they know the folder above.
+django.setup()
 
 
 def pytest_unconfigure() -> None:

@@ -7,12 +7,18 @@ RPT_DEBUG         yes or no (default: no)
 RPT_ALLOWED_HOSTS comma-separated host names (default: localhost,127.0.0.1,[::1])
 RPT_HTTPS         yes when served over HTTPS behind a proxy: secure cookies, HSTS (default: no)
 RPT_LEASE_SECONDS how long a silent worker keeps its run (default: 60)
+RPT_REDISPATCH_SECONDS      a queued run no worker has taken is sent again after this long (default: 30)
+RPT_CANCEL_GRACE_SECONDS    how long a cancelled stage may take for its checkpoint (default: 20)
+RPT_SHUTDOWN_GRACE_SECONDS  the same when its worker is being stopped (default: 6)
+RPT_STAGE_COMMAND the program that runs a stage, as words of a shell (default: this Python with -m rpt_core)
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shlex
+import sys
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -98,6 +104,10 @@ def read_secret_key(data_dir: Path) -> str:
 
 RPT_DATA_DIR = Path(os.environ.get("RPT_DATA_DIR", ROOT / "data")).resolve()
 RPT_LEASE_SECONDS = read_int("RPT_LEASE_SECONDS", 60, 2, 3600)
+RPT_REDISPATCH_SECONDS = read_int("RPT_REDISPATCH_SECONDS", 30, 1, 3600)
+RPT_CANCEL_GRACE_SECONDS = read_int("RPT_CANCEL_GRACE_SECONDS", 20, 0, 3600)
+RPT_SHUTDOWN_GRACE_SECONDS = read_int("RPT_SHUTDOWN_GRACE_SECONDS", 6, 0, 3600)
+RPT_STAGE_COMMAND = shlex.split(os.environ.get("RPT_STAGE_COMMAND", "")) or [sys.executable, "-m", "rpt_core"]
 SECRET_KEY = read_secret_key(RPT_DATA_DIR)
 DEBUG = read_bool("RPT_DEBUG", False)
 ALLOWED_HOSTS = read_list("RPT_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -115,6 +125,7 @@ INSTALLED_APPS = [
     "rpt_web.traces",
     "rpt_web.results",
     "rpt_web.supervisor",
+    "workers",  # by name only, for `manage.py reaper`; the web imports nothing of it
 ]
 
 MIDDLEWARE = [
@@ -201,3 +212,5 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# SIGQUIT waits this long, so that a stage can write its checkpoint; SIGTERM waits until the runs are handed back.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = RPT_SHUTDOWN_GRACE_SECONDS + 1

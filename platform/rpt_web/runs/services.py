@@ -41,6 +41,7 @@ __all__ = [
     "dispatch",
     "finish",
     "hand_back",
+    "has_overdue",
     "interrupt",
     "is_cancel_requested",
     "lapsed_runs",
@@ -244,17 +245,21 @@ def retry(run: Run, user: User | None) -> None:
 
 
 def lapsed_runs(limit: int = 100) -> Iterator[Run]:
-    """Running rows whose lease is over, locked one another's reaper apart. Use inside a transaction."""
+    """Running rows whose lease is over, locked, without those another reaper has. Use inside a transaction."""
     lapsed = Run.objects.filter(status=Status.RUNNING, lease_until__lt=Now()).order_by("lease_until")
     yield from lapsed.select_for_update(skip_locked=True)[:limit]
 
 
+def has_overdue(older_than_seconds: float) -> bool:
+    """Whether a queued run was not sent for so long."""
+    return _overdue(older_than_seconds).exists()
+
+
 def take_overdue(older_than_seconds: float, limit: int = 100) -> list[int]:
     """Ids of queued runs that were not sent for so long, marked as sent now: the caller sends them."""
-    overdue = Q(dispatched_at=None) | Q(dispatched_at__lt=Now() - timedelta(seconds=older_than_seconds))
-    queued = Run.objects.filter(overdue, status=Status.QUEUED).order_by("id")
     with transaction.atomic():
-        ids = list(queued.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+        overdue = _overdue(older_than_seconds).order_by("id").select_for_update(skip_locked=True)
+        ids = list(overdue.values_list("pk", flat=True)[:limit])
         Run.objects.filter(pk__in=ids).update(dispatched_at=Now())
     return ids
 
@@ -283,6 +288,11 @@ def _requeue(rows: QuerySet[Run], allowance: int) -> bool:
 
 def _end(rows: QuerySet[Run], status: Status, **values: Any) -> bool:
     return bool(rows.update(status=status, finished_at=Now(), lease_until=None, **values))
+
+
+def _overdue(older_than_seconds: float) -> QuerySet[Run]:
+    long_ago = Q(dispatched_at__lt=Now() - timedelta(seconds=older_than_seconds))
+    return Run.objects.filter(long_ago | Q(dispatched_at=None), status=Status.QUEUED)
 
 
 def _lease_end() -> Combinable:

@@ -1,0 +1,82 @@
+"""Runs of a tiny stage that keeps the contract and misbehaves on demand, see tiny_stage.py."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rpt_core.config import ModelConfig, RptConfig
+from workers import runner
+
+TINY_STAGE = Path(__file__).with_name("tiny_stage.py")
+
+
+@pytest.fixture
+def tiny_stage(settings, monkeypatch):
+    """Makes runners start the tiny stage. Returns its command."""
+    settings.RPT_STAGE_COMMAND = [sys.executable, str(TINY_STAGE)]
+    settings.RPT_LEASE_SECONDS = 3
+    monkeypatch.setattr(runner, "TICK_SECONDS", 0.05)
+    monkeypatch.setenv("PYTHONPATH", f"{settings.ROOT}:{settings.ROOT / 'platform'}")
+    return settings.RPT_STAGE_COMMAND
+
+
+@pytest.fixture
+def submit(tiny_stage):
+    """submit(how, steps=..., max_attempts=...) queues a run of the tiny stage."""
+    from rpt_web.runs import services
+
+    experiment = services.create_experiment("Faults", None)
+
+    def submit(how="well", steps=10, max_attempts=3):
+        config = RptConfig(
+            model=ModelConfig(path=how),
+            positions="none",
+            steps=steps,
+            batch_problems=3,
+            group_size=2,
+            checkpoint_every_steps=5,
+        )
+        name = f"run {experiment.runs.count() + 1}"
+        return services.submit(experiment, name, config, None, max_attempts=max_attempts)
+
+    return submit
+
+
+@pytest.fixture
+def recorded():
+    """recorded(run) -> what was recorded of it, in a form that can be compared."""
+    from rpt_web.results.models import Evaluation
+    from rpt_web.runs.models import Checkpoint, RunEvent, StepMetrics
+    from rpt_web.traces.models import Rollout, RolloutShard
+
+    def recorded(run):
+        models = (StepMetrics, Checkpoint, RunEvent, Evaluation, RolloutShard, Rollout)
+        rows = {}
+        for model in models:
+            names = [field.name for field in model._meta.local_fields if field.name not in ("id", "pk")]
+            names += ["id"] if model is Rollout else []
+            found = model.objects.filter(run_id=run.pk).values(*names)
+            rows[model.__name__] = sorted(found, key=lambda row: str(sorted(row.items(), key=str)))
+        return rows
+
+    return recorded
+
+
+@pytest.fixture
+def check_once(recorded):
+    """check_once(run, steps): each step of a finished run is there once, with all its rollouts."""
+
+    def check_once(run, steps):
+        rows = recorded(run)
+        assert sorted(row["step"] for row in rows["StepMetrics"]) == list(range(1, steps + 1))
+        assert sorted(row["step"] for row in rows["RolloutShard"]) == list(range(1, steps + 1))
+        assert {row["rows"] for row in rows["RolloutShard"]} == {6}
+        expected = [(step, row) for step in range(1, steps + 1) for row in range(6)]
+        assert sorted((row["step"], row["row"]) for row in rows["Rollout"]) == expected
+        sequence = sorted(row["seq"] for row in rows["RunEvent"])
+        assert len(sequence) == len(set(sequence))
+
+    return check_once

@@ -1,0 +1,183 @@
+"""Events -> rows. Called by the recorder, in its transaction.
+
+Every write replaces the row of the same key (run and step, kind, cell or sequence number). A STARTED event first
+deletes what earlier attempts had recorded beyond the checkpoint it goes on from.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Model
+
+from rpt_core.events import Event, EventType
+from rpt_web.corpora.models import Corpus
+from rpt_web.results.models import Evaluation
+from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
+from rpt_web.text import clean_json, clean_text
+from rpt_web.traces.models import KINDS, RolloutShard, rollout_id
+from workers import rollout_rows
+
+NOT_LISTED = (EventType.METRICS, EventType.PROGRESS, EventType.ROLLOUTS)
+"""Events with rows of their own only; the others are also listed as they are."""
+logger = logging.getLogger(__name__)
+
+
+def write(run: Run, events: Sequence[Event]) -> dict[str, Any]:
+    """Write the rows of some events in their order; returns what changes in the run's own row."""
+    changes: dict[str, Any] = {}
+    for part in _parts(events):
+        if part[0].type == EventType.STARTED:
+            delete_beyond(run, part[0].data["start_step"])
+        for type_, writer in _WRITERS.items():
+            if chosen := [event for event in part if event.type == type_]:
+                writer(run, chosen)
+        _write_listed(run, [event for event in part if event.type not in NOT_LISTED])
+        for event in part:
+            changes |= _changes(event)
+    return changes
+
+
+def delete_beyond(run: Run, step: int) -> None:
+    """Delete the rows of all steps after one."""
+    for model in (StepMetrics, Checkpoint, Evaluation, RolloutShard):
+        model._default_manager.filter(run=run, step__gt=step).delete()
+    rollout_rows.delete_rows(run.pk, rollout_id(step + 1, KINDS[0], 0))
+
+
+def _parts(events: Sequence[Event]) -> Iterable[Sequence[Event]]:
+    starts = [index for index, event in enumerate(events) if event.type == EventType.STARTED and index]
+    for start, end in zip([0, *starts], [*starts, len(events)], strict=True):
+        yield events[start:end]
+
+
+def _write_metrics(run: Run, events: Sequence[Event]) -> None:
+    steps = {event.data["step"] for event in events}
+    rows = {row.step: row for row in StepMetrics.objects.filter(run=run, step__in=steps)}
+    for event in events:  # several lines of one step are parts of one row
+        row = rows.setdefault(event.data["step"], StepMetrics(run=run, step=event.data["step"], values={}))
+        row.attempt, row.time = event.attempt, _time(event)
+        row.values = row.values | clean_json(event.data["values"])
+        row.flops = event.data.get("flops", row.flops)
+    _upsert(StepMetrics, rows.values(), "step")
+
+
+def _write_rollouts(run: Run, events: Sequence[Event]) -> None:
+    rows = {}
+    for event in events:
+        step, kind, name = event.data["step"], event.data["kind"], event.data["shard"]
+        shard = rollout_rows.Shard(run.pk, event.attempt, step, kind, run.directory / name)
+        if not shard.path.exists():
+            logger.warning("run %s: %s is not there any more, so its rollouts are not recorded", run.pk, name)
+            continue
+        counts = rollout_rows.replace_rows(shard)
+        rows[step, kind] = RolloutShard(
+            run=run, attempt=event.attempt, step=step, kind=kind, path=name, rows=counts.rows, rewarded=counts.rewarded
+        )
+    _upsert(RolloutShard, rows.values(), "kind", "step")
+
+
+def _write_checkpoints(run: Run, events: Sequence[Event]) -> None:
+    rows = {
+        event.data["step"]: Checkpoint(
+            run=run,
+            attempt=event.attempt,
+            step=event.data["step"],
+            path=event.data["path"],
+            bytes=event.data["bytes"],
+            flops=event.data.get("flops"),
+            created_at=_time(event),
+        )
+        for event in events
+    }
+    _upsert(Checkpoint, rows.values(), "step")
+
+
+def _write_evaluations(run: Run, events: Sequence[Event]) -> None:
+    rows = {
+        (event.data["step"], mode, difficulty): Evaluation(
+            run=run,
+            attempt=event.attempt,
+            step=event.data["step"],
+            flops=event.data.get("flops"),
+            mode=mode,
+            difficulty=difficulty,
+            **{name: cell[name] for name in ("correct", "n", "value", "low", "high")},
+        )
+        for event in events
+        for mode, cells in event.data["results"].items()
+        for difficulty, cell in cells.items()
+        if cell["n"]  # no positions: no accuracy, which is not an accuracy of zero
+    }
+    _upsert(Evaluation, rows.values(), "step", "mode", "difficulty")
+
+
+def _write_corpora(run: Run, events: Sequence[Event]) -> None:
+    rows = {}
+    for event in events:
+        name = clean_text(event.data["name"])[:300]
+        rows[name] = Corpus(
+            run=run,
+            name=name,
+            train_documents=event.data["documents"]["train"],
+            validation_documents=event.data["documents"]["validation"],
+            bad_count=event.data["bad"],
+            bad_records=clean_json(event.data["bad_records"]),
+        )
+    _upsert(Corpus, rows.values(), "name")
+
+
+def _write_listed(run: Run, events: Sequence[Event]) -> None:
+    rows = [
+        RunEvent(
+            run=run,
+            attempt=event.attempt,
+            seq=event.seq,
+            time=_time(event),
+            type=event.type.value,
+            data=clean_json(event.data),
+        )
+        for event in events
+    ]
+    _upsert(RunEvent, rows, "seq")
+
+
+_WRITERS = {
+    EventType.METRICS: _write_metrics,
+    EventType.ROLLOUTS: _write_rollouts,
+    EventType.CHECKPOINT: _write_checkpoints,
+    EventType.EVALUATION: _write_evaluations,
+    EventType.CORPUS: _write_corpora,
+}
+
+
+def _upsert(model: type[Model], rows: Iterable[Model], *key: str) -> None:
+    """One INSERT that replaces the rows of the same run and key."""
+    unique = ["run", *key]
+    other = [field.name for field in model._meta.local_fields if field.name not in unique and not field.primary_key]
+    made = list(rows)
+    for row in made:
+        row.pk = None
+    model._default_manager.bulk_create(made, update_conflicts=True, unique_fields=unique, update_fields=other)
+
+
+def _changes(event: Event) -> dict[str, Any]:
+    """What an event changes in the run's own row."""
+    data = event.data
+    if event.type == EventType.STARTED:
+        return {"step": data["start_step"], "total_steps": data.get("total_steps"), "progress": "", "result": {}}
+    if event.type == EventType.PROGRESS:
+        what = clean_text(data["what"])[:200]
+        return {"step": data["step"], "total_steps": data.get("total_steps"), "progress": what}
+    if event.type in (EventType.METRICS, EventType.CHECKPOINT) and data.get("flops") is not None:
+        return {"flops": data["flops"]}
+    if event.type == EventType.FINISHED:
+        return {"result": clean_json(data["result"]), "progress": ""}
+    return {}
+
+
+def _time(event: Event) -> datetime:
+    return datetime.fromtimestamp(event.time, UTC)

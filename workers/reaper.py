@@ -1,0 +1,56 @@
+"""Looks after what got stuck: leases that lapsed and queued runs whose message got lost.
+
+Each round is safe to run beside another reaper's: rows are locked and those locked elsewhere are skipped.
+1. A running row whose lease has lapsed is queued again, or lost at its cap of attempts.
+2. A queued row that no worker has taken for a while is sent again, so that Redis may lose everything at any time. Only
+   while the queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError as BrokerError
+from redis import Redis, RedisError
+
+from rpt_web.celery import app
+from rpt_web.runs import services
+
+logger = logging.getLogger(__name__)
+
+
+def run_round() -> None:
+    """One round."""
+    reap_lapsed()
+    send_overdue()
+
+
+def reap_lapsed() -> None:
+    """Release the runs of silent workers."""
+    with transaction.atomic():
+        for run in services.lapsed_runs():
+            outcome = services.requeue_or_lose(run)
+            logger.warning("run %s: %s fell silent in attempt %s -> %s", run.pk, run.worker, run.attempt, outcome)
+
+
+def send_overdue() -> None:
+    """Send queued runs again."""
+    if not services.has_overdue(settings.RPT_REDISPATCH_SECONDS) or not queue_is_empty():
+        return
+    for run_id in services.take_overdue(settings.RPT_REDISPATCH_SECONDS):
+        logger.info("run %s is sent again", run_id)
+        if not services.dispatch(run_id):
+            return
+
+
+def queue_is_empty() -> bool:
+    """Whether no message waits in Redis; False also when Redis does not answer, since then nothing can be sent."""
+    try:
+        with app.connection_for_read() as connection:
+            redis: Redis = connection.default_channel.client  # type: ignore[attr-defined]
+            return not redis.llen(app.conf.task_default_queue)
+    except (BrokerError, RedisError, OSError) as error:
+        logger.warning("the queue does not answer: %s", error)
+        return False

@@ -1,0 +1,112 @@
+"""A shard of rollouts -> rows of the run's partition, by binary COPY.
+
+In: a Parquet file as `rpt_core.shards` writes it. Out: one row of metadata for each rollout, with the first characters
+of its response; the full text stays in the file. What Postgres cannot store is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from django.db import connection
+from psycopg import sql
+
+from rpt_web.text import REPLACEMENT
+from rpt_web.traces.models import LARGEST_SHARD_ROWS, PREVIEW_CHARACTERS, Rollout, rollout_id
+from rpt_web.traces.partitions import partition_name
+
+_OF_THE_SHARD = {"run_id": "int8", "attempt": "int4", "step": "int4", "kind": "varchar"}
+_OF_THE_ROW = {"id": "int8", "row": "int4"}
+_FROM_THE_FILE = {
+    "group": "int4",
+    "sample": "int4",
+    "document": "text",
+    "position": "int4",
+    "entropy_nats": "float8",
+    "reward": "float8",
+    "reason": "varchar",
+    "finish_reason": "varchar",
+    "prompt_tokens": "int4",
+    "response_tokens": "int4",
+    "prediction": "bytea",
+    "completion": "bytea",
+    "preview": "varchar",
+}
+_TYPES = _OF_THE_SHARD | _OF_THE_ROW | _FROM_THE_FILE
+_READ = [name for name in _FROM_THE_FILE if name != "preview"] + ["response"]
+BATCH_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of one step and kind."""
+
+    run_id: int
+    attempt: int
+    step: int
+    kind: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The roll-up of a shard."""
+
+    rows: int
+    rewarded: int
+
+
+def replace_rows(shard: Shard) -> Counts:
+    """Write the rows of a shard in place of those there are. The partition must be there; call in a transaction."""
+    first = rollout_id(shard.step, shard.kind, 0)
+    delete_rows(shard.run_id, first, first + LARGEST_SHARD_ROWS)
+    rows = rewarded = 0
+    with connection.cursor() as cursor, cursor.copy(_copy_statement(shard.run_id)) as copy:
+        copy.set_types(list(_TYPES.values()))
+        for batch in _batches(shard.path):
+            rewarded += pc.sum(pc.greater(batch["reward"], 0)).as_py() or 0
+            for row in _rows(shard, batch, rows):
+                copy.write_row(row)
+            rows += batch.num_rows
+    return Counts(rows, rewarded)
+
+
+def delete_rows(run_id: int, first_id: int, end_id: int | None = None) -> None:
+    """Delete a run's rollouts from an id on, up to but without another one."""
+    rows = Rollout.objects.filter(run_id=run_id, id__gte=first_id)
+    (rows if end_id is None else rows.filter(id__lt=end_id)).delete()
+
+
+def _copy_statement(run_id: int) -> sql.Composed:
+    columns = sql.SQL(", ").join(map(sql.Identifier, _TYPES))
+    table = sql.Identifier(partition_name(run_id))  # not the parent: no routing for each row
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, columns)
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(BATCH_ROWS, columns=_READ)
+
+
+def _rows(shard: Shard, batch: pa.RecordBatch, start: int) -> Iterator[tuple[Any, ...]]:
+    of_the_shard = (shard.run_id, shard.attempt, shard.step, shard.kind)
+    first_id = rollout_id(shard.step, shard.kind, start)
+    columns = [_column(batch, name).to_pylist() for name in _FROM_THE_FILE]
+    for index, values in enumerate(zip(*columns, strict=True)):
+        yield (*of_the_shard, first_id + index, start + index, *values)
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    if name == "preview":
+        return _without_nul(pc.utf8_slice_codeunits(batch["response"], 0, PREVIEW_CHARACTERS))
+    return _without_nul(batch[name]) if name == "document" else batch[name]
+
+
+def _without_nul(texts: pa.Array) -> pa.Array:
+    return pc.replace_substring(texts, "\0", REPLACEMENT)

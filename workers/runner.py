@@ -1,0 +1,193 @@
+"""Executes a claimed run: starts its stage, follows it, ends it well.
+
+In: a run this worker has claimed. Out: the run in its next state (see `runs.services`), its rows recorded.
+While the stage runs, once a tick: record what it wrote, hold the lease on, look for a request to stop. A database that
+is away for a while stops nothing: the stage works on, and its events wait in its folder.
+
+How it ends:
+- exit code 0 and a `finished` event: succeeded. A declared error (`failed` event): failed with its message.
+- cancelled by somebody: TERM to the group, grace, KILL; cancelled.
+- the worker is being stopped: the same with a shorter grace, then the run is queued again, and the attempt does not
+  count against the cap.
+- killed by a signal (out of memory, a crashed driver, a machine going down) or stopped by somebody else: queued again
+  from its newest checkpoint, up to the cap of attempts, then failed.
+- anything else: failed with the log's tail.
+- the run is no longer ours (its lease had lapsed): the stage is killed, nothing is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from pydantic import ValidationError
+
+from rpt_core.config import STAGES
+from rpt_core.errors import UserError
+from rpt_core.events import EventType
+from rpt_core.run_dir import RunDir
+from rpt_core.stage import EXIT_FINISHED, EXIT_STOPPED
+from rpt_web.runs import services
+from rpt_web.runs.messages import field_messages
+from rpt_web.runs.models import Run, Status
+from workers import shutdown
+from workers.recorder import Fenced, Recorder
+from workers.stage_process import StageProcess, clear_leftover
+
+TICK_SECONDS = 0.5
+RENEWALS_PER_LEASE = 4
+OUTAGE_SECONDS = 600
+"""How long a run that has ended waits for the database to come back."""
+INTERNAL_ERROR = "Internal error of the worker. Look at the worker's log, then retry the run."
+DATABASE_AWAY = (OperationalError, InterfaceError)
+logger = logging.getLogger(__name__)
+
+
+def execute(run: Run) -> None:
+    """Run a claimed run to its end. Never raises for what a stage does."""
+    execution = _Execution(run)
+    try:
+        execution.run_to_end()
+    except Fenced as fenced:
+        logger.warning("%s; its stage was killed", fenced)
+    except UserError as error:
+        services.finish(run, run.attempt, Status.FAILED, error=str(error))
+    except DATABASE_AWAY:
+        logger.exception("run %s: the database is away; the reaper will queue the run again", run.pk)
+    except Exception:
+        logger.exception("run %s", run.pk)
+        tail = execution.stage.log_tail()
+        services.finish(run, run.attempt, Status.FAILED, error=INTERNAL_ERROR, log_tail=tail)
+    finally:
+        execution.stage.kill()
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Why the stage was asked to stop, and until when it may take."""
+
+    for_cancel: bool
+    deadline: float
+
+
+class _Execution:
+    """One attempt of a run in this process."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.folder = RunDir(run.directory)
+        self.stage = StageProcess(self.folder, run.stage, run.attempt)
+        self.recorder = Recorder(run)
+        self._stop: _Stop | None = None
+        self._renew_at = 0.0
+
+    def run_to_end(self) -> None:
+        """Start, follow, record the rest, conclude."""
+        self._write_config()
+        if not self._wait_for_folder():
+            services.hand_back(self.run)
+            return
+        self.stage.start()
+        while (code := self.stage.poll()) is None:
+            self._tick()
+            time.sleep(TICK_SECONDS)
+        _insist(self.recorder.record_all)
+        _insist(lambda: self._conclude(code))
+
+    def _write_config(self) -> None:
+        if self.run.stage not in STAGES:
+            raise UserError(f"This version has no stage {self.run.stage!r}. It has: {', '.join(STAGES)}.")
+        try:
+            self.folder.create(STAGES[self.run.stage].model_validate(self.run.config))
+        except ValidationError as error:
+            listed = "; ".join(f"{name}: {message}" for name, message in field_messages(error).items())
+            raise UserError(f"This version does not take the run's config. Submit it anew. {listed}") from None
+
+    def _wait_for_folder(self) -> bool:
+        """Wait until no stage of an earlier attempt writes there any more; False when asked to stop meanwhile."""
+        deadline = time.monotonic() + 2 * settings.RPT_LEASE_SECONDS
+        while not clear_leftover(self.folder):
+            if shutdown.is_requested() or services.is_cancel_requested(self.run):
+                return False
+            if time.monotonic() > deadline:
+                raise UserError(f"Another process still runs in {self.folder.path}. Stop it, then retry the run.")
+            self._renew_when_due()
+            time.sleep(TICK_SECONDS)
+        return True
+
+    def _tick(self) -> None:
+        if shutdown.is_requested() and (self._stop is None or self._stop.for_cancel):
+            self._stop_stage(for_cancel=False, grace_seconds=settings.RPT_SHUTDOWN_GRACE_SECONDS)
+        if self._stop and time.monotonic() > self._stop.deadline:
+            self.stage.kill()
+        try:
+            self.recorder.record()
+            self._renew_when_due()
+            if self._stop is None and services.is_cancel_requested(self.run):
+                self._stop_stage(for_cancel=True, grace_seconds=settings.RPT_CANCEL_GRACE_SECONDS)
+        except DATABASE_AWAY as error:
+            _reconnect(error)
+
+    def _renew_when_due(self) -> None:
+        if time.monotonic() < self._renew_at:
+            return
+        if not services.renew(self.run):
+            raise Fenced(f"run {self.run.pk} is no longer running as attempt {self.run.attempt}")
+        self._renew_at = time.monotonic() + settings.RPT_LEASE_SECONDS / RENEWALS_PER_LEASE
+
+    def _stop_stage(self, *, for_cancel: bool, grace_seconds: float) -> None:
+        self._stop = _Stop(for_cancel, time.monotonic() + grace_seconds)
+        self.stage.terminate()
+
+    def _conclude(self, code: int) -> None:
+        ending = self.recorder.ending
+        if ending and ending.type == EventType.FINISHED and code == EXIT_FINISHED:
+            self._finish(Status.SUCCEEDED, code)
+        elif ending and ending.type == EventType.FAILED:
+            self._finish(Status.FAILED, code, ending.data["message"])
+        elif services.is_cancel_requested(self.run):
+            self._finish(Status.CANCELLED, code)
+        elif self._stop:
+            services.hand_back(self.run)
+        elif code < 0 or code == EXIT_STOPPED:
+            services.interrupt(self.run, _how_it_ended(code), log_tail=self.stage.log_tail(), exit_code=code)
+        else:
+            self._finish(Status.FAILED, code, _how_it_ended(code))
+
+    def _finish(self, status: Status, code: int, error: str = "") -> None:
+        tail = self.stage.log_tail() if status == Status.FAILED else ""
+        services.finish(self.run, self.run.attempt, status, error=error, log_tail=tail, exit_code=code)
+
+
+def _how_it_ended(code: int) -> str:
+    if code < 0:
+        memory = " The machine may have run out of memory." if -code == signal.SIGKILL else ""
+        return f"The stage was killed by {signal.Signals(-code).name}.{memory} The end of its log is below."
+    if code == EXIT_STOPPED:
+        return "The stage was stopped by somebody else than its worker. The end of its log is below."
+    if code == EXIT_FINISHED:
+        return "The stage ended without saying that it had finished. The end of its log is below."
+    return f"The stage ended with an error (exit code {code}). The end of its log is below."
+
+
+def _insist(write: Callable[[], None]) -> None:
+    """Write, waiting for a database that is away; not while the worker is being stopped."""
+    deadline = time.monotonic() + OUTAGE_SECONDS
+    while True:
+        try:
+            return write()
+        except DATABASE_AWAY as error:
+            if shutdown.is_requested() or time.monotonic() > deadline:
+                raise
+            _reconnect(error)
+            time.sleep(TICK_SECONDS)
+
+
+def _reconnect(error: Exception) -> None:
+    logger.warning("the database does not answer: %s", error)
+    connection.close()

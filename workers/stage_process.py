@@ -1,0 +1,129 @@
+"""The process of a stage: its own session and process group, gone when its worker is, output in `stage.log`.
+
+In: a run's folder, a stage, an attempt. Out: an exit code and the log's tail. On Linux the kernel kills the stage when
+the worker dies, so that the run's next attempt, from the newest checkpoint, never meets a second writer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from django.conf import settings
+
+from rpt_core.errors import UserError
+from rpt_core.run_dir import RunDir
+from rpt_web.supervisor import watchdog
+from rpt_web.supervisor.processes import die_with_parent, open_log
+
+LOG_TAIL_BYTES = 4000
+SECRETS = ("DATABASE_URL", "REDIS_URL")
+"""A stage needs neither, and what it does not have it cannot leak into a log."""
+
+
+class StageProcess:
+    """One attempt's process."""
+
+    def __init__(self, folder: RunDir, stage: str, attempt: int) -> None:
+        self.folder = folder
+        self.command = [*settings.RPT_STAGE_COMMAND, stage, str(folder.path), "--attempt", str(attempt)]
+        self._log_start = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; call from a thread that outlives the stage."""
+        with open_log(self.folder.log) as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=settings.ROOT,
+                env={name: value for name, value in os.environ.items() if name not in SECRETS},
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )
+        watchdog.watch(self._process.pid, signal.SIGKILL)
+        _pid_file(self.folder).write_text(str(self._process.pid))
+
+    def poll(self) -> int | None:
+        """The exit code (negative: killed by that signal), or None while it runs."""
+        code = None if self._process is None else self._process.poll()
+        if code is not None:
+            self._bury()
+        return code
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for the end, at most so long."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self.poll()
+
+    def terminate(self) -> None:
+        """Ask the whole group to stop."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the whole group at once and wait for it; does nothing when it was never started or has ended."""
+        if self._process is not None and self.poll() is None:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._bury()
+
+    def log_tail(self) -> str:
+        """The end of what this attempt has written to the log."""
+        with contextlib.suppress(FileNotFoundError), self.folder.log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(self._log_start, size - LOG_TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+        return ""
+
+    def _signal(self, signum: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signum)
+
+    def _bury(self) -> None:
+        """The leader has ended: end what it left behind in its group."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        watchdog.forget(self._process.pid)
+        _pid_file(self.folder).unlink(missing_ok=True)
+
+
+def clear_leftover(folder: RunDir) -> bool:
+    """End a stage that an earlier attempt's frozen worker left on this machine; False while the run is still locked."""
+    if is_free(folder):
+        return True
+    with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+        pid = int(_pid_file(folder).read_text())
+        if str(folder.path) in _command_line(pid):  # not another process that was given the same number
+            os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.1)
+    return is_free(folder)
+
+
+def is_free(folder: RunDir) -> bool:
+    """Whether no process holds the run's lock."""
+    try:
+        with folder.locked():
+            return True
+    except UserError:
+        return False
+
+
+def _pid_file(folder: RunDir) -> Path:
+    return folder.path / "stage.pid"
+
+
+def _command_line(pid: int) -> str:
+    if Path("/proc/self/cmdline").exists():
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
