@@ -243,6 +243,10 @@ class NtpConfig(TrainConfig):
     """Learn from whole documents or from their solution part only."""
     batch_documents: Annotated[int, Field(gt=0)] = 32
     """Documents in one optimiser step."""
+    max_document_tokens: Annotated[int, Field(gt=1)] = 4096
+    """Longer documents are cut into pieces of this many tokens."""
+    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    """Padded tokens in one forward and backward pass; gradients are summed over them."""
     budget: BudgetConfig = BudgetConfig(epochs=1)
     optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1e-5, max_grad_norm=1.0)
 
@@ -285,6 +289,10 @@ class SftConfig(TrainConfig):
     """Replayed documents for each trace."""
     batch_documents: Annotated[int, Field(gt=0)] = 32
     """Traces and documents in one optimiser step."""
+    max_document_tokens: Annotated[int, Field(gt=1)] = 4096
+    """Longer documents are cut into pieces of this many tokens."""
+    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    """Padded tokens in one forward and backward pass; gradients are summed over them."""
     budget: BudgetConfig = BudgetConfig(epochs=3)
     optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1e-5, max_grad_norm=1.0)
 

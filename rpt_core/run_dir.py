@@ -7,6 +7,7 @@
     rollouts/        train-000100.parquet, sampled-000100.parquet, ...
     evaluations/     step-000100.parquet: one row for each position
     positions/       train.parquet, validation.parquet (stage filter)
+    traces.jsonl     token ids of the traces that stage sft had a model write
     lock             held by the process that runs the stage
 
 Loads without torch and numpy.
@@ -43,6 +44,7 @@ class RunDir:
         self.rollouts = self.path / "rollouts"
         self.evaluations = self.path / "evaluations"
         self.positions = self.path / "positions"
+        self.traces = self.path / "traces.jsonl"
 
     def create(self, config: StageConfig) -> None:
         """Make the folder and write the config, whole or not at all."""

@@ -1,0 +1,179 @@
+"""Checkpoints: a folder in the Hugging Face layout, with the optimiser's state and metadata beside the weights.
+
+    step-000100/  config.json, model.safetensors, tokenizer.json, ...   loads with transformers as it is
+                  optimiser.safetensors, optimiser.json                 the optimiser's tensors and numbers
+                  metadata.json                                         step, flops, stage, seed, tokenizer_hash, state
+
+A checkpoint is there whole or not at all: it is written beside its place, forced to disk, and renamed. Nothing is
+pickled. In: a model, its tokenizer, an optimiser. Out: the same, and the training compute that a checkpoint stands for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from rpt_core.config import ModelConfig, ScratchConfig
+from rpt_core.errors import UserError
+from rpt_core.run_dir import PARTIAL_SUFFIX, RunDir, read_json
+from rpt_core.tokens import Tokenizer
+
+METADATA = "metadata.json"
+_TENSORS, _NUMBERS = "optimiser.safetensors", "optimiser.json"
+
+
+def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
+    """The model, in evaluation mode on its device, and its tokenizer. Raises UserError when either cannot be read."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    device = _device(config.device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config.path)
+        model = AutoModelForCausalLM.from_pretrained(
+            config.path, dtype=getattr(torch, config.dtype), use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The model {config.path!r} cannot be loaded. Give a folder with config.json, safetensors weights and "
+            f"tokenizer.json, or the name of such a model on a hub. {error}"
+        ) from error
+    module: Any = model
+    return module.to(device).eval(), tokenizer
+
+
+def new_model(scratch: ScratchConfig, tokenizer: Tokenizer, seed: int) -> Any:
+    """A randomly initialised model in float32 for a tokenizer; equal seeds give equal weights."""
+    from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
+
+    kind = {"qwen2": Qwen2Config, "llama": LlamaConfig}[scratch.architecture]
+    config = kind(
+        vocab_size=len(tokenizer),
+        hidden_size=scratch.hidden_size,
+        intermediate_size=scratch.intermediate_size,
+        num_hidden_layers=scratch.layers,
+        num_attention_heads=scratch.heads,
+        num_key_value_heads=scratch.heads,
+        max_position_embeddings=scratch.max_positions,
+        rope_parameters={"rope_type": "default", "rope_theta": scratch.rope_theta},
+        initializer_range=scratch.initializer_range,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config).eval()  # type: ignore[no-untyped-call]
+
+
+def save_checkpoint(
+    run: RunDir,
+    step: int,
+    model: Any,
+    tokenizer: Tokenizer,
+    optimiser: torch.optim.Optimizer,
+    metadata: dict[str, Any],
+) -> Path:
+    """Write the checkpoint of a step, whole or not at all, and return its folder."""
+    final = run.checkpoint(step)
+    partial = final.with_name(final.name + PARTIAL_SUFFIX)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    _save_optimiser(partial, model, optimiser)
+    (partial / METADATA).write_text(json.dumps({"step": step, **metadata}, indent=2), encoding="utf-8")
+    for path in [*partial.rglob("*"), partial]:
+        _force_to_disk(path)
+    if final.exists():
+        _remove(final)
+    partial.rename(final)
+    _force_to_disk(final.parent)
+    return final
+
+
+def restore_optimiser(path: Path, model: Any, optimiser: torch.optim.Optimizer) -> None:
+    """Put an optimiser made for the same model into the state that a checkpoint holds."""
+    tensors = load_file(path / _TENSORS)
+    numbers = read_json(path / _NUMBERS)
+    state: dict[int, dict[str, Any]] = {}
+    for index, name in enumerate(_trained_names(model)):
+        entries = {key: tensors[f"{name}/{key}"] for key in numbers["tensors"].get(name, ())}
+        if entries:
+            state[index] = entries
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def read_metadata(path: Path | str) -> dict[str, Any]:
+    """A checkpoint's metadata; empty for a model that is none of ours."""
+    file = Path(path) / METADATA
+    return read_json(file) if file.is_file() else {}
+
+
+def checkpoint_flops(path: Path | str) -> float:
+    """Training compute of the run that wrote a checkpoint, up to it; 0 for a model that is none of ours."""
+    return float(read_metadata(path).get("flops", 0.0))
+
+
+def prune_checkpoints(run: RunDir, keep: int) -> None:
+    """Remove all but the newest checkpoints."""
+    for step in run.checkpoint_steps()[:-keep]:
+        _remove(run.checkpoint(step))
+
+
+def remove_leftovers(run: RunDir) -> None:
+    """Remove what a crash left half written or half deleted."""
+    for leftover in run.checkpoints.glob(f"*{PARTIAL_SUFFIX}"):
+        shutil.rmtree(leftover)
+
+
+def folder_bytes(path: Path) -> int:
+    """Size of a checkpoint."""
+    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("`device` is cuda, but PyTorch sees no GPU here. Use auto or cpu, or another machine.")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _save_optimiser(folder: Path, model: Any, optimiser: torch.optim.Optimizer) -> None:
+    names = _trained_names(model)
+    state = optimiser.state_dict()["state"]
+    entries = {names[index]: values for index, values in state.items()}
+    tensors = {f"{name}/{key}": tensor for name, values in entries.items() for key, tensor in values.items()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / _TENSORS)
+    numbers = {"tensors": {name: sorted(values) for name, values in entries.items()}}
+    (folder / _NUMBERS).write_text(json.dumps(numbers, indent=2), encoding="utf-8")
+
+
+def _trained_names(model: Any) -> list[str]:
+    """Names of the parameters in the order in which the optimiser got them."""
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def _remove(folder: Path) -> None:
+    """Delete a checkpoint so that it is never seen half deleted."""
+    doomed = folder.with_name(folder.name + ".old" + PARTIAL_SUFFIX)
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def _force_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

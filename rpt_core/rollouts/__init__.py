@@ -1,0 +1,44 @@
+"""Sampling responses: the one protocol that every engine implements. Loads without torch.
+
+In: prompts as token ids, a group size, a sampling config, a seed. Out: for each prompt a group of `Rollout`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from rpt_core.config import SamplingConfig
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One sampled response."""
+
+    token_ids: list[int]
+    """Generated ids; the end token is the last one when `finish_reason` is `stop`."""
+    data: bytes
+    """The tokens' bytes joined, without the end token; may end inside a UTF-8 character."""
+    log_probs: list[float]
+    """Natural log-probability of each id under the distribution it was drawn from (temperature included).
+    Greedy responses have the log-probs of temperature 1, because an argmax has no distribution of its own."""
+    finish_reason: FinishReason
+    """`stop` (an end token) or `length` (cut by the limit)."""
+
+    @property
+    def text(self) -> str:
+        """The response for people; broken UTF-8 shows as replacement characters."""
+        return self.data.decode("utf-8", errors="replace")
+
+
+class Sampler(Protocol):
+    """An engine that samples groups of responses from the policy."""
+
+    def sample(
+        self, prompts: Sequence[Sequence[int]], group_size: int, config: SamplingConfig, seed: int
+    ) -> list[list[Rollout]]:
+        """`group_size` responses for each prompt, in the order of the prompts; equal arguments give equal responses."""
+        ...

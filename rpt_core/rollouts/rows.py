@@ -1,0 +1,54 @@
+"""Rollouts as the rows of a shard. Loads without torch.
+
+In: problems, their groups of rollouts, verdicts, advantages. Out: rows in the order of problems and samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rpt_core.problems import Problem
+from rpt_core.reward import Verdict
+from rpt_core.rollouts import Rollout
+from rpt_core.shards import RolloutRow
+
+
+def rollout_rows(
+    step: int,
+    problems: Sequence[Problem],
+    groups: Sequence[Sequence[Rollout]],
+    verdicts: Sequence[Sequence[Verdict]],
+    advantages: Sequence[Sequence[float]] | None = None,
+) -> list[RolloutRow]:
+    """One row for each response; evaluations have no advantages."""
+    return [
+        _row(step, n, sample, problem, rollout, verdict, None if advantages is None else advantages[n][sample])
+        for n, problem in enumerate(problems)
+        for sample, (rollout, verdict) in enumerate(zip(groups[n], verdicts[n], strict=True))
+    ]
+
+
+def _row(
+    step: int, group: int, sample: int, problem: Problem, rollout: Rollout, verdict: Verdict, advantage: float | None
+) -> RolloutRow:
+    return RolloutRow(
+        step=step,
+        group=group,
+        sample=sample,
+        document=problem.document,
+        position=problem.position,
+        entropy_nats=problem.entropy_nats,
+        prompt=problem.prompt,
+        response=rollout.text,
+        prediction=verdict.prediction,
+        completion=problem.completion,
+        boundaries=problem.boundaries,
+        reward=verdict.reward,
+        reason=verdict.reason,
+        mismatch_byte=verdict.mismatch_byte,
+        finish_reason=rollout.finish_reason,
+        prompt_tokens=len(problem.prompt_ids),
+        response_tokens=len(rollout.token_ids),
+        mean_log_prob=sum(rollout.log_probs) / len(rollout.log_probs),
+        advantage=advantage,
+    )

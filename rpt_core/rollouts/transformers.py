@@ -1,0 +1,181 @@
+"""Sampling with a transformers model in this process: the engine for small models, and for one GPU.
+
+In: a causal language model, its tokenizer, prompts. Out: groups of rollouts, with log-probs of the very distribution
+that was sampled (logits divided by the temperature, no top-p or top-k; section 3.3 of the paper samples at 0.8).
+
+How it is made fast: prompts are batched by length; each prompt runs through the model once for its whole group; the
+cache is written in place; finished rows are dropped. Prompts are padded on the right, so that the prompt pass needs
+no mask but the causal one, and generated tokens go to the slots behind the padding, which a mask hides. Position
+numbers are given explicitly. Only public behaviour of transformers is used: `position_ids`, a prepared
+four-dimensional additive `attention_mask`, `logits_to_keep`, and a cache object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rpt_core.config import SamplingConfig
+from rpt_core.rollouts import Rollout
+from rpt_core.rollouts.cache import LockStepCache
+from rpt_core.tokens import Tokenizer, token_bytes
+
+COMPACT_SHARE = 0.25
+"""Finished rows are dropped once they are this share of all rows: copying the cache at each end would cost more."""
+
+
+class TransformersSampler:
+    """Samples from a model in memory. Later changes of the model's weights count from the next call on."""
+
+    def __init__(self, model: Any, tokenizer: Tokenizer) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.end_ids = end_token_ids(model, tokenizer)
+
+    @torch.inference_mode()
+    def sample(
+        self, prompts: Sequence[Sequence[int]], group_size: int, config: SamplingConfig, seed: int
+    ) -> list[list[Rollout]]:
+        """See `Sampler.sample`. Prompts must not be empty."""
+        self.model.eval()
+        generator = torch.Generator(self.model.device).manual_seed(seed)
+        groups: list[list[Rollout]] = [[] for _ in prompts]
+        for batch in _batches_by_length(prompts, max(1, config.batch_rows // group_size)):
+            decoding = _Decoding(self.model, [prompts[i] for i in batch], group_size, config, self.end_ids, generator)
+            rows = iter(decoding.run())
+            for i in batch:
+                groups[i] = [self._rollout(*next(rows)) for _ in range(group_size)]
+        return groups
+
+    def _rollout(self, ids: list[int], log_probs: list[float]) -> Rollout:
+        ended = ids[-1] in self.end_ids
+        pieces = token_bytes(self.tokenizer, ids[:-1] if ended else ids, at_start=False)
+        return Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
+
+
+def end_token_ids(model: Any, tokenizer: Tokenizer) -> list[int]:
+    """Ids that end a response: those of the model's generation config and the tokenizer's."""
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return sorted({i for i in [*ids, tokenizer.eos_token_id] if i is not None})
+
+
+def _batches_by_length(prompts: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    return (order[start : start + size] for start in range(0, len(order), size))
+
+
+class _Decoding:
+    """One batch from its prompts to its last token. Rows are numbered prompt by prompt, response by response."""
+
+    def __init__(
+        self,
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        group_size: int,
+        config: SamplingConfig,
+        end_ids: list[int],
+        generator: torch.Generator,
+    ) -> None:
+        self.model, self.generator, self.temperature = model, generator, config.temperature
+        self.max_new = config.max_response_tokens
+        device = model.device
+        self.end_ids = torch.tensor(end_ids, device=device)
+        self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        self.width = max(len(prompt) for prompt in prompts)
+        self.cache = LockStepCache()
+        self.logits = self._read_prompts(prompts).repeat_interleave(group_size, 0)  # (rows, vocabulary)
+        self.positions = self.lengths.repeat_interleave(group_size, 0)  # of the next token
+        self.cache.repeat(group_size, self.max_new)
+        self.mask = self._mask_padding()
+        rows = len(prompts) * group_size
+        self.live = torch.arange(rows, device=device)  # row numbers of the rows that are still in the batch
+        self.finished = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.ids = torch.zeros(rows, self.max_new, dtype=torch.long, device=device)
+        self.log_probs = torch.zeros(rows, self.max_new, device=device)
+        self.counts = torch.zeros(rows, dtype=torch.long, device=device)
+
+    def run(self) -> Iterator[tuple[list[int], list[float]]]:
+        """Decode all rows; yields ids and log-probs of each."""
+        for step in range(self.max_new):
+            chosen, log_probs = choose(self.logits, self.temperature, self.generator)
+            self.ids[self.live, step] = chosen
+            self.log_probs[self.live, step] = log_probs
+            self.counts[self.live] += ~self.finished
+            self.finished |= torch.isin(chosen, self.end_ids)
+            done = int(self.finished.sum())
+            if done == len(self.live) or step == self.max_new - 1:
+                break
+            if done >= COMPACT_SHARE * len(self.live):
+                chosen = self._drop_finished(chosen)
+            self._read_tokens(chosen)
+        rows = zip(self.ids.tolist(), self.log_probs.tolist(), self.counts.tolist(), strict=True)
+        return ((ids[:count], log_probs[:count]) for ids, log_probs, count in rows)
+
+    def _read_prompts(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        """Fill the cache; returns the logits behind each prompt's last token, (prompts, vocabulary)."""
+        ids = torch.zeros(len(prompts), self.width, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            ids[row, : len(prompt)] = torch.tensor(prompt)
+        positions = torch.arange(self.width, device=self.lengths.device)
+        mask = self._additive(positions[None, :] <= positions[:, None])[None, None]
+        ends, which = torch.unique(self.lengths - 1, return_inverse=True)
+        logits = self._forward(ids.to(positions.device), mask, positions[None], logits_to_keep=ends)
+        return logits[torch.arange(len(prompts), device=ends.device), which]
+
+    def _read_tokens(self, chosen: Tensor) -> None:
+        if self.cache.length == self.cache.slots:
+            self.cache.make_space(self.width + self.max_new)
+            self.mask = torch.nn.functional.pad(self.mask, (0, self.cache.slots - self.mask.shape[-1]))
+        mask = self.mask[..., : self.cache.length + 1]
+        self.logits = self._forward(chosen[:, None], mask, self.positions[:, None])[:, -1]
+        self.cache.length += 1
+        self.positions = self.positions + 1
+
+    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, **options: Any) -> Tensor:
+        output = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
+            **options,
+        )
+        logits: Tensor = output.logits
+        return logits
+
+    def _mask_padding(self) -> Tensor:
+        """(rows, 1, 1, slots): hides the slots between a prompt's end and the longest prompt's end."""
+        slots = torch.arange(self.cache.slots, device=self.lengths.device)
+        return self._additive((slots < self.positions[:, None]) | (slots >= self.width))[:, None, None]
+
+    def _additive(self, visible: Tensor) -> Tensor:
+        mask = torch.zeros(visible.shape, dtype=self.model.dtype, device=visible.device)
+        return mask.masked_fill_(~visible, torch.finfo(self.model.dtype).min)
+
+    def _drop_finished(self, chosen: Tensor) -> Tensor:
+        rows = (~self.finished).nonzero()[:, 0]
+        self.cache.keep(rows)
+        self.live, self.positions, self.mask = self.live[rows], self.positions[rows], self.mask[rows]
+        self.finished = self.finished[rows]
+        return chosen[rows]
+
+
+def choose(logits: Tensor, temperature: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One token for each row of logits (rows, vocabulary), and its log-prob.
+
+    Inverts the cumulative distribution at one uniform number a row: a fraction of the cost of noise for each logit.
+    The sum is in double precision, so that rounding neither favours nor reaches tokens of probability 0.
+    Temperature 0 takes the most probable token and reports its log-prob at temperature 1.
+    """
+    probabilities = torch.softmax(logits.float() / (temperature or 1.0), -1)
+    if temperature == 0:
+        chosen = logits.argmax(-1)
+    else:
+        sums = probabilities.cumsum(-1, dtype=torch.float64)
+        points = torch.rand(len(logits), 1, dtype=torch.float64, device=logits.device, generator=generator)
+        chosen = torch.searchsorted(sums, points * sums[:, -1:], right=True)[:, 0]
+    return chosen, probabilities.gather(-1, chosen[:, None])[:, 0].log()

@@ -1,0 +1,214 @@
+"""What all training stages do around a step: resume, optimiser, learning rate, metrics, checkpoints, stop.
+
+In: a stage's config, its context, a model, a function that does one step. Out: events, checkpoints, the result for the
+`finished` event. A step's data and random numbers are functions of (seed, step) alone, and dropout is off, so a run
+resumed from a checkpoint gives the numbers that it would have given without the break.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rpt_core.checkpoints import (
+    folder_bytes,
+    load_model,
+    prune_checkpoints,
+    read_metadata,
+    remove_leftovers,
+    restore_optimiser,
+    save_checkpoint,
+)
+from rpt_core.config import ModelConfig, NtpConfig, OptimiserConfig, RptConfig, SftConfig
+from rpt_core.events import EventType
+from rpt_core.flops import matrix_parameters
+from rpt_core.run_dir import RunDir
+from rpt_core.stage import StageContext, StopRequested
+from rpt_core.tokens import Tokenizer, tokenizer_hash
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When training ends: after a number of steps, or with the step that reaches an amount of compute."""
+
+    steps: int | None = None
+    flops: float | None = None
+
+    def share(self, step: int, flops: float) -> float:
+        """How much of the training is done, from 0 to 1."""
+        if self.steps is not None:
+            return min(1.0, step / self.steps)
+        return min(1.0, flops / self.flops) if self.flops else 1.0
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step did. Values that a step has not are left out, never 0."""
+
+    values: Mapping[str, float]
+    tokens: int
+    """Tokens processed, for the speed."""
+    flops: float
+
+
+def resume_model(run: RunDir, config: ModelConfig | None) -> tuple[Any, Tokenizer] | None:
+    """Model and tokenizer of the run's newest checkpoint, or None when the run starts afresh."""
+    newest = run.newest_checkpoint()
+    if newest is None:
+        return None
+    like = config or ModelConfig(path=str(newest))
+    return load_model(like.model_copy(update={"path": str(newest)}))
+
+
+def learning_rate(config: OptimiserConfig, step: int, share: float) -> float:
+    """Learning rate of the step that follows `step` finished ones, when `share` of the training is done.
+
+    The schedule goes by the share, of steps or of compute; the warm-up scales it up linearly over its steps.
+    """
+    course = {
+        "constant": 1.0,
+        "linear": 1 - (1 - config.final_share) * share,
+        "cosine": config.final_share + (1 - config.final_share) * (1 + math.cos(math.pi * share)) / 2,
+    }[config.schedule]
+    warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    return config.learning_rate * course * warmup
+
+
+class TrainingLoop:
+    """Runs steps from where the newest checkpoint ends to the limit."""
+
+    def __init__(
+        self,
+        config: NtpConfig | SftConfig | RptConfig,
+        context: StageContext,
+        model: Any,
+        tokenizer: Tokenizer,
+        limit: Limit,
+    ) -> None:
+        self.config, self.context = config, context
+        self.model, self.tokenizer, self.limit = model, tokenizer, limit
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.matrix_parameters = matrix_parameters(model)
+        self.optimiser = make_optimiser(self.parameters, config.optimiser)
+        self.step, self.flops = 0, 0.0
+        self.state: dict[str, Any] = {}
+        """What a stage wants to find again after a resume: plain JSON values."""
+        self._meter = _Meter()
+        self._hash = tokenizer_hash(tokenizer)
+        self._saved_at: int | None = None
+        remove_leftovers(context.run)
+        newest = context.run.newest_checkpoint()
+        if newest is not None:
+            self._resume(newest)
+
+    def start(self) -> None:
+        """Say from which step training goes on; the stage's first event."""
+        self.context.started(self.step, self.limit.steps)
+
+    def run(self, do_step: Callable[[int], StepResult], after_step: Callable[[int], None] | None = None) -> None:
+        """Do steps to the limit. `do_step` gets the number of finished steps; `after_step` that of the new one."""
+        while self.limit.share(self.step, self.flops) < 1:
+            self._stop_if_asked()
+            began = time.perf_counter()
+            result = do_step(self.step)
+            self.step += 1
+            self.flops += result.flops
+            self._meter.add(result, time.perf_counter() - began)
+            if self.step % self.config.log_every_steps == 0:
+                self._log()
+            if after_step is not None:
+                after_step(self.step)
+            if self.step % self.config.checkpoint_every_steps == 0:
+                self.save()
+        self.save()
+
+    def update(self) -> dict[str, float]:
+        """One optimiser step with the gradients at hand; returns the metrics of it."""
+        rate = learning_rate(self.config.optimiser, self.step, self.limit.share(self.step, self.flops))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.optimiser.max_grad_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return {"gradient_norm": float(norm), "learning_rate": rate}
+
+    def save(self) -> None:
+        """Write a checkpoint of this step, unless it is there already."""
+        self._log()
+        if self._saved_at == self.step:
+            return
+        metadata = {
+            "flops": self.flops,
+            "stage": self.config.stage,
+            "seed": self.config.seed,
+            "tokenizer_hash": self._hash,
+            "state": self.state,
+        }
+        run = self.context.run
+        path = save_checkpoint(run, self.step, self.model, self.tokenizer, self.optimiser, metadata)
+        self._saved_at = self.step
+        self.context.log.emit(
+            EventType.CHECKPOINT,
+            step=self.step,
+            path=run.relative(path),
+            bytes=folder_bytes(path),
+            flops=self.flops,
+        )
+        if self.config.keep_checkpoints is not None:
+            prune_checkpoints(run, self.config.keep_checkpoints)
+
+    def _stop_if_asked(self) -> None:
+        if self.context.stop_requested:
+            self.save()
+            raise StopRequested(self.step)
+
+    def _log(self) -> None:
+        values = self._meter.take()
+        if not values:
+            return
+        self.context.log.emit(EventType.METRICS, step=self.step, values=values, flops=self.flops)
+        if self.limit.steps is None:  # nobody can tell otherwise how far a budget of compute has got
+            total = round(self.step / max(self.limit.share(self.step, self.flops), 1e-9))
+            self.context.progress(self.step, max(total, self.step), "training")
+
+    def _resume(self, path: Path) -> None:
+        metadata = read_metadata(path)
+        restore_optimiser(path, self.model, self.optimiser)
+        self.step, self.flops, self.state = metadata["step"], metadata["flops"], metadata["state"]
+        self._saved_at = self.step
+
+
+def make_optimiser(parameters: list[torch.nn.Parameter], config: OptimiserConfig) -> torch.optim.Optimizer:
+    """AdamW over the parameters; the learning rate is set before each step."""
+    return torch.optim.AdamW(
+        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
+    )
+
+
+class _Meter:
+    """Means of a step's values since the last log line, and the speed."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self._tokens, self._seconds = 0, 0.0
+
+    def add(self, result: StepResult, seconds: float) -> None:
+        for name, value in result.values.items():
+            self._values.setdefault(name, []).append(value)
+        self._tokens += result.tokens
+        self._seconds += seconds
+
+    def take(self) -> dict[str, float]:
+        """The means, and a fresh start; empty when nothing was added."""
+        if not self._seconds:
+            return {}
+        means = {name: sum(values) / len(values) for name, values in self._values.items()}
+        means["tokens_per_second"] = self._tokens / self._seconds
+        self._values, self._tokens, self._seconds = {}, 0, 0.0
+        return means

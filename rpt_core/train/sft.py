@@ -1,0 +1,103 @@
+"""Stage `sft`: teach the response format on few traces (cold start), or go on with it as a baseline.
+
+In: an SftConfig, traces (prompt, response), documents to replay. Out: checkpoints. The paper starts from a model that
+reasons already; a model without that skill needs this stage before RPT. The loss counts responses only, end token
+included, and of replayed documents the solution part, as in `ntp`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpt_core.checkpoints import load_model
+from rpt_core.config import SftConfig
+from rpt_core.corpus import Corpus, emit_corpus, load_corpus
+from rpt_core.errors import UserError
+from rpt_core.run_dir import write_whole
+from rpt_core.seeds import derive_seed
+from rpt_core.stage import StageContext
+from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids
+from rpt_core.train.loop import TrainingLoop, resume_model
+from rpt_core.train.ntp import make_examples
+from rpt_core.train.supervised import Example, LengthBatches, limit_of, train_on
+
+Trace = tuple[list[int], list[int]]
+"""Ids of a prompt and of the response to it, end token included."""
+
+
+def run(config: SftConfig, context: StageContext) -> dict[str, Any]:
+    """Train to the budget and return steps, compute and counts for the `finished` event."""
+    resumed = resume_model(context.run, config.model)
+    model, tokenizer = resumed or load_model(config.model)
+    traces = _traces(config, context, model, tokenizer)
+    corpus = None if config.replay is None else load_corpus(config.replay)
+    replayed = [] if corpus is None else _replayed(config, corpus, tokenizer, len(traces))
+    examples = [Example([*prompt, *response], len(prompt)) for prompt, response in traces] + replayed
+    batches = LengthBatches([len(e.ids) for e in examples], config.batch_documents, config.seed)
+    loop = TrainingLoop(config, context, model, tokenizer, limit_of(config.budget, batches.per_epoch))
+    loop.start()
+    if corpus is not None:
+        emit_corpus(corpus, context.log)
+    train_on(loop, examples, batches, config.batch_tokens)
+    return {"steps": loop.step, "flops": loop.flops, "traces": len(traces), "replayed_documents": len(replayed)}
+
+
+def read_traces(path: Path, tokenizer: Tokenizer) -> list[Trace]:
+    """Traces from JSONL. The prompt is the whole text before the response, special tokens written out.
+
+    Raises UserError naming the line that is no object with the texts `prompt` and `response`.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist. Name a JSONL file with the fields prompt and response.")
+    prefix, end = prefix_ids(tokenizer), [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    traces = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if line.strip():
+            prompt, response = _parse(line, f"{path}, line {number}")
+            traces.append(([*prefix, *encode(tokenizer, prompt)], [*encode_within(tokenizer, response), *end]))
+    return traces
+
+
+def _parse(line: bytes, where: str) -> tuple[str, str]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    texts = [record.get(name) for name in ("prompt", "response")] if isinstance(record, dict) else []
+    match texts:
+        case [str(prompt), str(response)] if prompt and response:
+            return prompt, response
+    raise UserError(f"{where}: expected a JSON object with the texts `prompt` and `response`. Mend or remove the line.")
+
+
+def _traces(config: SftConfig, context: StageContext, model: Any, tokenizer: Tokenizer) -> list[Trace]:
+    """The traces; those that a model helped to write are kept in the run's folder, since that model changes."""
+    if config.traces.source == "file":
+        traces = read_traces(Path(str(config.traces.path)), tokenizer)
+    else:
+        traces = _kept_traces(config, context, model, tokenizer)
+    if not traces:
+        raise UserError("There are no traces to learn from. Name a file with at least one, or another filter run.")
+    return traces
+
+
+def _kept_traces(config: SftConfig, context: StageContext, model: Any, tokenizer: Tokenizer) -> list[Trace]:
+    file = context.run.traces
+    if not file.exists():
+        from rpt_core.tiny.traces import build_traces
+
+        built = build_traces(str(config.traces.positions), model, tokenizer, config.prompt, config.seed)
+        write_whole(file, "".join(json.dumps(trace) + "\n" for trace in built).encode())
+    traces = (json.loads(line) for line in file.read_bytes().splitlines())
+    return [(prompt, response) for prompt, response in traces]
+
+
+def _replayed(config: SftConfig, corpus: Corpus, tokenizer: Tokenizer, traces: int) -> list[Example]:
+    documents = corpus.train
+    random = np.random.default_rng(derive_seed(config.seed, "replay"))
+    chosen = random.permutation(len(documents))[: round(config.replay_share * traces)]
+    return make_examples([documents[i] for i in chosen], tokenizer, "solution", config.max_document_tokens)

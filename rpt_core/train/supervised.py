@@ -1,0 +1,124 @@
+"""Supervised training on token sequences: what the stages `ntp` and `sft` share.
+
+In: examples (token ids, and from which token on the loss counts). Out: one optimiser step for each batch. Batches hold
+sequences of similar length, for little padding, and come in an order that depends on (seed, epoch) alone. Logits exist
+only where the loss counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rpt_core.config import BudgetConfig
+from rpt_core.flops import training_flops
+from rpt_core.seeds import derive_seed
+from rpt_core.train.loop import Limit, StepResult, TrainingLoop
+
+SORTED_BATCHES = 32
+"""Sequences for so many batches are sorted by length together; more would make the order less random."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sequence to learn from; the loss counts the tokens from index `start` on (at least 1)."""
+
+    ids: Sequence[int]
+    start: int
+
+
+class LengthBatches:
+    """An endless series of batches: a new random order each epoch, sequences of similar length together."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths, self._batch_size, self._seed = np.asarray(lengths), batch_size, seed
+        self.per_epoch = math.ceil(len(lengths) / batch_size)
+        self._epoch, self._batches = -1, list[list[int]]()
+
+    def at(self, step: int) -> list[int]:
+        """Indices of the sequences of the batch that follows `step` batches."""
+        epoch, number = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, self._plan(epoch)
+        return self._batches[number]
+
+    def _plan(self, epoch: int) -> list[list[int]]:
+        random = np.random.default_rng(derive_seed(self._seed, "data order", epoch))
+        order = random.permutation(len(self._lengths))
+        batches: list[list[int]] = []
+        for start in range(0, len(order), self._batch_size * SORTED_BATCHES):
+            chunk = order[start : start + self._batch_size * SORTED_BATCHES]
+            chunk = chunk[np.argsort(self._lengths[chunk], kind="stable")]
+            cut = [chunk[k : k + self._batch_size].tolist() for k in range(0, len(chunk), self._batch_size)]
+            batches += [cut[k] for k in random.permutation(len(cut))]
+        return batches
+
+
+def limit_of(budget: BudgetConfig, steps_per_epoch: int) -> Limit:
+    """The budget as a number of steps, where it can be one."""
+    if budget.epochs is not None:
+        return Limit(steps=math.ceil(budget.epochs * steps_per_epoch))
+    return Limit(steps=budget.steps, flops=budget.flops)
+
+
+def train_on(loop: TrainingLoop, examples: Sequence[Example], batches: LengthBatches, batch_tokens: int) -> None:
+    """Train to the loop's limit; `batch_tokens` bounds the padded tokens of one forward and backward pass."""
+
+    def do_step(step: int) -> StepResult:
+        rows = [examples[i] for i in batches.at(step)]
+        loss = accumulate_loss(loop.model, rows, batch_tokens)
+        tokens = sum(len(row.ids) for row in rows)
+        return StepResult({"loss": loss, **loop.update()}, tokens, training_flops(loop.matrix_parameters, tokens))
+
+    loop.run(do_step)
+
+
+def accumulate_loss(model: Any, rows: Sequence[Example], batch_tokens: int) -> float:
+    """Add the gradient of the rows' mean loss over counted tokens, in nats, and return it."""
+    counted = sum(len(row.ids) - row.start for row in rows)
+    total = 0.0
+    for part in _parts(rows, batch_tokens):
+        log_probs = target_log_probs(model, [row.ids for row in part], [row.start for row in part])
+        loss = -log_probs.sum() / counted
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    return total
+
+
+def target_log_probs(
+    model: Any, rows: Sequence[Sequence[int]], starts: Sequence[int], temperature: float = 1.0
+) -> Tensor:
+    """Log-probs of each row's tokens from its start on, (counted tokens,), row by row.
+
+    Rows are padded on the right, where a causal model cannot see it: no mask is needed.
+    """
+    width = max(map(len, rows)) - 1
+    ids = torch.tensor([[*row, *[0] * (width + 1 - len(row))] for row in rows], device=model.device)
+    hidden = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state  # (rows, width, hidden)
+    where = [
+        n * width + i
+        for n, (row, start) in enumerate(zip(rows, starts, strict=True))
+        for i in range(start - 1, len(row) - 1)
+    ]
+    counted = torch.tensor(where, device=model.device)
+    states = hidden.reshape(-1, hidden.shape[-1]).index_select(0, counted)
+    targets = ids[:, 1:].reshape(-1).index_select(0, counted)
+    logits = model.get_output_embeddings()(states).float() / temperature
+    return -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+
+
+def _parts(rows: Sequence[Example], batch_tokens: int) -> list[list[Example]]:
+    """Rows by length, cut where their padded tokens would be too many."""
+    parts: list[list[Example]] = []
+    for row in sorted(rows, key=lambda row: len(row.ids), reverse=True):
+        if parts and (len(parts[-1]) + 1) * len(parts[-1][0].ids) <= batch_tokens:
+            parts[-1].append(row)
+        else:
+            parts.append([row])
+    return parts
