@@ -127,7 +127,7 @@ def emit_corpus(corpus: Corpus, log: EventLog) -> None:
         bad_records=[asdict(record) for record in corpus.bad_records[:MAX_NAMED]],
     )
     if corpus.duplicates:
-        log.emit(EventType.LOG, level="info", message=f"{corpus.duplicates} documents were left out as duplicates.")
+        log.emit(EventType.LOG, level="info", message=f"Documents left out as duplicates: {corpus.duplicates}.")
 
 
 def _limits(config: CorpusConfig) -> dict[Split, float]:

@@ -1,0 +1,233 @@
+"""Documents: formats, mapping, the split, and records that cannot be used."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rpt_core.config import CorpusConfig, FieldMapping
+from rpt_core.corpus import MAX_NAMED, BadRecord, emit_corpus, load_corpus, split_of
+from rpt_core.errors import UserError
+from rpt_core.events import EventLog, read_events
+
+OMNI = {
+    "domain": ["Mathematics -> Algebra", "Mathematics -> Number Theory"],
+    "difficulty": 4.5,
+    "problem": "Find 2+2 für x.",
+    "solution": "It is 4.",
+    "answer": "4",
+    "source": "somewhere",
+}
+
+
+def write_lines(path, records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def load(*paths, **options):
+    return load_corpus(CorpusConfig(paths=[str(path) for path in paths], **options))
+
+
+def everything(corpus):
+    return [*corpus.train, *corpus.validation]
+
+
+def test_jsonl_documents_are_read_with_their_text(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "one"}, {"text": "zwei\n漢字"}])
+    corpus = load(path, validation_share=0)
+    assert [document.text for document in corpus.train] == ["one", "zwei\n漢字"]
+    assert corpus.validation == []
+    assert (corpus.bad, corpus.duplicates, corpus.name) == (0, 0, "a.jsonl")
+
+
+def test_omni_math_records_become_problem_and_solution(tmp_path):
+    path = write_lines(tmp_path / "omni.jsonl", [OMNI])
+    document = load(path, mapping="omni_math", validation_share=0).train[0]
+    assert document.text == "Problem: Find 2+2 für x.\nSolution: It is 4."
+    # "ü" takes two bytes: 9 + 16 + 10 bytes stand before the solution.
+    assert document.solution_start == 35
+    assert document.text.encode()[document.solution_start :] == b" It is 4."
+    assert document.domain == "Mathematics -> Algebra; Mathematics -> Number Theory"
+    assert (document.difficulty, document.answer) == ("4.5", "4")
+
+
+def test_parquet_gives_the_same_documents_as_jsonl(tmp_path):
+    records = [OMNI, {**OMNI, "problem": "Another one", "answer": None}]
+    lines = load(write_lines(tmp_path / "a.jsonl", records), mapping="omni_math")
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "a.parquet", row_group_size=1)
+    table = load(tmp_path / "a.parquet", mapping="omni_math")
+    assert (table.train, table.validation) == (lines.train, lines.validation)
+
+
+def test_a_text_file_is_one_document(tmp_path):
+    (tmp_path / "b.txt").write_text("\ufefffirst line\r\nsecond", encoding="utf-8", newline="")
+    (tmp_path / "a.txt").write_text("other")
+    corpus = load(tmp_path, validation_share=0)
+    assert [document.text for document in corpus.train] == ["other", "first line\r\nsecond"]
+
+
+def test_a_dotted_name_reaches_into_nested_objects(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"body": {"text": "deep"}, "meta": {"id": 7}, "a.b": "flat"}])
+    mapping = FieldMapping(text="body.text", id="meta.id", domain="a.b")
+    document = load(path, mapping=mapping, validation_share=0).train[0]
+    assert (document.text, document.id, document.domain) == ("deep", "7", "flat")
+
+
+def test_dotted_names_reach_into_parquet_columns(tmp_path):
+    pq.write_table(pa.Table.from_pylist([{"body": {"text": "deep"}, "unused": 1}]), tmp_path / "a.parquet")
+    corpus = load(tmp_path / "a.parquet", mapping=FieldMapping(text="body.text"), validation_share=0)
+    assert corpus.train[0].text == "deep"
+
+
+def test_bad_records_are_counted_and_named_with_file_and_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        b"".join(
+            [
+                b'{"text": "good"}\n',
+                b"{broken\n",
+                b"\n",
+                b'{"text": "caf\xe9"}\n',
+                b'{"other": 1}\n',
+                b'{"text": ""}\n',
+                b'{"text": 5}\n',
+                b"[1, 2]\n",
+                b'{"text": "\\ud800"}\n',
+                b'{"text": "last, without a newline"}',
+            ]
+        )
+    )
+    corpus = load(path, max_bad_share=1.0, validation_share=0)
+    assert [document.text for document in corpus.train] == ["good", "last, without a newline"]
+    assert corpus.bad == 7
+    assert [record.line for record in corpus.bad_records] == [2, 4, 5, 6, 7, 8, 9]
+    assert {record.file for record in corpus.bad_records} == {str(path)}
+    problems = [record.problem for record in corpus.bad_records]
+    assert problems[0].startswith("not JSON")
+    assert problems[1:] == [
+        "not UTF-8 (byte 14 of the line)",
+        "no field `text`",
+        "field `text` is empty",
+        "field `text` is not text",
+        "not a JSON object",
+        "field `text` holds half a surrogate pair",
+    ]
+
+
+def test_empty_and_unreadable_files_are_bad_records(tmp_path):
+    for name in ("empty.jsonl", "empty.parquet", "empty.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "junk.parquet").write_bytes(b"junk")
+    (tmp_path / "latin.txt").write_bytes(b"one\ntwo\ncaf\xe9")
+    (tmp_path / "good.txt").write_text("good")
+    corpus = load(tmp_path, max_bad_share=1.0, validation_share=0)
+    found = {record.file.rsplit("/", 1)[1]: record for record in corpus.bad_records}
+    assert len(everything(corpus)) == 1
+    assert corpus.bad == 5
+    assert {name: found[name].problem for name in found if name.startswith("empty")} == {
+        "empty.jsonl": "the file is empty",
+        "empty.parquet": "the file is empty",
+        "empty.txt": "the file is empty",
+    }
+    assert found["junk.parquet"].problem.startswith("not a Parquet file")
+    assert found["latin.txt"] == BadRecord(str(tmp_path / "latin.txt"), 3, "not UTF-8 (byte 12 of the file)")
+
+
+def test_too_large_a_share_of_bad_records_stops_the_run(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "good"}] + [{"text": f"{n}"} for n in range(97)] + [{}, {}])
+    assert load(path, max_bad_share=0.02).bad == 2
+    with pytest.raises(UserError, match=r"2 of 100 records are unusable.*0\.01.*a\.jsonl:99: no field `text`"):
+        load(path, max_bad_share=0.01)
+
+
+def test_only_the_first_bad_records_are_named(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "good"}] + [{}] * (MAX_NAMED + 5))
+    corpus = load(path, max_bad_share=1.0)
+    assert (corpus.bad, len(corpus.bad_records)) == (MAX_NAMED + 5, MAX_NAMED)
+
+
+def test_duplicates_by_id_are_dropped_and_counted(tmp_path):
+    first = write_lines(tmp_path / "a.jsonl", [{"text": "one"}, {"text": "two"}, {"text": "one"}])
+    second = write_lines(tmp_path / "b.jsonl", [{"text": "two"}])
+    corpus = load(first, second)
+    assert sorted(document.text for document in everything(corpus)) == ["one", "two"]
+    assert corpus.duplicates == 2
+
+
+def test_a_document_never_changes_sides(tmp_path):
+    records = [{"text": f"document {n}"} for n in range(300)]
+    whole = load(write_lines(tmp_path / "a.jsonl", records), validation_share=0.2)
+    part = load(write_lines(tmp_path / "b.jsonl", records[250:20:-3]), validation_share=0.2)
+    assert {document.id for document in part.validation} <= {document.id for document in whole.validation}
+    assert {document.id for document in part.train} <= {document.id for document in whole.train}
+    # 300 draws at 0.2: five standard deviations are 35.
+    assert 25 < len(whole.validation) < 95
+
+
+@given(st.text(st.characters(codec="utf-8")), st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_share_only_adds_to_validation(id_, one, other):
+    low, high = sorted((one, other))
+    if split_of(id_, low) == "validation":
+        assert split_of(id_, high) == "validation"
+    assert split_of(id_, 0.0) == "train"
+    assert split_of(id_, 1.0) == "validation"
+
+
+def test_the_split_is_a_known_hash():
+    # The first eight bytes of blake2b("a") are 333fcb4ee1aa7c11, 0.20019... of 2**64.
+    assert split_of("a", 0.2001) == "train"
+    assert split_of("a", 0.2003) == "validation"
+
+
+def test_at_most_so_many_documents_of_each_split(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": f"document {n}"} for n in range(300)])
+    corpus = load(path, validation_share=0.3, max_documents=7)
+    assert (len(corpus.train), len(corpus.validation)) == (7, 7)
+    whole = load(path, validation_share=0.3)
+    assert corpus.train == whole.train[:7]
+
+
+def test_reading_stops_once_both_splits_are_full(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": f"document {n}"} for n in range(20)] + [{}] * 50)
+    assert load(path, validation_share=0, max_documents=3).bad == 0
+
+
+def test_missing_files_and_unknown_formats_are_explained(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        load(tmp_path / "none.jsonl")
+    (tmp_path / "a.csv").write_text("text\nhello\n")
+    with pytest.raises(UserError, match=r"format of .*a\.csv is unknown.*\.jsonl, \.parquet, \.txt"):
+        load(tmp_path / "a.csv")
+    with pytest.raises(UserError, match="holds no file"):
+        load(tmp_path)
+    assert load(tmp_path / "a.csv", format="text", validation_share=0).train[0].text == "text\nhello\n"
+
+
+def test_a_missing_parquet_column_is_named_with_those_that_are_there(tmp_path):
+    pq.write_table(pa.Table.from_pylist([{"body": "x", "title": "y"}]), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"no column 'text'.*body, title"):
+        load(tmp_path / "a.parquet")
+
+
+def test_no_documents_at_all_is_an_error(tmp_path):
+    (tmp_path / "a.jsonl").write_text("\n\n")
+    with pytest.raises(UserError, match="no document"):
+        load(tmp_path / "a.jsonl")
+
+
+def test_the_corpus_event_says_what_was_read(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "one"}, {"text": "one"}, {}])
+    with EventLog(tmp_path / "events.jsonl") as log:
+        emit_corpus(load(path, max_bad_share=1.0, validation_share=0), log)
+    corpus, note = read_events(tmp_path / "events.jsonl")
+    assert corpus.data == {
+        "name": "a.jsonl",
+        "documents": {"train": 1, "validation": 0},
+        "bad": 1,
+        "bad_records": [{"file": str(path), "line": 3, "problem": "no field `text`"}],
+    }
+    assert note.data["message"] == "Documents left out as duplicates: 1."
