@@ -1,0 +1,93 @@
+"""The scaling curve."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rpt_core.analysis.scaling import fit_power_law
+from rpt_core.errors import UserError
+
+FLOPS = np.geomspace(1e18, 1e20, 7)
+
+
+def curve(gain, alpha, p_star, compute=FLOPS):
+    """Accuracy that starts `gain` below P* at the first point."""
+    return p_star - gain * (compute / compute[0]) ** -alpha
+
+
+@given(gain=st.floats(0.05, 0.3), alpha=st.floats(0.1, 2.0), p_star=st.floats(0.35, 0.95))
+@settings(deadline=None)
+def test_a_power_law_is_recovered_from_its_own_points(gain, alpha, p_star):
+    fit = fit_power_law(FLOPS, curve(gain, alpha, p_star))
+    assert (fit.alpha, fit.p_star) == pytest.approx((alpha, p_star), rel=1e-3)
+    assert pytest.approx(-gain * FLOPS[0] ** alpha, rel=0.05) == fit.A
+    assert fit.r2 == pytest.approx(1.0)
+    assert not fit.at_bound
+    assert fit.predict(FLOPS) == pytest.approx(curve(gain, alpha, p_star), abs=1e-6)
+
+
+def test_a_falling_curve_has_a_positive_factor():
+    fit = fit_power_law(FLOPS, curve(-0.4, 0.7, 0.2))
+    assert fit.A > 0
+    assert (fit.alpha, fit.p_star) == pytest.approx((0.7, 0.2), rel=1e-3)
+
+
+def test_noise_is_averaged_out():
+    compute = np.geomspace(1e9, 1e12, 60)
+    noise = np.random.default_rng(0).normal(0, 0.005, 60)
+    fit = fit_power_law(compute, curve(0.5, 0.5, 0.8, compute) + noise)
+    assert fit.alpha == pytest.approx(0.5, abs=0.05)
+    assert fit.p_star == pytest.approx(0.8, abs=0.02)
+    assert 0.98 < fit.r2 < 1
+
+
+def test_points_without_compute_are_left_out():
+    with_start = fit_power_law([0.0, *FLOPS], [0.9, *curve(0.3, 0.5, 0.7)])
+    assert with_start == fit_power_law(FLOPS, curve(0.3, 0.5, 0.7))
+
+
+def test_the_limit_stays_an_accuracy_and_the_fit_says_so():
+    # Linear in log C without an end in sight: the free fit would tend to more than 1.
+    fit = fit_power_law(FLOPS, np.linspace(0.2, 0.9, 7))
+    assert fit.p_star == 1.0
+    assert fit.at_bound
+    assert 0.9 < fit.r2 < 1
+
+
+def test_a_step_drives_alpha_to_its_edge_and_the_fit_says_so():
+    fit = fit_power_law([1.0, 10.0, 20.0, 30.0, 40.0], [0.1, 0.6, 0.6, 0.6, 0.6])
+    assert fit.at_bound
+    assert fit.p_star == pytest.approx(0.6)
+
+
+def test_accuracies_that_do_not_vary_have_no_r2():
+    fit = fit_power_law(FLOPS, [0.5] * 7)
+    assert np.isnan(fit.r2)
+    assert fit.at_bound
+    assert fit.predict([1e19]) == pytest.approx([0.5])
+
+
+def test_r2_by_hand():
+    # Whatever the curve, R2 is 1 - residual / spread.
+    p = np.array([0.1, 0.5, 0.4, 0.8, 0.7])
+    fit = fit_power_law([1, 2, 4, 8, 16], p)
+    residual = ((p - fit.predict([1, 2, 4, 8, 16])) ** 2).sum()
+    # The spread about the mean 0.5: 0.16 + 0 + 0.01 + 0.09 + 0.04 = 0.3.
+    assert fit.r2 == pytest.approx(1 - residual / 0.3)
+
+
+@pytest.mark.parametrize(
+    ("compute", "accuracy", "problem"),
+    [
+        ([1, 2, 3], [0.1, 0.2, 0.3], "3 points"),
+        ([0, 1, 2, 3], [0.1, 0.2, 0.3, 0.4], "3 points"),
+        ([1, 2, 2, 3], [0.1, 0.2, 0.3, 0.4], "3 points"),
+        ([1, 2, 3, 4], [10.0, 20.0, 30.0, 40.0], "fractions between 0 and 1"),
+        ([1, 2, 3, 4], [0.1, 0.2, 0.3], "4 compute values do not match 3"),
+        ([1, 2, 3, 4], [0.1, 0.2, 0.3, float("nan")], "3 points"),
+    ],
+)
+def test_points_that_cannot_be_fitted_are_explained(compute, accuracy, problem):
+    with pytest.raises(UserError, match=problem):
+        fit_power_law(compute, accuracy)
