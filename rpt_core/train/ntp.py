@@ -36,7 +36,8 @@ def run(config: NtpConfig, context: StageContext) -> dict[str, Any]:
     loop.start()
     emit_corpus(corpus, context.log)
     train_on(loop, examples, batches, config.batch_tokens)
-    return {"steps": loop.step, "flops": loop.flops, "parameters": loop.matrix_parameters}
+    result = {"steps": loop.step, "flops": loop.flops, "parameters": loop.matrix_parameters}
+    return {**result, **_probes(config, model, tokenizer, corpus.validation)}
 
 
 def make_examples(documents: Sequence[Document], tokenizer: Tokenizer, loss_on: str, max_tokens: int) -> list[Example]:
@@ -51,6 +52,15 @@ def make_examples(documents: Sequence[Document], tokenizer: Tokenizer, loss_on: 
         ids = [*prefix, *tokenised.token_ids, *end]
         examples += _pieces(ids, max(1, len(prefix) + start), max_tokens)
     return examples
+
+
+def _probes(config: NtpConfig, model: Any, tokenizer: Tokenizer, held_out: Sequence[Document]) -> dict[str, float]:
+    """The skills of a model of the built-in corpus, on held-out documents; nothing for any other corpus."""
+    if config.corpus.source != "tiny":
+        return {}
+    from rpt_core.tiny.probes import measure
+
+    return {f"probe_{skill}": share for skill, share in measure(model, tokenizer, held_out).items()}
 
 
 def _pieces(ids: list[int], start: int, max_tokens: int) -> list[Example]:
