@@ -65,7 +65,8 @@ def top_k_entropy(logits: Tensor, k: int = 16, renormalise: bool = True) -> Tens
 def full_entropy(logits: Tensor) -> Tensor:
     """Entropy in nats over the whole vocabulary: (..., vocabulary) -> (...)."""
     shares = logits.softmax(-1, dtype=_accurate(logits))
-    return torch.special.entr(shares).sum(-1)
+    entropy: Tensor = torch.special.entr(shares).sum(-1)
+    return entropy
 
 
 def score(
@@ -110,6 +111,9 @@ def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
     emit_corpus(corpus, context.log)
     splits: tuple[Split, Split] = ("train", "validation")
     counts = {split: scan.split(split, corpus.split(split)) for split in splits}
+    if scan.changed:
+        message = f"The tokenizer normalises: {scan.changed} documents are kept in its spelling, not in their own."
+        context.log.emit(EventType.LOG, level="warning", message=message)
     return {
         **{f"{split}_{name}": value for split, found in counts.items() for name, value in found.items()},
         "tokens": scan.tokens,
@@ -128,7 +132,8 @@ class _Scan:
         self.documents = 0
         self.tokens = 0
         self.seconds = 0.0
-        self.normalised = 0
+        self.changed = 0
+        """Documents whose text the tokenizer cannot spell as it stands."""
 
     def split(self, name: Split, documents: list[Document]) -> dict[str, int]:
         """Score, choose and write one split; returns its counts."""
@@ -160,6 +165,7 @@ class _Scan:
 
     def _score(self, block: list[Document]) -> list[ScoredDocument]:
         read = [_read_tokens(document, self.tokenizer, self.config.positions_from) for document in block]
+        self.changed += sum(found.document.text != document.text for found, document in zip(read, block, strict=True))
         sequences = [[*self.prefix, *document.token_ids] for document in read]
         config = self.config
         scores = score(

@@ -16,10 +16,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
+from pathlib import Path
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from rpt_core.errors import UserError
 
@@ -60,6 +61,17 @@ class _Vocabulary:
 
 
 _vocabularies: WeakKeyDictionary[Tokenizer, tuple[int, _Vocabulary]] = WeakKeyDictionary()
+
+
+def load_tokenizer(path: str | Path) -> Tokenizer:
+    """The tokenizer of a model folder or hub name, exactly as its tokenizer.json says.
+
+    AutoTokenizer would choose a class by the model's type, and the classes of transformers 5 put their own
+    normaliser and word splitting in place of the file's: another tokenizer for a model trained here, and wrong ids
+    for published ones (R1-Distill, OLMo 2). Raises OSError or ValueError when there is none.
+    """
+    tokenizer: Tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
+    return tokenizer
 
 
 def token_bytes(tokenizer: Tokenizer, ids: Sequence[int], at_start: bool = True) -> list[bytes]:

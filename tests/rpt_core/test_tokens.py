@@ -7,10 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from rpt_core.errors import UserError
-from rpt_core.tokens import boundaries, encode, encode_within, prefix_ids, token_bytes, tokenise, tokenizer_hash
+from rpt_core.tokens import (
+    boundaries,
+    encode,
+    encode_within,
+    load_tokenizer,
+    prefix_ids,
+    token_bytes,
+    tokenise,
+    tokenizer_hash,
+)
 
 TEXTS = [
     "The cat sat.",
@@ -148,11 +157,21 @@ def test_prefix_ids_are_what_the_tokenizer_puts_before_a_text(llama_2, byte_leve
 def test_the_hash_survives_saving_and_padding_but_not_a_new_token(tmp_path, byte_level):
     before = tokenizer_hash(byte_level)
     byte_level.save_pretrained(tmp_path)
-    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    loaded = load_tokenizer(tmp_path)
     loaded(["a", "the cat sat"], padding=True, truncation=True, max_length=2)
     assert tokenizer_hash(loaded) == before
     loaded.add_tokens(["<new>"])
     assert tokenizer_hash(loaded) != before
+
+
+def test_the_type_of_the_model_beside_it_does_not_change_a_tokenizer(tmp_path, byte_level):
+    Qwen2Config().save_pretrained(tmp_path)
+    byte_level.save_pretrained(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    assert tokenizer_hash(loaded) == tokenizer_hash(byte_level)
+    assert (len(loaded), loaded.eos_token) == (len(byte_level), "<|end|>")
+    # Qwen2's own class would compose "e" and U+0301.
+    assert tokenise(loaded, "cafe\u0301").text == "cafe\u0301"
 
 
 def test_tokenizers_of_other_kinds_are_refused():
