@@ -68,7 +68,7 @@ class EventLog:
         self.path = path
         self.attempt = attempt
         self._seq = _repair(path)
-        self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
+        self._file: TextIO = path.open("a", encoding="utf-8", errors="replace", buffering=1)
 
     def emit(self, type_: EventType, **data: Any) -> None:
         """Append one event. Numbers that are not finite become null, since JSON has none."""

@@ -1,0 +1,34 @@
+"""What the web loads must not drag torch in: checked in a fresh interpreter."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["torch", "numpy", "transformers", "tokenizers", "scipy", "pandas"]
+
+
+def loaded_after(statement, watched):
+    code = f"{statement}\nimport sys\nprint([name for name in {watched!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return result.stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["config", "events", "run_dir", "reward", "prompts", "presets", "errors"])
+def test_the_light_modules_load_without_torch_and_numpy(module):
+    assert loaded_after(f"import rpt_core.{module}", HEAVY) == "[]"
+
+
+def test_all_light_modules_together_load_without_torch_and_numpy():
+    assert loaded_after("from rpt_core import config, events, run_dir, reward", HEAVY) == "[]"
+
+
+@pytest.mark.parametrize(
+    "module", ["shards", "corpus", "positions", "analysis.statistics", "analysis.scaling", "analysis.patterns"]
+)
+def test_reading_results_needs_no_torch(module):
+    assert loaded_after(f"import rpt_core.{module}", ["torch", "transformers", "tokenizers"]) == "[]"
+
+
+def test_the_check_itself_sees_what_is_loaded():
+    assert loaded_after("import numpy", HEAVY) == "['numpy']"
