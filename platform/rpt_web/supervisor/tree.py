@@ -31,9 +31,11 @@ from rpt_web.supervisor.processes import Child
 from rpt_web.supervisor.stopping import StopFlag
 
 READY_SECONDS = 120
-PROGRAMS_STOP_SECONDS = 7.0
+PROGRAMS_STOP_SECONDS = 7.5
 """Web server, worker and reaper stop together within this time; then they are killed."""
-SERVERS_STOP_SECONDS = 1.2
+STAGE_STOP_SECONDS = "5"
+"""A stage gets this long for its checkpoint, unless the environment says otherwise."""
+SERVERS_STOP_SECONDS = 1.0
 """So much for each of Redis and Postgres: the whole stop stays below 10 s."""
 
 
@@ -167,6 +169,7 @@ class ProcessTree:
     def _environment(self) -> dict[str, str]:
         source = [str(settings.ROOT), str(settings.ROOT / "platform"), os.environ.get("PYTHONPATH", "")]
         return {
+            "RPT_SHUTDOWN_GRACE_SECONDS": STAGE_STOP_SECONDS,
             **os.environ,
             START_ID: self.start_id,
             "RPT_DATA_DIR": str(settings.RPT_DATA_DIR),

@@ -1,0 +1,119 @@
+"""The demo's runs, from the first to the last: each is submitted as soon as what it needs has succeeded.
+
+In: a preset and an experiment. Out: the runs, all succeeded. Only the rows in Postgres are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError, connection
+
+from rpt_core.errors import UserError
+from rpt_core.presets import Preset, load_preset
+from rpt_web.runs import services
+from rpt_web.runs.models import ACTIVE, Experiment, Run, Status
+from rpt_web.supervisor.demo.progress import Progress
+from rpt_web.teams.models import User
+
+USERNAME = "demo"
+MARK = "Made by `manage.py demo`."
+"""Description of the demo's experiments, by which a later demo knows them."""
+POLL_SECONDS = 0.5
+
+
+class RunFailed(Exception):
+    """A run of the demo has ended, but not well."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"{run.name} {run.status}")
+        self.run = run
+
+
+def checked_preset(name: str) -> Preset:
+    """The preset, if it has what the demo's table shows. Raises UserError otherwise."""
+    preset = load_preset(name)
+    if "rpt" not in {planned.name for planned in preset.runs}:
+        raise UserError(f"The preset {name!r} has no run named rpt, which the demo's table needs. Try --preset tiny.")
+    return preset
+
+
+def demo_user() -> User:
+    """The demo's user, who has no password: only a one-time link lets somebody in as them."""
+    user, made = User.objects.get_or_create(username=USERNAME)
+    if made:
+        user.set_unusable_password()
+        user.save()
+    return user
+
+
+def cancel_leftovers(user: User) -> int:
+    """Cancel what an interrupted demo left active, so that the worker is free; returns how many runs that were."""
+    left = list(Run.objects.filter(experiment__created_by=user, experiment__description=MARK, status__in=ACTIVE))
+    for run in left:
+        services.request_cancel(run, user)
+    return len(left)
+
+
+def new_experiment(preset: Preset, seed: int, user: User) -> Experiment:
+    """The experiment of one demo."""
+    name = f"Demo: {preset.name}, seed {seed}"
+    return services.create_experiment(name, user, preset=preset.name, seed=seed, description=MARK)
+
+
+class Course:
+    """The runs of one experiment on their way."""
+
+    def __init__(self, preset: Preset, experiment: Experiment, user: User, progress: Progress) -> None:
+        self.preset = preset
+        self.experiment = experiment
+        self.user = user
+        self.progress = progress
+        self._numbers = {planned.name: number for number, planned in enumerate(preset.runs, start=1)}
+        self._ended: set[str] = set()
+
+    def follow(self, pause: Callable[[float], None]) -> dict[str, Run]:
+        """Go on until all have succeeded. Raises RunFailed as soon as one ends otherwise."""
+        while True:
+            try:
+                runs = self._step()
+            except (OperationalError, InterfaceError) as error:
+                self.progress.say(f"The database does not answer ({error}); trying again.")
+                connection.close()
+                runs = {}
+            if len(self._ended) == len(self.preset.runs):
+                return runs
+            pause(POLL_SECONDS)
+
+    def _step(self) -> dict[str, Run]:
+        runs = {run.name: run for run in self.experiment.runs.all()}
+        for run in runs.values():
+            self._note(run)
+        for planned in self.preset.runs:
+            if planned.name not in runs and planned.needs() <= self._ended:
+                services.submit_planned(self.experiment, planned, self.user)
+        running = sorted((run for run in runs.values() if run.is_active), key=lambda run: (run.status, run.pk))
+        if running:
+            shown = next((run for run in running if run.status == Status.RUNNING), running[0])
+            self.progress.show(shown, self._numbers[shown.name])
+        return runs
+
+    def _note(self, run: Run) -> None:
+        if run.is_active or run.name in self._ended:
+            return
+        self.progress.ended(run, self._numbers[run.name])
+        if run.status != Status.SUCCEEDED:
+            raise RunFailed(run)
+        self._ended.add(run.name)
+
+
+def explain(run: Run) -> list[str]:
+    """Why a run failed, and where to look."""
+    lines = [f"The run {run.name!r} (stage {run.stage}) has {run.status}: {run.error or 'no reason was recorded'}"]
+    if run.log_tail:
+        lines += ["The end of its log:", *(f"    {line}" for line in run.log_tail.splitlines()[-15:])]
+    folder = run.directory
+    return [
+        *lines,
+        f"Its folder: {folder} (stage.log, events.jsonl). The worker's log: {folder.parents[1]}/logs/worker.log",
+    ]

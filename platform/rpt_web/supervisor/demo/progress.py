@@ -1,0 +1,117 @@
+"""How far the runs are, on a terminal: one line that changes, or plain lines where output goes into a file.
+
+In: a run's row as it is now. Out: text. Time left is reckoned from the steps of the last half minute.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO
+
+from rpt_web.runs.models import Run, Status
+
+WINDOW_SECONDS = 30.0
+PLAIN_EVERY_SECONDS = 15.0
+
+
+class Pace:
+    """Steps noted as they are seen, and the time that the remaining ones will take."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def note(self, now: float, step: int) -> None:
+        """A step was reached. Going back (another attempt) starts anew."""
+        if self._seen and step < self._seen[-1][1]:
+            self._seen.clear()
+        if not self._seen or step > self._seen[-1][1]:
+            self._seen.append((now, step))
+        while len(self._seen) > 2 and self._seen[1][0] < now - WINDOW_SECONDS:
+            self._seen.popleft()
+
+    def seconds_left(self, now: float, total_steps: int | None) -> float | None:
+        """Seconds to the last step; None while unknown."""
+        if len(self._seen) < 2 or total_steps is None:
+            return None
+        (first_time, first_step), (last_time, last_step) = self._seen[0], self._seen[-1]
+        seconds_per_step = (last_time - first_time) / (last_step - first_step)
+        return max(0.0, (total_steps - last_step) * seconds_per_step - (now - last_time))
+
+
+class Progress:
+    """Writes what happens to a terminal or a file."""
+
+    def __init__(self, out: TextIO, total_runs: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._total_runs = total_runs
+        self._clock = clock
+        self._changing = out.isatty()
+        self._paces: dict[int, Pace] = {}
+        self._shown = ("", 0.0)
+
+    def show(self, run: Run, number: int) -> None:
+        """A run that is active now."""
+        line = f"[{number}/{self._total_runs}] {self._line(run)}"
+        if self._changing:
+            width = shutil.get_terminal_size().columns - 1
+            self._out.write(f"\r\033[K{line[:width]}")
+            self._out.flush()
+        elif self._is_due(line):
+            self.say(line)
+
+    def ended(self, run: Run, number: int) -> None:
+        """A run that has ended."""
+        took = "" if run_seconds(run) is None else f" after {clock_time(run_seconds(run) or 0)}"
+        self.say(f"[{number}/{self._total_runs}] {run.name}: {run.status}{took}")
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._out.write(f"\r\033[K{line}\n" if self._changing else f"{line}\n")
+        self._out.flush()
+
+    def _line(self, run: Run) -> str:
+        if run.status == Status.QUEUED:
+            return f"{run.name}: waiting for the worker"
+        now = self._clock()
+        pace = self._paces.setdefault(run.pk, Pace())
+        if run.step is not None:
+            pace.note(now, run.step)
+        return running_line(run, pace.seconds_left(now, run.total_steps))
+
+    def _is_due(self, line: str) -> bool:
+        """Plain lines: when something changed, but not too often."""
+        text, when = self._shown
+        new_run = line.split(":")[0] != text.split(":")[0]
+        if line == text or not (new_run or self._clock() - when >= PLAIN_EVERY_SECONDS):
+            return False
+        self._shown = (line, self._clock())
+        return True
+
+
+def running_line(run: Run, seconds_left: float | None) -> str:
+    """Stage, step, time left, what it does."""
+    parts = [f"{run.name} ({run.stage})"]
+    if run.step is not None:
+        parts.append(f"step {run.step}" + (f"/{run.total_steps}" if run.total_steps else ""))
+    if seconds_left is not None:
+        parts.append(f"{clock_time(seconds_left)} left")
+    if run.progress:
+        parts.append(run.progress)
+    return f"{parts[0]}: {', '.join(parts[1:]) or 'starting'}"
+
+
+def run_seconds(run: Run) -> float | None:
+    """Time from a run's (last) start to its end."""
+    if run.started_at is None or run.finished_at is None:
+        return None
+    return (run.finished_at - run.started_at).total_seconds()
+
+
+def clock_time(seconds: float) -> str:
+    """For example 1:05, or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,166 @@
+"""What the demo found: the same numbers as a table for the terminal and as JSON.
+
+In: the runs of a demo's experiment, by name. Out: plain data, and lines. "Before" is the evaluation of run `rpt` at
+step 0, "after" that of `rpt-eval`, or of the last step of `rpt` where a preset has no such run. What was not measured
+is null in JSON and a dash in the table.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rpt_web.results.models import Evaluation
+from rpt_web.results.queries import DIFFICULTIES, curves
+from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.services import code_version
+from rpt_web.supervisor.demo.progress import run_seconds
+
+Cells = dict[str, dict[str, Any] | None]
+ROWS = (
+    ("standard", "standard (argmax, no thinking)"),
+    ("reasoning_before", "reasoning before RPT"),
+    ("reasoning_after", "reasoning after RPT"),
+    ("reasoning_before_greedy", "reasoning before RPT, greedy"),
+    ("reasoning_after_greedy", "reasoning after RPT, greedy"),
+)
+BASELINES = (("ntp", "ntp-eval", "continued NTP"), ("sft", "sft-eval", "continued SFT"))
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "Django", "celery", "psycopg", "pyarrow")
+LABEL_WIDTH = 36
+CELL_WIDTH = 25
+
+
+def build_report(experiment: Experiment, runs: Mapping[str, Run]) -> dict[str, Any]:
+    """Everything, ready for JSON."""
+    rpt = runs["rpt"]
+    before, after = _cells(rpt, last=False), _cells(runs.get("rpt-eval", rpt))
+    base = runs["base"].result if "base" in runs else {}
+    return {
+        "accuracy": {
+            "standard": before["standard"],
+            "reasoning_before": before["sampled"],
+            "reasoning_after": after["sampled"],
+            "reasoning_before_greedy": before["greedy"],
+            "reasoning_after_greedy": after["greedy"],
+        },
+        "probes": {name: _finite(base.get(f"probe_{name}")) for name in ("step", "copy")},
+        "scaling": _scaling(rpt),
+        "seconds": {name: _rounded(run_seconds(run)) for name, run in runs.items()},
+        "seed": experiment.seed,
+        "baselines": {name: _baseline(runs[run]) for name, run, _ in BASELINES if run in runs},
+        "preset": experiment.preset,
+        "machine": machine(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+    }
+
+
+def table(report: Mapping[str, Any]) -> list[str]:
+    """The closing table, probes, fits and seconds."""
+    head = "".join(f"{difficulty:>{CELL_WIDTH}}" for difficulty in DIFFICULTIES)
+    lines = ["Next-token accuracy at held-out positions in %, with 95 % interval and n", f"{'':{LABEL_WIDTH}}{head}"]
+    lines += [_line(label, report["accuracy"][key]) for key, label in ROWS]
+    for name, _, label in BASELINES:
+        for mode, cells in report["baselines"].get(name, {}).items():
+            lines.append(_line(f"{mode.replace('_', ', ')} after {label}", cells))
+    return [*lines, "", *_probe_lines(report["probes"]), *_scaling_lines(report["scaling"]), _seconds_line(report)]
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"system": f"{platform.system()} {platform.machine()}", "processor": _processor(), "cores": cores}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers may depend on."""
+    found = {"rpt-platform": code_version(), "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cells(run: Run, last: bool = True) -> dict[str, Cells]:
+    """By mode and difficulty: the cells of a run's last evaluation, or of the one before its first step."""
+    rows = list(run.evaluations.all())
+    step = (max if last else min)((row.step for row in rows), default=None)
+    found = {(row.mode, row.difficulty): _cell(row) for row in rows if row.step == step and (last or step == 0)}
+    return {
+        mode: {difficulty: found.get((mode, difficulty)) for difficulty in DIFFICULTIES}
+        for mode in ("standard", "sampled", "greedy")
+    }
+
+
+def _cell(row: Evaluation) -> dict[str, Any] | None:
+    return {"value": row.value, "low": row.low, "high": row.high, "n": row.n} if row.n else None
+
+
+def _baseline(run: Run) -> dict[str, Cells]:
+    cells = _cells(run)
+    return {"standard": cells["standard"], "reasoning": cells["sampled"], "reasoning_greedy": cells["greedy"]}
+
+
+def _scaling(run: Run) -> dict[str, dict[str, Any] | None]:
+    found: dict[str, dict[str, Any] | None] = {}
+    for curve in curves(run):
+        fit = curve.fit
+        found[curve.difficulty] = (
+            {"A": _finite(fit.A), "alpha": fit.alpha, "p_star": fit.p_star, "r2": _finite(fit.r2)} if fit else None
+        )
+    return found
+
+
+def _line(label: str, cells: Cells) -> str:
+    return f"{label:{LABEL_WIDTH}}" + "".join(f"{_shown(cells[name]):>{CELL_WIDTH}}" for name in DIFFICULTIES)
+
+
+def _shown(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return "-"
+    return f"{100 * cell['value']:.1f} [{100 * cell['low']:.1f}, {100 * cell['high']:.1f}] n={cell['n']}"
+
+
+def _probe_lines(probes: Mapping[str, float | None]) -> Iterable[str]:
+    known = [f"{name} {value:.3f}" for name, value in probes.items() if value is not None]
+    return [f"Skills of the base model on held-out solutions: {', '.join(known)}"] if known else []
+
+
+def _scaling_lines(scaling: Mapping[str, Mapping[str, float] | None]) -> Iterable[str]:
+    for difficulty, fit in scaling.items():
+        if fit is not None:
+            r2 = "-" if fit["r2"] is None else f"{fit['r2']:.3f}"
+            yield (
+                f"Scaling, {difficulty}: P(C) = {fit['A']:.3g} / C^{fit['alpha']:.3g} + {fit['p_star']:.3f}, R2 = {r2}"
+            )
+
+
+def _seconds_line(report: Mapping[str, Any]) -> str:
+    parts = [f"{name} {'-' if value is None else format(value, '.0f')}" for name, value in report["seconds"].items()]
+    total = sum(value or 0 for value in report["seconds"].values())
+    return f"Seconds: {', '.join(parts)}; together {total:.0f}"
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

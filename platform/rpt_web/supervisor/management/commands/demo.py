@@ -1,0 +1,98 @@
+"""`manage.py demo`: starts the platform, runs the small experiment on it, prints what it found, serves the results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import BooleanOptionalAction
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
+
+from rpt_core.errors import UserError
+from rpt_core.presets import Preset
+from rpt_core.run_dir import write_whole
+from rpt_web.runs.models import Experiment
+from rpt_web.supervisor.demo import course
+from rpt_web.supervisor.demo.progress import Progress
+from rpt_web.supervisor.demo.report import build_report, table
+from rpt_web.supervisor.management.commands.up import add_options, host_advice, read_options
+from rpt_web.supervisor.stopping import Interrupted
+from rpt_web.supervisor.tree import ProcessTree
+from rpt_web.teams.models import LoginLink, User
+
+LINK_LIFETIME = timedelta(days=7)
+
+
+class Command(BaseCommand):
+    """Runs a preset through the services, the queue and the worker that the browser uses."""
+
+    help = "Start the platform, run the small experiment on it, print a table, and serve the results until Ctrl-C."
+    requires_system_checks = []  # the start runs them with the migrations
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The options of `up`, and the demo's own."""
+        add_options(parser)
+        parser.add_argument("--preset", default="tiny", help="which preset to run (default: tiny)")
+        parser.add_argument("--seed", type=int, default=0, help="seed of every run (default: 0)")
+        parser.add_argument("--report", type=Path, metavar="FILE", help="write the results there as JSON")
+        parser.add_argument("--serve", action=BooleanOptionalAction, default=True, help="serve the results at the end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the demo; exits with 1 when one of its runs fails."""
+        try:
+            preset = course.checked_preset(options["preset"])
+            check_report_path(options["report"])
+            self.progress = Progress(sys.stdout, len(preset.runs))
+            with ProcessTree(read_options(options), self.progress.say) as tree:
+                self._run(tree, preset, options)
+        except Interrupted:
+            self.progress.say("Stopped.")
+        except course.RunFailed as failed:
+            raise CommandError("\n".join(course.explain(failed.run))) from None
+        except UserError as error:
+            raise CommandError(str(error)) from None
+
+    def _run(self, tree: ProcessTree, preset: Preset, options: dict[str, Any]) -> None:
+        user = course.demo_user()
+        if left := course.cancel_leftovers(user):
+            self.progress.say(f"Cancelled {left} run(s) that an interrupted demo had left.")
+        experiment = course.new_experiment(preset, options["seed"], user)
+        self._announce(tree, experiment, user, options)
+        runs = course.Course(preset, experiment, user, self.progress).follow(tree.pause)
+        report = build_report(experiment, {planned.name: runs[planned.name] for planned in preset.runs})
+        for line in ["", *table(report), ""]:
+            self.progress.say(line)
+        if options["report"]:
+            write_whole(options["report"], (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+            self.progress.say(f"Written to {options['report']}")
+        if options["serve"]:
+            self._serve(tree, experiment, user)
+
+    def _announce(self, tree: ProcessTree, experiment: Experiment, user: User, options: dict[str, Any]) -> None:
+        self.progress.say(f"\n{experiment.name}. Running for real; this takes some minutes. Ctrl-C stops everything.")
+        if options["serve"]:
+            self.progress.say(f"Watch it (the link logs you in once): {login_address(tree, user)}\n")
+            for line in host_advice(tree.options.host):
+                self.progress.say(line)
+
+    def _serve(self, tree: ProcessTree, experiment: Experiment, user: User) -> None:
+        self.progress.say(f"The results: {tree.address}{reverse('results:experiment_results', args=[experiment.pk])}")
+        self.progress.say(f"Log in (once, within 7 days): {login_address(tree, user)}")
+        self.progress.say("Ctrl-C stops it; `make up` starts it again with all that was made.")
+        while True:
+            tree.pause(60)
+
+
+def login_address(tree: ProcessTree, user: User) -> str:
+    """A fresh link that logs the user in, once."""
+    return tree.address + reverse("teams:login_link", args=[LoginLink.issue(user, LINK_LIFETIME)])
+
+
+def check_report_path(path: Path | None) -> None:
+    """Raises UserError now rather than after the training when the report cannot be written."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise UserError(f"--report {path} cannot be written. Name a file in a folder that exists.")
