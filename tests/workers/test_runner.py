@@ -149,7 +149,7 @@ def test_a_worker_that_is_stopped_hands_its_run_back_without_counting_the_attemp
     try:
         runner.execute(run)
     finally:
-        shutdown._flag[0] = 0
+        shutdown.withdraw()
     run.refresh_from_db()
     assert (run.status, run.attempt, run.max_attempts) == (Status.QUEUED, 1, 2)
     assert run.checkpoints.exists()

@@ -33,12 +33,20 @@ def run(config: RptConfig, context: StageContext) -> dict[str, float]:
         time.sleep(STEP_SECONDS.get(how, 0.0))
         train(step, config, context)
         misbehave(how, step, start, context)
+        if how == "gated" and step == 8:
+            wait_at_gate(context)
         if context.stop_requested:
             checkpoint(step, context)
             raise StopRequested(step)
         if step % config.checkpoint_every_steps == 0:
             checkpoint(step, context)
     return {"accuracy": 0.5}
+
+
+def wait_at_gate(context: StageContext) -> None:
+    """Until the test has done what it wants to do in mid-run."""
+    while not (context.run.path / "gate is open").exists() and not context.stop_requested:
+        time.sleep(0.02)
 
 
 def train(step: int, config: RptConfig, context: StageContext) -> None:

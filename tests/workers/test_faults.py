@@ -1,0 +1,268 @@
+"""The promise under fire: real Postgres and Redis, a real Celery worker and reaper, killed in mid-run.
+
+Whatever dies, the run ends well and each of its steps is there once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from rpt_web.celery import app as celery_app
+from rpt_web.runs import services
+from rpt_web.runs.models import FINAL, Run, Status
+from rpt_web.settings import broker_url
+from rpt_web.supervisor.embedded import EmbeddedRedis
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+PATIENCE_SECONDS = 90
+LEASE_SECONDS = 3
+STEPS = 16
+
+
+class Platform:
+    """The processes of a small platform; Redis is its own, so that it can be wiped."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.redis = EmbeddedRedis(folder, durable=False)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{name}.log").open("ab")
+        process = subprocess.Popen(
+            command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        log.close()
+        self.processes[name] = process
+        return process
+
+    def start_worker(self, name="worker"):
+        options = ("--concurrency", "1", "--loglevel", "INFO", "--hostname", f"{name}@test")
+        return self.start(name, sys.executable, "-m", "celery", "-A", "rpt_web", "worker", *options)
+
+    def start_reaper(self):
+        return self.start("reaper", sys.executable, "manage.py", "reaper", "--interval", "0.3")
+
+    def wipe_redis(self):
+        """Kill Redis and start a new one that knows nothing (it keeps its data in memory only)."""
+        os.kill(self.redis.child.process.pid, signal.SIGKILL)
+        self.redis.child.process.wait()
+        self.redis.start()
+
+    def stop(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.redis.stop()
+
+    def logs(self):
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self.folder.glob("*.log"))
+
+
+@pytest.fixture
+def platform(tiny_stage, settings, tmp_path_factory, request):
+    folder = Path(tmp_path_factory.mktemp("platform"))
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "RPT_LEASE_SECONDS": str(LEASE_SECONDS),
+        "RPT_REDISPATCH_SECONDS": "1",
+        "RPT_STAGE_COMMAND": " ".join(tiny_stage),
+        "CELERY_SKIP_CHECKS": "1",
+    }
+    platform = Platform(folder, environment)
+    environment["REDIS_URL"] = platform.redis.url
+    platform.redis.start()
+    platform.start_reaper()
+    yield platform
+    platform.stop()
+    if hasattr(request.node, "failed"):
+        print(platform.logs())
+
+
+def database_url() -> str:
+    target = connection.settings_dict
+    if not target["HOST"].startswith("/"):
+        return f"postgresql://{target['USER']}:{target['PASSWORD']}@{target['HOST']}:{target['PORT']}/{target['NAME']}"
+    return f"postgresql://{target['USER']}@/{target['NAME']}?host={target['HOST']}"
+
+
+def wait_for(what, *expected):
+    """Wait until a function's value is one of the expected ones (or true), and return it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        value = what()
+        if value in expected if expected else value:
+            return value
+        assert time.monotonic() < deadline, f"still {value!r} after {PATIENCE_SECONDS} s"
+        time.sleep(0.1)
+
+
+def wait_for_status(run, *statuses):
+    wait_for(lambda: Run.objects.values_list("status", flat=True).get(pk=run.pk), *statuses)
+    run.refresh_from_db()
+
+
+def wait_for_step(run, step):
+    """Wait until a run has recorded a step, and return the process of its stage."""
+    wait_for(lambda: run.metrics.filter(step=step).exists())
+    return int((run.directory / "stage.pid").read_text())
+
+
+def open_gate(run):
+    """Let a gated stage go on behind step 8."""
+    (run.directory / "gate is open").touch()
+
+
+def check_good_end(run, attempts):
+    wait_for_status(run, *FINAL)
+    assert (run.status, run.attempt) == (Status.SUCCEEDED, attempts)
+
+
+def test_the_stage_is_killed(platform, submit, check_once):
+    platform.start_worker()
+    run = submit("gated", steps=STEPS)
+    os.kill(wait_for_step(run, 8), signal.SIGKILL)
+    open_gate(run)
+    check_good_end(run, attempts=2)
+    check_once(run, STEPS)
+
+
+def test_the_worker_is_killed(platform, submit, check_once):
+    worker = platform.start_worker()
+    run = submit("gated", steps=STEPS)
+    stage = wait_for_step(run, 8)
+    worker.kill()
+    worker.wait()
+    wait_for(lambda: not is_alive(stage))
+    open_gate(run)
+    platform.start_worker("second")
+    check_good_end(run, attempts=2)
+    assert run.metrics.filter(values__attempt=1).count() == 5
+    check_once(run, STEPS)
+
+
+def test_redis_is_killed_and_its_data_wiped(platform, submit, check_once):
+    platform.start_worker()
+    running, waiting = submit("gated", steps=STEPS), submit("well", steps=5)
+    wait_for_step(running, 8)
+    platform.wipe_redis()
+    open_gate(running)
+    check_good_end(running, attempts=1)
+    check_good_end(waiting, attempts=1)
+    check_once(running, STEPS)
+    check_once(waiting, 5)
+
+
+def test_a_run_submitted_while_redis_is_away_runs_once_it_is_back(platform, submit, check_once):
+    platform.redis.stop()
+    run = submit("well", steps=5)
+    assert run.status == Status.QUEUED
+    platform.redis.start()
+    platform.start_worker()
+    check_good_end(run, attempts=1)
+    check_once(run, 5)
+
+
+def test_the_worker_is_frozen_and_wakes_up_when_another_has_its_run(platform, submit, check_once):
+    frozen = platform.start_worker()
+    run = submit("gated", steps=STEPS)
+    wait_for_step(run, 8)
+    pool = children_of(frozen.pid)
+    for pid in (frozen.pid, *pool):
+        os.kill(pid, signal.SIGSTOP)
+    platform.start_worker("second")
+    wait_for(lambda: Run.objects.get(pk=run.pk).attempt, 2)
+    for pid in (frozen.pid, *pool):
+        os.kill(pid, signal.SIGCONT)
+    open_gate(run)
+    check_good_end(run, attempts=2)
+    check_once(run, STEPS)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGQUIT])
+def test_the_worker_is_stopped_and_hands_its_run_back(platform, submit, check_once, signum):
+    worker = platform.start_worker()
+    run = submit("gated", steps=STEPS, max_attempts=1)
+    wait_for_step(run, 8)
+    worker.send_signal(signum)
+    worker.wait(20)
+    run.refresh_from_db()
+    assert (run.status, run.attempt) == (Status.QUEUED, 1)
+    assert run.checkpoints.last().step == 8
+    open_gate(run)
+    platform.start_worker("second")
+    check_good_end(run, attempts=2)
+    assert run.metrics.filter(values__attempt=1).count() == 8
+    check_once(run, STEPS)
+
+
+def test_a_message_delivered_five_times_is_claimed_once(platform, submit, check_once):
+    run = submit("well", steps=5)
+    with celery_app.connection_for_write(broker_url(platform.redis.url)) as broker:
+        for _ in range(5):
+            celery_app.send_task(services.EXECUTE_RUN, [run.pk], connection=broker)
+    platform.start_worker()
+    check_good_end(run, attempts=1)
+    log = platform.folder / "worker.log"
+    wait_for(lambda: log.read_text().count(" succeeded in ") >= 5)
+    run.refresh_from_db()
+    assert (run.status, run.attempt) == (Status.SUCCEEDED, 1)
+    check_once(run, 5)
+
+
+def test_a_cancelled_run_stops_within_seconds_and_the_worker_takes_the_next(platform, submit):
+    platform.start_worker()
+    run, following = submit("gated", steps=STEPS), submit("well", steps=5)
+    stage = wait_for_step(run, 8)
+    services.request_cancel(run, None)
+    requested = time.monotonic()
+    wait_for_status(run, Status.CANCELLED)
+    assert time.monotonic() - requested < 10
+    assert not is_alive(stage)
+    check_good_end(following, attempts=1)
+
+
+def test_a_run_that_kills_its_stage_each_time_is_not_tried_for_ever(platform, submit):
+    platform.start_worker()
+    run, following = submit("poison", steps=1000), submit("well", steps=5)
+    wait_for_status(run, *FINAL)
+    assert (run.status, run.attempt) == (Status.FAILED, 3)
+    check_good_end(following, attempts=1)
+
+
+def test_a_run_whose_workers_all_die_is_lost_at_the_cap(platform, submit):
+    run = submit("gated", steps=STEPS, max_attempts=2)
+    for attempt in (1, 2):
+        worker = platform.start_worker(f"worker{attempt}")
+        wait_for(lambda: Run.objects.get(pk=run.pk).attempt, attempt)
+        worker.kill()
+        worker.wait()
+    wait_for_status(run, *FINAL)
+    assert run.status == Status.LOST
+    assert "fell silent in attempt 2 of 2" in run.error
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def children_of(pid: int) -> list[int]:
+    """Celery's pool processes, which are in groups of their own."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
+    return [int(word) for word in found.stdout.split()]
