@@ -172,8 +172,9 @@ def _changes(event: Event) -> dict[str, Any]:
     if event.type == EventType.PROGRESS:
         what = clean_text(data["what"])[:200]
         return {"step": data["step"], "total_steps": data.get("total_steps"), "progress": what}
-    if event.type in (EventType.METRICS, EventType.CHECKPOINT) and data.get("flops") is not None:
-        return {"flops": data["flops"]}
+    if event.type in (EventType.METRICS, EventType.CHECKPOINT):
+        flops = {} if data.get("flops") is None else {"flops": data["flops"]}
+        return {"step": data["step"], **flops}
     if event.type == EventType.FINISHED:
         return {"result": clean_json(data["result"]), "progress": ""}
     return {}
