@@ -92,11 +92,22 @@ def read_rollouts(path: Path) -> Iterator[RolloutRow]:
 
 def read_rollout(path: Path, index: int) -> RolloutRow:
     """The row at an index of a shard. Raises IndexError when there is none."""
+    return read_rollouts_at(path, [index])[0]
+
+
+def read_rollouts_at(path: Path, indexes: Sequence[int]) -> list[RolloutRow]:
+    """Several rows of a shard in the order asked for; each row group is decoded once. Raises IndexError."""
+    tables: dict[int, pa.Table] = {}
+    rows = []
     with pq.ParquetFile(path) as file:
-        if not 0 <= index < file.metadata.num_rows:
-            raise IndexError(f"{path.name} has {file.metadata.num_rows} rows, no row {index}")
-        table = file.read_row_group(index // ROW_GROUP_ROWS, columns=_NAMES)
-        return _row(table.slice(index % ROW_GROUP_ROWS, 1).to_pylist()[0])
+        for index in indexes:
+            if not 0 <= index < file.metadata.num_rows:
+                raise IndexError(f"{path.name} has {file.metadata.num_rows} rows, no row {index}")
+            group, place = divmod(index, ROW_GROUP_ROWS)
+            if group not in tables:
+                tables[group] = file.read_row_group(group, columns=_NAMES)
+            rows.append(_row(tables[group].slice(place, 1).to_pylist()[0]))
+    return rows
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from rpt_web.runs.models import Run, Status
+from rpt_web.runs.models import Run, RunEvent, Status
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ def run_state(run: Run) -> State:
     return _STATES[Status(run.status)]
 
 
+def state_key(run: Run) -> str:
+    """A word that changes whenever the head of the run's page has to be drawn anew."""
+    return f"{run.attempt}-{run_state(run).label}"
+
+
 def elapsed(run: Run, now: datetime | None = None) -> timedelta | None:
     """Time from the run's start to its end, or until now."""
     if run.started_at is None:
@@ -56,6 +61,17 @@ def time_left(step: int | None, total: int | None, pace: float | None) -> float 
     return max(total - step, 0) * pace
 
 
+def about(seconds: float) -> str:
+    """A time to come, no more exact than it can be known."""
+    if seconds < 50:
+        return "less than a minute"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} min"
+    hours = seconds / 3600
+    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"
+
+
 def share_done(run: Run) -> float | None:
     """Done steps as a fraction; 1 for a run that succeeded."""
     if run.status == Status.SUCCEEDED:
@@ -63,3 +79,21 @@ def share_done(run: Run) -> float | None:
     if run.step is None or not run.total_steps:
         return None
     return min(run.step / run.total_steps, 1.0)
+
+
+def event_words(event: RunEvent) -> str:
+    """An event in words; the page escapes them."""
+    data = event.data
+    known = {
+        "started": lambda: f"Started from step {data.get('start_step', 0)} of {data.get('total_steps') or 'unknown'}",
+        "checkpoint": lambda: f"Checkpoint of step {data.get('step')} saved as {data.get('path')}",
+        "evaluation": lambda: f"Policy of step {data.get('step')} evaluated",
+        "corpus": lambda: f"Corpus “{data.get('name')}” read; {data.get('bad', 0)} bad records",
+        "positions": lambda: f"{data.get('split')}: {data.get('kept')} of {data.get('positions')} positions kept",
+        "log": lambda: str(data.get("message", "")),
+        "finished": lambda: "Finished",
+        "stopped": lambda: f"Stopped cleanly at step {data.get('step')}",
+        "failed": lambda: str(data.get("message", "")),
+    }
+    words = known.get(event.type)
+    return words() if words else event.type

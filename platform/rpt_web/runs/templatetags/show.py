@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from rpt_web.runs import display
+from rpt_web.traces import inspector
+from rpt_web.traces.queries import REASONS
 
 register = Library()
 
@@ -116,3 +119,67 @@ def size(count: int | None) -> str:
 def status_tag(run: Any) -> dict[str, Any]:
     """A run's state as a coloured word."""
     return {"state": display.run_state(run)}
+
+
+@register.simple_tag
+def pip(run: Any) -> SafeString:
+    """A run as a small coloured bar, named by its title."""
+    state = display.run_state(run)
+    return format_html('<span class="pip {}" title="{}: {}"></span>', state.colour, run.name, state.label)
+
+
+@register.filter
+def words(name: str) -> str:
+    """A field's name as words: tokens_per_second -> tokens per second."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def short(value: Any) -> str:
+    """A number of a stage's result with four figures at most behind it; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(dash(value))
+    if isinstance(value, int):
+        return whole(value)
+    return power(value) if value and not 1e-4 <= abs(value) < 1e7 else f"{value:,.4g}"
+
+
+@register.filter
+def setting(value: Any) -> str:
+    """A config's value as JSON writes it, without the quotes around a text."""
+    if isinstance(value, str):
+        return value or '""'
+    return json.dumps(value)
+
+
+@register.filter
+def visible(data: bytes | None) -> str:
+    """Bytes with nothing invisible in them."""
+    return inspector.visible(data)
+
+
+@register.filter
+def reason(name: str) -> str:
+    """A verdict's reason in words."""
+    return REASONS.get(name, name)
+
+
+@register.filter
+def signed_points(fraction: float | None) -> str:
+    """A difference of two fractions in percentage points, with its sign."""
+    return DASH if fraction is None else f"{100 * fraction:+.1f}".replace("-", "−")
+
+
+@register.simple_tag
+def interval_bar(cell: Any) -> SafeString:
+    """An accuracy and its interval on a rail from 0 to 100 %; the numbers stand beside it in words."""
+    left, width = 100 * cell.low, max(100 * (cell.high - cell.low), 0.6)
+    return format_html(
+        '<svg class="interval-bar {}" viewBox="0 0 100 9" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="rail" y="3.5" width="100" height="2"/><rect class="range" x="{}" y="2" width="{}" height="5"/>'
+        '<rect class="point" x="{}" width="1.4" height="9"/></svg>',
+        cell.difficulty,
+        f"{left:.2f}",
+        f"{width:.2f}",
+        f"{min(100 * cell.value, 98.6):.2f}",
+    )

@@ -1,0 +1,158 @@
+"""Plotly figures as plain dictionaries, without colours: charts.js takes those from the theme's CSS variables.
+
+In: plain data from the queries. Out: `Figure`s. A trace's `meta` names its colour variable and, for live charts, the
+metric that extends it. Every figure has a title, a caption, and axes with titles and units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rpt_web.results.models import Evaluation
+from rpt_web.results.queries import DIFFICULTIES, MODE_LABELS, Curve
+
+Json = dict[str, Any]
+CURVE_POINTS = 80
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One chart. `data` and `layout` are Plotly's."""
+
+    id: str
+    title: str
+    caption: str
+    data: list[Json]
+    layout: Json
+    group: str = ""
+    tall: bool = False
+
+    def as_json(self) -> Json:
+        """What the browser gets."""
+        return {"id": self.id, "title": self.title, "data": self.data, "layout": self.layout}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis: its title with the unit, and how it is drawn."""
+
+    title: str
+    log: bool = False
+    percent: bool = False
+    integer: bool = False
+    extra: Json = field(default_factory=dict)
+
+    def as_json(self) -> Json:
+        """Plotly's form of it."""
+        axis: Json = {"title": {"text": self.title}, **self.extra}
+        if self.log:
+            axis |= {"type": "log"}
+        if self.percent:
+            axis |= {"tickformat": ".0%", "rangemode": "tozero"}
+        if self.integer:
+            axis |= {"tickformat": ",d"}
+        return axis
+
+
+def layout(x: Axis, y: Axis, *, legend: bool = True) -> Json:
+    """The layout that all charts share."""
+    return {"xaxis": x.as_json(), "yaxis": y.as_json(), "showlegend": legend}
+
+
+def line(name: str, colour: str, x: Sequence[Any], y: Sequence[Any], **more: Any) -> Json:
+    """A line; gaps stay gaps."""
+    meta = {"colour": colour, **more.pop("meta", {})}
+    return {"type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": list(y), "meta": meta, **more}
+
+
+def accuracy_figure(found: dict[tuple[str, str], list[Evaluation]], mode: str) -> Figure | None:
+    """Next-token accuracy over steps in one mode, one line for each difficulty with its 95 % interval."""
+    traces = [
+        _points_with_intervals(level, rows, [row.step for row in rows])
+        for level in DIFFICULTIES
+        if (rows := found.get((mode, level)))
+    ]
+    if not traces:
+        return None
+    return Figure(
+        id=f"accuracy-{mode}",
+        title=f"Next-token accuracy, {MODE_LABELS[mode]}",
+        caption="Held-out positions; bars are 95 % Wilson intervals.",
+        data=traces,
+        layout=layout(Axis("optimiser step", integer=True), Axis("accuracy", percent=True)),
+        group="Evaluation",
+    )
+
+
+def scaling_figure(curves: Sequence[Curve]) -> Figure | None:
+    """Accuracy over training compute, each difficulty with its fitted power law."""
+    traces: list[Json] = []
+    for curve in curves:
+        if not curve.points:
+            continue
+        trace = _points_with_intervals(curve.difficulty, curve.points, [row.flops for row in curve.points])
+        traces.append(trace | {"mode": "markers"})
+        if curve.fit is not None:
+            traces.append(_fitted(curve))
+    if not traces:
+        return None
+    return Figure(
+        id="scaling",
+        title="Reasoning accuracy over training compute",
+        caption="Points are evaluations with 95 % Wilson intervals; lines are the fits P(C) = A / C^α + P*.",
+        data=traces,
+        layout=layout(
+            Axis("training compute C (FLOPs, log scale)", log=True, extra=compute_ticks(curves)),
+            Axis("accuracy P(C)", percent=True),
+        ),
+        tall=True,
+    )
+
+
+def compute_ticks(curves: Sequence[Curve]) -> Json:
+    """Ticks of a logarithmic axis as text of our own: Plotly's raised exponents break the content security policy."""
+    compute = [row.flops for curve in curves for row in curve.points if row.flops]
+    low, high = math.log10(min(compute)), math.log10(max(compute))
+    steps = (1, 2, 5) if high - low < 2.5 else (1,)
+    values = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+    inside = [value for value in values if 10 ** (low - 0.15) <= value <= 10 ** (high + 0.15)]
+    return {"tickvals": inside, "ticktext": [power_text(value) for value in inside]}
+
+
+def power_text(value: float) -> str:
+    """2e10 -> 2×10¹⁰; the 1 before a bare power is left out."""
+    mantissa, _, exponent = f"{value:.0e}".partition("e")
+    raised = str(int(exponent)).translate(SUPERSCRIPTS)
+    return f"10{raised}" if mantissa == "1" else f"{mantissa}×10{raised}"
+
+
+def _points_with_intervals(difficulty: str, rows: Sequence[Evaluation], x: Sequence[Any]) -> Json:
+    above = [row.high - row.value for row in rows]
+    below = [row.value - row.low for row in rows]
+    return line(
+        difficulty,
+        difficulty,
+        x,
+        [row.value for row in rows],
+        mode="lines+markers",
+        legendgroup=difficulty,
+        error_y={"type": "data", "symmetric": False, "array": above, "arrayminus": below},
+        customdata=[[row.low, row.high, row.n] for row in rows],
+        hovertemplate="%{y:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%}, n %{customdata[2]:,})",
+    )
+
+
+def _fitted(curve: Curve) -> Json:
+    assert curve.fit is not None
+    compute = [float(row.flops or 0) for row in curve.points]
+    low, high = min(compute), max(compute)
+    xs = [low * (high / low) ** (index / (CURVE_POINTS - 1)) for index in range(CURVE_POINTS)]
+    ys = [float(value) for value in curve.fit.predict(xs)]
+    return line(
+        f"{curve.difficulty}, fit", curve.difficulty, xs, ys, legendgroup=curve.difficulty, showlegend=False,
+        hoverinfo="skip", line={"width": 1.5}, meta={"fit": True},
+    )

@@ -1,0 +1,207 @@
+"""Evaluations as the pages show them: the table in the form of the paper's Table 1, scaling curves, the headline.
+
+In: rows of `Evaluation`. Out: plain data. A missing cell stays missing; every accuracy keeps its n and interval.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rpt_core.analysis.scaling import PowerLaw, fit_power_law
+from rpt_core.errors import UserError
+from rpt_web.results.models import Evaluation
+from rpt_web.runs.models import Experiment, Run
+
+DIFFICULTIES = ("easy", "medium", "hard")
+MODES = ("standard", "sampled", "greedy")
+MODE_LABELS = {"standard": "standard", "sampled": "reasoning", "greedy": "reasoning, greedy"}
+_CHECKPOINT = re.compile(r"/runs/(\d+)/checkpoints/step-(\d+)$")
+
+Cells = dict[str, Evaluation | None]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Reasoning accuracy on hard positions before and after RPT."""
+
+    run: Run
+    before: Evaluation | None
+    after: Evaluation | None
+
+    @property
+    def gain(self) -> float | None:
+        """Difference of the two, as a fraction of 1."""
+        return self.after.value - self.before.value if self.before and self.after else None
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One row of the table: a mode of one model."""
+
+    mode: str
+    label: str
+    cells: Cells
+
+    def in_order(self) -> list[Evaluation | None]:
+        """The cells, easy to hard."""
+        return [self.cells.get(difficulty) for difficulty in DIFFICULTIES]
+
+
+@dataclass(frozen=True)
+class ModelBlock:
+    """All modes of one model, with the compute it was trained with in this experiment."""
+
+    title: str
+    note: str
+    run: Run
+    step: int
+    flops: float | None
+    rows: list[ModelRow]
+    is_baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy over training compute at one difficulty, and the power law through it, or why there is none."""
+
+    difficulty: str
+    points: list[Evaluation]
+    fit: PowerLaw | None
+    problem: str = ""
+
+
+def headlines(experiments: Iterable[Experiment]) -> dict[int, Headline]:
+    """The headline of each experiment that has one: of its newest RPT run with evaluations (1 query)."""
+    rows = Evaluation.objects.filter(
+        run__experiment__in=list(experiments), run__stage="rpt", mode="sampled", difficulty="hard", n__gt=0
+    )
+    by_experiment: dict[int, list[Evaluation]] = defaultdict(list)
+    for row in rows.select_related("run").order_by("run_id", "step"):
+        by_experiment[row.run.experiment_id].append(row)
+    return {pk: _headline(found) for pk, found in by_experiment.items()}
+
+
+def model_blocks(experiment: Experiment, runs: Sequence[Run]) -> list[ModelBlock]:
+    """The measured part of the table (1 query): RPT runs before and after, then what `evaluate` runs measured."""
+    by_run: dict[int, dict[int, list[Evaluation]]] = defaultdict(lambda: defaultdict(list))
+    for row in Evaluation.objects.filter(run__experiment=experiment, n__gt=0):
+        by_run[row.run_id][row.step].append(row)
+    by_id = {run.pk: run for run in runs}
+    trained = [run for run in runs if run.pk in by_run and run.stage != "evaluate"]
+    evaluated = [run for run in runs if run.pk in by_run and run.stage == "evaluate"]
+    blocks = [block for run in trained for block in _before_and_after(run, by_run[run.pk], by_id)]
+    blocks += [
+        _evaluated(run, step, rows, by_id)
+        for run in evaluated
+        for step, rows in sorted(by_run[run.pk].items())
+        if not _is_repeated(run, rows, by_run)
+    ]
+    return sorted(blocks, key=lambda block: block.is_baseline)
+
+
+def curves(run: Run, mode: str = "sampled") -> list[Curve]:
+    """Scaling curves of an RPT run (1 query). Step 0 has spent no compute and is left out, as in the paper."""
+    rows = list(run.evaluations.filter(mode=mode, step__gt=0, flops__gt=0, n__gt=0).order_by("step"))
+    return [_curve(level, [row for row in rows if row.difficulty == level]) for level in DIFFICULTIES]
+
+
+def accuracy_by_step(run: Run) -> dict[tuple[str, str], list[Evaluation]]:
+    """A run's evaluations by mode and difficulty, in the order of steps (1 query)."""
+    found: dict[tuple[str, str], list[Evaluation]] = defaultdict(list)
+    for row in run.evaluations.filter(n__gt=0).order_by("step"):
+        found[row.mode, row.difficulty].append(row)
+    return dict(found)
+
+
+def by_step_table(found: dict[tuple[str, str], list[Evaluation]]) -> list[tuple[int, list[ModelRow]]]:
+    """The same evaluations step by step, the newest step first."""
+    steps: dict[int, list[Evaluation]] = defaultdict(list)
+    for rows in found.values():
+        for row in rows:
+            steps[row.step].append(row)
+    return [(step, _rows(steps[step])) for step in sorted(steps, reverse=True)]
+
+
+def source_run(config: dict[str, Any], by_id: dict[int, Run]) -> Run | None:
+    """The run of this experiment whose checkpoint a config starts from."""
+    source = _source(config)
+    return by_id.get(source[0]) if source else None
+
+
+def _source(config: dict[str, Any]) -> tuple[int, int] | None:
+    """Id of the run and step of the checkpoint that a config starts from."""
+    match = _CHECKPOINT.search((config.get("model") or {}).get("path", ""))
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _is_repeated(run: Run, rows: list[Evaluation], by_run: dict[int, dict[int, list[Evaluation]]]) -> bool:
+    """Whether an evaluation gives again, cell for cell, what the run that wrote the checkpoint had measured."""
+    source = _source(run.config)
+    if source is None or source[0] not in by_run:
+        return False
+    cells = {(row.mode, row.difficulty, row.correct, row.n) for row in by_run[source[0]].get(source[1], [])}
+    return cells == {(row.mode, row.difficulty, row.correct, row.n) for row in rows}
+
+
+def _headline(rows: list[Evaluation]) -> Headline:
+    newest = [row for row in rows if row.run_id == rows[-1].run_id]
+    before = newest[0] if newest[0].step == 0 else None
+    return Headline(newest[-1].run, before, newest[-1] if newest[-1].step > 0 else None)
+
+
+def _before_and_after(
+    run: Run, by_step: dict[int, list[Evaluation]], by_id: dict[int, Run]
+) -> Iterable[ModelBlock]:
+    steps = sorted(by_step)
+    source = source_run(run.config, by_id)
+    label = run.stage.upper()
+    for step in sorted({steps[0], steps[-1]}):
+        rows = by_step[step]
+        if step == 0:
+            title, note = f"Before {label}", f"after {_name(source)}" if source else "the model it starts from"
+        else:
+            title, note = f"After {label}", f"{_name(run)}, step {step}"
+        yield ModelBlock(title, note, run, step, _flops(rows), _rows(rows))
+
+
+def _evaluated(run: Run, step: int, rows: list[Evaluation], by_id: dict[int, Run]) -> ModelBlock:
+    source = source_run(run.config, by_id)
+    budget = ((source.config.get("budget") if source else None) or {}).get("flops")
+    trained = f"after {_name(source)}" if source else "the model it was given"
+    note = f"{trained}: the same model trained on for the same compute as RPT" if budget else trained
+    flops = source.flops if source and source.flops is not None else _flops(rows)
+    return ModelBlock(run.title or run.name, note, run, step, flops, _rows(rows), is_baseline=bool(budget))
+
+
+def _name(run: Run) -> str:
+    return f"“{run.name}”"
+
+
+def _flops(rows: list[Evaluation]) -> float | None:
+    return next((row.flops for row in rows if row.flops is not None), None)
+
+
+def _rows(evaluations: list[Evaluation]) -> list[ModelRow]:
+    cells = {(row.mode, row.difficulty): row for row in evaluations}
+    modes = [mode for mode in MODES if any(key[0] == mode for key in cells)]
+    return [
+        ModelRow(mode, MODE_LABELS[mode], {level: cells.get((mode, level)) for level in DIFFICULTIES})
+        for mode in modes
+    ]
+
+
+def _curve(difficulty: str, points: list[Evaluation]) -> Curve:
+    if not points:
+        return Curve(difficulty, [], None, "There is no evaluation after step 0 yet.")
+    try:
+        fit = fit_power_law([float(row.flops or 0) for row in points], [row.value for row in points])
+    except UserError as error:
+        return Curve(difficulty, points, None, str(error))
+    if not all(math.isfinite(value) for value in (fit.alpha, fit.p_star)):
+        return Curve(difficulty, points, None, "The points do not determine a curve.")
+    return Curve(difficulty, points, fit)

@@ -1,0 +1,167 @@
+"""What the experiment and run pages read. Each function is a fixed number of queries, whatever the size of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, get_args
+
+from django.db.models import Count, F, Max, Prefetch, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+from pydantic import BaseModel
+
+from rpt_web.runs import display
+from rpt_web.runs.models import Experiment, Run, RunEvent, Status, StepMetrics
+
+EXPERIMENTS_PER_PAGE = 30
+EVENTS_PER_PAGE = 50
+POINTS_PER_CHART = 2000
+PACE_POINTS = 20
+"""The pace of a run is taken over so many of its latest metrics."""
+
+
+@dataclass(frozen=True)
+class ExperimentPage:
+    """One page of the list, newest first, with the key from which the next older one goes on."""
+
+    experiments: list[Experiment]
+    older: int | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """A run's metrics for charts. With more than the cap of steps, only every n-th one is in it, and the last."""
+
+    steps: list[int]
+    times: list[datetime]
+    values: dict[str, list[float | None]]
+    every: int
+
+    @property
+    def last_step(self) -> int:
+        """The newest step in it; 0 for none."""
+        return self.steps[-1] if self.steps else 0
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """A run's newest events before a key, newest first."""
+
+    events: list[RunEvent]
+    older: int | None
+
+
+def experiment_page(
+    experiments: QuerySet[Experiment], *, search: str = "", before: int | None = None
+) -> ExperimentPage:
+    """Experiments with their runs in order (2 queries)."""
+    if search:
+        experiments = experiments.filter(Q(name__icontains=search) | Q(description__icontains=search))
+    if before is not None:
+        experiments = experiments.filter(pk__lt=before)
+    runs = Run.objects.defer("config", "log_tail", "error", "result").order_by("id")
+    found = list(
+        experiments.select_related("created_by")
+        .prefetch_related(Prefetch("runs", queryset=runs))
+        .order_by("-id")[: EXPERIMENTS_PER_PAGE + 1]
+    )
+    shown = found[:EXPERIMENTS_PER_PAGE]
+    return ExperimentPage(shown, shown[-1].pk if len(found) > len(shown) else None)
+
+
+def runs_in_order(experiment: Experiment) -> list[Run]:
+    """An experiment's runs, in the order in which they were submitted (1 query)."""
+    return list(experiment.runs.defer("log_tail").select_related("created_by").order_by("id"))
+
+
+def metric_series(run: Run, cap: int = POINTS_PER_CHART) -> Series:
+    """A run's metrics, thinned to about `cap` steps (2 queries)."""
+    totals = run.metrics.aggregate(rows=Count("id"), last=Max("step"))
+    every = max(math.ceil(totals["rows"] / cap), 1)
+    rows: QuerySet[StepMetrics, Any] = run.metrics.order_by("step")
+    if every > 1:
+        numbered = rows.annotate(number=Window(RowNumber(), order_by="step"))
+        rows = numbered.annotate(rest=F("number") % every).filter(Q(rest=0) | Q(step=totals["last"]))
+    return _series(rows.values_list("step", "time", "values"), every)
+
+
+def new_metrics(run_id: int, after_step: int, limit: int = 500) -> list[dict[str, Any]]:
+    """Steps behind a step, oldest first, as the charts take them (1 query)."""
+    rows = StepMetrics.objects.filter(run_id=run_id, step__gt=after_step).order_by("step")
+    return [{"step": step, "values": values} for step, values in rows.values_list("step", "values")[:limit]]
+
+
+def pace(run: Run, now: datetime) -> float | None:
+    """Seconds for each step of a running run: over its latest metrics, or over all it has done (1 query)."""
+    if run.status != Status.RUNNING or run.started_at is None:
+        return None
+    latest = list(run.metrics.order_by("-step").values_list("step", "time")[:PACE_POINTS])
+    if len(latest) > 1:
+        (last, end), (first, start) = latest[0], latest[-1]
+        return (end - start).total_seconds() / (last - first)
+    return (now - run.started_at).total_seconds() / run.step if run.step else None
+
+
+def progress_of(run: Run) -> dict[str, Any]:
+    """How far a run is, as the page and its stream show it (1 query)."""
+    left = display.time_left(run.step, run.total_steps, pace(run, timezone.now()))
+    return {
+        "step": run.step,
+        "total": run.total_steps,
+        "what": run.progress,
+        "share": display.share_done(run),
+        "left": None if left is None else display.about(left),
+    }
+
+
+def newest_event(run: Run) -> int:
+    """Number of a run's newest event; 0 for none (1 query)."""
+    return run.events.aggregate(newest=Max("seq"))["newest"] or 0
+
+
+def event_page(run: Run, before: int | None = None) -> EventPage:
+    """A run's events, newest first (1 query)."""
+    events = run.events.order_by("-seq")
+    if before is not None:
+        events = events.filter(seq__lt=before)
+    found = list(events[: EVENTS_PER_PAGE + 1])
+    shown = found[:EVENTS_PER_PAGE]
+    return EventPage(shown, shown[-1].seq if len(found) > len(shown) else None)
+
+
+def flatten(config: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """A nested config as dotted names with their values, in order."""
+    if not isinstance(config, dict):
+        return [(prefix, config)]
+    return [pair for key, item in config.items() for pair in flatten(item, f"{prefix}.{key}" if prefix else str(key))]
+
+
+def in_model_order(config: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """A stored config with its fields in the order of its model; the database keeps none."""
+    known = [name for name in model.model_fields if name in config]
+    ordered = {name: config[name] for name in [*known, *sorted(config.keys() - known)]}
+    for name in known:
+        part = _model_of(model.model_fields[name].annotation)
+        if part is not None and isinstance(config[name], dict):
+            ordered[name] = in_model_order(config[name], part)
+    return ordered
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """The config model in an annotation such as `X | None`."""
+    options = (annotation, *get_args(annotation))
+    return next((found for found in options if isinstance(found, type) and issubclass(found, BaseModel)), None)
+
+
+def _series(rows: Iterable[tuple[int, datetime, dict[str, float | None]]], every: int) -> Series:
+    found = list(rows)
+    names: dict[str, None] = {name: None for _, _, values in found for name in values}  # in order of appearance
+    columns = {name: _column(found, name) for name in names}
+    return Series([step for step, _, _ in found], [time for _, time, _ in found], columns, every)
+
+
+def _column(rows: Sequence[tuple[int, datetime, dict[str, float | None]]], name: str) -> list[float | None]:
+    return [values.get(name) for _, _, values in rows]

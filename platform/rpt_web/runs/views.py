@@ -1,0 +1,299 @@
+"""Pages of experiments and runs. They show rows and never wait for a worker; changes go through the services."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.db import connections
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from pydantic import ValidationError
+
+from rpt_core.config import STAGES
+from rpt_core.errors import UserError
+from rpt_web.results import figures, metric_figures
+from rpt_web.results import queries as results
+from rpt_web.runs import display, plans, queries, services, stream
+from rpt_web.runs.forms import PlannedRunForm
+from rpt_web.runs.models import FINAL, Experiment, Run, Status
+from rpt_web.teams import access
+
+RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.LOST)
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run as the lists show it."""
+
+    run: Run
+    share: float | None
+    seconds: float | None
+
+    @classmethod
+    def of(cls, run: Run) -> RunLine:
+        """Work out what the row does not hold."""
+        elapsed = display.elapsed(run)
+        return cls(run, display.share_done(run), None if elapsed is None else elapsed.total_seconds())
+
+
+@dataclass(frozen=True)
+class ExperimentLine:
+    """An experiment as the list shows it."""
+
+    experiment: Experiment
+    runs: list[Run]
+    headline: results.Headline | None
+
+    @property
+    def succeeded(self) -> int:
+        """How many runs are done."""
+        return sum(run.status == Status.SUCCEEDED for run in self.runs)
+
+    @property
+    def current(self) -> RunLine | None:
+        """The run that is being worked on, or else one that waits."""
+        active = [run for run in self.runs if run.is_active]
+        running = [run for run in active if run.status == Status.RUNNING]
+        return RunLine.of((running or active)[0]) if active else None
+
+    @property
+    def last_change(self) -> Any:
+        """When something last happened."""
+        times = [run.finished_at or run.started_at or run.created_at for run in self.runs]
+        return max(times, default=self.experiment.created_at)
+
+
+@require_safe
+def experiment_list(request: HttpRequest) -> HttpResponse:
+    """All experiments, newest first, with the state of their runs and their headline result."""
+    search = request.GET.get("q", "").strip()[:100].replace("\x00", "")
+    experiments = access.experiments_for(request.user)
+    page = queries.experiment_page(experiments, search=search, before=_number(request, "before"))
+    headlines = results.headlines(page.experiments)
+    lines = [ExperimentLine(found, list(found.runs.all()), headlines.get(found.pk)) for found in page.experiments]
+    context = {
+        "nav": "experiments",
+        "lines": lines,
+        "older": page.older,
+        "search": search,
+        "before": request.GET.get("before", ""),
+        "is_active": any(line.current for line in lines),
+        "may_change": access.can_change(request.user),
+    }
+    return render(
+        request, _template(request, "runs/experiment_list.html", {"experiments": "runs/_experiments.html"}), context
+    )
+
+
+@require_safe
+def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """An experiment's runs in order."""
+    experiment = access.get_experiment_or_404(request.user, experiment_id)
+    runs = queries.runs_in_order(experiment)
+    lines = [RunLine.of(run) for run in runs]
+    seconds = [line.seconds for line in lines if line.seconds is not None]
+    flops = [run.flops for run in runs if run.flops is not None]
+    context = {
+        "nav": "experiments",
+        "experiment": experiment,
+        "lines": lines,
+        "succeeded": sum(run.status == Status.SUCCEEDED for run in runs),
+        "failed": sum(run.status in (Status.FAILED, Status.LOST) for run in runs),
+        "is_active": any(run.is_active for run in runs),
+        "total_seconds": sum(seconds) if seconds else None,
+        "total_flops": sum(flops) if flops else None,
+        "headline": results.headlines([experiment]).get(experiment.pk),
+        "may_change": access.can_change(request.user),
+    }
+    return render(request, _template(request, "runs/experiment_detail.html", {"runs": "runs/_runs.html"}), context)
+
+
+@require_safe
+def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
+    """A run's live page. htmx asks for one part of it, by the id of the element that it replaces."""
+    run = access.get_run_or_404(request.user, run_id)
+    parts: dict[str, tuple[str, Callable[[HttpRequest, Run], dict[str, Any]]]] = {
+        "state": ("runs/_state.html", _state),
+        "charts": ("runs/_charts.html", _charts),
+        "records": ("runs/_records.html", _records),
+        "events": ("runs/_events.html", _events),
+    }
+    shared = {"nav": "experiments", "run": run}
+    asked = request.headers.get("HX-Target", "")
+    if asked in parts:
+        template, make = parts[asked]
+        return render(request, template, shared | make(request, run))
+    config = _config(run)
+    context = shared | {"config": queries.flatten(config), "config_json": json.dumps(config, indent=2)}
+    for _, make in parts.values():
+        context |= make(request, run)
+    return render(request, "runs/run_detail.html", context)
+
+
+@require_safe
+def run_metrics(request: HttpRequest, run_id: int) -> JsonResponse:
+    """A run's metrics as numbers: for notebooks, and for whoever wants the charts' data."""
+    run = access.get_run_or_404(request.user, run_id)
+    series = queries.metric_series(run)
+    return JsonResponse(
+        {"run": run.pk, "attempt": run.attempt, "every": series.every, "steps": series.steps, "values": series.values}
+    )
+
+
+@require_safe
+def run_config(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The frozen config as a file that `python -m rpt_core` takes."""
+    run = access.get_run_or_404(request.user, run_id)
+    response = HttpResponse(json.dumps(_config(run), indent=2) + "\n", content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}-config.json"'
+    return response
+
+
+@require_GET
+async def run_stream(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
+    """What is new on a run's page, as server-sent events."""
+    await sync_to_async(access.get_run_or_404)(request.user, run_id)
+    await sync_to_async(connections.close_all)()  # the stream lasts for hours; it must not hold a connection
+    cursor = stream.Cursor.parse(request.headers.get("Last-Event-ID", "") or request.GET.get("at", ""))
+    seen = stream.Seen(request.GET.get("state", ""), _number(request, "event") or 0)
+    return StreamingHttpResponse(
+        stream.follow(run_id, cursor or stream.Cursor(0, 0), seen),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+@require_POST
+def run_cancel(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Ask for a run to be stopped."""
+    run = access.get_run_or_404(request.user, run_id, to_change=True)
+    return _change(request, run, services.request_cancel, f"“{run.name}” is being cancelled.")
+
+
+@require_POST
+def run_retry(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Queue an ended run again."""
+    run = access.get_run_or_404(request.user, run_id, to_change=True)
+    return _change(
+        request, run, services.retry, f"“{run.name}” is queued again and goes on from its newest checkpoint."
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_new(request: HttpRequest) -> HttpResponse:
+    """Submit an RPT run from a preset into an experiment whose earlier runs have succeeded."""
+    access.require_change(request.user)
+    choice = plans.choose(
+        access.experiments_for(request.user), request.GET.get("preset", ""), _number(request, "experiment")
+    )
+    form = None
+    if choice.planned and choice.experiment:
+        name = plans.free_name(choice.experiment, choice.planned.name)
+        data = request.POST if request.method == "POST" else None
+        form = PlannedRunForm(choice.planned, name, data, seed=choice.experiment.seed)
+        run = _submitted(request, form, choice.experiment) if form.is_valid() else None
+        if run is not None:
+            messages.success(request, f"“{run.name}” is queued.")
+            return redirect("runs:run_detail", run.pk)
+    context = {"nav": "new", "choice": choice, "form": form, "sources": plans.sources(choice)}
+    return render(request, "runs/run_new.html", context, status=422 if form is not None and form.errors else 200)
+
+
+def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experiment) -> Run | None:
+    """The queued run, or None with the problems on the form."""
+    try:
+        return services.submit_planned(experiment, form.planned(), request.user)
+    except ValidationError as error:
+        form.add_problems(error)
+    except UserError as error:
+        form.add_error("run_name" if "name" in str(error) else None, str(error))
+    return None
+
+
+def _change(request: HttpRequest, run: Run, service: Callable[[Run, Any], None], done: str) -> HttpResponse:
+    try:
+        service(run, request.user)
+        messages.success(request, done)
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("runs:run_detail", run.pk)
+
+
+def _config(run: Run) -> dict[str, Any]:
+    model = STAGES.get(run.stage)
+    return queries.in_model_order(run.config, model) if model else run.config
+
+
+def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
+    elapsed = display.elapsed(run)
+    return {
+        "progress": queries.progress_of(run),
+        "seconds": None if elapsed is None else elapsed.total_seconds(),
+        "is_final": run.status in FINAL,
+        "may_cancel": run.is_active and not run.cancel_requested_at and access.can_change(request.user),
+        "may_retry": run.status in RETRYABLE and access.can_change(request.user),
+        "now": timezone.now(),
+        "shards": run.shards.exists() if run.stage in ("rpt", "evaluate") else False,
+    }
+
+
+def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
+    series = queries.metric_series(run)
+    accuracy = results.accuracy_by_step(run)
+    charts = metric_figures.metric_figures(series)
+    steps = {row.step for rows in accuracy.values() for row in rows}
+    if len(steps) > 1:
+        charts += [found for mode in results.MODES if (found := figures.accuracy_figure(accuracy, mode))]
+    groups: dict[str, list[figures.Figure]] = {}
+    for chart in charts:
+        groups.setdefault(chart.group, []).append(chart)
+    return {
+        "figure_groups": groups,
+        "figures_json": [chart.as_json() for chart in charts],
+        "stream_query": urlencode(
+            {
+                "at": f"{run.attempt}-{series.last_step}",
+                "state": display.state_key(run),
+                "event": queries.newest_event(run),
+            }
+        ),
+    }
+
+
+def _records(request: HttpRequest, run: Run) -> dict[str, Any]:
+    evaluations = results.accuracy_by_step(run)
+    return {
+        "checkpoints": list(run.checkpoints.order_by("-step")[:50]),
+        "corpora": list(run.corpora.all()),
+        "positions": list(run.events.filter(type="positions").order_by("seq")),
+        "evaluation_rows": results.by_step_table(evaluations),
+        "result": list(run.result.items()),
+    }
+
+
+def _events(request: HttpRequest, run: Run) -> dict[str, Any]:
+    before = _number(request, "events_before")
+    page = queries.event_page(run, before)
+    return {
+        "events": [(event, display.event_words(event)) for event in page.events],
+        "older_events": page.older,
+        "events_before": before,
+    }
+
+
+def _template(request: HttpRequest, page: str, parts: dict[str, str]) -> str:
+    """The part that htmx replaces, or the whole page."""
+    return parts.get(request.headers.get("HX-Target", ""), page)
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    value = request.GET.get(name, "")
+    return int(value) if value.isdecimal() and len(value) < 19 else None

@@ -1,0 +1,147 @@
+"""Rollouts as the pages read them: filtered, paged by key and never by offset, one group, one position over a run.
+
+A rollout's id is made of step, kind and row, so ranges of ids stand for steps and the primary key serves every page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+
+from rpt_web.traces.models import KINDS, LARGEST_SHARD_ROWS, Rollout, RolloutShard, rollout_id
+
+ROLLOUTS_PER_PAGE = 50
+GROUP_LIMIT = 64
+SAME_POSITION_LIMIT = 40
+REASONS = {
+    "match": "match",
+    "mismatch": "mismatch",
+    "not_on_boundary": "not on a boundary",
+    "empty": "empty box",
+    "no_box": "no box",
+}
+FINISHES = {"stop": "finished", "length": "cut by the limit"}
+REWARDS = {"1": "rewarded", "0": "not rewarded"}
+KIND_LABELS = {"train": "training", "sampled": "evaluation, sampled", "greedy": "evaluation, greedy"}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the address asks for. Values that are not choices are left out, as if they had not been given."""
+
+    kind: str = ""
+    step: int | None = None
+    reward: str = ""
+    reason: str = ""
+    finish: str = ""
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Filters:
+        """Read them from the address."""
+        step = query.get("step", "")
+        return cls(
+            kind=_choice(query.get("kind"), KINDS),
+            step=int(step) if step.isdecimal() and len(step) < 10 else None,
+            reward=_choice(query.get("reward"), REWARDS),
+            reason=_choice(query.get("reason"), REASONS),
+            finish=_choice(query.get("finish"), FINISHES),
+        )
+
+    @property
+    def newest_first(self) -> bool:
+        """A whole run is read from its newest step; a single step in the order of its groups."""
+        return self.step is None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is filtered."""
+        return self != Filters()
+
+    def query(self, **more: Any) -> str:
+        """The same as part of an address."""
+        values = {"kind": self.kind, "step": self.step, "reward": self.reward, "reason": self.reason}
+        values |= {"finish": self.finish, **more}
+        return urlencode({name: value for name, value in values.items() if value not in ("", None)})
+
+    def apply(self, rollouts: QuerySet[Rollout]) -> QuerySet[Rollout]:
+        """The rollouts that pass."""
+        if self.step is not None:
+            first, end = (rollout_id(step, KINDS[0], 0) for step in (self.step, self.step + 1))
+            rollouts = rollouts.filter(id__gte=first, id__lt=end)
+        if self.kind:
+            rollouts = rollouts.filter(kind=self.kind)
+        if self.reward:
+            rollouts = rollouts.filter(reward__gt=0) if self.reward == "1" else rollouts.filter(reward=0)
+        if self.reason:
+            rollouts = rollouts.filter(reason=self.reason)
+        return rollouts.filter(finish_reason=self.finish) if self.finish else rollouts
+
+
+@dataclass(frozen=True)
+class RolloutPage:
+    """One page in reading order, with the keys of its neighbours; None where there is none."""
+
+    rows: list[Rollout]
+    previous: int | None
+    next: int | None
+
+
+def rollout_page(
+    rollouts: QuerySet[Rollout], filters: Filters, *, after: int | None = None, before: int | None = None
+) -> RolloutPage:
+    """The page behind a key, before a key, or the first one (1 query)."""
+    backwards = before is not None
+    key = before if backwards else after
+    found = list(_beyond(filters.apply(rollouts), key, filters.newest_first != backwards)[: ROLLOUTS_PER_PAGE + 1])
+    rows, more = found[:ROLLOUTS_PER_PAGE], len(found) > ROLLOUTS_PER_PAGE
+    if backwards:
+        rows.reverse()
+    if not rows:
+        return RolloutPage([], None, None)
+    has_previous, has_next = (more, True) if backwards else (after is not None, more)
+    return RolloutPage(rows, rows[0].id if has_previous else None, rows[-1].id if has_next else None)
+
+
+def neighbours(rollouts: QuerySet[Rollout], filters: Filters, key: int) -> tuple[int | None, int | None]:
+    """Ids before and behind one rollout among those that pass the filters (2 queries)."""
+    passing = filters.apply(rollouts).values_list("id", flat=True)
+    down = passing.filter(id__lt=key).order_by("-id").first()
+    up = passing.filter(id__gt=key).order_by("id").first()
+    return (up, down) if filters.newest_first else (down, up)
+
+
+def group_of(rollouts: QuerySet[Rollout], rollout: Rollout) -> list[Rollout]:
+    """All responses of a rollout's group, itself included (1 query)."""
+    first = rollout_id(rollout.step, rollout.kind, 0)
+    same = rollouts.filter(id__gte=first, id__lt=first + LARGEST_SHARD_ROWS, group=rollout.group)
+    return list(same.order_by("id")[:GROUP_LIMIT])
+
+
+def same_position(rollouts: QuerySet[Rollout], rollout: Rollout) -> list[Rollout]:
+    """What the run's policy said at the same position at other steps and in other modes (1 query)."""
+    same = rollouts.filter(document=rollout.document, position=rollout.position)
+    return list(same.order_by("id")[:SAME_POSITION_LIMIT])
+
+
+def shards_of(run_id: int) -> list[RolloutShard]:
+    """A run's shards with their roll-ups, newest step first (1 query)."""
+    return list(RolloutShard.objects.filter(run_id=run_id).order_by("-step", "kind"))
+
+
+def without(filters: Filters, name: str) -> Filters:
+    """The filters less one of them."""
+    return replace(filters, **{name: None if name == "step" else ""})
+
+
+def _beyond(rollouts: QuerySet[Rollout], key: int | None, descending: bool) -> QuerySet[Rollout]:
+    if key is not None:
+        rollouts = rollouts.filter(id__lt=key) if descending else rollouts.filter(id__gt=key)
+    return rollouts.order_by("-id" if descending else "id")
+
+
+def _choice(value: str | None, allowed: Any) -> str:
+    return value if value in allowed else ""

@@ -1,0 +1,171 @@
+"""A run's rollouts: the list, and one response with its verdict byte by byte. Everything shown here is hostile input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from rpt_core.errors import UserError
+from rpt_core.prompts import load_template
+from rpt_core.shards import RolloutRow, read_rollouts_at
+from rpt_web.runs.models import Run
+from rpt_web.teams import access
+from rpt_web.traces import inspector, queries
+from rpt_web.traces.models import Rollout, RolloutShard
+
+FULL_TEXTS_OF_GROUP = 16
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A rendered prompt around its context; the parts joined are the whole of it."""
+
+    before: str
+    context: str
+    context_end: str
+    after: str
+
+
+@dataclass(frozen=True)
+class GroupMember:
+    """A response of the group with its text; None when the shard cannot be read."""
+
+    rollout: Rollout
+    full: RolloutRow | None
+    parts: inspector.Response | None
+    is_current: bool
+
+
+@require_safe
+def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
+    """A page of a run's rollouts; the filters stand in the address."""
+    run = access.get_run_or_404(request.user, run_id)
+    filters = queries.Filters.from_query(request.GET)
+    page = queries.rollout_page(
+        access.rollouts_for(request.user, run), filters, after=_key(request, "after"), before=_key(request, "before")
+    )
+    shards = queries.shards_of(run.pk)
+    context = {
+        "nav": "experiments",
+        "run": run,
+        "filters": filters,
+        "page": page,
+        "rows": [(row, inspector.visible(row.prediction), inspector.visible(row.completion, 40)) for row in page.rows],
+        "previous_query": filters.query(before=page.previous) if page.previous is not None else "",
+        "next_query": filters.query(after=page.next) if page.next is not None else "",
+        "shards": shards,
+        "steps": _steps(shards),
+        "kinds": [(kind, queries.KIND_LABELS[kind]) for kind in {shard.kind: None for shard in shards}],
+        "choices": {"reward": queries.REWARDS, "reason": queries.REASONS, "finish": queries.FINISHES},
+    }
+    template = "traces/_rollout_table.html" if request.headers.get("HX-Target") == "rollouts" else "traces/rollout_list.html"
+    return render(request, template, context)
+
+
+@require_safe
+def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """One response: its prompt, thought, prediction against the text, its group, the same position at other steps."""
+    run, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
+    rollouts = access.rollouts_for(request.user, run)
+    filters = queries.Filters.from_query(request.GET)
+    shard = RolloutShard.objects.filter(run=run, kind=rollout.kind, step=rollout.step).first()
+    previous, following = queries.neighbours(rollouts, filters, rollout.id)
+    group = queries.group_of(rollouts, rollout)
+    texts = _read(run, shard, [rollout.row, *(member.row for member in group[:FULL_TEXTS_OF_GROUP])])
+    full = texts.get(rollout.row)
+    context = {
+        "nav": "experiments",
+        "run": run,
+        "rollout": rollout,
+        "kind_label": queries.KIND_LABELS.get(rollout.kind, rollout.kind),
+        "reason_label": queries.REASONS.get(rollout.reason, rollout.reason),
+        "filter_query": filters.query(),
+        "previous": previous,
+        "next": following,
+        "full": full,
+        "prompt": _prompt(run, full.prompt) if full else None,
+        "response": inspector.split_response(full.response, full.prediction) if full else None,
+        "inspection": _inspection(rollout, full),
+        "group": [_member(member, texts.get(member.row), rollout) for member in group],
+        "votes": _votes(group),
+        "elsewhere": [
+            (other, inspector.visible(other.prediction), queries.KIND_LABELS.get(other.kind, other.kind))
+            for other in queries.same_position(rollouts, rollout)
+            if (other.step, other.kind) != (rollout.step, rollout.kind)
+        ],
+    }
+    return render(request, "traces/rollout_detail.html", context)
+
+
+def _key(request: HttpRequest, name: str) -> int | None:
+    value = request.GET.get(name, "")
+    return int(value) if value.isdecimal() and len(value) < 19 else None
+
+
+def _steps(shards: list[RolloutShard]) -> list[tuple[int, str]]:
+    """Each step once, with how many of its responses were rewarded, by kind."""
+    words: dict[int, list[str]] = {}
+    for shard in shards:
+        share = 100 * shard.rewarded / shard.rows if shard.rows else 0
+        words.setdefault(shard.step, []).append(f"{shard.kind} {share:.0f} %")
+    return [(step, f"step {step} · rewarded: {', '.join(parts)}") for step, parts in words.items()]
+
+
+def _read(run: Run, shard: RolloutShard | None, rows: list[int]) -> dict[int, RolloutRow]:
+    """The full texts by row; none when the file is gone or is not the one that was recorded."""
+    if shard is None:
+        return {}
+    try:
+        return dict(zip(rows, read_rollouts_at(run.directory / shard.path, rows), strict=True))
+    except (OSError, IndexError, ValueError):  # pyarrow's errors are ValueErrors
+        return {}
+
+
+def _prompt(run: Run, text: str) -> Prompt:
+    """Where the context stands in a prompt, by the template of the run's config."""
+    try:
+        template = load_template((run.config.get("prompt") or {}).get("template", ""))
+    except (UserError, OSError):
+        return Prompt("", text, "", "")
+    start = text.find(template.before) + len(template.before) if template.before else 0
+    end = text.rfind(template.after) if template.after else len(text)
+    if start < len(template.before) or end < start:
+        return Prompt("", text, "", "")
+    context = text[start:end]
+    bare = context.rstrip(" \t\n")
+    return Prompt(text[:start], bare, inspector.visible(context[len(bare) :].encode()), text[end:])
+
+
+def _inspection(rollout: Rollout, full: RolloutRow | None) -> dict[str, object]:
+    prediction = None if rollout.prediction is None else bytes(rollout.prediction)
+    completion = bytes(rollout.completion)
+    boundaries = full.boundaries if full else []
+    mismatch = full.mismatch_byte if full else None
+    return {
+        "columns": inspector.columns(completion, boundaries, prediction, mismatch),
+        "words": inspector.verdict_words(
+            rollout.reason, rollout.finish_reason, completion, boundaries, prediction, mismatch
+        ),
+        "prediction": inspector.visible(prediction),
+        "completion": inspector.visible(completion),
+        "bytes": None if prediction is None else len(prediction),
+    }
+
+
+def _member(member: Rollout, full: RolloutRow | None, current: Rollout) -> GroupMember:
+    parts = inspector.split_response(full.response, full.prediction) if full else None
+    return GroupMember(member, full, parts, member.id == current.id)
+
+
+def _votes(group: list[Rollout]) -> list[tuple[str, int, float]]:
+    """The group's predictions, each once: as text, how often, its reward; the most frequent first."""
+    votes: dict[bytes | None, list[float]] = {}
+    for member in group:
+        key = None if member.prediction is None else bytes(member.prediction)
+        votes.setdefault(key, []).append(member.reward)
+    found = [("no box" if key is None else inspector.visible(key), len(rewards), max(rewards))
+             for key, rewards in votes.items()]
+    return sorted(found, key=lambda vote: -vote[1])

@@ -1,0 +1,95 @@
+// Draws the page's figures with Plotly, in the colours of the theme, and draws them anew when the theme changes.
+(() => {
+  const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  let figures = new Map();
+
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+  const faded = (hex, alpha) => {
+    const [r, g, b] = [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16));
+    return `rgba(${r}, ${g}, ${b}, ${alpha})`;
+  };
+
+  const trace = (given) => {
+    const colour = css(given.meta.colour);
+    const drawn = {
+      ...given,
+      line: { width: given.meta.fit ? 1.5 : 1.75, ...given.line, color: given.meta.fit ? faded(colour, 0.75) : colour },
+      marker: { size: 5.5, ...given.marker, color: colour },
+    };
+    if (given.error_y) drawn.error_y = { ...given.error_y, color: faded(colour, 0.55), thickness: 1.2, width: 3 };
+    return drawn;
+  };
+
+  const axis = (given) => ({
+    ...given,
+    gridcolor: css("grid"),
+    linecolor: css("line-strong"),
+    zerolinecolor: css("grid"),
+    tickcolor: css("line-strong"),
+    tickfont: { color: css("axis"), size: 11 },
+    title: { ...given.title, font: { color: css("axis"), size: 11.5 }, standoff: 8 },
+    automargin: true,
+    fixedrange: false,
+  });
+
+  const layout = (given) => ({
+    ...given,
+    xaxis: { ...axis(given.xaxis), showgrid: false, showline: true },
+    yaxis: { ...axis(given.yaxis), zeroline: false, nticks: 6 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, color: css("ink"), size: 12 },
+    margin: { l: 16, r: 16, t: 14, b: 16 },
+    hovermode: "x unified",
+    hoverlabel: { bgcolor: css("surface"), bordercolor: css("line-strong"), font: { color: css("ink"), size: 12 } },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, xanchor: "left", font: { size: 11.5, color: css("ink-muted") }, bgcolor: "rgba(0,0,0,0)" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: css("line-strong"), activecolor: css("ink-muted") },
+    uirevision: "kept", // zoom stays when points come in
+  });
+
+  const plotOf = (id) => document.querySelector(`[data-figure="${CSS.escape(id)}"] .plot`);
+
+  const draw = (figure) => {
+    const plot = plotOf(figure.id);
+    if (!plot) return;
+    Plotly.react(plot, figure.data.map(trace), layout(figure.layout), CONFIG).then(() => (plot.dataset.drawn = "yes"));
+  };
+
+  const load = () => {
+    const source = document.getElementById("figures");
+    figures = new Map(source ? JSON.parse(source.textContent).map((figure) => [figure.id, figure]) : []);
+    figures.forEach(draw);
+  };
+
+  // Adds a run's new points to the lines of their metrics. False when a metric has no line yet.
+  const addPoints = (points) => {
+    const known = new Set();
+    const touched = new Set();
+    for (const figure of figures.values()) {
+      for (const line of figure.data) {
+        const metric = line.meta.metric;
+        if (!metric) continue;
+        known.add(metric);
+        for (const { step, values } of points) {
+          if (!(metric in values) || (line.x.length && step <= line.x[line.x.length - 1])) continue;
+          line.x.push(step);
+          line.y.push(values[metric]);
+          touched.add(figure);
+        }
+        if (line.x.length > 60) line.mode = "lines";
+      }
+    }
+    touched.forEach(draw);
+    return points.every(({ values }) => Object.keys(values).every((metric) => known.has(metric)));
+  };
+
+  const longest = () => Math.max(0, ...[...figures.values()].flatMap((figure) => figure.data.map((line) => line.x.length)));
+
+  window.charts = { addPoints, longest };
+  document.addEventListener("DOMContentLoaded", load);
+  document.addEventListener("themechange", () => figures.forEach(draw));
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "charts" || document.getElementById("charts")?.contains(event.target)) load();
+  });
+})();
