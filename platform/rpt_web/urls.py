@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from rpt_web.api import api
+from rpt_web import api
 from rpt_web.health import healthz
 
 urlpatterns = [

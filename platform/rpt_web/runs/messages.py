@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,6 +23,8 @@ _SENTENCES: dict[str, Callable[[Context], str]] = {
     "bool_type": lambda c: "Give true or false.",
     "string_type": lambda c: "Give a text.",
     "tuple_type": lambda c: "Give a list.",
+    "list_type": lambda c: "Give a list.",
+    "int_parsing_size": lambda c: "Give a smaller number.",
     "dict_type": lambda c: "Give an object with named fields.",
     "model_type": lambda c: "Give an object with named fields.",
     "model_attributes_type": lambda c: "Give an object with named fields.",
@@ -34,6 +36,7 @@ _SENTENCES: dict[str, Callable[[Context], str]] = {
     "string_too_long": lambda c: f"Give at most {c['max_length']} characters.",
     "string_too_short": lambda c: f"Give at least {c['min_length']} characters.",
     "literal_error": lambda c: f"Allowed: {c['expected']}.",
+    "enum": lambda c: f"Allowed: {c['expected']}.",
     "union_tag_not_found": lambda c: f"Name the {c['discriminator']}.",
     "union_tag_invalid": lambda c: f"{c['tag']!r} is not a choice. Allowed: {c['expected_tags']}.",
     "value_error": lambda c: _sentence(str(c["error"])),
@@ -49,7 +52,7 @@ def messages_of(errors: list[ErrorDetails]) -> dict[str, str]:
     """The same from pydantic's list of errors. A field with several errors keeps the first."""
     messages: dict[str, str] = {}
     for detail in errors:
-        messages.setdefault(".".join(str(part) for part in detail["loc"]), message(detail))
+        messages.setdefault(".".join(_names(detail["loc"])), message(detail))
     return messages
 
 
@@ -57,6 +60,11 @@ def message(detail: ErrorDetails) -> str:
     """One error as a sentence; pydantic's own words when it is a rare one."""
     sentence = _SENTENCES.get(detail["type"])
     return sentence(detail.get("ctx", {})) if sentence else _sentence(detail["msg"])
+
+
+def _names(location: Iterable[int | str]) -> Iterator[str]:
+    """Fields and positions, without the alternatives of a union, which pydantic lists as if they were fields."""
+    return (str(part) for part in location if isinstance(part, int) or "[" not in part)
 
 
 def _sentence(text: str) -> str:

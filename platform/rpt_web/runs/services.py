@@ -119,7 +119,7 @@ def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | Non
 def artifact(run: Run, what: str) -> str | float:
     """What a later run needs of this one: "checkpoint" or "positions" (folders), or "flops" (a number)."""
     if run.status != Status.SUCCEEDED:
-        raise UserError(f"The run {run.name!r} has {run.status}, not succeeded. Wait for it or retry it first.")
+        raise UserError(f"The run {run.name!r} has not succeeded; it is {run.status}. Wait for it or retry it first.")
     if what == "positions":
         return str(run.directory / "positions")
     if what == "flops" and run.flops is not None:
@@ -219,7 +219,7 @@ def request_cancel(run: Run, user: User | None) -> None:
     if not running.update(cancel_requested_at=Now()):
         run.refresh_from_db(fields=["status"])
         raise UserError(
-            f"The run {run.name!r} has already {run.status}. Only queued and running runs can be cancelled."
+            f"The run {run.name!r} has ended ({run.status}). Only queued and running runs can be cancelled."
         )
 
 

@@ -1,0 +1,221 @@
+"""The API at /api/v1/, described at /api/v1/openapi.json. Everything asks for a token, the description too.
+
+Errors are JSON: {"detail": a sentence} and, for a body that does not fit (422), {"errors": {field: what to do}}.
+Lists are paged by key: `after` is the `next` of the page before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, cast
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI, Query
+from ninja import Status as Answer
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from rpt_core.config import STAGES
+from rpt_core.errors import UserError
+from rpt_core.presets import Preset, load_preset, preset_names
+from rpt_web.api_schemas import (
+    EvaluationOut,
+    EventOut,
+    ExperimentIn,
+    ExperimentOut,
+    MetricsOut,
+    Page,
+    PresetOut,
+    Problem,
+    RolloutOut,
+    RunDetailOut,
+    RunIn,
+    RunOut,
+)
+from rpt_web.results.models import Evaluation
+from rpt_web.runs import services
+from rpt_web.runs.messages import messages_of
+from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.teams import access
+from rpt_web.teams.models import User
+from rpt_web.teams.tokens import UNAUTHORIZED, TokenAuth, token_required
+
+api = NinjaAPI(
+    title="Reinforcement pre-training",
+    version="1",
+    auth=TokenAuth(),
+    docs_url=None,  # its page would load scripts from other machines
+    docs_decorator=token_required,
+    urls_namespace="api",
+)
+Kind = Literal["train", "sampled", "greedy"]
+Reason = Literal["match", "mismatch", "not_on_boundary", "empty", "no_box"]
+After = Annotated[int | None, Query(description="`next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="At most this many items.")]
+
+
+@api.get("/presets", response=list[PresetOut], tags=["experiments"])
+def presets(request: HttpRequest) -> list[Preset]:
+    """The plans that are shipped."""
+    return [load_preset(name) for name in preset_names()]
+
+
+@api.get("/experiments", response=Page[ExperimentOut], tags=["experiments"])
+def experiments(request: HttpRequest, after: After = None, limit: Limit = 50) -> dict[str, Any]:
+    """Experiments, newest first."""
+    return _page(access.experiments_for(_user(request)), "-id", after, limit)
+
+
+@api.post("/experiments", response={201: ExperimentOut, 422: Problem}, tags=["experiments"])
+def create_experiment(request: HttpRequest, experiment: ExperimentIn) -> Answer[Experiment]:
+    """Make an experiment."""
+    access.require_change(_user(request))
+    if experiment.preset:
+        load_preset(experiment.preset)
+    return Answer(201, services.create_experiment(user=_user(request), **experiment.model_dump()))
+
+
+@api.get("/runs", response=Page[RunOut], tags=["runs"])
+def runs(
+    request: HttpRequest,
+    after: After = None,
+    limit: Limit = 50,
+    experiment: int | None = None,
+    status: Status | None = None,
+) -> dict[str, Any]:
+    """Runs, newest first."""
+    wanted = {"experiment": experiment, "status": status}
+    found = access.runs_for(_user(request)).filter(
+        **{name: value for name, value in wanted.items() if value is not None}
+    )
+    return _page(found.defer("config", "log_tail"), "-id", after, limit)
+
+
+@api.post("/runs", response={201: RunDetailOut, 422: Problem}, tags=["runs"])
+def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
+    """Queue a run. Its config is frozen as it is given here, with every default written out."""
+    user = _user(request)
+    experiment = access.get_experiment_or_404(user, run.experiment, to_change=True)
+    return Answer(201, services.submit(experiment, run.name, run.config, user, title=run.title))
+
+
+@api.get("/runs/{int:run_id}", response=RunDetailOut, tags=["runs"])
+def run_detail(request: HttpRequest, run_id: int) -> Run:
+    """One run."""
+    return access.get_run_or_404(_user(request), run_id)
+
+
+@api.post("/runs/{int:run_id}/cancel", response={202: RunOut, 409: Problem}, tags=["runs"])
+def cancel_run(request: HttpRequest, run_id: int) -> Answer[Run]:
+    """Ask a run to stop. A running one takes some seconds for its checkpoint; look at its status."""
+    return _change(request, run_id, services.request_cancel)
+
+
+@api.post("/runs/{int:run_id}/retry", response={202: RunOut, 409: Problem}, tags=["runs"])
+def retry_run(request: HttpRequest, run_id: int) -> Answer[Run]:
+    """Queue a failed, cancelled or lost run again; it goes on from its newest checkpoint."""
+    return _change(request, run_id, services.retry)
+
+
+@api.get("/runs/{int:run_id}/metrics", response=Page[MetricsOut], tags=["what a run wrote"])
+def metrics(request: HttpRequest, run_id: int, after: After = None, limit: Limit = 200) -> dict[str, Any]:
+    """Metrics by step."""
+    return _page(_run(request, run_id).metrics.all(), "step", after, limit)
+
+
+@api.get("/runs/{int:run_id}/events", response=Page[EventOut], tags=["what a run wrote"])
+def events(request: HttpRequest, run_id: int, after: After = None, limit: Limit = 200) -> dict[str, Any]:
+    """Events in their order."""
+    return _page(_run(request, run_id).events.all(), "seq", after, limit)
+
+
+@api.get("/runs/{int:run_id}/rollouts", response=Page[RolloutOut], tags=["what a run wrote"])
+def rollouts(
+    request: HttpRequest,
+    run_id: int,
+    after: After = None,
+    limit: Limit = 50,
+    step: int | None = None,
+    kind: Kind | None = None,
+    reason: Reason | None = None,
+) -> dict[str, Any]:
+    """Rollouts by step, kind and row."""
+    user = _user(request)
+    wanted = {"step": step, "kind": kind, "reason": reason}
+    found = access.rollouts_for(user, access.get_run_or_404(user, run_id))
+    return _page(found.filter(**{k: v for k, v in wanted.items() if v is not None}), "id", after, limit)
+
+
+@api.get("/runs/{int:run_id}/evaluations", response=list[EvaluationOut], tags=["what a run wrote"])
+def evaluations(request: HttpRequest, run_id: int) -> QuerySet[Evaluation]:
+    """Accuracy by step, mode and difficulty."""
+    return Evaluation.objects.filter(run=_run(request, run_id))
+
+
+@api.exception_handler(AuthenticationError)
+def _unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return api.create_response(request, {"detail": UNAUTHORIZED}, status=401)
+
+
+@api.exception_handler(PermissionDenied)
+def _forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    return api.create_response(request, {"detail": str(error)}, status=403)
+
+
+@api.exception_handler(UserError)
+def _refused(request: HttpRequest, error: UserError) -> HttpResponse:
+    return api.create_response(request, {"detail": str(error), "errors": {}}, status=422)
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors = messages_of([cast(Any, detail) | {"loc": _field(detail["loc"])} for detail in error.errors])
+    return api.create_response(request, {"detail": "Some fields do not fit.", "errors": errors}, status=422)
+
+
+def _field(location: Sequence[str | int]) -> Sequence[str | int]:
+    """Where a field stands in the body: without the names of the parameter and of the config's stage."""
+    if location[0] != "body":
+        return location[1:]
+    if len(location) > 3 and location[2] == "config" and location[3] in STAGES:
+        return (location[2], *location[4:])
+    return location[2:]
+
+
+def _change(request: HttpRequest, run_id: int, act: Callable[[Run, User], None]) -> Answer[Run]:
+    run = access.get_run_or_404(_user(request), run_id, to_change=True)
+    try:
+        act(run, _user(request))
+    except UserError as error:
+        raise HttpError(409, str(error)) from None
+    run.refresh_from_db()
+    return Answer(202, run)
+
+
+def _page(rows: QuerySet[Any], order: str, after: int | None, limit: int) -> dict[str, Any]:
+    """One page by key: `order` is the key's field, with a minus for newest first."""
+    key = order.removeprefix("-")
+    if after is not None:
+        rows = rows.filter(**{f"{key}__{'lt' if order.startswith('-') else 'gt'}": after})
+    found = list(rows.order_by(order)[: limit + 1])
+    return {"items": found[:limit], "next": getattr(found[limit - 1], key) if len(found) > limit else None}
+
+
+def _run(request: HttpRequest, run_id: int) -> Run:
+    return access.get_run_or_404(_user(request), run_id)
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def _without_login_page(urls: tuple[Any, ...]) -> tuple[Any, ...]:
+    """LoginRequiredMiddleware would send a client to the login page; the API answers 401 by itself."""
+    for pattern in urls[0]:
+        login_not_required(pattern.callback)
+    return urls
+
+
+urls = _without_login_page(api.urls)

@@ -1,0 +1,47 @@
+"""Who calls the API: the user of an unexpired token in `Authorization: Bearer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.utils import timezone
+from ninja.security import HttpBearer
+
+from rpt_web.teams.models import ApiToken, User, digest
+
+NOTE_USE_EVERY = timedelta(minutes=1)
+UNAUTHORIZED = (
+    "Give an API token that is valid: Authorization: Bearer rpt_... (`manage.py create_api_token` makes one)."
+)
+
+
+class TokenAuth(HttpBearer):
+    """Bearer tokens; a token of an inactive user is worth nothing."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | None:
+        """The token's user, who becomes the request's user too; None for no valid token."""
+        now = timezone.now()
+        valid = ApiToken.objects.select_related("user").filter(expires_at__gt=now, user__is_active=True)
+        found = valid.filter(digest=digest(token)).first()
+        if found is None:
+            return None
+        if found.last_used_at is None or now - found.last_used_at > NOTE_USE_EVERY:
+            ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
+        request.user = found.user
+        return found.user
+
+
+def token_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """For a view that is not one of the API's operations: 401 without a valid token."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if TokenAuth()(request) is None:
+            return JsonResponse({"detail": UNAUTHORIZED}, status=401)
+        return view(request, *args, **kwargs)
+
+    return guarded
