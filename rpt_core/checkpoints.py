@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from rpt_core.config import ModelConfig, ScratchConfig
 from rpt_core.errors import UserError
 from rpt_core.run_dir import PARTIAL_SUFFIX, RunDir, read_json
-from rpt_core.tokens import Tokenizer
+from rpt_core.tokens import Tokenizer, load_tokenizer
 
 METADATA = "metadata.json"
 _TENSORS, _NUMBERS = "optimiser.safetensors", "optimiser.json"
@@ -30,13 +30,13 @@ _TENSORS, _NUMBERS = "optimiser.safetensors", "optimiser.json"
 
 def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
     """The model, in evaluation mode on its device, and its tokenizer. Raises UserError when either cannot be read."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = _device(config.device)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(config.path)
+        tokenizer = load_tokenizer(config.path)
         model = AutoModelForCausalLM.from_pretrained(
             config.path, dtype=getattr(torch, config.dtype), use_safetensors=True
         )
