@@ -169,7 +169,7 @@ def test_a_resumed_attempt_deletes_what_lies_beyond_its_checkpoint(run, log):
     assert not run.checkpoints.exists()
     assert not Evaluation.objects.filter(run=run).exists()
     run.refresh_from_db()
-    assert (run.step, run.result, run.flops) == (2, {}, 333.0)
+    assert (run.step, run.result, run.flops) == (3, {}, 333.0)
 
 
 def test_a_shard_that_is_written_again_replaces_its_rows(run, log):
