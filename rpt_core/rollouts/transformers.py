@@ -3,11 +3,11 @@
 In: a causal language model, its tokenizer, prompts. Out: groups of rollouts, with log-probs of the very distribution
 that was sampled (logits divided by the temperature, no top-p or top-k; section 3.3 of the paper samples at 0.8).
 
-How it is made fast: prompts are batched by length; each prompt runs through the model once for its whole group; the
-cache is written in place; finished rows are dropped. Prompts are padded on the right, so that the prompt pass needs
-no mask but the causal one, and generated tokens go to the slots behind the padding, which a mask hides. Position
-numbers are given explicitly. Only public behaviour of transformers is used: `position_ids`, a prepared
-four-dimensional additive `attention_mask`, `logits_to_keep`, and a cache object.
+How it is made fast: prompts are batched by length; each prompt runs through the model once, and its keys and values are
+shared by its group; generated ones are written in place; finished rows are dropped. Prompts are padded on the right, so
+that the prompt pass needs no mask but the causal one; position numbers are given explicitly. Public behaviour of
+transformers is used: `position_ids`, a prepared four-dimensional additive `attention_mask`, `logits_to_keep`, a cache
+object, and an attention function of our own (`rpt_core.rollouts.attention`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from rpt_core.config import SamplingConfig
+from rpt_core.errors import UserError
 from rpt_core.rollouts import Rollout
+from rpt_core.rollouts.attention import lock_step_attention
 from rpt_core.rollouts.cache import LockStepCache
 from rpt_core.tokens import Tokenizer, token_bytes
 
@@ -41,14 +43,25 @@ class TransformersSampler:
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`. Prompts must not be empty."""
         self.model.eval()
+        self._check_window(max(map(len, prompts), default=0) + config.max_response_tokens)
         generator = torch.Generator(self.model.device).manual_seed(seed)
         groups: list[list[Rollout]] = [[] for _ in prompts]
         for batch in _batches_by_length(prompts, max(1, config.batch_rows // group_size)):
             decoding = _Decoding(self.model, [prompts[i] for i in batch], group_size, config, self.end_ids, generator)
-            rows = iter(decoding.run())
+            with lock_step_attention(self.model):
+                rows = decoding.run()
             for i in batch:
                 groups[i] = [self._rollout(*next(rows)) for _ in range(group_size)]
         return groups
+
+    def _check_window(self, tokens: int) -> None:
+        """The prepared masks let every layer see everything: right only while nothing is longer than a window."""
+        window = attention_window(self.model)
+        if window is not None and tokens > window:
+            raise UserError(
+                f"{type(self.model).__name__} has layers that see only the last {window} tokens, but a prompt and its "
+                f"response may take {tokens}. Lower `max_prompt_tokens` or `max_response_tokens`, or change the model."
+            )
 
     def _rollout(self, ids: list[int], log_probs: list[float]) -> Rollout:
         ended = ids[-1] in self.end_ids
@@ -61,6 +74,15 @@ def end_token_ids(model: Any, tokenizer: Tokenizer) -> list[int]:
     configured = model.generation_config.eos_token_id
     ids = configured if isinstance(configured, list) else [configured]
     return sorted({i for i in [*ids, tokenizer.eos_token_id] if i is not None})
+
+
+def attention_window(model: Any) -> int | None:
+    """How far back the model's most short-sighted layers see, in tokens; None when all see everything."""
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["sliding_attention"])
+    windows = [getattr(config, "sliding_window", None) if "sliding_attention" in kinds else None]
+    windows.append(getattr(config, "attention_chunk_size", None) if "chunked_attention" in kinds else None)
+    return min((window for window in windows if window is not None), default=None)
 
 
 def _batches_by_length(prompts: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
@@ -82,15 +104,15 @@ class _Decoding:
     ) -> None:
         self.model, self.generator, self.temperature = model, generator, config.temperature
         self.max_new = config.max_response_tokens
+        self.cache = LockStepCache(group_size, self.max_new)
         device = model.device
         self.end_ids = torch.tensor(end_ids, device=device)
-        self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-        self.width = max(len(prompt) for prompt in prompts)
-        self.cache = LockStepCache()
-        self.logits = self._read_prompts(prompts).repeat_interleave(group_size, 0)  # (rows, vocabulary)
-        self.positions = self.lengths.repeat_interleave(group_size, 0)  # of the next token
-        self.cache.repeat(group_size, self.max_new)
-        self.mask = self._mask_padding()
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        self.logits = self._read_prompts(prompts, lengths).repeat_interleave(group_size, 0)  # (rows, vocabulary)
+        self.cache.start_rows()
+        slots = torch.arange(int(lengths.max()), device=device)
+        self.mask = self._additive(slots < lengths[:, None])[:, None, None]  # (groups, 1, 1, prompt slots)
+        self.positions = lengths.repeat_interleave(group_size, 0)  # of the next token
         rows = len(prompts) * group_size
         self.live = torch.arange(rows, device=device)  # row numbers of the rows that are still in the batch
         self.finished = torch.zeros(rows, dtype=torch.bool, device=device)
@@ -115,24 +137,21 @@ class _Decoding:
         rows = zip(self.ids.tolist(), self.log_probs.tolist(), self.counts.tolist(), strict=True)
         return ((ids[:count], log_probs[:count]) for ids, log_probs, count in rows)
 
-    def _read_prompts(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+    def _read_prompts(self, prompts: Sequence[Sequence[int]], lengths: Tensor) -> Tensor:
         """Fill the cache; returns the logits behind each prompt's last token, (prompts, vocabulary)."""
-        ids = torch.zeros(len(prompts), self.width, dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            ids[row, : len(prompt)] = torch.tensor(prompt)
-        positions = torch.arange(self.width, device=self.lengths.device)
-        mask = self._additive(positions[None, :] <= positions[:, None])[None, None]
-        ends, which = torch.unique(self.lengths - 1, return_inverse=True)
-        logits = self._forward(ids.to(positions.device), mask, positions[None], logits_to_keep=ends)
+        width = max(map(len, prompts))
+        ids = torch.tensor([[*prompt, *[0] * (width - len(prompt))] for prompt in prompts], device=lengths.device)
+        positions = torch.arange(width, device=lengths.device)
+        causal = self._additive(positions[None, :] <= positions[:, None])[None, None]
+        ends, which = torch.unique(lengths - 1, return_inverse=True)
+        logits = self._forward(ids, causal, positions[None], logits_to_keep=ends)
+        if not self.cache.is_used:
+            raise UserError(f"{type(self.model).__name__} keeps no keys and values; the sampler needs a transformer.")
         return logits[torch.arange(len(prompts), device=ends.device), which]
 
     def _read_tokens(self, chosen: Tensor) -> None:
-        if self.cache.length == self.cache.slots:
-            self.cache.make_space(self.width + self.max_new)
-            self.mask = torch.nn.functional.pad(self.mask, (0, self.cache.slots - self.mask.shape[-1]))
-        mask = self.mask[..., : self.cache.length + 1]
-        self.logits = self._forward(chosen[:, None], mask, self.positions[:, None])[:, -1]
-        self.cache.length += 1
+        self.logits = self._forward(chosen[:, None], self.mask, self.positions[:, None])[:, -1]
+        self.cache.next_slot()
         self.positions = self.positions + 1
 
     def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, **options: Any) -> Tensor:
@@ -147,20 +166,16 @@ class _Decoding:
         logits: Tensor = output.logits
         return logits
 
-    def _mask_padding(self) -> Tensor:
-        """(rows, 1, 1, slots): hides the slots between a prompt's end and the longest prompt's end."""
-        slots = torch.arange(self.cache.slots, device=self.lengths.device)
-        return self._additive((slots < self.positions[:, None]) | (slots >= self.width))[:, None, None]
-
     def _additive(self, visible: Tensor) -> Tensor:
         mask = torch.zeros(visible.shape, dtype=self.model.dtype, device=visible.device)
         return mask.masked_fill_(~visible, torch.finfo(self.model.dtype).min)
 
     def _drop_finished(self, chosen: Tensor) -> Tensor:
         rows = (~self.finished).nonzero()[:, 0]
-        self.cache.keep(rows)
-        self.live, self.positions, self.mask = self.live[rows], self.positions[rows], self.mask[rows]
-        self.finished = self.finished[rows]
+        groups = self.cache.keep(rows)
+        if groups is not None:
+            self.mask = self.mask[groups]
+        self.live, self.positions, self.finished = self.live[rows], self.positions[rows], self.finished[rows]
         return chosen[rows]
 
 

@@ -1,0 +1,84 @@
+"""Advantages and the clipped loss on numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from rpt_core.grpo import clipped_token_loss, group_advantages, live_groups
+
+
+def test_advantages_are_rewards_less_the_mean_over_the_deviation():
+    # Mean 0.25, population variance (3 * 0.0625 + 0.5625) / 4 = 0.1875.
+    advantages = group_advantages(torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
+    deviation = math.sqrt(0.1875)
+    assert advantages[0].tolist() == pytest.approx([0.75 / deviation] + [-0.25 / deviation] * 3)
+
+
+def test_each_group_is_normalised_alone():
+    advantages = group_advantages(torch.tensor([[1.0, 0.0], [5.0, 1.0]]))
+    assert advantages.tolist() == [[1.0, -1.0], [1.0, -1.0]]
+
+
+def test_mean_leaves_the_deviation_out():
+    advantages = group_advantages(torch.tensor([[1.0, 0.0, 0.0, 0.0]]), normalise="mean")
+    assert advantages.tolist() == [[0.75, -0.25, -0.25, -0.25]]
+
+
+@pytest.mark.parametrize("normalise", ["std", "mean"])
+@pytest.mark.parametrize("reward", [0.0, 1.0, 0.1])
+def test_equal_rewards_have_no_advantage_at_all(normalise, reward):
+    # Seven times 0.1 has a mean that is not exactly 0.1 in floating point.
+    advantages = group_advantages(torch.full((2, 7), reward), normalise)
+    assert torch.equal(advantages, torch.zeros(2, 7))
+
+
+def test_a_group_is_live_when_its_rewards_differ():
+    assert live_groups(torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]])).tolist() == [False, False, True]
+
+
+def test_on_policy_the_loss_is_the_mean_advantage_and_its_gradient_that_of_log_probs():
+    log_probs = torch.tensor([[-1.0, -2.0], [-0.5, -3.0]], requires_grad=True)
+    advantages, mask = torch.tensor([[2.0], [-1.0]]), torch.tensor([[True, True], [True, False]])
+    loss = clipped_token_loss(log_probs, log_probs.detach(), advantages, mask)
+    loss.backward()
+    assert loss.item() == pytest.approx(-(2 + 2 - 1) / 3)
+    assert torch.allclose(log_probs.grad, torch.tensor([[-2 / 3, -2 / 3], [1 / 3, 0.0]]))
+
+
+def test_tokens_count_alike_whatever_the_length_of_their_response():
+    # One response of one token and one of three: a mean of means would give each response half.
+    log_probs = torch.zeros(2, 3)
+    mask = torch.tensor([[True, False, False], [True, True, True]])
+    loss = clipped_token_loss(log_probs, log_probs, torch.tensor([[1.0], [-1.0]]), mask)
+    assert loss.item() == pytest.approx(-(1 - 3) / 4)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "gain", "has_gradient"),
+    [
+        (1.5, 1.0, 1.3, False),  # too likely already: clipped at 1 + 0.3
+        (1.5, -1.0, -1.5, True),  # a bad token that grew is pushed down in full
+        (0.5, 1.0, 0.5, True),  # a good token that shrank is pulled up in full
+        (0.5, -1.0, -0.8, False),  # unlikely enough: clipped at 1 - 0.2
+        (1.1, 2.0, 2.2, True),  # inside the range
+    ],
+)
+def test_the_ratio_is_clipped_on_the_side_that_would_gain(ratio, advantage, gain, has_gradient):
+    log_probs = torch.tensor([math.log(ratio)], requires_grad=True)
+    loss = clipped_token_loss(log_probs, torch.zeros(1), torch.tensor([advantage]), torch.tensor([True]), 0.2, 0.3)
+    loss.backward()
+    assert loss.item() == pytest.approx(-gain)
+    assert (log_probs.grad.item() != 0) == has_gradient
+
+
+def test_what_stands_outside_the_mask_counts_nothing_even_when_infinite():
+    log_probs = torch.tensor([-1.0, float("-inf"), float("inf")], requires_grad=True)
+    loss = clipped_token_loss(log_probs, log_probs.detach(), torch.ones(3), torch.tensor([True, False, False]))
+    loss.backward()
+    assert loss.item() == -1.0
+    assert log_probs.grad.tolist() == [-1.0, 0.0, 0.0]
+
+
+def test_without_any_token_the_loss_is_0():
+    assert clipped_token_loss(torch.zeros(2), torch.zeros(2), torch.ones(2), torch.zeros(2, dtype=torch.bool)) == 0
