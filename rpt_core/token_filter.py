@@ -41,6 +41,8 @@ from rpt_core.tokens import Tokenizer, prefix_ids, tokenise, tokenizer_hash
 EntropyKind = Literal["renormalised", "partial", "full"]
 DIFFICULTIES = {"easy": 0.5, "medium": 1.0, "hard": 1.5}
 """Nested thresholds in nats (Table 1)."""
+_BLOCK = 64
+_CPU_CHUNK_NUMBERS = 2**22
 _SCALED_HEADS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
 
@@ -272,6 +274,8 @@ def _score_batch(
     top_k, kind, chunk_positions = how
     hidden = _hidden(model, [sequences[w.sequence][w.start : w.end] for w in batch], batch)  # (positions, width)
     head = model.get_output_embeddings()
+    if hidden.device.type == "cpu":  # logits that fit in the cache are read from there
+        chunk_positions = min(chunk_positions, max(64, _CPU_CHUNK_NUMBERS // head.weight.shape[0]))
     chunks = [_entropy_and_argmax(head(part), top_k, kind) for part in torch.split(hidden, chunk_positions)]
     entropies = torch.cat([entropy for entropy, _ in chunks]).float().cpu().numpy()
     argmax = torch.cat([ids for _, ids in chunks]).cpu().numpy()
@@ -300,10 +304,31 @@ def _entropy_and_argmax(logits: Tensor, k: int, kind: EntropyKind) -> tuple[Tens
     k = min(k, logits.shape[-1])
     if kind == "partial":
         logits = logits.log_softmax(-1, dtype=_accurate(logits))
-    top, ids = logits.topk(k, dim=-1)
+    top, argmax = _top(logits, k)
     top = top.to(_accurate(top))
     shares = top.softmax(-1) if kind == "renormalised" else top.exp()
-    return torch.special.entr(shares).sum(-1), ids[..., 0]
+    return torch.special.entr(shares).sum(-1), argmax
+
+
+def _top(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest logits, (..., k) in falling order, and the place of the largest, (...).
+
+    For a large vocabulary the k largest are looked for only in the k blocks with the largest maxima, where they must
+    be: taking maxima is several times faster than torch.topk over everything.
+    """
+    size = logits.shape[-1]
+    if size < _BLOCK * k * 8:
+        top, places = logits.topk(k, dim=-1)
+        return top, places[..., 0]
+    whole = size - size % _BLOCK
+    blocks = torch.unflatten(logits[..., :whole], -1, (-1, _BLOCK))  # (..., blocks, _BLOCK)
+    chosen = blocks.amax(-1).topk(k, dim=-1).indices  # (..., k)
+    inside = blocks.take_along_dim(chosen[..., None], dim=-2).flatten(-2)
+    top, places = torch.cat([inside, logits[..., whole:]], dim=-1).topk(k, dim=-1)
+    first = places[..., :1]
+    block = chosen.gather(-1, (first // _BLOCK).clamp_max(k - 1))
+    found = torch.where(first < k * _BLOCK, block * _BLOCK + first % _BLOCK, first - k * _BLOCK + whole)
+    return top, found[..., 0]
 
 
 def _accurate(logits: Tensor) -> torch.dtype:

@@ -75,6 +75,18 @@ def test_narrow_numbers_are_summed_in_float32():
         assert found.tolist() == pytest.approx(wide.tolist(), abs=1e-5)
 
 
+@pytest.mark.parametrize("vocabulary", [8192, 20_000, 20_011, 32_063])
+def test_the_k_largest_of_a_large_vocabulary_are_found_wherever_they_are(vocabulary):
+    generator = torch.Generator().manual_seed(vocabulary)
+    logits = torch.randn(6, vocabulary, generator=generator, dtype=torch.float64)
+    logits[1, 128:192] += 9  # all in one block
+    logits[2, -20:] += 9  # in the rest behind the last whole block
+    logits[3] = logits[3].round()  # equal ones
+    logits[4, ::700] += 9  # far apart
+    top = logits.sort(-1, descending=True).values[:, :16].softmax(-1)
+    assert top_k_entropy(logits).tolist() == pytest.approx((-(top * top.log()).sum(-1)).tolist())
+
+
 def direct_scores(model, ids, kind):
     """Entropy and argmax at each token from one plain forward pass in double precision."""
     logits = model(torch.tensor([ids])).logits[0, :-1].double()
@@ -101,6 +113,16 @@ def test_scores_are_those_of_a_plain_forward_pass(kind, model, config):
             entropies, argmax = direct_scores(model, ids, kind)
             assert scores.entropies[1:] == pytest.approx(entropies.tolist(), abs=1e-5)
             assert scores.argmax_ids[1:].tolist() == argmax.tolist()
+
+
+@pytest.mark.parametrize("vocabulary", [8192, 9001])
+def test_scores_of_a_large_vocabulary_are_those_of_a_plain_forward_pass(vocabulary):
+    model = random_model(vocabulary)
+    ids = np.random.default_rng(0).integers(0, vocabulary, 60).tolist()
+    scores = score(model, [ids])[0]
+    entropies, argmax = direct_scores(model, ids, "renormalised")
+    assert scores.entropies[1:] == pytest.approx(entropies.tolist(), abs=1e-5)
+    assert scores.argmax_ids[1:].tolist() == argmax.tolist()
 
 
 def test_a_document_longer_than_the_model_is_read_in_overlapping_windows():
