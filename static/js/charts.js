@@ -1,6 +1,7 @@
 // Draws the page's figures with Plotly, in the colours of the theme, and draws them anew when the theme changes.
 (() => {
-  const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // The buttons are named one by one: Plotly's own set has one that sends a chart to a server of theirs.
+  const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
   let figures = new Map();
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -22,6 +23,9 @@
   };
 
   const axis = (given) => ({
+    spikecolor: css("line-strong"),
+    spikethickness: 1,
+    spikedash: "solid",
     ...given,
     gridcolor: css("grid"),
     linecolor: css("line-strong"),
@@ -33,9 +37,16 @@
     fixedrange: false,
   });
 
-  const layout = (given) => ({
+  // Few steps: without this, Plotly puts ticks between whole numbers and rounds them to the same one.
+  const wholeTicks = (given, data) => {
+    const xs = data.flatMap((line) => line.x);
+    const isShort = given.xaxis.tickformat === ",d" && Math.max(...xs) - Math.min(...xs) < 8;
+    return isShort ? { dtick: 1 } : {};
+  };
+
+  const layout = (given, data) => ({
     ...given,
-    xaxis: { ...axis(given.xaxis), showgrid: false, showline: true },
+    xaxis: { ...axis(given.xaxis), ...wholeTicks(given, data), showgrid: false, showline: true },
     yaxis: { ...axis(given.yaxis), zeroline: false, nticks: 6 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
@@ -53,7 +64,7 @@
   const draw = (figure) => {
     const plot = plotOf(figure.id);
     if (!plot) return;
-    Plotly.react(plot, figure.data.map(trace), layout(figure.layout), CONFIG).then(() => (plot.dataset.drawn = "yes"));
+    Plotly.react(plot, figure.data.map(trace), layout(figure.layout, figure.data), CONFIG).then(() => (plot.dataset.drawn = "yes"));
   };
 
   const load = () => {

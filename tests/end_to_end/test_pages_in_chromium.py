@@ -7,76 +7,23 @@ tests are skipped; with RPT_REQUIRE_BROWSER=1 they fail then.
 
 from __future__ import annotations
 
-import base64
-import json
-import os
-import shutil
 import socket
-import tempfile
 import threading
-import time
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
 
+from tests.end_to_end.chromium import THEMES, WIDTHS, Visitor, chromium, committed, press
+
 # The mark makes the test database; the rows are committed before a test's own transaction, which the server cannot see.
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
-
-CHROMIUM = os.environ.get("RPT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = os.environ.get("RPT_CHROMEDRIVER") or shutil.which("chromedriver")
-SCREENSHOTS = Path(os.environ.get("RPT_SCREENSHOT_DIR", Path(__file__).parents[2] / "screenshots"))
-WIDTHS = {"wide": 1400, "narrow": 390}
-THEMES = ("light", "dark")
-PATIENCE_SECONDS = 30
-FLAGS = (
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-default-apps",
-    "--disable-domain-reliability",
-    "--disable-client-side-phishing-detection",
-    "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,InterestFeedContentSuggestions",
-    "--no-default-browser-check",
-    "--metrics-recording-only",
-    "--password-store=basic",
-    "--disable-dev-shm-usage",
-)
-WATCH = """
-document.addEventListener("securitypolicyviolation", (event) => {
-  (window.__violations ??= []).push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
-});
-try { localStorage.setItem("theme", "%s"); } catch {}
-"""
 
 
 @pytest.fixture(scope="module")
 def browser():
-    if not CHROMIUM or not DRIVER:
-        reason = "Chromium or its driver is not installed (Debian: apt-get install chromium chromium-driver)"
-        if os.environ.get("RPT_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    profile = tempfile.mkdtemp(prefix="rpt-chromium-")
-    for flag in (*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(60)
-    yield driver
-    driver.quit()
-    shutil.rmtree(profile, ignore_errors=True)
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +34,15 @@ def rows(django_db_setup, django_db_blocker):
 
     from rpt_web.runs.models import Experiment
     from rpt_web.teams.models import LoginLink, User
-    from tests import factories
+    from tests import factories, preset_runs
 
     with django_db_blocker.unblock():
         user = factories.make_user("ada")
-        finished = factories.finished_experiment(user)
+        finished = preset_runs.finished_experiment(user)
         broken = factories.make_experiment(user, "OmniMATH, first try", preset="", description="Own corpus, R1-Distill")
-        failed = factories.failed_run(broken, user)
-        running, events = factories.running_rpt(finished, user)
-        queued = factories.queued_rpt(finished, user)
+        failed = preset_runs.failed_run(broken, user)
+        running, events = preset_runs.running_rpt(finished, user)
+        queued = preset_runs.queued_rpt(finished, user)
         empty = factories.make_experiment(factories.make_user("grace"), "Seed 1, nothing yet", seed=1)
         client = Client()
         client.force_login(user)
@@ -105,7 +52,7 @@ def rows(django_db_setup, django_db_blocker):
             "finished": finished,
             "rpt": finished.runs.get(name="rpt"),
             "filter": finished.runs.get(name="filter"),
-            "hostile": factories.hostile_id(),
+            "hostile": preset_runs.hostile_id(),
             "base": finished.runs.get(name="base"),
             "broken": broken,
             "failed": failed,
@@ -142,87 +89,12 @@ def visit(browser, site, rows):
     return Visitor(browser, site, rows["session"])
 
 
-class Visitor:
-    """Opens pages, takes pictures, and collects whatever a page should not have done."""
-
-    def __init__(self, browser, site, session):
-        self.browser, self.site, self.session = browser, site, session
-
-    @contextmanager
-    def __call__(self, path, theme="light", width="wide", *, anonymous=False, status=200):
-        browser = self.browser
-        browser.get_log("browser")
-        browser.get_log("performance")
-        self._session(anonymous)
-        watch = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH % theme})
-        size = {"width": WIDTHS[width], "height": 900, "deviceScaleFactor": 1, "mobile": width == "narrow"}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        try:
-            browser.get(self.site + path)
-            self.wait("return document.readyState === 'complete'")
-            self.wait("return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => plot.dataset.drawn)")
-            assert browser.execute_script("return document.documentElement.dataset.bsTheme") == theme
-            yield browser
-            problems = self.problems(path, status)
-            assert not problems, f"{path} ({theme}, {width}):\n" + "\n".join(problems)
-        finally:
-            browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", watch)
-
-    def wait(self, script, *arguments):
-        """Until a script gives something true."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (found := self.browser.execute_script(script, *arguments)):
-            assert time.monotonic() < deadline, f"still not true: {script}"
-            time.sleep(0.05)
-        return found
-
-    def picture(self, name):
-        """A screenshot of the whole page."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        shot = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
-        (SCREENSHOTS / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
-
-    def problems(self, path, status):
-        """Console messages, policy reports, requests elsewhere, overflow."""
-        browser = self.browser
-        found = [f"policy: {report}" for report in browser.execute_script("return window.__violations ?? []")]
-        for entry in browser.get_log("browser"):
-            own_status = f"status of {status}" in entry["message"] and path in entry["message"]
-            if status == 200 or not own_status:  # a page that is meant to be an error says so in the console
-                found.append(f"console: {entry['level']} {entry['message']}")
-        found += [f"request elsewhere: {url}" for url in self._requests() if not self._is_ours(url)]
-        excess = browser.execute_script(
-            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        if excess > 0:
-            found.append(f"the page is {excess} px wider than the window")
-        return found
-
-    def _requests(self):
-        for entry in self.browser.get_log("performance"):
-            message = json.loads(entry["message"])["message"]
-            if message["method"] == "Network.requestWillBeSent":
-                yield message["params"]["request"]["url"]
-
-    def _is_ours(self, url):
-        parts = urlsplit(url)
-        return parts.scheme in ("data", "blob", "about") or f"{parts.scheme}://{parts.netloc}" == self.site
-
-    def _session(self, anonymous):
-        from django.conf import settings
-
-        if not self.browser.current_url.startswith(self.site):
-            self.browser.get(f"{self.site}/login/")
-            self.browser.get_log("browser")
-        self.browser.delete_all_cookies()
-        if not anonymous:
-            self.browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": self.session})
-
-
 def rollout_address(rows, reason):
     from rpt_web.traces.models import Rollout
 
-    found = Rollout.objects.filter(run_id=rows["rpt"].pk, kind="train", reason=reason, step__gt=3).order_by("id").first()
+    found = (
+        Rollout.objects.filter(run_id=rows["rpt"].pk, kind="train", reason=reason, step__gt=3).order_by("id").first()
+    )
     return reverse("traces:rollout_detail", args=[rows["rpt"].pk, found.id])
 
 
@@ -272,3 +144,128 @@ def test_public_page_looks_right_and_does_nothing_wrong(visit, rows, page):
         for width in WIDTHS:
             with visit(make_path(rows), theme, width, anonymous=True, status=status):
                 visit.picture(f"{page}-{theme}-{width}")
+
+
+@pytest.fixture(scope="module")
+def live(rows, django_db_blocker):
+    """A second, small experiment with an RPT run under way, for tests that change it."""
+    from tests import preset_runs
+
+    def make():
+        experiment = preset_runs.finished_experiment(rows["user"], "Live", steps=2, groups=1)
+        return preset_runs.running_rpt(experiment, rows["user"], done=5, groups=1)
+
+    return committed(make)
+
+
+def test_a_run_page_follows_its_run_without_a_reload(visit, live):
+    from rpt_web.runs.models import Run
+    from tests import factories, preset_runs
+
+    run, events = live
+    last_step = "return document.querySelector('[data-figure=reward] .plot')?.data[0].x.at(-1) === arguments[0]"
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        browser.execute_script("window.neverReloaded = true")
+        visit.wait(last_step, 5)
+
+        def three_steps():
+            for step in (6, 7, 8):
+                preset_runs.rpt_step(run, events, step, groups=1)
+            factories.record(run)
+
+        committed(three_steps)
+        visit.wait(last_step, 8)
+        visit.wait("return document.querySelector('[data-live=step]').textContent === '8'")
+
+        def end():
+            events.emit("finished", result={"steps": 8})
+            factories.end_run(Run.objects.get(pk=run.pk), events)
+
+        committed(end)
+        visit.wait("return document.querySelector('#state h1 + .chip').textContent.trim() === 'Succeeded'")
+        visit.wait("return document.querySelector('#events').textContent.includes('Finished')")
+        visit.wait("return document.querySelector('#charts').dataset.runStream === ''")
+        assert browser.execute_script("return window.neverReloaded") is True
+
+
+def test_cancelling_asks_first(visit, live):
+    from tests import preset_runs
+
+    def another():
+        return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=2, groups=1)[0]
+
+    run = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk]), width="narrow") as browser:
+        press(browser, "[data-dialog=cancel-dialog]")
+        visit.wait("return document.getElementById('cancel-dialog').open")
+        visit.picture("cancel-dialog-light-narrow")
+        press(browser, "#cancel-dialog [data-dialog-close]")
+        visit.wait("return !document.getElementById('cancel-dialog').open")
+        press(browser, "[data-dialog=cancel-dialog]")
+        press(browser, "#cancel-dialog .btn-danger")
+        visit.wait("return document.querySelector('#state h1 + .chip')?.textContent.trim() === 'Cancelling'")
+
+
+def test_charts_answer_the_pointer_within_the_policy(visit, rows):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    for page in ("run-rpt", "results"):
+        with visit(PAGES[page](rows)) as browser:
+            for plot in browser.find_elements(By.CSS_SELECTOR, "[data-figure] .plot")[:4]:
+                browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
+                ActionChains(browser, duration=50).move_to_element(plot).move_by_offset(9, 5).perform()
+                visit.wait("return arguments[0].querySelector('.hoverlayer > *') !== null", plot)
+            visit.picture(f"{page}-hover")
+
+
+def test_the_theme_is_switched_by_hand_and_remembered(visit, rows):
+    with visit(PAGES["run-rpt"](rows)) as browser:
+        ink = "return document.querySelector('[data-figure=reward] .plot').layout.font.color"
+        before = browser.execute_script(ink)
+        press(browser, "details.menu summary")
+        visit.picture("menu-light-wide")
+        press(browser, "[data-theme-choice=dark]")
+        visit.wait("return document.documentElement.dataset.bsTheme === 'dark'")
+        visit.wait(
+            "return document.querySelector('[data-figure=reward] .plot').layout.font.color !== arguments[0]", before
+        )
+        assert browser.execute_script("return localStorage.getItem('theme')") == "dark"
+
+
+def test_a_login_link_logs_in_by_its_button(visit, rows):
+    from rpt_web.teams.models import LoginLink
+
+    secret = committed(lambda: LoginLink.issue(rows["user"], timedelta(hours=1)))
+    with visit(reverse("teams:login_link", args=[secret]), anonymous=True) as browser:
+        press(browser, "button[type=submit]")
+        visit.wait("return document.querySelector('h1')?.textContent === 'Experiments'")
+
+
+def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
+    from selenium.webdriver.common.by import By
+
+    with visit(PAGES["run-new"](rows), status=422) as browser:
+        field = browser.find_element(By.NAME, "optimiser.learning_rate")
+        field.clear()
+        field.send_keys("quick")
+        press(browser, "form[method=post] .card-foot button")
+        visit.wait("return document.querySelector('.field.wrong .errors')?.textContent.includes('Give a number.')")
+        assert browser.find_element(By.NAME, "optimiser.learning_rate").get_attribute("value") == "quick"
+        for theme in THEMES:
+            browser.execute_script("window.theme.choose(arguments[0])", theme)
+            visit.picture(f"run-new-errors-{theme}-wide")
+        browser.get_log("browser")  # Chromium reports the answer's status, which is meant
+
+
+def test_filters_of_rollouts_stand_in_the_address(visit, rows):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    with visit(PAGES["rollouts"](rows)) as browser:
+        Select(browser.find_element(By.NAME, "reason")).select_by_value("not_on_boundary")
+        visit.wait("return location.search.includes('reason=not_on_boundary')")
+        visit.wait(
+            "const chips = [...document.querySelectorAll('#rollouts td[data-label=Reward]')];"
+            "return chips.length > 0 && chips.every((chip) => chip.textContent.includes('not on a boundary'))"
+        )

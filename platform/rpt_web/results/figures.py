@@ -50,7 +50,7 @@ class Axis:
         """Plotly's form of it."""
         axis: Json = {"title": {"text": self.title}, **self.extra}
         if self.log:
-            axis |= {"type": "log"}
+            axis |= {"type": "log", "hoverformat": ".2e"}
         if self.percent:
             axis |= {"tickformat": ".0%", "rangemode": "tozero"}
         if self.integer:
@@ -124,7 +124,7 @@ def compute_ticks(curves: Sequence[Curve]) -> Json:
 
 
 def power_text(value: float) -> str:
-    """2e10 -> 2×10¹⁰; the 1 before a bare power is left out."""
+    """2e10 as a multiple of a power of ten; the 1 before a bare power is left out."""
     mantissa, _, exponent = f"{value:.0e}".partition("e")
     raised = str(int(exponent)).translate(SUPERSCRIPTS)
     return f"10{raised}" if mantissa == "1" else f"{mantissa}×10{raised}"
@@ -153,6 +153,13 @@ def _fitted(curve: Curve) -> Json:
     xs = [low * (high / low) ** (index / (CURVE_POINTS - 1)) for index in range(CURVE_POINTS)]
     ys = [float(value) for value in curve.fit.predict(xs)]
     return line(
-        f"{curve.difficulty}, fit", curve.difficulty, xs, ys, legendgroup=curve.difficulty, showlegend=False,
-        hoverinfo="skip", line={"width": 1.5}, meta={"fit": True},
+        f"{curve.difficulty}, fit",
+        curve.difficulty,
+        xs,
+        ys,
+        legendgroup=curve.difficulty,
+        showlegend=False,
+        hoverinfo="skip",
+        line={"width": 1.5},
+        meta={"fit": True},
     )

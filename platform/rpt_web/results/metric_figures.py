@@ -39,12 +39,12 @@ CHARTS = (
         {"reward_mean": "mean reward"},
     ),
     Chart(
-        "loss",
+        "outcomes",
         LEARNING,
-        "Loss",
-        "Supervised: nats for each token. RPT: the clipped policy loss, which hovers near 0 and says little by itself.",
-        Axis("loss"),
-        {"loss": "loss"},
+        "What became of the responses",
+        "With a closed box after the thought; matching the text; cut by the length limit.",
+        SHARE,
+        {"share_boxed": "boxed", "share_matched": "matched", "share_cut": "cut"},
     ),
     Chart(
         "groups",
@@ -55,12 +55,12 @@ CHARTS = (
         {"share_all_zero": "all wrong", "share_all_one": "all right"},
     ),
     Chart(
-        "outcomes",
-        RESPONSES,
-        "What became of the responses",
-        "With a closed box after the thought; matching the text; cut by the length limit.",
-        SHARE,
-        {"share_boxed": "boxed", "share_matched": "matched", "share_cut": "cut"},
+        "loss",
+        LEARNING,
+        "Loss",
+        "Supervised: nats for each token. RPT: the clipped policy loss, which hovers near 0 and says little by itself.",
+        Axis("loss"),
+        {"loss": "loss"},
     ),
     Chart(
         "response-length",
@@ -149,8 +149,14 @@ def _figure(chart: Chart, series: Series) -> Figure:
     present = {name: label for name, label in chart.metrics.items() if name in series.values}
     few = len(series.steps) < 40
     traces = [
-        line(label, f"series-{number}", series.steps, series.values[name], meta={"metric": name},
-             mode="lines+markers" if few else "lines")
+        line(
+            label,
+            f"series-{number}",
+            series.steps,
+            series.values[name],
+            meta={"metric": name},
+            mode="lines+markers" if few else "lines",
+        )
         for number, (name, label) in enumerate(present.items(), start=1)
     ]
     thinned = f" Every {series.every}th step is drawn." if series.every > 1 else ""
@@ -166,5 +172,11 @@ def _figure(chart: Chart, series: Series) -> Figure:
 
 def _own_chart(name: str) -> Chart:
     words = name.replace("_", " ").replace("/", ", ")
-    return Chart(f"metric-{name}", "Other measurements", words.capitalize(), "As the stage reported it.", Axis(words),
-                 {name: words})
+    return Chart(
+        f"metric-{name}",
+        "Other measurements",
+        words.capitalize(),
+        "As the stage reported it.",
+        Axis(words),
+        {name: words},
+    )

@@ -15,7 +15,7 @@ from typing import Any
 from rpt_core.analysis.scaling import PowerLaw, fit_power_law
 from rpt_core.errors import UserError
 from rpt_web.results.models import Evaluation
-from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.models import Experiment, Run, Status
 
 DIFFICULTIES = ("easy", "medium", "hard")
 MODES = ("standard", "sampled", "greedy")
@@ -76,7 +76,8 @@ class Curve:
 
 
 def headlines(experiments: Iterable[Experiment]) -> dict[int, Headline]:
-    """The headline of each experiment that has one: of its newest RPT run with evaluations (1 query)."""
+    """The headline of each experiment with an evaluated RPT run: of the newest that succeeded, or else the newest
+    (1 query)."""
     rows = Evaluation.objects.filter(
         run__experiment__in=list(experiments), run__stage="rpt", mode="sampled", difficulty="hard", n__gt=0
     )
@@ -101,7 +102,7 @@ def model_blocks(experiment: Experiment, runs: Sequence[Run]) -> list[ModelBlock
         for step, rows in sorted(by_run[run.pk].items())
         if not _is_repeated(run, rows, by_run)
     ]
-    return sorted(blocks, key=lambda block: block.is_baseline)
+    return sorted(_without_repeats(blocks), key=lambda block: block.is_baseline)
 
 
 def curves(run: Run, mode: str = "sampled") -> list[Curve]:
@@ -148,15 +149,19 @@ def _is_repeated(run: Run, rows: list[Evaluation], by_run: dict[int, dict[int, l
     return cells == {(row.mode, row.difficulty, row.correct, row.n) for row in rows}
 
 
+def preferred(runs: Iterable[Run]) -> Run:
+    """The newest run that has succeeded, or else the newest."""
+    return max(runs, key=lambda run: (run.status == Status.SUCCEEDED, run.pk))
+
+
 def _headline(rows: list[Evaluation]) -> Headline:
-    newest = [row for row in rows if row.run_id == rows[-1].run_id]
-    before = newest[0] if newest[0].step == 0 else None
-    return Headline(newest[-1].run, before, newest[-1] if newest[-1].step > 0 else None)
+    run = preferred(row.run for row in rows)
+    its = [row for row in rows if row.run_id == run.pk]
+    before = its[0] if its[0].step == 0 else None
+    return Headline(run, before, its[-1] if its[-1].step > 0 else None)
 
 
-def _before_and_after(
-    run: Run, by_step: dict[int, list[Evaluation]], by_id: dict[int, Run]
-) -> Iterable[ModelBlock]:
+def _before_and_after(run: Run, by_step: dict[int, list[Evaluation]], by_id: dict[int, Run]) -> Iterable[ModelBlock]:
     steps = sorted(by_step)
     source = source_run(run.config, by_id)
     label = run.stage.upper()
@@ -164,6 +169,8 @@ def _before_and_after(
         rows = by_step[step]
         if step == 0:
             title, note = f"Before {label}", f"after {_name(source)}" if source else "the model it starts from"
+        elif run.is_active:
+            title, note = f"{label}, under way", f"{_name(run)}, step {step} so far"
         else:
             title, note = f"After {label}", f"{_name(run)}, step {step}"
         yield ModelBlock(title, note, run, step, _flops(rows), _rows(rows))
@@ -171,11 +178,24 @@ def _before_and_after(
 
 def _evaluated(run: Run, step: int, rows: list[Evaluation], by_id: dict[int, Run]) -> ModelBlock:
     source = source_run(run.config, by_id)
-    budget = ((source.config.get("budget") if source else None) or {}).get("flops")
-    trained = f"after {_name(source)}" if source else "the model it was given"
-    note = f"{trained}: the same model trained on for the same compute as RPT" if budget else trained
-    flops = source.flops if source and source.flops is not None else _flops(rows)
-    return ModelBlock(run.title or run.name, note, run, step, flops, _rows(rows), is_baseline=bool(budget))
+    if source is None:
+        return ModelBlock(run.title or run.name, "the model it was given", run, step, _flops(rows), _rows(rows))
+    is_baseline = bool((source.config.get("budget") or {}).get("flops"))
+    flops = source.flops if source.flops is not None else _flops(rows)
+    return ModelBlock(f"After {_name(source)}", source.title, run, step, flops, _rows(rows), is_baseline)
+
+
+def _without_repeats(blocks: Iterable[ModelBlock]) -> list[ModelBlock]:
+    """Blocks less those that say the same of the same model: several runs may start from one checkpoint."""
+    seen = set()
+    kept = []
+    for block in blocks:
+        cells = [cell for row in block.rows for cell in row.in_order() if cell]
+        key = (block.title, block.note, *((cell.mode, cell.difficulty, cell.correct, cell.n) for cell in cells))
+        if key not in seen:
+            seen.add(key)
+            kept.append(block)
+    return kept
 
 
 def _name(run: Run) -> str:
@@ -190,8 +210,7 @@ def _rows(evaluations: list[Evaluation]) -> list[ModelRow]:
     cells = {(row.mode, row.difficulty): row for row in evaluations}
     modes = [mode for mode in MODES if any(key[0] == mode for key in cells)]
     return [
-        ModelRow(mode, MODE_LABELS[mode], {level: cells.get((mode, level)) for level in DIFFICULTIES})
-        for mode in modes
+        ModelRow(mode, MODE_LABELS[mode], {level: cells.get((mode, level)) for level in DIFFICULTIES}) for mode in modes
     ]
 
 

@@ -46,5 +46,5 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
 
 
 def _chosen(runs: list[Run], asked: str) -> Run | None:
-    """The run that the address names, or the newest one."""
-    return next((run for run in runs if str(run.pk) == asked), runs[-1] if runs else None)
+    """The run that the address names, or the one that says most."""
+    return next((run for run in runs if str(run.pk) == asked), queries.preferred(runs) if runs else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -83,17 +84,25 @@ def share_done(run: Run) -> float | None:
 
 def event_words(event: RunEvent) -> str:
     """An event in words; the page escapes them."""
-    data = event.data
-    known = {
-        "started": lambda: f"Started from step {data.get('start_step', 0)} of {data.get('total_steps') or 'unknown'}",
-        "checkpoint": lambda: f"Checkpoint of step {data.get('step')} saved as {data.get('path')}",
-        "evaluation": lambda: f"Policy of step {data.get('step')} evaluated",
-        "corpus": lambda: f"Corpus “{data.get('name')}” read; {data.get('bad', 0)} bad records",
-        "positions": lambda: f"{data.get('split')}: {data.get('kept')} of {data.get('positions')} positions kept",
-        "log": lambda: str(data.get("message", "")),
-        "finished": lambda: "Finished",
-        "stopped": lambda: f"Stopped cleanly at step {data.get('step')}",
-        "failed": lambda: str(data.get("message", "")),
-    }
-    words = known.get(event.type)
-    return words() if words else event.type
+    template = _EVENT_WORDS.get(event.type)
+    return template.format_map(_Data(event.data)) if template else event.type
+
+
+class _Data(dict[str, Any]):
+    """An event's data for a template: what is missing shows as a dash."""
+
+    def __missing__(self, key: str) -> str:
+        return "–"
+
+
+_EVENT_WORDS = {
+    "started": "Started from step {start_step} of {total_steps}",
+    "checkpoint": "Checkpoint of step {step} saved as {path}",
+    "evaluation": "Policy of step {step} evaluated",
+    "corpus": "Corpus “{name}” read; {bad} bad records",
+    "positions": "{split}: {kept} of {positions} positions kept",
+    "log": "{message}",
+    "finished": "Finished",
+    "stopped": "Stopped cleanly at step {step}",
+    "failed": "{message}",
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from asgiref.sync import sync_to_async
@@ -25,6 +25,7 @@ from rpt_web.runs import display, plans, queries, services, stream
 from rpt_web.runs.forms import PlannedRunForm
 from rpt_web.runs.models import FINAL, Experiment, Run, Status
 from rpt_web.teams import access
+from rpt_web.teams.models import User
 
 RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.LOST)
 
@@ -210,7 +211,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
 def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experiment) -> Run | None:
     """The queued run, or None with the problems on the form."""
     try:
-        return services.submit_planned(experiment, form.planned(), request.user)
+        return services.submit_planned(experiment, form.planned(), cast(User, request.user))
     except ValidationError as error:
         form.add_problems(error)
     except UserError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 SIGNS = {0x20: "␠", 0x0A: "↵", 0x09: "⇥"}
 NAMES = {0x20: "space", 0x0A: "newline", 0x09: "tab"}
@@ -18,12 +19,22 @@ _BOX = r"\boxed{"
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Text to show: characters as they are, or signs that stand for bytes."""
+
+    text: str
+    is_sign: bool
+
+
+@dataclass(frozen=True)
 class Column:
-    """One byte position: what the text has there, what was predicted, and whether a token of the text ends behind it."""
+    """One byte position: what the text has there, what was predicted, whether a token of the text ends behind it."""
 
     offset: int
     truth: str
     predicted: str
+    truth_is_sign: bool
+    predicted_is_sign: bool
     ends_token: bool
     kind: str
     """same, wrong, beyond (past the first wrong byte or the end of the text), open (not predicted)."""
@@ -49,12 +60,24 @@ def sign(byte: int) -> str:
     return chr(byte) if 0x21 <= byte <= 0x7E else f"\\x{byte:02X}"
 
 
-def visible(data: bytes | None, limit: int = LONGEST_SHOWN) -> str:
+def is_sign(data: bytes, index: int) -> bool:
+    """Whether a byte is shown by a sign and not as itself."""
+    return index < len(data) and not 0x21 <= data[index] <= 0x7E
+
+
+def visible(data: bytes | None, limit: int = LONGEST_SHOWN) -> list[Piece]:
     """Bytes as text in which nothing is invisible; whole UTF-8 characters stay as they are."""
     if data is None:
-        return ""
-    shown = "".join(_visible_character(piece) for piece in _characters(bytes(data[:limit])))
-    return shown + ("…" if len(data) > limit else "")
+        return []
+    pieces = [Piece("".join(texts), is_sign) for is_sign, texts in _grouped(_characters(bytes(data[:limit])))]
+    return [*pieces, Piece("…", True)] if len(data) > limit else pieces
+
+
+def readable(text: str) -> str:
+    """Text with its lines as they are, but with every control and direction mark written out."""
+    return "".join(
+        character if character in "\n\t" or character.isprintable() else _escape(character) for character in text
+    )
 
 
 def columns(
@@ -69,6 +92,8 @@ def columns(
             offset=index,
             truth=sign(completion[index]) if index < len(completion) else "",
             predicted=sign(predicted[index]) if index < len(predicted) else "",
+            truth_is_sign=is_sign(completion, index),
+            predicted_is_sign=is_sign(predicted, index),
             ends_token=index + 1 in ends,
             kind=_kind(index, len(predicted), mismatch),
             title=_title(index, completion, predicted),
@@ -90,7 +115,11 @@ def split_response(response: str, prediction: bytes | None) -> Response:
 
 
 def verdict_words(
-    reason: str, finish_reason: str, completion: bytes, boundaries: Sequence[int], prediction: bytes | None,
+    reason: str,
+    finish_reason: str,
+    completion: bytes,
+    boundaries: Sequence[int],
+    prediction: bytes | None,
     mismatch: int | None,
 ) -> str:
     """The verdict's reason in a sentence."""
@@ -155,8 +184,19 @@ def _characters(data: bytes) -> list[bytes]:
     return [character.encode(errors="surrogateescape") for character in text]
 
 
-def _visible_character(data: bytes) -> str:
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}"
+
+
+def _grouped(characters: list[bytes]) -> list[tuple[bool, list[str]]]:
+    """Neighbours of a kind together: (whether they are signs, their texts)."""
+    shown = [_visible_character(character) for character in characters]
+    return [(is_sign, [text for _, text in group]) for is_sign, group in groupby(shown, key=lambda pair: pair[0])]
+
+
+def _visible_character(data: bytes) -> tuple[bool, str]:
     if len(data) == 1:
-        return sign(data[0])
+        return not 0x21 <= data[0] <= 0x7E, sign(data[0])
     text = data.decode()
-    return text if text.isprintable() else "".join(sign(byte) for byte in data)
+    return (False, text) if text.isprintable() else (True, "".join(sign(byte) for byte in data))

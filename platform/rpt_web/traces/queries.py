@@ -6,7 +6,7 @@ A rollout's id is made of step, kind and row, so ranges of ids stand for steps a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -132,11 +132,6 @@ def shards_of(run_id: int) -> list[RolloutShard]:
     return list(RolloutShard.objects.filter(run_id=run_id).order_by("-step", "kind"))
 
 
-def without(filters: Filters, name: str) -> Filters:
-    """The filters less one of them."""
-    return replace(filters, **{name: None if name == "step" else ""})
-
-
 def _beyond(rollouts: QuerySet[Rollout], key: int | None, descending: bool) -> QuerySet[Rollout]:
     if key is not None:
         rollouts = rollouts.filter(id__lt=key) if descending else rollouts.filter(id__gt=key)
@@ -144,4 +139,4 @@ def _beyond(rollouts: QuerySet[Rollout], key: int | None, descending: bool) -> Q
 
 
 def _choice(value: str | None, allowed: Any) -> str:
-    return value if value in allowed else ""
+    return value if value is not None and value in allowed else ""

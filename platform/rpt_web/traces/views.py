@@ -1,4 +1,4 @@
-"""A run's rollouts: the list, and one response with its verdict byte by byte. Everything shown here is hostile input."""
+"""A run's rollouts: the list, and one response with its verdict byte by byte. All text shown here is hostile input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Prompt:
 
     before: str
     context: str
-    context_end: str
+    context_end: bytes
     after: str
 
 
@@ -53,7 +53,6 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "run": run,
         "filters": filters,
         "page": page,
-        "rows": [(row, inspector.visible(row.prediction), inspector.visible(row.completion, 40)) for row in page.rows],
         "previous_query": filters.query(before=page.previous) if page.previous is not None else "",
         "next_query": filters.query(after=page.next) if page.next is not None else "",
         "shards": shards,
@@ -61,7 +60,9 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "kinds": [(kind, queries.KIND_LABELS[kind]) for kind in {shard.kind: None for shard in shards}],
         "choices": {"reward": queries.REWARDS, "reason": queries.REASONS, "finish": queries.FINISHES},
     }
-    template = "traces/_rollout_table.html" if request.headers.get("HX-Target") == "rollouts" else "traces/rollout_list.html"
+    template = (
+        "traces/_rollout_table.html" if request.headers.get("HX-Target") == "rollouts" else "traces/rollout_list.html"
+    )
     return render(request, template, context)
 
 
@@ -92,7 +93,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "group": [_member(member, texts.get(member.row), rollout) for member in group],
         "votes": _votes(group),
         "elsewhere": [
-            (other, inspector.visible(other.prediction), queries.KIND_LABELS.get(other.kind, other.kind))
+            other
             for other in queries.same_position(rollouts, rollout)
             if (other.step, other.kind) != (rollout.step, rollout.kind)
         ],
@@ -129,14 +130,14 @@ def _prompt(run: Run, text: str) -> Prompt:
     try:
         template = load_template((run.config.get("prompt") or {}).get("template", ""))
     except (UserError, OSError):
-        return Prompt("", text, "", "")
+        return Prompt("", text, b"", "")
     start = text.find(template.before) + len(template.before) if template.before else 0
     end = text.rfind(template.after) if template.after else len(text)
     if start < len(template.before) or end < start:
-        return Prompt("", text, "", "")
+        return Prompt("", text, b"", "")
     context = text[start:end]
     bare = context.rstrip(" \t\n")
-    return Prompt(text[:start], bare, inspector.visible(context[len(bare) :].encode()), text[end:])
+    return Prompt(text[:start], bare, context[len(bare) :].encode(), text[end:])
 
 
 def _inspection(rollout: Rollout, full: RolloutRow | None) -> dict[str, object]:
@@ -149,8 +150,6 @@ def _inspection(rollout: Rollout, full: RolloutRow | None) -> dict[str, object]:
         "words": inspector.verdict_words(
             rollout.reason, rollout.finish_reason, completion, boundaries, prediction, mismatch
         ),
-        "prediction": inspector.visible(prediction),
-        "completion": inspector.visible(completion),
         "bytes": None if prediction is None else len(prediction),
     }
 
@@ -160,12 +159,11 @@ def _member(member: Rollout, full: RolloutRow | None, current: Rollout) -> Group
     return GroupMember(member, full, parts, member.id == current.id)
 
 
-def _votes(group: list[Rollout]) -> list[tuple[str, int, float]]:
-    """The group's predictions, each once: as text, how often, its reward; the most frequent first."""
+def _votes(group: list[Rollout]) -> list[tuple[bytes | None, int, float]]:
+    """The group's predictions, each once, with how often and its reward; the most frequent first."""
     votes: dict[bytes | None, list[float]] = {}
     for member in group:
         key = None if member.prediction is None else bytes(member.prediction)
         votes.setdefault(key, []).append(member.reward)
-    found = [("no box" if key is None else inspector.visible(key), len(rewards), max(rewards))
-             for key, rewards in votes.items()]
+    found = [(prediction, len(rewards), max(rewards)) for prediction, rewards in votes.items()]
     return sorted(found, key=lambda vote: -vote[1])

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.template import Library
 from django.templatetags.static import static
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from rpt_web.runs import display
 from rpt_web.traces import inspector
@@ -19,6 +19,8 @@ from rpt_web.traces.queries import REASONS
 register = Library()
 
 DASH = "–"
+_SIGN = {True: mark_safe('<span class="sign">'), False: ""}
+_END = {True: mark_safe("</span>"), False: ""}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -92,7 +94,7 @@ def decimals(value: float | None, digits: int = 2) -> str:
 
 @register.filter
 def power(value: float | None) -> str:
-    """A large number as a power of ten: 3.2 × 10¹⁵."""
+    """A large number as a multiple of a power of ten."""
     if value is None or not math.isfinite(value):
         return DASH
     if value == 0:
@@ -141,7 +143,9 @@ def short(value: Any) -> str:
         return str(dash(value))
     if isinstance(value, int):
         return whole(value)
-    return power(value) if value and not 1e-4 <= abs(value) < 1e7 else f"{value:,.4g}"
+    if value and not 1e-4 <= abs(value) < 1e7:
+        return power(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 @register.filter
@@ -153,9 +157,24 @@ def setting(value: Any) -> str:
 
 
 @register.filter
-def visible(data: bytes | None) -> str:
-    """Bytes with nothing invisible in them."""
-    return inspector.visible(data)
+def visible(data: bytes | None, limit: int = inspector.LONGEST_SHOWN) -> SafeString:
+    """Bytes with nothing invisible in them; signs are marked, so that a written ␠ is not taken for a space."""
+    pieces = inspector.visible(data, limit)
+    return format_html_join("", "{}{}{}", ((_SIGN[piece.is_sign], piece.text, _END[piece.is_sign]) for piece in pieces))
+
+
+@register.filter
+def readable(text: str) -> str:
+    """Hostile text with its control and direction marks written out; the template escapes the rest."""
+    return inspector.readable(text)
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """A help text with what stands in `backticks` as code."""
+    parts = str(text).split("`")
+    tags = ("{}", "<code>{}</code>")
+    return format_html("".join(tags[index % 2] for index in range(len(parts))), *parts)
 
 
 @register.filter

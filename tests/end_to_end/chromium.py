@@ -1,0 +1,176 @@
+"""Headless Chromium for tests: starts it, opens pages, and collects whatever a page should not have done."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+
+CHROMIUM = os.environ.get("RPT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = os.environ.get("RPT_CHROMEDRIVER") or shutil.which("chromedriver")
+SCREENSHOTS = Path(os.environ.get("RPT_SCREENSHOT_DIR", Path(__file__).parents[2] / "screenshots"))
+WIDTHS = {"wide": 1400, "narrow": 390}
+THEMES = ("light", "dark")
+PATIENCE_SECONDS = 30
+FLAGS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection",
+    "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,InterestFeedContentSuggestions",
+    "--no-default-browser-check",
+    "--metrics-recording-only",
+    "--password-store=basic",
+    "--disable-dev-shm-usage",
+)
+WATCH = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  const { violatedDirective, blockedURI, sourceFile, lineNumber } = event;
+  (window.__violations ??= []).push(`${violatedDirective} ${blockedURI} ${sourceFile}:${lineNumber}`);
+});
+try { localStorage.setItem("theme", "%s"); } catch {}
+"""
+
+
+@contextmanager
+def chromium() -> Iterator[object]:
+    """A browser with an empty profile that talks to nobody by itself. Skips (or fails) without one installed."""
+    if not CHROMIUM or not DRIVER:
+        reason = "Chromium or its driver is not installed (Debian: apt-get install chromium chromium-driver)"
+        if os.environ.get("RPT_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    profile = tempfile.mkdtemp(prefix="rpt-chromium-")
+    for flag in (*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_page_load_timeout(60)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+class Visitor:
+    """Opens pages, takes pictures, and collects whatever a page should not have done."""
+
+    def __init__(self, browser, site, session):
+        self.browser, self.site, self.session = browser, site, session
+
+    @contextmanager
+    def __call__(self, path, theme="light", width="wide", *, anonymous=False, status=200):
+        browser = self.browser
+        browser.get_log("browser")
+        browser.get_log("performance")
+        self._session(anonymous)
+        watch = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH % theme})
+        size = {"width": WIDTHS[width], "height": 900, "deviceScaleFactor": 1, "mobile": width == "narrow"}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [still]})
+        try:
+            browser.get(self.site + path)
+            self.wait("return document.readyState === 'complete'")
+            self.wait(
+                "return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => plot.dataset.drawn)"
+            )
+            self.wait("return document.fonts.status === 'loaded'")
+            assert browser.execute_script("return document.documentElement.dataset.bsTheme") == theme
+            yield browser
+            problems = self.problems(path, status)
+            assert not problems, f"{path} ({theme}, {width}):\n" + "\n".join(problems)
+        finally:
+            browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", watch)
+
+    def wait(self, script, *arguments):
+        """Until a script gives something true."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := self.browser.execute_script(script, *arguments)):
+            assert time.monotonic() < deadline, f"still not true: {script}"
+            time.sleep(0.05)
+        return found
+
+    def picture(self, name):
+        """A screenshot of the whole page."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        shot = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
+        (SCREENSHOTS / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+
+    def problems(self, path, status):
+        """Console messages, policy reports, requests elsewhere, overflow."""
+        browser = self.browser
+        found = [f"policy: {report}" for report in browser.execute_script("return window.__violations ?? []")]
+        for entry in browser.get_log("browser"):
+            own_status = f"status of {status}" in entry["message"] and path in entry["message"]
+            if status == 200 or not own_status:  # a page that is meant to be an error says so in the console
+                found.append(f"console: {entry['level']} {entry['message']}")
+        found += [f"request elsewhere: {url}" for url in self._requests() if not self._is_ours(url)]
+        excess = browser.execute_script(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if excess > 0:
+            found.append(f"the page is {excess} px wider than the window")
+        return found
+
+    def _requests(self):
+        for entry in self.browser.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                yield message["params"]["request"]["url"]
+
+    def _is_ours(self, url):
+        parts = urlsplit(url)
+        return parts.scheme in ("data", "blob", "about") or f"{parts.scheme}://{parts.netloc}" == self.site
+
+    def _session(self, anonymous):
+        if not self.browser.current_url.startswith(self.site):
+            self.browser.get(f"{self.site}/login/")
+            self.browser.get_log("browser")
+        self.browser.delete_all_cookies()
+        if not anonymous:
+            self.browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": self.session})
+
+
+def committed(work):
+    """Do something with the database outside of the test's transaction, so that the web server sees it."""
+    from django.db import connection
+
+    def do():
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other_thread:
+        return other_thread.submit(do).result()
+
+
+def press(browser, selector):
+    from selenium.webdriver.common.by import By
+
+    element = browser.find_element(By.CSS_SELECTOR, selector)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+    element.click()

@@ -1,0 +1,341 @@
+"""The runs of the tiny preset as if they had been played: plausible curves, evaluations and responses about cards.
+
+In: users and experiments. Out: runs whose rows came the same way as a real run's; see `tests.factories`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from rpt_core.presets import PlannedRun, load_preset
+from rpt_core.run_dir import RunDir
+from rpt_core.shards import RolloutRow
+from rpt_web.runs import services
+from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.runs.plans import free_name
+from rpt_web.teams.models import User
+from rpt_web.traces.models import rollout_id
+from tests.factories import (
+    EventFile,
+    end_run,
+    evaluation_results,
+    hostile_rows,
+    make_experiment,
+    record,
+    response_row,
+    start_run,
+    write_shard,
+)
+
+
+def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int = 80, groups: int = 4) -> Experiment:
+    """All runs of the tiny preset, succeeded, with charts, evaluations and responses."""
+    experiment = make_experiment(user, name, description="The whole path on a small model: does RPT beat its base?")
+    preset = load_preset("tiny")
+    ago = timedelta(minutes=6 * len(preset.runs))
+    for planned in preset.runs:
+        run = services.submit_planned(experiment, planned, user)
+        ago -= timedelta(minutes=5)
+        _play(run, planned, ago, steps, groups)
+    return experiment
+
+
+def finish_run(experiment: Experiment, name: str, user: User | None = None, *, steps: int = 3) -> Run:
+    """One run of the tiny preset by its name, played to its end; the runs it needs must have been."""
+    planned = load_preset("tiny").run(name)
+    run = services.submit_planned(experiment, planned, user)
+    _play(run, planned, timedelta(minutes=3), steps, 2)
+    run.refresh_from_db()
+    return run
+
+
+def failed_run(experiment: Experiment, user: User) -> Run:
+    """A run that ended with a declared error."""
+    run = services.submit_planned(experiment, load_preset("tiny").runs[0], user)
+    run, events = start_run(run)
+    events.emit("started", start_step=0, total_steps=400)
+    bad = [{"file": "omni.jsonl", "line": line, "problem": "no text in `solution`"} for line in (17, 311, 312)]
+    events.emit("corpus", 4, name="omni.jsonl", documents={"train": 811, "validation": 43}, bad=3, bad_records=bad)
+    message = (
+        "3 of 857 records (0.35 %) are unusable, more than max_bad_share 0.001 allows. Mend them or raise the share."
+    )
+    events.emit("failed", 2, message=message)
+    tail = "\n".join([f"reading omni.jsonl ... {percent} %" for percent in range(20, 101, 20)] + [f"error: {message}"])
+    return end_run(run, events, Status.FAILED, error=message, log_tail=tail, exit_code=2)
+
+
+def running_rpt(experiment: Experiment, user: User, *, done: int = 33, groups: int = 4) -> tuple[Run, EventFile]:
+    """An RPT run in the middle of its work, in an experiment whose earlier runs have succeeded."""
+    planned = load_preset("tiny").run("rpt")
+    name = free_name(experiment, planned.name)
+    run = services.submit_planned(
+        experiment, planned.model_copy(update={"name": name, "title": "RPT with a lower learning rate"}), user
+    )
+    run, events = start_run(run, timedelta(seconds=4 * done))
+    events.emit("started", start_step=0, total_steps=run.config["steps"])
+    _rpt_steps(run, events, range(1, done + 1), groups, evaluate_at=(0, 5, 10, 20))
+    record(run)
+    return run, events
+
+
+def queued_rpt(experiment: Experiment, user: User) -> Run:
+    """An RPT run that waits for a worker."""
+    planned = load_preset("tiny").run("rpt")
+    name = free_name(experiment, planned.name)
+    planned = planned.model_copy(update={"name": name, "title": "RPT with groups of 16"})
+    return services.submit_planned(experiment, planned, user)
+
+
+def card_rows(step: int, skill: float, groups: int, group_size: int, seed: str = "") -> list[RolloutRow]:
+    """Responses about sums of cards as the tiny preset has them; `skill` is the chance of a right answer."""
+    random_ = random.Random(f"{seed} {step}")
+    rows = []
+    for group in range(groups):
+        cards = [(letter, random_.randrange(10)) for letter in random_.sample("ABCDEFGH", 4)]
+        hand = " ".join(f"{letter}{value}" for letter, value in cards)
+        total = sum(value for _, value in cards) % 10
+        context = f"Problem: Cards{''.join(f' {word}' for word in hand.split())}. Add them up modulo 10.\nSolution: "
+        answers = [_card_answer(random_, cards, total, skill) for _ in range(group_size)]
+        right = sum(answer == f"\\boxed{{{total}}}" for _, answer, _ in answers)
+        for sample, (thought, answer, finish) in enumerate(answers):
+            spread = math.sqrt(max(right * (group_size - right), 1e-9)) / group_size
+            gain = (
+                (float(answer == f"\\boxed{{{total}}}") - right / group_size) / spread
+                if 0 < right < group_size
+                else 0.0
+            )
+            rows.append(
+                response_row(
+                    step,
+                    group,
+                    sample,
+                    context=context,
+                    thought=thought,
+                    answer=answer,
+                    position=18 + group % 5,
+                    completion=f"{total}. So the sum is {total}.\n".encode(),
+                    boundaries=[1, 2, 5, 9, 13, 16, 17, 18, 19, 20],
+                    entropy=random_.uniform(1.5, 2.3),
+                    document=f"cards-{seed}{step:03d}{group:03d}",
+                    finish=finish,
+                    advantage=gain,
+                )
+            )
+    return rows
+
+
+def hostile_id(sample: int = 0, groups: int = 4) -> int:
+    """Id of a hostile response within an RPT run."""
+    return rollout_id(1, "train", groups * 8 + sample)
+
+
+def _card_answer(
+    random_: random.Random, cards: list[tuple[str, int]], total: int, skill: float
+) -> tuple[str, str, str]:
+    chain, state = [], 0
+    for letter, value in cards:
+        chain.append(f"{state} {letter.lower()}{value}+{value}")
+        state = (state + value) % 10
+    if random_.random() < skill:
+        return f"\n{' '.join(chain)} {total}\n", f"\\boxed{{{total}}}", "stop"
+    fate = random_.random()
+    if fate < 0.62:
+        return f"\nmaybe {random_.randrange(10)}\n", f"\\boxed{{{(total + random_.randrange(1, 10)) % 10}}}", "stop"
+    if fate < 0.74:
+        return f"\n{' '.join(chain[:2])}\n", f"\\boxed{{ {total}}}", "stop"
+    if fate < 0.84:
+        return f"\n{' '.join(chain[:3])}\n", f"\\boxed{{{total}. S}}", "stop"
+    if fate < 0.94:
+        return f"\n{' '.join(chain)}\n", f"{total}", "stop"
+    return f"\n{' '.join(chain * 3)}", "", "length"
+
+
+def _curve(start: float, end: float, step: int) -> float:
+    return end + (start - end) / (1 + step / 5) ** 1.15
+
+
+def _accuracy(step: int) -> dict[str, dict[str, float]]:
+    sampled = {
+        level: _curve(a, b, step) for level, a, b in (("easy", 0.47, 0.66), ("medium", 0.35, 0.84), ("hard", 0.15, 0.9))
+    }
+    greedy = {
+        level: min(_curve(a, b, step), 0.97)
+        for level, a, b in (("easy", 0.5, 0.7), ("medium", 0.33, 0.88), ("hard", 0.12, 0.95))
+    }
+    standard = {"easy": 0.40 + step / 4000, "medium": 0.22, "hard": 0.14}
+    return {"standard": standard, "sampled": sampled, "greedy": greedy}
+
+
+def _play(run: Run, planned: PlannedRun, ago: timedelta, steps: int, groups: int) -> None:
+    run, events = start_run(run, ago)
+    total = {"rpt": steps, "ntp": 400, "sft": 120}.get(planned.stage, 3)
+    events.emit("started", start_step=0, total_steps=total)
+    {
+        "filter": _play_filter,
+        "ntp": _play_supervised,
+        "sft": _play_supervised,
+        "rpt": _play_rpt,
+        "evaluate": _play_evaluate,
+    }[planned.stage](run, events, total, groups)
+    end_run(run, events)
+
+
+def _play_filter(run: Run, events: EventFile, total: int, groups: int) -> None:
+    documents = run.config["corpus"]["tiny_documents"]
+    events.emit(
+        "corpus",
+        3,
+        name="tiny problems",
+        documents={"train": documents - 300, "validation": 300},
+        bad=0,
+        bad_records=[],
+    )
+    for split, count in (("train", documents - 300), ("validation", 300)):
+        events.emit(
+            "positions",
+            4,
+            split=split,
+            documents=count,
+            positions=count * 21,
+            kept=count * 4,
+            by_difficulty={"easy": count * 4, "medium": count * 2, "hard": count},
+        )
+    events.emit("progress", step=total, total_steps=total, what="scanning documents")
+    events.emit(
+        "finished", 1, result={"train_kept": documents * 4, "tokens": documents * 84, "tokens_per_second": 51234.5}
+    )
+
+
+def _play_supervised(run: Run, events: EventFile, total: int, groups: int) -> None:
+    random_ = random.Random(run.pk)
+    flops = (run.config["budget"]["flops"] or total * 2.4e10) / total
+    events.emit(
+        "corpus", 1, name=f"tiny {run.name}", documents={"train": 29100, "validation": 900}, bad=0, bad_records=[]
+    )
+    for step in range(10, total + 1, 10):
+        values = {
+            "loss": 0.4 + 2.2 * math.exp(-step / 90) + random_.gauss(0, 0.02),
+            "gradient_norm": 0.6 + random_.random() / 4,
+            "learning_rate": 2.5e-3 * (1 - 0.9 * step / total),
+            "tokens_per_second": 24000 + 900 * random_.random(),
+        }
+        events.emit("metrics", 2.4, step=step, values=values, flops=step * flops)
+    events.emit("progress", step=total, total_steps=total, what="training")
+    _checkpoint(events, run, total, total * flops)
+    events.emit("finished", result={"steps": total, "flops": total * flops, "parameters": 186112})
+
+
+def _play_rpt(run: Run, events: EventFile, total: int, groups: int) -> None:
+    wanted = {0, 5, 10, 20, 40, 60, total}
+    _rpt_steps(run, events, range(1, total + 1), groups, evaluate_at=[step for step in wanted if step <= total])
+    if total % 40:
+        _checkpoint(events, run, total, total * 3.1e9)
+    events.emit("finished", result={"steps": total, "flops": total * 3.1e9, "parameters": 186112, "positions": 11600})
+
+
+def _play_evaluate(run: Run, events: EventFile, total: int, groups: int) -> None:
+    results = _accuracy(80)
+    if run.name != "rpt-eval":
+        results = {
+            "standard": {"easy": 0.66, "medium": 0.24, "hard": 0.15},
+            "sampled": {"easy": 0.31, "medium": 0.12, "hard": 0.06 if run.name == "ntp-eval" else 0.21},
+            "greedy": {"easy": 0.33, "medium": 0.13, "hard": 0.05 if run.name == "ntp-eval" else 0.24},
+        }
+    events.emit(
+        "evaluation",
+        9,
+        step=80,
+        flops=2.48e11,
+        outcomes="evaluations/step-000080.parquet",
+        results=evaluation_results(results),
+    )
+    events.emit("progress", step=total, total_steps=total, what="evaluating")
+    events.emit("finished", result={"positions": 1830})
+
+
+def _rpt_steps(run: Run, events: EventFile, steps: Iterable[int], groups: int, evaluate_at: Iterable[int]) -> None:
+    evaluated = set(evaluate_at)
+    if 0 in evaluated:
+        _evaluate(run, events, 0)
+    for step in steps:
+        rpt_step(run, events, step, groups)
+        if step in evaluated:
+            _evaluate(run, events, step)
+        if step % 40 == 0:
+            _checkpoint(events, run, step, step * 3.1e9)
+
+
+def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
+    """One step of RPT: its responses, its metrics, its progress."""
+    random_ = random.Random(step)
+    skill = _curve(0.2, 0.9, step)
+    rows = card_rows(step, skill, groups, 8, seed=run.name) + (hostile_rows(step, groups) if step == 1 else [])
+    write_shard(run, events, "train", step, rows)
+    rewards = [row.reward for row in rows]
+    rewards = rewards[: groups * 8]
+    by_group = [rewards[start : start + 8] for start in range(0, len(rewards), 8)]
+    predicted = [len(row.prediction) for row in rows if row.prediction is not None]
+    values = {
+        "reward_mean": sum(rewards) / len(rewards),
+        "share_boxed": len(predicted) / len(rows),
+        "share_matched": sum(rewards) / len(rewards),
+        "share_cut": sum(row.finish_reason == "length" for row in rows) / len(rows),
+        "share_all_zero": sum(max(group) == 0 for group in by_group) / len(by_group),
+        "share_all_one": sum(min(group) == 1 for group in by_group) / len(by_group),
+        "response_tokens_mean": _curve(12, 23, step) + random_.gauss(0, 0.3),
+        "mean_negative_log_prob": _curve(0.9, 0.2, step),
+        "predicted_bytes_mean": sum(predicted) / len(predicted) if predicted else None,
+        "loss": random_.gauss(0, 0.01),
+        "sampler_log_prob_gap": 1e-6 * random_.random(),
+        "gradient_norm": 0.4 + random_.random() / 5,
+        "learning_rate": 3e-4 * min(1, step / 5),
+        "seconds_sampling": 0.31 + random_.random() / 20,
+        "seconds_update": 0.2 + random_.random() / 20,
+        "flops": 3.1e9 + 1e8 * random_.random(),
+        "tokens_per_second": 9800 + 600 * random_.random(),
+    }
+    events.emit("metrics", 3.6, step=step, values=values, flops=step * 3.1e9)
+    events.emit("progress", step=step, total_steps=run.config["steps"], what="training")
+
+
+def _evaluate(run: Run, events: EventFile, step: int) -> None:
+    for kind, skill in (("sampled", _curve(0.15, 0.9, step)), ("greedy", _curve(0.12, 0.95, step))):
+        write_shard(
+            run,
+            events,
+            kind,
+            step,
+            card_rows(0, skill, 12, 1, seed=kind) if step == 0 else _same_hands(step, skill, kind),
+        )
+    events.emit(
+        "evaluation",
+        2,
+        step=step,
+        flops=step * 3.1e9,
+        outcomes=f"evaluations/step-{step:06d}.parquet",
+        results=evaluation_results(_accuracy(step)),
+    )
+
+
+def _same_hands(step: int, skill: float, kind: str) -> list[RolloutRow]:
+    """Responses of a later step at the same positions."""
+    return [replace(row, step=step) for row in card_rows(0, skill, 12, 1, seed=kind)]
+
+
+def _checkpoint(events: EventFile, run: Run, step: int, flops: float) -> None:
+    path = RunDir(run.directory).checkpoint(step)
+    path.mkdir(parents=True, exist_ok=True)
+    events.emit("checkpoint", 0.2, step=step, path=f"checkpoints/{path.name}", bytes=2_311_704, flops=flops)
+
+
+_PLAYS = {
+    "filter": _play_filter,
+    "ntp": _play_supervised,
+    "sft": _play_supervised,
+    "rpt": _play_rpt,
+    "evaluate": _play_evaluate,
+}
