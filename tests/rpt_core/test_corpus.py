@@ -196,6 +196,18 @@ def test_reading_stops_once_both_splits_are_full(tmp_path):
     assert load(path, validation_share=0, max_documents=3).bad == 0
 
 
+def test_the_built_in_corpus_is_read_like_any_other():
+    config = CorpusConfig(source="tiny", tiny_part="problems", tiny_documents=40, tiny_seed=3, validation_share=0.25)
+    corpus = load_corpus(config)
+    assert corpus == load_corpus(config)
+    assert corpus.name == "tiny:problems"
+    assert len(corpus.train) + len(corpus.validation) + corpus.duplicates == 40
+    assert (len(corpus.train) > 0, len(corpus.validation) > 0) == (True, True)
+    for document in everything(corpus):
+        assert document.text.startswith("Problem: ")
+        assert document.text.encode()[: document.solution_start].endswith(b"\nSolution:")
+
+
 def test_missing_files_and_unknown_formats_are_explained(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         load(tmp_path / "none.jsonl")
