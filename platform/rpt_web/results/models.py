@@ -25,9 +25,7 @@ class Evaluation(models.Model):
     class Meta:
         ordering = ["step", "mode", "difficulty"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["run", "step", "mode", "difficulty"], name="evaluation_cell_once_per_step"
-            )
+            models.UniqueConstraint(fields=["run", "step", "mode", "difficulty"], name="evaluation_cell_once_per_step")
         ]
 
     def __str__(self) -> str:
