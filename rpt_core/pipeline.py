@@ -93,7 +93,7 @@ def _prepare(run: RunDir, config: StageConfig) -> None:
 
 
 def _run(stage: str, run: RunDir) -> int:
-    """Run a stage in its own process and show its events as they come. Ctrl-C reaches the stage too: it stops cleanly."""
+    """Run a stage in its own process and show its events as they come. Ctrl-C stops the stage cleanly too."""
     start = time.monotonic()
     offset = run.events.stat().st_size if run.events.exists() else 0
     with run.log.open("ab") as log:

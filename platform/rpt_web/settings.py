@@ -15,6 +15,7 @@ RPT_STAGE_COMMAND the program that runs a stage, as words of a shell (default: t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shlex
@@ -94,10 +95,8 @@ def read_secret_key(data_dir: Path) -> str:
         draft = path.with_name(f"secret_key.{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(50))
-        try:
-            os.link(draft, path)  # two processes on a first start: the first one wins
-        except FileExistsError:
-            pass
+        with contextlib.suppress(FileExistsError):  # two processes on a first start: the first one wins
+            os.link(draft, path)
         draft.unlink()
     return path.read_text()
 
