@@ -34,7 +34,7 @@ def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    device = _device(config.device)
+    device = choose_device(config.device)
     try:
         tokenizer = load_tokenizer(config.path)
         model = AutoModelForCausalLM.from_pretrained(
@@ -50,7 +50,7 @@ def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
 
 
 def new_model(scratch: ScratchConfig, tokenizer: Tokenizer, seed: int) -> Any:
-    """A randomly initialised model in float32 for a tokenizer; equal seeds give equal weights."""
+    """A randomly initialised model in float32 for a tokenizer; the seed alone decides its weights."""
     from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
     kind = {"qwen2": Qwen2Config, "llama": LlamaConfig}[scratch.architecture]
@@ -71,7 +71,8 @@ def new_model(scratch: ScratchConfig, tokenizer: Tokenizer, seed: int) -> Any:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(config).eval()  # type: ignore[no-untyped-call]
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    return model.to(choose_device("auto")).eval()
 
 
 def save_checkpoint(
@@ -140,7 +141,8 @@ def folder_bytes(path: Path) -> int:
     return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device of a config's `auto`, `cpu` or `cuda`. Raises UserError when there is no such device here."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("`device` is cuda, but PyTorch sees no GPU here. Use auto or cpu, or another machine.")
     if name == "auto":

@@ -96,7 +96,7 @@ class ModelConfig(Config):
     path: str
     """Folder of a checkpoint, or the name of a model on a hub."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Number format of the weights while they are used."""
+    """Number format of the computation. Training keeps its weights and its optimiser in float32 all the same."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU when there is one."""
 

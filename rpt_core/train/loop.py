@@ -57,13 +57,13 @@ class StepResult:
     flops: float
 
 
-def resume_model(run: RunDir, config: ModelConfig | None) -> tuple[Any, Tokenizer] | None:
-    """Model and tokenizer of the run's newest checkpoint, or None when the run starts afresh."""
-    newest = run.newest_checkpoint()
-    if newest is None:
-        return None
-    like = config or ModelConfig(path=str(newest))
-    return load_model(like.model_copy(update={"path": str(newest)}))
+def load_trained(run: RunDir, config: ModelConfig) -> tuple[Any, Tokenizer]:
+    """Model and tokenizer of the run's newest checkpoint, or of the config when the run starts afresh.
+
+    Weights are float32 whatever the config says: steps as small as 1e-6 would be lost in bfloat16.
+    """
+    path = run.newest_checkpoint() or config.path
+    return load_model(config.model_copy(update={"path": str(path), "dtype": "float32"}))
 
 
 def learning_rate(config: OptimiserConfig, step: int, share: float) -> float:
@@ -137,6 +137,11 @@ class TrainingLoop:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return {"gradient_norm": float(norm), "learning_rate": rate}
+
+    def precision(self) -> torch.autocast:
+        """The number format of forward passes, as a context manager."""
+        narrow = self.config.model is not None and self.config.model.dtype == "bfloat16"
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=narrow)
 
     def save(self) -> None:
         """Write a checkpoint of this step, unless it is there already."""

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from rpt_core.checkpoints import load_model, new_model
-from rpt_core.config import NtpConfig
+from rpt_core.checkpoints import new_model
+from rpt_core.config import ModelConfig, NtpConfig
 from rpt_core.corpus import Document, emit_corpus, load_corpus
 from rpt_core.errors import UserError
 from rpt_core.stage import StageContext
 from rpt_core.tokens import Tokenizer, prefix_ids, tokenise
-from rpt_core.train.loop import TrainingLoop, resume_model
+from rpt_core.train.loop import TrainingLoop, load_trained
 from rpt_core.train.supervised import Example, LengthBatches, limit_of, train_on
 
 TOKENIZER_DOCUMENTS = 5000
@@ -70,10 +70,10 @@ def _pieces(ids: list[int], start: int, max_tokens: int) -> list[Example]:
 
 
 def _model(config: NtpConfig, context: StageContext, documents: Sequence[Document]) -> tuple[Any, Tokenizer]:
-    if (resumed := resume_model(context.run, config.model)) is not None:
-        return resumed
     if config.model is not None:
-        return load_model(config.model)
+        return load_trained(context.run, config.model)
+    if (newest := context.run.newest_checkpoint()) is not None:
+        return load_trained(context.run, ModelConfig(path=str(newest)))
     from rpt_core.tokenizer_training import train_tokenizer
 
     assert config.scratch is not None  # the config's validator wants one of the two

@@ -10,6 +10,7 @@ other groups; when there is no other group, the step ends without an update.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rpt_core.checkpoints import load_model
 from rpt_core.config import GrpoConfig, RptConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.next_token import Evaluator
@@ -34,7 +34,7 @@ from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import write_rollouts
 from rpt_core.stage import StageContext, StopRequested
-from rpt_core.train.loop import Limit, StepResult, TrainingLoop, resume_model
+from rpt_core.train.loop import Limit, StepResult, TrainingLoop, load_trained
 from rpt_core.train.supervised import target_log_probs
 
 
@@ -63,7 +63,7 @@ def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
     """Train for the configured steps; returns steps, compute and the last mean reward for the `finished` event."""
     if config.sampling.temperature == 0:
         raise UserError("`sampling.temperature` is 0: all responses of a group would be equal. Use 0.8, for instance.")
-    model, tokenizer = resume_model(context.run, config.model) or load_model(config.model)
+    model, tokenizer = load_trained(context.run, config.model)
     problems = ProblemSet.load(config.positions, "train", tokenizer, config.prompt)
     kept = problems.kept()
     if not len(kept):
@@ -103,12 +103,15 @@ class _Trainer:
     ) -> None:
         self.config, self.context, self.loop, self.problems = config, context, loop, problems
         self.order = ProblemOrder(kept, config.batch_problems, config.seed)
-        self.sampler = TransformersSampler(loop.model, loop.tokenizer)
+        self.policy = loop.model
+        if config.model.dtype != "float32":  # generating needs no float32 weights, and is faster without
+            self.policy = copy.deepcopy(loop.model).to(getattr(torch, config.model.dtype))
+        self.sampler = TransformersSampler(self.policy, loop.tokenizer)
         self.evaluator: Evaluator | None = None
         if config.evaluation is not None and config.evaluate_at_steps:
             held_out = ProblemSet.load(config.evaluation.positions, "validation", loop.tokenizer, config.prompt)
             self.evaluator = Evaluator(
-                context, loop.model, self.sampler, loop.tokenizer, held_out, config.evaluation, config.sampling
+                context, self.policy, self.sampler, loop.tokenizer, held_out, config.evaluation, config.sampling
             )
 
     def do_step(self, step: int) -> StepResult:
@@ -153,8 +156,12 @@ class _Trainer:
         rows = live_rows(batch)
         if not rows:
             return {}, 0
-        metrics = accumulate_policy_loss(self.loop.model, rows, self.config.sampling.temperature, self.config.grpo)
-        return {**metrics, **self.loop.update()}, sum(len(row.ids) for row in rows)
+        with self.loop.precision():
+            metrics = accumulate_policy_loss(self.loop.model, rows, self.config.sampling.temperature, self.config.grpo)
+        metrics |= self.loop.update()
+        if self.policy is not self.loop.model:
+            self.policy.load_state_dict(self.loop.model.state_dict())
+        return metrics, sum(len(row.ids) for row in rows)
 
     def _record(self, step: int, batch: Batch) -> None:
         path = self.context.run.rollout_shard("train", step)
@@ -229,7 +236,7 @@ def accumulate_policy_loss(
 
 
 def batch_metrics(batch: Batch) -> dict[str, float]:
-    """What the responses of a step look like; docs/events.md names each."""
+    """What the responses of a step look like. A mean over nothing is left out."""
     rollouts = [rollout for group in batch.groups for rollout in group]
     verdicts = [verdict for group in batch.verdicts for verdict in group]
     predictions = [len(verdict.prediction) for verdict in verdicts if verdict.prediction is not None]

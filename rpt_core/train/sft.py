@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from rpt_core.checkpoints import load_model
 from rpt_core.config import SftConfig
 from rpt_core.corpus import Corpus, emit_corpus, load_corpus
 from rpt_core.errors import UserError
@@ -21,7 +20,7 @@ from rpt_core.run_dir import write_whole
 from rpt_core.seeds import derive_seed
 from rpt_core.stage import StageContext
 from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids
-from rpt_core.train.loop import TrainingLoop, resume_model
+from rpt_core.train.loop import TrainingLoop, load_trained
 from rpt_core.train.ntp import make_examples
 from rpt_core.train.supervised import Example, LengthBatches, limit_of, train_on
 
@@ -31,8 +30,7 @@ Trace = tuple[list[int], list[int]]
 
 def run(config: SftConfig, context: StageContext) -> dict[str, Any]:
     """Train to the budget and return steps, compute and counts for the `finished` event."""
-    resumed = resume_model(context.run, config.model)
-    model, tokenizer = resumed or load_model(config.model)
+    model, tokenizer = load_trained(context.run, config.model)
     traces = _traces(config, context, model, tokenizer)
     corpus = None if config.replay is None else load_corpus(config.replay)
     replayed = [] if corpus is None else _replayed(config, corpus, tokenizer, len(traces))

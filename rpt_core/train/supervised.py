@@ -72,7 +72,8 @@ def train_on(loop: TrainingLoop, examples: Sequence[Example], batches: LengthBat
 
     def do_step(step: int) -> StepResult:
         rows = [examples[i] for i in batches.at(step)]
-        loss = accumulate_loss(loop.model, rows, batch_tokens)
+        with loop.precision():
+            loss = accumulate_loss(loop.model, rows, batch_tokens)
         tokens = sum(len(row.ids) for row in rows)
         return StepResult({"loss": loss, **loop.update()}, tokens, training_flops(loop.matrix_parameters, tokens))
 

@@ -1,0 +1,121 @@
+"""What the tests of training and evaluation share: a corpus of digits, a model that has learnt to answer, stage runs.
+
+The model is made once a session: a document lists random digits, and the answer boxes one of them, so that some
+responses of every group are right and some wrong.
+"""
+
+import importlib
+import json
+import random
+from functools import cache
+
+import torch
+
+from rpt_core.checkpoints import load_model, new_model
+from rpt_core.config import STAGES, ModelConfig, OptimiserConfig, ScratchConfig
+from rpt_core.events import EventLog, EventType, read_events
+from rpt_core.run_dir import RunDir
+from rpt_core.stage import StageContext, StopRequested
+from rpt_core.tokenizer_training import train_tokenizer
+from rpt_core.tokens import encode
+from rpt_core.train.loop import make_optimiser
+from rpt_core.train.supervised import Example, accumulate_loss
+
+SCRATCH = {"hidden_size": 32, "layers": 1, "intermediate_size": 32, "vocab_size": 280}
+TIMED = {"tokens_per_second", "seconds_sampling", "seconds_update"}
+
+
+class StopAfter(EventLog):
+    """An event log that asks its stage to stop when the metrics of a step are written."""
+
+    context = None
+    step = None
+
+    def emit(self, type_, **data):
+        super().emit(type_, **data)
+        if type_ == EventType.METRICS and data["step"] == self.step:
+            self.context.request_stop()
+
+
+def run_stage(folder, config, stop_after=None):
+    """Run a stage in this process in a new or an old folder; returns its result, or None when it was stopped."""
+    run = RunDir(folder)
+    validated = STAGES[config["stage"]].model_validate(config)
+    run.create(validated)
+    module = {
+        "filter": "rpt_core.token_filter",
+        "evaluate": "rpt_core.evaluation.next_token",
+    }.get(config["stage"], f"rpt_core.train.{config['stage']}")
+    with StopAfter(run.events) as log:
+        log.context, log.step = StageContext(run, log), stop_after
+        try:
+            return importlib.import_module(module).run(validated, log.context)
+        except StopRequested as stop:
+            log.emit(EventType.STOPPED, step=stop.step)
+            return None
+
+
+def events(folder, type_):
+    """Data of a run's events of one type."""
+    return [event.data for event in read_events(RunDir(folder).events) if event.type == type_]
+
+
+def metrics(folder):
+    """{step: values} without those that depend on the clock."""
+    found = events(folder, EventType.METRICS)
+    return {data["step"]: {k: v for k, v in data["values"].items() if k not in TIMED} for data in found}
+
+
+def weights(folder):
+    """Bytes of the newest checkpoint's weights and optimiser."""
+    newest = RunDir(folder).newest_checkpoint()
+    return [(newest / name).read_bytes() for name in ("model.safetensors", "optimiser.safetensors")]
+
+
+def digits_documents(count, seed=0):
+    """Records of the digits corpus."""
+    rng = random.Random(seed)
+    for number in range(count):
+        row = " ".join(str(rng.randrange(4)) for _ in range(rng.randrange(3, 7)))
+        yield {"id": f"{seed}-{number}", "text": f"Digits: {row}"}
+
+
+def write_corpus(path, count=40, seed=0):
+    """The digits corpus as JSONL; returns the corpus config."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in digits_documents(count, seed)))
+    return {"paths": [str(path)], "validation_share": 0.4}
+
+
+@cache
+def taught(architecture="qwen2"):
+    """A tokenizer and the weights of a model that knows the digits corpus and answers in the right form."""
+    texts = [record["text"] for record in digits_documents(60)]
+    tokenizer = train_tokenizer(texts, SCRATCH["vocab_size"])
+    model = new_model(ScratchConfig(**SCRATCH, architecture=architecture), tokenizer, seed=0)
+    optimiser = make_optimiser(list(model.parameters()), OptimiserConfig(learning_rate=1e-2, weight_decay=0))
+    rng, end = random.Random(1), tokenizer.eos_token_id
+    for _ in range(40):
+        rows = []
+        for text in rng.sample(texts, 16):
+            ids = encode(tokenizer, text)
+            prompt = [*encode(tokenizer, text[: 9 + 2 * rng.randrange(3)]), *encode(tokenizer, "<think>")]
+            answer = encode(tokenizer, f"hm{' hm' * rng.randrange(2)}</think>\\boxed{{{rng.randrange(4)}}}")
+            rows += [Example([*ids, end], 1), Example([*prompt, *answer, end], len(prompt))]
+        accumulate_loss(model, rows, 10000)
+        optimiser.step()
+        optimiser.zero_grad()
+    return model, tokenizer
+
+
+def save_taught(folder, architecture="qwen2"):
+    """The taught model in the Hugging Face layout; returns the model config."""
+    model, tokenizer = taught(architecture)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {"path": str(folder), "device": "cpu"}
+
+
+def load(config):
+    """The model of a config."""
+    with torch.random.fork_rng():
+        return load_model(ModelConfig(**config))

@@ -1,0 +1,224 @@
+"""Next-token evaluation: who is asked what, how answers count, what is written."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from rpt_core.analysis.statistics import wilson_interval
+from rpt_core.config import EvaluationConfig, PromptConfig
+from rpt_core.errors import UserError
+from rpt_core.evaluation.next_token import PositionSample, choose_sample, shares, standard_correct
+from rpt_core.events import EventLog, EventType
+from rpt_core.problems import ProblemSet
+from rpt_core.run_dir import RunDir
+from rpt_core.shards import read_rollouts
+from rpt_core.stage import StageContext, StopRequested
+from tests.rpt_core import stages
+
+LEVELS = {"easy_nats": 0.3, "medium_nats": 1.0, "hard_nats": 1.3}
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """A folder with the taught model and the positions of a filter run over the digits corpus."""
+    folder = tmp_path_factory.mktemp("ground")
+    model = stages.save_taught(folder / "model")
+    corpus = stages.write_corpus(folder / "digits.jsonl")
+    stages.run_stage(folder / "filter", {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 1.0})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def problems(ground):
+    _, tokenizer = stages.taught()
+    return ProblemSet.load(ground / "filter" / "positions", "validation", tokenizer, PromptConfig(template="plain"))
+
+
+def evaluation(ground, **changes):
+    return {"positions": str(ground / "filter" / "positions"), "positions_per_difficulty": 12, **LEVELS, **changes}
+
+
+def evaluate(ground, **changes):
+    return {
+        "stage": "evaluate",
+        "model": {"path": str(ground / "model"), "device": "cpu"},
+        "evaluation": evaluation(ground, **changes),
+        "prompt": {"template": "plain"},
+        "sampling": {"max_response_tokens": 16, "batch_rows": 10},
+    }
+
+
+def rpt(ground, **changes):
+    return {
+        "stage": "rpt",
+        "model": {"path": str(ground / "model"), "device": "cpu"},
+        "positions": str(ground / "filter" / "positions"),
+        "steps": 4,
+        "batch_problems": 4,
+        "group_size": 4,
+        "prompt": {"template": "plain"},
+        "sampling": {"max_response_tokens": 16},
+        "evaluation": evaluation(ground),
+        "evaluate_at_steps": [0, 2, 4],
+        **changes,
+    }
+
+
+def test_each_difficulty_takes_the_first_of_its_level_in_one_random_order(problems):
+    few = choose_sample(problems, EvaluationConfig(**evaluation_of(problems, 5)))
+    many = choose_sample(problems, EvaluationConfig(**evaluation_of(problems, 10**6)))
+    entropies = problems.entropies[many.indices]
+    for name, nats in zip(("easy", "medium", "hard"), LEVELS.values(), strict=True):
+        level = [i for i, entropy in zip(many.indices, entropies, strict=True) if entropy > nats]
+        assert [many.indices[n] for n in np.flatnonzero(many.members[name])] == level
+        assert [few.indices[n] for n in np.flatnonzero(few.members[name])] == level[:5]
+    assert sorted(many.indices) == np.flatnonzero(problems.entropies > 0.3).tolist()
+    assert many.indices != sorted(many.indices)
+
+
+def evaluation_of(problems, count):
+    return {"positions": "unused", "positions_per_difficulty": count, **LEVELS}
+
+
+def test_the_seed_decides_the_sample(problems):
+    samples = [
+        choose_sample(problems, EvaluationConfig(**evaluation_of(problems, 5), seed=seed)).indices for seed in (1, 1, 2)
+    ]
+    assert samples[0] == samples[1] != samples[2]
+
+
+def test_a_position_set_without_uncertain_positions_is_refused(problems):
+    config = EvaluationConfig(positions="unused", easy_nats=50, medium_nats=50, hard_nats=50)
+    with pytest.raises(UserError, match="50"):
+        choose_sample(problems, config)
+
+
+def test_standard_is_the_argmax_of_a_plain_pass_over_the_context(problems):
+    model, _ = stages.taught()
+    chosen = [problems.problem(i) for i in range(len(problems))]
+    expected = []
+    for problem in chosen:
+        with torch.inference_mode():
+            logits = model(input_ids=torch.tensor([problem.context_ids])).logits[0, -1]
+        expected.append(int(logits.argmax()) == problem.next_token_id)
+    assert standard_correct(model, chosen, []) == expected
+    assert len(set(expected)) == 2
+
+
+def test_standard_sees_what_is_put_before_every_text(problems):
+    model, tokenizer = stages.taught()
+    problem = problems.problem(3)
+    ids = [tokenizer.eos_token_id, *problem.context_ids]
+    with torch.inference_mode():
+        best = int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
+    assert standard_correct(model, [problem], [tokenizer.eos_token_id]) == [best == problem.next_token_id]
+
+
+def test_standard_reads_contexts_that_were_cut_as_they_were_cut(ground):
+    model, tokenizer = stages.taught()
+    prompt = PromptConfig(template="plain", max_prompt_tokens=5)
+    cut = ProblemSet.load(ground / "filter" / "positions", "validation", tokenizer, prompt)
+    chosen = [cut.problem(i) for i in range(len(cut))]
+    assert max(len(problem.context_ids) for problem in chosen) == 4
+    with torch.inference_mode():
+        best = [int(model(input_ids=torch.tensor([p.context_ids])).logits[0, -1].argmax()) for p in chosen]
+    expected = [found == problem.next_token_id for found, problem in zip(best, chosen, strict=True)]
+    assert standard_correct(model, chosen, []) == expected
+
+
+def test_shares_come_with_counts_and_a_wilson_interval():
+    flags = {
+        "easy": np.array([True, True, True, False]),
+        "hard": np.array([False, False, True, True]),
+        "medium": np.zeros(4, bool),
+    }
+    found = shares([True, False, True, True], PositionSample([0, 1, 2, 3], flags))
+    low, high = wilson_interval(2, 3)
+    assert found["easy"] == {"correct": 2, "n": 3, "value": 2 / 3, "low": low, "high": high}
+    assert found["hard"]["correct"] == found["hard"]["n"] == 2
+    assert found["medium"] == {"correct": 0, "n": 0, "value": None, "low": 0.0, "high": 1.0}
+
+
+def test_a_stage_writes_results_outcomes_and_responses_that_agree(ground, tmp_path):
+    result = stages.run_stage(tmp_path, evaluate(ground))
+    run = RunDir(tmp_path)
+    (event,) = stages.events(tmp_path, EventType.EVALUATION)
+    assert (event["step"], event["flops"], event["outcomes"]) == (0, 0, "evaluations/step-000000.parquet")
+    outcomes = pq.read_table(run.evaluation(0)).to_pylist()
+    assert {row["position"] for row in outcomes}
+    for mode in ("standard", "sampled", "greedy"):
+        for difficulty in ("easy", "medium", "hard"):
+            level = [row for row in outcomes if row[difficulty]]
+            share = event["results"][mode][difficulty]
+            assert share["n"] == len(level) <= 12
+            assert share["correct"] == sum(row[mode] for row in level)
+            assert result[f"{mode}_{difficulty}"] == share["value"]
+    for mode in ("sampled", "greedy"):
+        rows = list(read_rollouts(run.rollout_shard(mode, 0)))
+        assert [(row.document, row.position, row.reward) for row in rows] == [
+            (row["document"], row["position"], row[mode]) for row in outcomes
+        ]
+    assert [row["tokens"] for row in outcomes] == [
+        r.response_tokens for r in read_rollouts(run.rollout_shard("sampled", 0))
+    ]
+    kinds = [event["kind"] for event in stages.events(tmp_path, EventType.ROLLOUTS)]
+    assert kinds == ["sampled", "greedy"]
+
+
+def test_modes_can_be_left_out(ground, tmp_path):
+    stages.run_stage(tmp_path, evaluate(ground, modes=["standard"]))
+    (event,) = stages.events(tmp_path, EventType.EVALUATION)
+    assert list(event["results"]) == ["standard"]
+    outcomes = pq.read_table(RunDir(tmp_path).evaluation(0)).to_pylist()
+    assert {row["sampled"] for row in outcomes} == {row["greedy"] for row in outcomes} == {None}
+    assert {row["tokens"] for row in outcomes} == {None}
+
+
+def test_the_same_evaluation_gives_the_same_outcomes(ground, tmp_path):
+    for name in ("a", "b"):
+        stages.run_stage(tmp_path / name, evaluate(ground))
+    a, b = (pq.read_table(RunDir(tmp_path / name).evaluation(0)) for name in ("a", "b"))
+    assert a == b
+
+
+def test_rpt_evaluates_on_the_way_as_the_stage_does_on_its_checkpoint(ground, tmp_path):
+    stages.run_stage(tmp_path / "rpt", rpt(ground))
+    found = {event["step"]: event for event in stages.events(tmp_path / "rpt", EventType.EVALUATION)}
+    assert list(found) == [0, 2, 4]
+    assert found[0]["flops"] == 0 < found[2]["flops"] < found[4]["flops"]
+    config = evaluate(ground)
+    config["sampling"] = rpt(ground)["sampling"]
+    config["model"]["path"] = str(RunDir(tmp_path / "rpt").newest_checkpoint())
+    stages.run_stage(tmp_path / "evaluate", config)
+    (event,) = stages.events(tmp_path / "evaluate", EventType.EVALUATION)
+    assert event == found[4]
+
+
+class StopInEvaluation(EventLog):
+    """Asks for a stop as soon as an evaluation of a step begins."""
+
+    def emit(self, type_, **data):
+        super().emit(type_, **data)
+        if type_ == EventType.PROGRESS and data["step"] == self.step:
+            self.context.request_stop()
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_an_evaluation_cut_short_by_a_stop_is_done_after_the_resume(ground, tmp_path, step):
+    from rpt_core.config import RptConfig
+    from rpt_core.train import rpt as stage
+
+    config = RptConfig.model_validate(rpt(ground))
+    stages.run_stage(tmp_path / "whole", rpt(ground))
+    run = RunDir(tmp_path / "broken")
+    run.create(config)
+    with StopInEvaluation(run.events) as log:
+        log.context, log.step = StageContext(run, log), step
+        with pytest.raises(StopRequested):
+            stage.run(config, log.context)
+    assert run.checkpoint_steps() == [step]
+    stages.run_stage(tmp_path / "broken", rpt(ground))
+    whole, broken = (stages.events(tmp_path / name, EventType.EVALUATION) for name in ("whole", "broken"))
+    assert whole == broken
+    assert stages.weights(tmp_path / "whole") == stages.weights(tmp_path / "broken")

@@ -1,0 +1,379 @@
+"""The training stages on a small model: what they learn from, how they resume, stop and end."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import chain
+
+import pytest
+import torch
+
+from rpt_core.checkpoints import read_metadata
+from rpt_core.config import BudgetConfig, NtpConfig, OptimiserConfig
+from rpt_core.corpus import Document
+from rpt_core.errors import UserError
+from rpt_core.events import EventType
+from rpt_core.flops import matrix_parameters, training_flops
+from rpt_core.run_dir import RunDir
+from rpt_core.shards import read_rollouts
+from rpt_core.train.loop import Limit, learning_rate
+from rpt_core.train.ntp import make_examples
+from rpt_core.train.rpt import ProblemOrder
+from rpt_core.train.sft import read_traces
+from rpt_core.train.supervised import Example, LengthBatches, accumulate_loss, limit_of, target_log_probs
+from tests.rpt_core import stages
+
+OPTIMISER = {"learning_rate": 3e-3, "max_grad_norm": 1.0, "warmup_steps": 2, "schedule": "cosine"}
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """A folder with the taught model, its corpus, and the positions of a filter run over it."""
+    folder = tmp_path_factory.mktemp("ground")
+    model = stages.save_taught(folder / "model")
+    corpus = stages.write_corpus(folder / "digits.jsonl")
+    config = {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 0.3}
+    stages.run_stage(folder / "filter", config)
+    return folder
+
+
+def ntp(ground, **changes):
+    return {
+        "stage": "ntp",
+        "corpus": stages.write_corpus(ground / "digits.jsonl"),
+        "scratch": stages.SCRATCH,
+        "batch_documents": 8,
+        "budget": {"steps": 7},
+        "optimiser": OPTIMISER,
+        "checkpoint_every_steps": 100,
+        **changes,
+    }
+
+
+def sft(ground, **changes):
+    lines = [{"prompt": f"Digits: {n % 4} <think>", "response": f"hm</think>\\boxed{{{n % 3}}}"} for n in range(20)]
+    (ground / "traces.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return {
+        "stage": "sft",
+        "model": {"path": str(ground / "model"), "device": "cpu"},
+        "traces": {"path": str(ground / "traces.jsonl")},
+        "replay": stages.write_corpus(ground / "digits.jsonl"),
+        "batch_documents": 6,
+        "budget": {"steps": 7},
+        "optimiser": OPTIMISER,
+        **changes,
+    }
+
+
+def rpt(ground, **changes):
+    return {
+        "stage": "rpt",
+        "model": {"path": str(ground / "model"), "device": "cpu"},
+        "positions": str(ground / "filter" / "positions"),
+        "steps": 7,
+        "batch_problems": 5,
+        "group_size": 4,
+        "prompt": {"template": "plain"},
+        "sampling": {"max_response_tokens": 16},
+        "grpo": {"batch_rows": 7},
+        "optimiser": OPTIMISER,
+        **changes,
+    }
+
+
+STAGES = {"ntp": ntp, "sft": sft, "rpt": rpt}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_resumed_run_gives_the_numbers_of_one_without_a_break(ground, tmp_path, stage):
+    config = STAGES[stage](ground)
+    stages.run_stage(tmp_path / "whole", config)
+    assert stages.run_stage(tmp_path / "broken", config, stop_after=3) is None
+    assert stages.events(tmp_path / "broken", EventType.STOPPED) == [{"step": 3}]
+    stages.run_stage(tmp_path / "broken", config)
+    assert [e["start_step"] for e in stages.events(tmp_path / "broken", EventType.STARTED)] == [0, 3]
+    assert stages.weights(tmp_path / "broken") == stages.weights(tmp_path / "whole")
+    assert stages.metrics(tmp_path / "broken") == stages.metrics(tmp_path / "whole")
+    metadata = [read_metadata(RunDir(tmp_path / name).newest_checkpoint()) for name in ("whole", "broken")]
+    assert metadata[0] == metadata[1]
+    assert metadata[0]["step"] == 7
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_training_changes_the_weights_and_the_seed_decides_how(ground, tmp_path, stage):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        stages.run_stage(
+            tmp_path / name,
+            STAGES[stage](ground, seed=seed, **({"steps": 2} if stage == "rpt" else {"budget": {"steps": 2}})),
+        )
+    a, b, c = (stages.weights(tmp_path / name)[0] for name in "abc")
+    assert a == b != c
+
+
+def test_a_finished_run_started_again_does_nothing_more(ground, tmp_path):
+    first = stages.run_stage(tmp_path, ntp(ground))
+    assert stages.run_stage(tmp_path, ntp(ground)) == first
+    assert len(stages.events(tmp_path, EventType.CHECKPOINT)) == 1
+    assert len(stages.events(tmp_path, EventType.METRICS)) == 7
+
+
+def test_ntp_learns(ground, tmp_path):
+    stages.run_stage(
+        tmp_path, ntp(ground, budget={"steps": 30}, optimiser={"learning_rate": 1e-2, "max_grad_norm": 1.0})
+    )
+    values = stages.metrics(tmp_path)
+    assert values[30]["loss"] < values[1]["loss"] - 2
+
+
+def test_ntp_goes_on_from_a_model_with_its_tokenizer(ground, tmp_path):
+    stages.run_stage(tmp_path, ntp(ground, scratch=None, model={"path": str(ground / "model")}))
+    tokenizer = (RunDir(tmp_path).newest_checkpoint() / "tokenizer.json").read_bytes()
+    assert tokenizer == (ground / "model" / "tokenizer.json").read_bytes()
+    assert stages.metrics(tmp_path)[1]["loss"] < 1.5
+
+
+def test_metrics_are_means_over_the_steps_between_log_lines(ground, tmp_path):
+    stages.run_stage(tmp_path / "each", ntp(ground))
+    stages.run_stage(tmp_path / "third", ntp(ground, log_every_steps=3))
+    each, third = stages.metrics(tmp_path / "each"), stages.metrics(tmp_path / "third")
+    assert list(third) == [3, 6, 7]
+    assert third[6]["loss"] == pytest.approx(sum(each[step]["loss"] for step in (4, 5, 6)) / 3)
+
+
+def test_a_budget_of_epochs_ends_after_the_batches_of_so_many_passes(ground, tmp_path):
+    result = stages.run_stage(tmp_path, sft(ground, budget={"epochs": 1.5}))
+    # 20 traces and 10 replayed documents in batches of 6.
+    assert result["traces"] == 20
+    assert result["replayed_documents"] == 10
+    assert result["steps"] == math.ceil(1.5 * 5)
+
+
+def test_a_budget_of_compute_ends_with_the_step_that_reaches_it(ground, tmp_path):
+    stages.run_stage(tmp_path / "steps", ntp(ground))
+    flops = [e["flops"] for e in stages.events(tmp_path / "steps", EventType.METRICS)]
+    result = stages.run_stage(tmp_path / "flops", ntp(ground, budget={"flops": flops[3] + 1}))
+    assert result["steps"] == 5
+    assert result["flops"] == flops[4]
+    progress = stages.events(tmp_path / "flops", EventType.PROGRESS)
+    assert [(e["step"], e["total_steps"]) for e in progress][-1] == (5, 5)
+
+
+def test_compute_is_6_n_for_each_token_of_the_batch(ground, tmp_path):
+    config = ntp(ground, budget={"steps": 1}, batch_documents=1000)
+    stages.run_stage(tmp_path, config)
+    model, tokenizer = stages.load({"path": str(RunDir(tmp_path).newest_checkpoint())})
+    train = [record["text"] for record in stages.digits_documents(40)]
+    counts = {text: len(tokenizer(text)["input_ids"]) + 1 for text in train}
+    (metrics,) = stages.events(tmp_path, EventType.METRICS)
+    tokens = metrics["flops"] / training_flops(matrix_parameters(model), 1)
+    (corpus,) = stages.events(tmp_path, EventType.CORPUS)
+    assert tokens == int(tokens)
+    assert min(counts.values()) <= tokens / corpus["documents"]["train"] <= max(counts.values())
+
+
+def test_an_rpt_step_reports_what_its_rollouts_show(ground, tmp_path):
+    stages.run_stage(tmp_path, rpt(ground, steps=3))
+    parameters = matrix_parameters(stages.taught()[0])
+    total = 0.0
+    for step, values in stages.metrics(tmp_path).items():
+        rows = list(read_rollouts(RunDir(tmp_path).rollout_shard("train", step)))
+        groups = [[row.reward for row in rows if row.group == n] for n in range(5)]
+        live = [n for n in range(5) if len(set(groups[n])) > 1]
+        assert len(rows) == 20
+        assert values["reward_mean"] == pytest.approx(sum(row.reward for row in rows) / 20)
+        assert values["share_matched"] == pytest.approx(sum(row.reason == "match" for row in rows) / 20)
+        assert values["share_boxed"] == pytest.approx(sum(row.prediction is not None for row in rows) / 20)
+        assert values["share_cut"] == pytest.approx(sum(row.finish_reason == "length" for row in rows) / 20)
+        assert values["share_all_zero"] == pytest.approx(sum(max(group) == 0 for group in groups) / 5)
+        assert values["share_all_one"] == pytest.approx(sum(min(group) == 1 for group in groups) / 5)
+        assert values["response_tokens_mean"] == pytest.approx(sum(row.response_tokens for row in rows) / 20)
+        logs = sum(row.mean_log_prob * row.response_tokens for row in rows)
+        assert values["mean_negative_log_prob"] == pytest.approx(-logs / sum(row.response_tokens for row in rows))
+        assert values["sampler_log_prob_gap"] < 1e-5
+        read = sum(row.prompt_tokens for row in rows if row.sample == 0) + sum(row.response_tokens for row in rows)
+        trained = sum(row.prompt_tokens + row.response_tokens for row in rows if row.group in live)
+        assert values["flops"] == 2 * parameters * read + 6 * parameters * trained
+        total += values["flops"]
+        for row in rows:
+            assert (row.advantage == 0) == (row.group not in live)
+    assert stages.events(tmp_path, EventType.METRICS)[-1]["flops"] == total
+
+
+def test_a_step_without_a_live_group_is_logged_and_leaves_the_weights_alone(ground, tmp_path):
+    # One token is never enough for a box: every reward is 0.
+    stages.run_stage(tmp_path, rpt(ground, steps=2, sampling={"max_response_tokens": 1}))
+    values = stages.metrics(tmp_path)[2]
+    assert values["share_all_zero"] == 1
+    assert values["share_cut"] == 1
+    assert "loss" not in values
+    assert "gradient_norm" not in values
+    assert "predicted_bytes_mean" not in values
+    before, after = (
+        stages.load({"path": str(path)})[0] for path in (ground / "model", RunDir(tmp_path).newest_checkpoint())
+    )
+    assert all(torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
+
+
+def test_the_size_of_a_pass_does_not_change_the_update(ground, tmp_path):
+    for rows in (3, 100):
+        stages.run_stage(tmp_path / str(rows), rpt(ground, steps=1, grpo={"batch_rows": rows}))
+    few, many = (stages.metrics(tmp_path / name)[1] for name in ("3", "100"))
+    assert few["gradient_norm"] == pytest.approx(many["gradient_norm"], rel=1e-4)
+    assert few["loss"] == pytest.approx(many["loss"], abs=1e-5)
+
+
+def test_a_policy_in_bfloat16_is_trained_in_float32(ground, tmp_path):
+    model = {"path": str(ground / "model"), "device": "cpu", "dtype": "bfloat16"}
+    small = {"learning_rate": 1e-6, "max_grad_norm": 1.0}
+    stages.run_stage(tmp_path, rpt(ground, steps=2, model=model, optimiser=small))
+    assert stages.metrics(tmp_path)[1]["sampler_log_prob_gap"] < 0.05
+    before, after = (
+        stages.load({"path": str(path)})[0] for path in (ground / "model", RunDir(tmp_path).newest_checkpoint())
+    )
+    changed = [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)]
+    # In bfloat16 a step of 1e-6 would leave a norm's weight of 1 as it is.
+    assert all(changed)
+
+
+def test_rpt_without_temperature_is_refused(ground, tmp_path):
+    with pytest.raises(UserError, match="temperature"):
+        stages.run_stage(tmp_path, rpt(ground, sampling={"temperature": 0}))
+
+
+def test_rpt_raises_the_reward_where_there_is_something_to_learn(ground, tmp_path):
+    # The policy boxes any of four digits; in these documents the right one is always 2.
+    records = [{"id": str(n), "text": f"Digits: {' '.join('2' * (3 + n % 4))}"} for n in range(30)]
+    (tmp_path / "twos.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    corpus, proxy = {"paths": [str(tmp_path / "twos.jsonl")]}, {"path": str(ground / "model"), "device": "cpu"}
+    stages.run_stage(tmp_path / "filter", {"stage": "filter", "corpus": corpus, "proxy": proxy, "min_entropy_nats": 1})
+    config = rpt(ground, steps=20, batch_problems=8, group_size=8, positions=str(tmp_path / "filter" / "positions"))
+    stages.run_stage(tmp_path / "rpt", {**config, "optimiser": {"learning_rate": 3e-3, "max_grad_norm": 1.0}})
+    rewards = [values["reward_mean"] for values in stages.metrics(tmp_path / "rpt").values()]
+    assert rewards[0] < 0.5
+    assert sum(rewards[-3:]) / 3 > 0.8
+
+
+def test_checkpoints_are_kept_as_configured(ground, tmp_path):
+    stages.run_stage(tmp_path, ntp(ground, checkpoint_every_steps=2, keep_checkpoints=2))
+    assert [e["step"] for e in stages.events(tmp_path, EventType.CHECKPOINT)] == [2, 4, 6, 7]
+    assert RunDir(tmp_path).checkpoint_steps() == [6, 7]
+
+
+@pytest.mark.slow
+def test_term_stops_a_stage_with_a_checkpoint_and_exit_code_3(ground, tmp_path):
+    run = RunDir(tmp_path)
+    run.create(NtpConfig.model_validate(ntp(ground, budget={"steps": 100000})))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rpt_core", "ntp", str(tmp_path)], env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not stages.events(tmp_path, EventType.METRICS) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 3
+    finally:
+        process.kill()
+    (stopped,) = stages.events(tmp_path, EventType.STOPPED)
+    assert run.checkpoint_steps() == [stopped["step"]]
+    assert stages.events(tmp_path, EventType.METRICS)[-1]["step"] == stopped["step"]
+
+
+def test_the_learning_rate_warms_up_and_follows_its_schedule():
+    constant = OptimiserConfig(learning_rate=1.0, warmup_steps=4)
+    assert [learning_rate(constant, step, step / 100) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
+    linear = OptimiserConfig(learning_rate=2.0, schedule="linear", final_share=0.1)
+    assert [learning_rate(linear, 9, share) for share in (0, 0.5, 1)] == pytest.approx([2.0, 1.1, 0.2])
+    cosine = OptimiserConfig(learning_rate=2.0, schedule="cosine", final_share=0.5)
+    assert [learning_rate(cosine, 9, share) for share in (0, 0.5, 1)] == pytest.approx([2.0, 1.5, 1.0])
+
+
+def test_progress_goes_by_steps_or_by_compute():
+    assert Limit(steps=10).share(5, 1e9) == 0.5
+    assert Limit(flops=10.0).share(5, 2.0) == 0.2
+    assert Limit(flops=10.0).share(5, 12.0) == 1
+    assert limit_of(BudgetConfig(epochs=2.5), 3) == Limit(steps=8)
+    assert limit_of(BudgetConfig(flops=7.0), 3) == Limit(flops=7.0)
+
+
+def test_each_epoch_has_every_sequence_once_and_an_order_of_its_own():
+    lengths = [n % 7 + 1 for n in range(50)]
+    batches = LengthBatches(lengths, 8, seed=3)
+    epochs = [[batches.at(step) for step in range(7 * n, 7 * n + 7)] for n in range(2)]
+    assert [sorted(chain.from_iterable(epoch)) for epoch in epochs] == [list(range(50))] * 2
+    assert epochs[0] != epochs[1]
+    again = LengthBatches(lengths, 8, seed=3)
+    assert [again.at(step) for step in range(7, 14)] == epochs[1]
+    # Sequences of one batch are of similar length: sorted, each covers a seventh of the range and a bit.
+    assert max(max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in epochs[0]) <= 2
+
+
+def test_positions_are_drawn_without_replacement_until_all_were_used():
+    order = ProblemOrder([10, 11, 12, 13, 14], 3, seed=0)
+    drawn = list(chain.from_iterable(order.at(step) for step in range(5)))
+    assert [sorted(drawn[start : start + 5]) for start in (0, 5, 10)] == [[10, 11, 12, 13, 14]] * 3
+    assert ProblemOrder([10, 11, 12, 13, 14], 3, seed=0).at(3) == drawn[9:12]
+    assert drawn[:5] != drawn[5:10]
+
+
+def test_the_loss_counts_the_tokens_from_the_start_on():
+    model, _ = stages.taught()
+    rows, starts = [[5, 6, 7, 8], [9, 10]], [2, 1]
+    log_probs = target_log_probs(model, rows, starts, temperature=0.5)
+    plain = [(model(input_ids=torch.tensor([row])).logits[0] / 0.5).log_softmax(-1) for row in rows]
+    expected = [plain[0][1, 7], plain[0][2, 8], plain[1][0, 10]]
+    assert torch.allclose(log_probs, torch.stack(expected), atol=1e-5)
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole():
+    model, _ = stages.taught()
+    rows = [Example(list(range(5, 5 + n)), 1 + n % 2) for n in (3, 9, 4, 7, 2)]
+    gradients = []
+    for batch_tokens in (9, 1000):
+        loss = accumulate_loss(model, rows, batch_tokens)
+        gradients.append([parameter.grad.clone() for parameter in model.parameters()])
+        model.zero_grad()
+    expected = -target_log_probs(model, [row.ids for row in rows], [row.start for row in rows]).mean()
+    assert loss == pytest.approx(expected.item(), abs=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))
+
+
+def test_documents_become_sequences_with_an_end_and_a_start_of_the_loss():
+    _, tokenizer = stages.taught()
+    text = "Digits: 1 2"
+    document = Document("d", text, solution_start=len("Digits:"))
+    whole, solution = (make_examples([document], tokenizer, on, 100)[0] for on in ("document", "solution"))
+    assert tokenizer.decode(whole.ids) == f"{text}<|endoftext|>"
+    assert whole.start == 1
+    assert tokenizer.decode(whole.ids[: solution.start]) == "Digits:"
+
+
+def test_long_documents_are_cut_and_pieces_without_loss_left_out():
+    _, tokenizer = stages.taught()
+    text = "Digits: 1 2 3 0 1 2"
+    ids = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+    pieces = make_examples([Document("d", text, solution_start=len("Digits: 1 2"))], tokenizer, "solution", 4)
+    assert list(chain.from_iterable(piece.ids for piece in pieces)) == ids[4:]
+    assert [piece.start for piece in pieces] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "line", ["{", '{"prompt": "a"}', '{"prompt": "a", "response": 3}', "[1]", '{"prompt": "", "response": "b"}']
+)
+def test_a_bad_trace_is_named_with_its_line(tmp_path, line):
+    _, tokenizer = stages.taught()
+    (tmp_path / "t.jsonl").write_text('{"prompt": "a", "response": "b"}\n\n' + line + "\n")
+    with pytest.raises(UserError, match="line 3"):
+        read_traces(tmp_path / "t.jsonl", tokenizer)
+
+
+def test_traces_end_with_the_end_token_and_keep_special_tokens(tmp_path):
+    _, tokenizer = stages.taught()
+    (tmp_path / "t.jsonl").write_text(json.dumps({"prompt": "1 <think>", "response": "x</think>\\boxed{ }"}))
+    ((prompt, response),) = read_traces(tmp_path / "t.jsonl", tokenizer)
+    assert tokenizer.convert_ids_to_tokens(prompt[-1]) == "<think>"
+    assert tokenizer.decode(response) == "x</think>\\boxed{ }<|endoftext|>"
