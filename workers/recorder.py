@@ -48,8 +48,6 @@ class Recorder:
         batch = list(_batch(read_events(self.folder.events, self._start())))
         if not batch:
             return 0
-        if any(event.type == EventType.ROLLOUTS for event in batch):
-            ensure_partition(self.run.pk)
         self._write(batch)
         self._offset = batch[-1].end
         self._note_ending(batch)
@@ -60,6 +58,8 @@ class Recorder:
         with transaction.atomic():
             if not mine.select_for_update(no_key=True).values_list("pk"):
                 raise Fenced(f"run {self.run.pk} is no longer running as attempt {self.run.attempt}")
+            if any(event.type == EventType.ROLLOUTS for event in batch):
+                ensure_partition(self.run.pk)  # behind the lock, so that a run being deleted leaves no partition
             changes = event_rows.write(self.run, batch)
             mine.update(**changes, recorded_seq=batch[-1].seq, recorded_offset=batch[-1].end)
 

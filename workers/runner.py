@@ -93,9 +93,8 @@ class _Execution:
             services.hand_back(self.run)
             return
         self.stage.start()
-        while (code := self.stage.poll()) is None:
+        while (code := self.stage.wait(TICK_SECONDS)) is None:
             self._tick()
-            time.sleep(TICK_SECONDS)
         _insist(self.recorder.record_all)
         _insist(lambda: self._conclude(code))
 

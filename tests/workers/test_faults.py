@@ -78,7 +78,6 @@ def platform(tiny_stage, settings, tmp_path_factory, request):
         "RPT_LEASE_SECONDS": str(LEASE_SECONDS),
         "RPT_REDISPATCH_SECONDS": "1",
         "RPT_STAGE_COMMAND": " ".join(tiny_stage),
-        "CELERY_SKIP_CHECKS": "1",
     }
     platform = Platform(folder, environment)
     environment["REDIS_URL"] = platform.redis.url
@@ -162,6 +161,20 @@ def test_redis_is_killed_and_its_data_wiped(platform, submit, check_once):
     check_good_end(waiting, attempts=1)
     check_once(running, STEPS)
     check_once(waiting, 5)
+
+
+def test_the_database_drops_all_connections(platform, submit, check_once):
+    platform.start_worker()
+    run = submit("gated", steps=STEPS)
+    wait_for_step(run, 8)
+    for _ in range(10):
+        drop_other_connections()
+        time.sleep(0.1)
+    open_gate(run)
+    drop_other_connections()
+    check_good_end(run, attempts=1)
+    assert platform.processes["reaper"].poll() is None
+    check_once(run, STEPS)
 
 
 def test_a_run_submitted_while_redis_is_away_runs_once_it_is_back(platform, submit, check_once):
@@ -251,6 +264,14 @@ def test_a_run_whose_workers_all_die_is_lost_at_the_cap(platform, submit):
     wait_for_status(run, *FINAL)
     assert run.status == Status.LOST
     assert "fell silent in attempt 2 of 2" in run.error
+
+
+def drop_other_connections():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
+        )
 
 
 def is_alive(pid: int) -> bool:
