@@ -25,6 +25,8 @@ from rpt_core.run_dir import PARTIAL_SUFFIX, RunDir, read_json
 from rpt_core.tokens import Tokenizer, load_tokenizer
 
 METADATA = "metadata.json"
+SMALL_MODEL_PARAMETERS = 2_000_000
+"""A smaller model runs on one CPU thread."""
 _TENSORS, _NUMBERS = "optimiser.safetensors", "optimiser.json"
 
 
@@ -45,8 +47,7 @@ def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
             f"The model {config.path!r} cannot be loaded. Give a folder with config.json, safetensors weights and "
             f"tokenizer.json, or the name of such a model on a hub. {error}"
         ) from error
-    module: Any = model
-    return module.to(device).eval(), tokenizer
+    return _settled(model, device), tokenizer
 
 
 def new_model(scratch: ScratchConfig, tokenizer: Tokenizer, seed: int) -> Any:
@@ -72,7 +73,7 @@ def new_model(scratch: ScratchConfig, tokenizer: Tokenizer, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-    return model.to(choose_device("auto")).eval()
+    return _settled(model, choose_device("auto"))
 
 
 def save_checkpoint(
@@ -148,6 +149,18 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def _settled(model: Any, device: torch.device) -> Any:
+    """The model on its device, ready for use.
+
+    A small model's matrices gain little from threads, and threads that wait for each other make it several times
+    slower as soon as anything else runs on the machine. OMP_NUM_THREADS overrules this.
+    """
+    is_small = sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL_PARAMETERS
+    if device.type == "cpu" and is_small and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    return model.to(device).eval()
 
 
 def _save_optimiser(folder: Path, model: Any, optimiser: torch.optim.Optimizer) -> None:

@@ -164,3 +164,18 @@ def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(UserError, match="GPU"):
         choose_device("cuda")
     assert choose_device("auto") == torch.device("cpu")
+
+
+def test_a_small_model_runs_on_one_thread_unless_the_environment_says_otherwise(monkeypatch):
+    _, tokenizer = stages.taught()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        new_model(SCRATCH, tokenizer, seed=0)
+        assert torch.get_num_threads() == 2
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        new_model(SCRATCH, tokenizer, seed=0)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
