@@ -18,6 +18,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -75,6 +76,8 @@ class EmbeddedServer(ABC):
 
         `pause` sleeps between two looks; what it raises stops the start.
         """
+        if self.ready():
+            raise UserError(f"A {self.name} server already runs in {self.servers}. Stop the process that started it.")
         self._prepare_folders()
         self.child = Child(
             self.name,
@@ -230,15 +233,14 @@ class EmbeddedRedis(EmbeddedServer):
 
     def ready(self) -> bool:
         """Whether the server answers a ping."""
-        import redis
-
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2)
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-        finally:
-            client.close()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(2)
+            try:
+                client.connect(str(self.socket))
+                client.sendall(b"PING\r\n")
+                return client.recv(5) == b"+PONG"  # anything else: it is still loading its data
+            except OSError:
+                return False
 
     def _command(self) -> list[str | Path]:
         program = redis_program(self.servers)

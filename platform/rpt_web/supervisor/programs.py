@@ -92,7 +92,7 @@ def _executable_by_all(site: Path, wanted: tuple[str, ...], programs: Path) -> P
         return site
     for name in wanted:
         if (site / name).exists() and not (programs / name).exists():
-            _copy(site / name, programs / name)
+            copy_open(site / name, programs / name)
     return programs
 
 
@@ -101,7 +101,8 @@ def _open_to_all(path: Path) -> bool:
     return path.stat().st_mode & readable == readable and reachable_by_all(path.parent)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_open(source: Path, target: Path) -> None:
+    """Copy a file or folder, whole or not at all, so that all may read it and run its programs."""
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ from rpt_web.supervisor.processes import Child
 from rpt_web.supervisor.stopping import StopFlag
 
 READY_SECONDS = 120
-PROGRAMS_STOP_SECONDS = 7.5
+PROGRAMS_STOP_SECONDS = 7.0
 """Web server, worker and reaper stop together within this time; then they are killed."""
 STAGE_STOP_SECONDS = "5"
 """A stage gets this long for its checkpoint, unless the environment says otherwise."""
@@ -143,7 +143,7 @@ class ProcessTree:
     def _commands(self) -> list[Child]:
         python, options = sys.executable, self.options
         web = [python, "-m", "uvicorn", "rpt_web.asgi:application", "--host", options.host, "--port", str(options.port)]
-        web += ["--timeout-graceful-shutdown", "2", "--no-access-log"]
+        web += ["--timeout-graceful-shutdown", "2", "--no-access-log", "--lifespan", "off"]
         worker = [python, "-m", "celery", "-A", "rpt_web.celery", "worker", "-Q", "gpu", "--loglevel", "INFO"]
         worker += ["--concurrency", str(options.workers), "--hostname", probes.worker_name(self.start_id)]
         worker += ["--without-gossip", "--without-mingle"]

@@ -33,7 +33,7 @@ ROWS = (
 )
 BASELINES = (("ntp", "ntp-eval", "continued NTP"), ("sft", "sft-eval", "continued SFT"))
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "Django", "celery", "psycopg", "pyarrow")
-LABEL_WIDTH = 36
+LABEL_WIDTH = 38
 CELL_WIDTH = 25
 
 
@@ -69,7 +69,8 @@ def table(report: Mapping[str, Any]) -> list[str]:
     lines += [_line(label, report["accuracy"][key]) for key, label in ROWS]
     for name, _, label in BASELINES:
         for mode, cells in report["baselines"].get(name, {}).items():
-            lines.append(_line(f"{mode.replace('_', ', ')} after {label}", cells))
+            name_of_mode, _, greedy = mode.partition("_")
+            lines.append(_line(f"{name_of_mode} after {label}" + (", greedy" if greedy else ""), cells))
     return [*lines, "", *_probe_lines(report["probes"]), *_scaling_lines(report["scaling"]), _seconds_line(report)]
 
 
@@ -115,7 +116,15 @@ def _scaling(run: Run) -> dict[str, dict[str, Any] | None]:
     for curve in curves(run):
         fit = curve.fit
         found[curve.difficulty] = (
-            {"A": _finite(fit.A), "alpha": fit.alpha, "p_star": fit.p_star, "r2": _finite(fit.r2)} if fit else None
+            {
+                "A": _finite(fit.A),
+                "alpha": fit.alpha,
+                "p_star": fit.p_star,
+                "r2": _finite(fit.r2),
+                "at_bound": fit.at_bound,
+            }
+            if fit
+            else None
         )
     return found
 
@@ -139,9 +148,10 @@ def _scaling_lines(scaling: Mapping[str, Mapping[str, float] | None]) -> Iterabl
     for difficulty, fit in scaling.items():
         if fit is not None:
             r2 = "-" if fit["r2"] is None else f"{fit['r2']:.3f}"
-            yield (
-                f"Scaling, {difficulty}: P(C) = {fit['A']:.3g} / C^{fit['alpha']:.3g} + {fit['p_star']:.3f}, R2 = {r2}"
-            )
+            bound = " (a parameter is at its bound)" if fit["at_bound"] else ""
+            a = math.nan if fit["A"] is None else fit["A"]
+            law = f"P(C) = {a:.3g} / C^{fit['alpha']:.3g} + {fit['p_star']:.3f}"
+            yield f"Scaling, {difficulty}: {law}, R2 = {r2}{bound}"
 
 
 def _seconds_line(report: Mapping[str, Any]) -> str:
