@@ -40,6 +40,10 @@ FLAGS = (
     "--password-store=basic",
     "--disable-dev-shm-usage",
 )
+FONTS_ARE_THERE = """
+const done = arguments[arguments.length - 1];
+document.fonts.load('16px "Space sign"', '\u2420').then(() => requestAnimationFrame(() => requestAnimationFrame(done)));
+"""
 WATCH = """
 document.addEventListener("securitypolicyviolation", (event) => {
   const { violatedDirective, blockedURI, sourceFile, lineNumber } = event;
@@ -97,7 +101,7 @@ class Visitor:
             self.wait(
                 "return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => plot.dataset.drawn)"
             )
-            self.wait("return document.fonts.status === 'loaded'")
+            self.browser.execute_async_script(FONTS_ARE_THERE)
             assert browser.execute_script("return document.documentElement.dataset.bsTheme") == theme
             yield browser
             problems = self.problems(path, status)

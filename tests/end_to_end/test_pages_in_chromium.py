@@ -7,14 +7,13 @@ tests are skipped; with RPT_REQUIRE_BROWSER=1 they fail then.
 
 from __future__ import annotations
 
-import socket
-import threading
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
 from tests.end_to_end.chromium import THEMES, WIDTHS, Visitor, chromium, committed, press
+from tests.web_server import web_server
 
 # The mark makes the test database; the rows are committed before a test's own transaction, which the server cannot see.
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -69,18 +68,8 @@ def rows(django_db_setup, django_db_blocker):
 @pytest.fixture(scope="module")
 def site(rows):
     """The address of a real web server on these rows."""
-    import uvicorn
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config("rpt_web.asgi:application", lifespan="off", ws="none", log_level="warning",
-                            timeout_graceful_shutdown=1)  # fmt: skip
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listener.close()
+    with web_server() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "previous_query": filters.query(before=page.previous) if page.previous is not None else "",
         "next_query": filters.query(after=page.next) if page.next is not None else "",
         "shards": shards,
-        "steps": _steps(shards),
+        "steps": _steps(shards, filters.kind),
         "kinds": [(kind, queries.KIND_LABELS[kind]) for kind in {shard.kind: None for shard in shards}],
         "choices": {"reward": queries.REWARDS, "reason": queries.REASONS, "finish": queries.FINISHES},
     }
@@ -106,13 +106,13 @@ def _key(request: HttpRequest, name: str) -> int | None:
     return int(value) if value.isdecimal() and len(value) < 19 else None
 
 
-def _steps(shards: list[RolloutShard]) -> list[tuple[int, str]]:
-    """Each step once, with how many of its responses were rewarded, by kind."""
-    words: dict[int, list[str]] = {}
+def _steps(shards: list[RolloutShard], kind: str) -> list[tuple[int, str]]:
+    """Each step once, with how many of its responses of a kind (in training, unless told) were rewarded."""
+    labels = {shard.step: f"{shard.step}" for shard in shards}
     for shard in shards:
-        share = 100 * shard.rewarded / shard.rows if shard.rows else 0
-        words.setdefault(shard.step, []).append(f"{shard.kind} {share:.0f} %")
-    return [(step, f"step {step} · rewarded: {', '.join(parts)}") for step, parts in words.items()]
+        if shard.kind == (kind or "train") and shard.rows:
+            labels[shard.step] = f"{shard.step} · {100 * shard.rewarded / shard.rows:.0f} % rewarded"
+    return list(labels.items())
 
 
 def _read(run: Run, shard: RolloutShard | None, rows: list[int]) -> dict[int, RolloutRow]:
