@@ -42,7 +42,8 @@ EntropyKind = Literal["renormalised", "partial", "full"]
 DIFFICULTIES = {"easy": 0.5, "medium": 1.0, "hard": 1.5}
 """Nested thresholds in nats (Table 1)."""
 _BLOCK = 64
-_CPU_CHUNK_NUMBERS = 2**22
+_CPU_CHUNK_LOGITS = 16_000_000
+"""A CPU reads 64 MB of logits faster than more of them; much smaller chunks make its threads wait for each other."""
 _SCALED_HEADS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
 
@@ -274,8 +275,8 @@ def _score_batch(
     top_k, kind, chunk_positions = how
     hidden = _hidden(model, [sequences[w.sequence][w.start : w.end] for w in batch], batch)  # (positions, width)
     head = model.get_output_embeddings()
-    if hidden.device.type == "cpu":  # logits that fit in the cache are read from there
-        chunk_positions = min(chunk_positions, max(64, _CPU_CHUNK_NUMBERS // head.weight.shape[0]))
+    if hidden.device.type == "cpu" and (vocabulary := getattr(head, "out_features", 0)):
+        chunk_positions = min(chunk_positions, max(64, _CPU_CHUNK_LOGITS // vocabulary))
     chunks = [_entropy_and_argmax(head(part), top_k, kind) for part in torch.split(hidden, chunk_positions)]
     entropies = torch.cat([entropy for entropy, _ in chunks]).float().cpu().numpy()
     argmax = torch.cat([ids for _, ids in chunks]).cpu().numpy()
@@ -324,7 +325,8 @@ def _top(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
     blocks = torch.unflatten(logits[..., :whole], -1, (-1, _BLOCK))  # (..., blocks, _BLOCK)
     chosen = blocks.amax(-1).topk(k, dim=-1).indices  # (..., k)
     inside = blocks.take_along_dim(chosen[..., None], dim=-2).flatten(-2)
-    top, places = torch.cat([inside, logits[..., whole:]], dim=-1).topk(k, dim=-1)
+    rest = logits[..., whole:]
+    top, places = (torch.cat([inside, rest], dim=-1) if rest.shape[-1] else inside).topk(k, dim=-1)
     first = places[..., :1]
     block = chosen.gather(-1, (first // _BLOCK).clamp_max(k - 1))
     found = torch.where(first < k * _BLOCK, block * _BLOCK + first % _BLOCK, first - k * _BLOCK + whole)
