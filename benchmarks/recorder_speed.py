@@ -11,6 +11,7 @@ folder, durable as in production. Run it from the repository's root.
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import shutil
@@ -165,6 +166,7 @@ def measure(steps: int) -> dict[str, list[float]]:
 def in_a_new_platform(steps: int) -> dict[str, list[float]]:
     """Start a database of our own, measure, and remove it again."""
     folder = Path(tempfile.mkdtemp(prefix="rpt-bench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(RPT_DATA_DIR=str(folder), DJANGO_SETTINGS_MODULE="rpt_web.settings", DATABASE_URL="")
 
     import django
@@ -181,7 +183,6 @@ def in_a_new_platform(steps: int) -> dict[str, list[float]]:
     finally:
         django.db.connections.close_all()
         server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:

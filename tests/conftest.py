@@ -5,6 +5,7 @@ DATABASE_URL and REDIS_URL are used instead when they are set. Everything is kep
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -15,16 +16,12 @@ import django
 import pytest
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix="rpt-tests-"))
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 os.environ["RPT_DATA_DIR"] = str(DATA_DIR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "rpt_web.settings"
 
 # Here and not by pytest-django: it would read the settings before they know the folder above.
 django.setup()
-
-
-def pytest_unconfigure() -> None:
-    """Remove the session's folder."""
-    shutil.rmtree(DATA_DIR, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
