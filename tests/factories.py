@@ -26,9 +26,9 @@ PASSWORD = "correct horse battery staple"
 HOSTILE = '<script>alert("thought")</script><img src=x onerror=alert(1)> **bold** {{ 7|add:1 }}'
 
 
-def make_user(username: str = "ada", role: Role = Role.MEMBER) -> User:
-    """A user who can log in with PASSWORD."""
-    return User.objects.create_user(username, password=PASSWORD, role=role)
+def make_user(username: str = "ada", role: Role = Role.MEMBER, password: str | None = None) -> User:
+    """A user; without a password (hashing one takes most of a second) only `force_login` gets in."""
+    return User.objects.create_user(username, password=password, role=role)
 
 
 def make_experiment(user: User | None, name: str = "Cards, seed 0", **more: Any) -> Experiment:

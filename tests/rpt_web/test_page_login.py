@@ -8,9 +8,14 @@ import pytest
 from django.urls import reverse
 
 from rpt_web.teams.models import LoginLink
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_user
 
 LOGIN = "/login/"
+
+
+@pytest.fixture
+def ada(db):
+    return make_user("ada", password=PASSWORD)
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_new_metrics_come_with_the_key_from_which_to_go_on(running):
         record(run)
 
     found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "metrics", between=step))
-    name, data, key = next(event for event in found if event[0] == "metrics")
+    _, data, key = next(event for event in found if event[0] == "metrics")
     assert [point["step"] for point in data["points"]] == [6]
     assert data["points"][0]["values"]["reward_mean"] == run.metrics.get(step=6).values["reward_mean"]
     assert key == "1-6"

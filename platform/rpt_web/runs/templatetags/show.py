@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.template import Library
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from typing_extensions import TypeIs
 
 from rpt_web.runs import display
 from rpt_web.traces import inspector
@@ -24,6 +25,11 @@ _END = {True: mark_safe("</span>"), False: ""}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+def is_missing(value: object) -> TypeIs[Literal[""] | None]:
+    """None, or what a template makes of an attribute of None. Zero is a value."""
+    return value is None or value == ""
+
+
 @register.simple_tag
 def icon(name: str, classes: str = "") -> SafeString:
     """An icon of the sprite, hidden from screen readers: the words beside it say the same."""
@@ -34,13 +40,13 @@ def icon(name: str, classes: str = "") -> SafeString:
 @register.filter
 def dash(value: Any) -> Any:
     """The value, or a dash when there is none. Zero is a value."""
-    return DASH if value is None or value == "" else value
+    return DASH if is_missing(value) else value
 
 
 @register.filter
 def moment(value: datetime | None) -> SafeString | str:
     """A time in words, kept up to date in the browser, with the exact time as its title."""
-    if value is None:
+    if is_missing(value):
         return DASH
     exact = value.astimezone(UTC)
     return format_html(
@@ -54,7 +60,7 @@ def moment(value: datetime | None) -> SafeString | str:
 @register.filter
 def duration(value: timedelta | float | None) -> str:
     """Seconds in the two largest units: "2 h 05 min", "3 min 12 s", "8.4 s"."""
-    if value is None:
+    if is_missing(value):
         return DASH
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if seconds < 10:
@@ -71,31 +77,31 @@ def duration(value: timedelta | float | None) -> str:
 @register.filter
 def percent(fraction: float | None, digits: int = 1) -> str:
     """A fraction of 1 as per cent."""
-    return DASH if fraction is None else f"{100 * fraction:.{digits}f} %"
+    return DASH if is_missing(fraction) else f"{100 * fraction:.{digits}f} %"
 
 
 @register.filter
 def points(fraction: float | None, digits: int = 1) -> str:
     """A fraction of 1 in per cent without the sign, for tables whose head says the unit."""
-    return DASH if fraction is None else f"{100 * fraction:.{digits}f}"
+    return DASH if is_missing(fraction) else f"{100 * fraction:.{digits}f}"
 
 
 @register.filter
 def whole(value: int | None) -> str:
     """A count with separators: 2,048,000."""
-    return DASH if value is None else f"{value:,}"
+    return DASH if is_missing(value) else f"{value:,}"
 
 
 @register.filter
 def decimals(value: float | None, digits: int = 2) -> str:
     """A number with so many decimals."""
-    return DASH if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    return DASH if is_missing(value) or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 @register.filter
 def power(value: float | None) -> str:
     """A large number as a multiple of a power of ten."""
-    if value is None or not math.isfinite(value):
+    if is_missing(value) or not math.isfinite(value):
         return DASH
     if value == 0:
         return "0"
@@ -109,7 +115,7 @@ def power(value: float | None) -> str:
 @register.filter
 def size(count: int | None) -> str:
     """Bytes in the largest fitting unit."""
-    if count is None:
+    if is_missing(count):
         return DASH
     value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
     while value >= 1000 and len(units) > 1:
@@ -186,7 +192,7 @@ def reason(name: str) -> str:
 @register.filter
 def signed_points(fraction: float | None) -> str:
     """A difference of two fractions in percentage points, with its sign."""
-    return DASH if fraction is None else f"{100 * fraction:+.1f}".replace("-", "−")
+    return DASH if is_missing(fraction) else f"{100 * fraction:+.1f}".replace("-", "−")
 
 
 @register.simple_tag

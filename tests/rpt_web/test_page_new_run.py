@@ -1,0 +1,217 @@
+"""The form for a new RPT run: generated from the config models, checked by pydantic, kept when wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from rpt_core.config import RptConfig
+from rpt_core.presets import load_preset, preset_names
+from rpt_web.runs import forms, plans
+from rpt_web.runs.models import Experiment, Run, Status
+from tests.factories import make_experiment
+from tests.preset_runs import finish_run
+
+NEW = "/runs/new/"
+
+
+@pytest.fixture
+def experiment(ada):
+    """What an RPT run of the tiny preset needs has been made."""
+    experiment = make_experiment(ada, seed=7)
+    for name in ("base", "filter", "cold-filter", "cold"):
+        finish_run(experiment, name, ada)
+    return experiment
+
+
+@pytest.fixture
+def address(experiment):
+    return f"{NEW}?preset=tiny&experiment={experiment.pk}"
+
+
+def typed(page_text):
+    """What a browser would send: the values that stand in the form."""
+    form = page_text[page_text.index('<form class="card" method="post"') :]
+    data = {}
+    for tag in re.findall(r"<input [^>]*>", form):
+        name, value = (re.search(rf'{key}="([^"]*)"', tag) for key in ("name", "value"))
+        if 'type="checkbox"' in tag:
+            if "checked" in tag:
+                data.setdefault(name[1], []).append(value[1])
+        else:
+            data[name[1]] = value[1] if value else ""
+    for name, options in re.findall(r'<select name="([^"]+)".*?>(.*?)</select>', form, re.S):
+        data[name] = re.search(r'value="([^"]*)" selected', options)[1]
+    return data
+
+
+def test_every_setting_has_a_field_with_its_help(page, address):
+    text = page(address)
+    leaves = list(forms.leaves(RptConfig))
+    assert len(leaves) > 25
+    for leaf in leaves:
+        assert f'name="{leaf.name}"' in text, leaf.name
+    assert "Responses sampled for each problem." in text
+    assert "Steps after which the policy is evaluated; 0 is before training. Separate them by commas." in text
+    for given in ("model.path", "positions", "evaluation.positions", "stage"):
+        assert f'name="{given}"' not in text
+
+
+def test_the_fields_hold_the_presets_values(page, address):
+    data = typed(page(address))
+    planned = load_preset("tiny").run("rpt").config
+    assert data["steps"] == str(planned["steps"])
+    assert float(data["optimiser.learning_rate"]) == planned["optimiser"]["learning_rate"]
+    assert data["seed"] == "7"
+    assert data["evaluate_at_steps"] == ", ".join(map(str, planned["evaluate_at_steps"]))
+    assert data["optimiser.schedule"] == "constant"
+    assert data["evaluation.modes"] == ["standard", "sampled", "greedy"]
+    assert data["run_name"] == "rpt"
+
+
+def test_an_unchanged_form_submits_the_presets_own_run(client, page, address, experiment):
+    response = client.post(address, typed(page(address)))
+    run = Run.objects.latest("id")
+    assert response["Location"] == reverse("runs:run_detail", args=[run.pk])
+    assert (run.status, run.experiment, run.name) == (Status.QUEUED, experiment, "rpt")
+    planned = load_preset("tiny").run("rpt")
+    products = {
+        ("cold", "checkpoint"): experiment.runs.get(name="cold"),
+        ("filter", "positions"): experiment.runs.get(name="filter"),
+    }
+
+    def lookup(name, what):
+        folder = products[name, what].directory
+        return str(
+            folder / ("positions" if what == "positions" else products[name, what].checkpoints.latest("step").path)
+        )
+
+    assert run.config == planned.resolve(7, lookup).model_dump(mode="json")
+
+
+def test_what_was_typed_is_what_is_frozen(client, page, address):
+    changes = {
+        "run_name": "groups of 16",
+        "run_title": "Larger groups",
+        "group_size": "16",
+        "optimiser.learning_rate": "1e-4",
+        "evaluate_at_steps": "0, 10 ,80",
+        "keep_checkpoints": "",
+        "grpo.normalise": "mean",
+        "evaluation.modes": ["sampled"],
+        "optimiser.betas": "0.8, 0.99",
+    }
+    client.post(address, typed(page(address)) | changes)
+    run = Run.objects.latest("id")
+    assert (run.name, run.title, run.created_by.username) == ("groups of 16", "Larger groups", "ada")
+    assert run.config["group_size"] == 16
+    assert run.config["optimiser"]["learning_rate"] == 1e-4
+    assert run.config["evaluate_at_steps"] == [0, 10, 80]
+    assert run.config["keep_checkpoints"] is None
+    assert run.config["grpo"]["normalise"] == "mean"
+    assert run.config["evaluation"]["modes"] == ["sampled"]
+    assert run.config["optimiser"]["betas"] == [0.8, 0.99]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("steps", "many", "Give a whole number."),
+        ("steps", "", "Give a whole number."),
+        ("steps", "0", "Give a number above 0."),
+        ("group_size", "1", "Give a number of at least 2."),
+        ("optimiser.learning_rate", "-1", "Give a number above 0."),
+        ("evaluate_at_steps", "0, x", "Give a whole number."),
+        ("evaluation.easy_nats", "9", "must not fall"),
+        ("optimiser.betas", "0.9", "This field is required."),
+        ("run_name", "a/b", "Leave out slashes"),
+        ("run_name", "cold", "already has a run named"),
+        ("run_name", "", "This field is required."),
+    ],
+)
+def test_a_wrong_value_is_explained_where_it_stands_and_kept(client, page, address, field, value, words):
+    count = Run.objects.count()
+    response = client.post(address, typed(page(address)) | {field: value})
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert words in text
+    assert "The run was not submitted." in text
+    if value:
+        assert f'value="{value}"' in text
+    assert Run.objects.count() == count
+
+
+def test_the_message_stands_on_its_field(client, page, address):
+    text = client.post(address, typed(page(address)) | {"group_size": "1"}).content.decode()
+    wrong = text[text.index('<div class="field wrong">') :]
+    assert wrong.index('name="group_size"') < wrong.index("Give a number of at least 2.") < wrong.index('class="hint"')
+    assert text.count('<div class="field wrong">') == 1
+    assert 'aria-invalid="true"' in text
+
+
+def test_a_wrong_setting_among_the_others_opens_them(client, page, address):
+    assert '<details class="fold" >' in page(address)
+    text = client.post(address, typed(page(address)) | {"grpo.clip_low": "2"}).content.decode()
+    assert '<details class="fold" open>' in text
+    assert "Give a number below 1." in text
+
+
+def test_a_second_run_gets_a_free_name(page, client, address, experiment):
+    client.post(address, typed(page(address)))
+    assert typed(page(address))["run_name"] == "rpt-2"
+    assert plans.free_name(experiment, "new") == "new"
+
+
+def test_only_experiments_whose_needed_runs_succeeded_are_offered(page, ada, experiment):
+    unfinished = make_experiment(ada, "Not yet there")
+    finish_run(unfinished, "base", ada)
+    text = page(f"{NEW}?preset=tiny")
+    assert f'<option value="{experiment.pk}" selected>' in text
+    assert "Not yet there" not in text
+    text = page(f"{NEW}?experiment={unfinished.pk}")
+    assert "Choose an experiment" in text
+    assert 'method="post" action="/runs/new/' not in text
+
+
+def test_without_a_ready_experiment_the_page_says_what_to_do(page, ada):
+    text = page(NEW)
+    assert "No experiment is ready" in text
+    assert "make demo" in text
+
+
+@pytest.mark.parametrize("query", ["?preset=nonsense", "?experiment=x", "?experiment=999999", "?preset=&experiment="])
+def test_nonsense_in_the_address_is_no_error(page, experiment, query):
+    assert "New RPT run" in page(NEW + query)
+
+
+def test_viewers_may_not_submit(viewer_client, address):
+    count = Run.objects.count()
+    assert viewer_client.get(address).status_code == 403
+    assert viewer_client.post(address, {}).status_code == 403
+    assert Run.objects.count() == count
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_the_form_can_be_made_from_every_preset_that_has_an_rpt_run(name):
+    planned = plans._rpt_run(load_preset(name))
+    if planned is None:
+        return
+    form = forms.PlannedRunForm(planned, planned.name)
+    html = form.as_div()
+    assert "steps" in html
+    assert {name for _, names in form.sections() for name in names}
+
+
+def test_sources_tell_what_the_run_starts_from(page, address):
+    text = re.sub(r"<[^>]+>", "", page(address))
+    assert "the checkpoint of cold (model.path), the positions of filter (positions)" in text
+
+
+def test_the_number_of_queries_does_not_grow(page, address, experiment, django_assert_max_num_queries):
+    with django_assert_max_num_queries(6):
+        page(address)
+    Experiment.objects.bulk_create(Experiment(name=f"more {n}") for n in range(20))
+    with django_assert_max_num_queries(6):
+        page(address)

@@ -1,0 +1,174 @@
+"""The results of an experiment: table, published rows, scaling curve."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from rpt_web.results import published, queries
+from rpt_web.results.models import Evaluation
+from rpt_web.runs.models import Run
+from rpt_web.runs.queries import runs_in_order
+from tests.factories import make_experiment
+from tests.preset_runs import finish_run, finished_experiment, running_rpt
+
+
+def address(experiment, query=""):
+    return reverse("results:experiment_results", args=[experiment.pk]) + query
+
+
+def words(html):
+    """The text of a page without tags, blanks folded."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+@pytest.fixture
+def experiment(ada):
+    return finished_experiment(ada, steps=80, groups=1)
+
+
+def blocks(experiment):
+    return queries.model_blocks(experiment, runs_in_order(experiment))
+
+
+def test_the_table_shows_before_after_and_the_compute_matched_baselines(experiment):
+    found = blocks(experiment)
+    assert [block.title for block in found] == ["Before RPT", "After RPT", "After “more-ntp”", "After “more-sft”"]
+    assert [block.is_baseline for block in found] == [False, False, True, True]
+    assert [row.label for row in found[0].rows] == ["standard", "reasoning", "reasoning, greedy"]
+    rpt = experiment.runs.get(name="rpt")
+    assert [block.flops for block in found] == [0, rpt.flops, rpt.flops, rpt.flops]
+    assert found[1].rows[1].cells["hard"] == rpt.evaluations.get(step=80, mode="sampled", difficulty="hard")
+
+
+def test_an_evaluation_that_only_repeats_the_run_is_shown_once(experiment):
+    evaluate = experiment.runs.get(name="rpt-eval")
+    assert evaluate.evaluations.exists()
+    assert evaluate.pk not in {block.run.pk for block in blocks(experiment)}
+    evaluate.evaluations.filter(mode="greedy", difficulty="hard").update(correct=1)
+    assert evaluate.pk in {block.run.pk for block in blocks(experiment)}
+
+
+def test_runs_from_the_same_start_show_it_once(experiment, ada):
+    running_rpt(experiment, ada, done=6, groups=1)
+    titles = [block.title for block in blocks(experiment)]
+    assert titles.count("Before RPT") == 1
+    assert "RPT, under way" in titles
+
+
+def test_every_accuracy_stands_with_its_interval_and_n(page, experiment):
+    cell = experiment.runs.get(name="rpt").evaluations.get(step=80, mode="sampled", difficulty="hard")
+    text = words(page(address(experiment)))
+    assert f"{100 * cell.low:.1f} to {100 * cell.high:.1f} · n 700" in text
+
+
+def test_a_missing_cell_is_a_dash(page, experiment):
+    experiment.runs.get(name="rpt").evaluations.filter(mode="greedy", difficulty="hard", step=0).delete()
+    found = blocks(experiment)
+    assert found[0].rows[2].in_order()[2] is None
+    assert '<span class="faint">–</span>' in page(address(experiment))
+
+
+def test_published_rows_are_marked_and_right(page, experiment):
+    text = words(page(address(experiment)))
+    assert "Published: Table 1, arXiv 2506.08007" in text
+    expected = (
+        "Qwen2.5-14B standard – 41.90 30.03 20.65 "
+        "R1-Distill-Qwen-14B standard – 41.60 29.46 20.43 "
+        "R1-Distill-Qwen-14B reasoning – 3.31 1.66 1.41 "
+        "RPT-14B reasoning – 45.11 33.56 23.75"
+    )
+    assert expected in text
+    assert published.SCALING_R2 == {"easy": 0.995, "medium": 0.997, "hard": 0.989}
+    assert "R² 0.995 easy, 0.997 medium, 0.989 hard" in text
+
+
+def test_the_curve_is_the_fit_of_the_evaluations_after_step_0(page, experiment):
+    run = experiment.runs.get(name="rpt")
+    for index, step in enumerate((5, 10, 20, 40, 60, 80)):  # P(C) = 0.9 - 3 / C^0.5 for C = 100, 400, ...
+        compute = 100.0 * 4**index
+        run.evaluations.filter(step=step, mode="sampled", difficulty="hard").update(
+            flops=compute, value=0.9 - 3 / compute**0.5
+        )
+    hard = queries.curves(run)[2]
+    assert [point.step for point in hard.points] == [5, 10, 20, 40, 60, 80]
+    assert hard.fit is not None
+    assert pytest.approx(-3, rel=1e-3) == hard.fit.A
+    assert hard.fit.alpha == pytest.approx(0.5, rel=1e-3)
+    assert hard.fit.p_star == pytest.approx(0.9, rel=1e-3)
+    text = words(page(address(experiment)))
+    assert "P(C) = −3.0 × 10⁰ / C 0.500 + 0.900" in text
+    assert "R² 1.000 on 6 points" in text
+
+
+def test_a_fit_at_its_bound_is_said_to_be(page, experiment):
+    run = experiment.runs.get(name="rpt")
+    for index, step in enumerate((5, 10, 20, 40, 60, 80)):  # accuracy that grows with the logarithm has no limit
+        run.evaluations.filter(step=step, mode="sampled", difficulty="easy").update(
+            flops=10.0 ** (index + 6), value=0.05 + 0.18 * index
+        )
+    assert queries.curves(run)[0].fit.at_bound
+    assert "fit at bound" in page(address(experiment))
+
+
+def test_too_few_points_are_said_instead_of_fitted(page, ada):
+    experiment = make_experiment(ada)
+    for name in ("base", "filter", "cold-filter", "cold"):
+        finish_run(experiment, name, ada)
+    running_rpt(experiment, ada, done=10, groups=1)
+    text = words(page(address(experiment)))
+    assert "2 points with different compute above 0 are too few for a scaling curve, which needs 4." in text
+    assert "fit at bound" not in text
+
+
+def test_an_empty_experiment_shows_the_published_rows_only(page, ada):
+    text = words(page(address(make_experiment(ada))))
+    assert "Nothing was evaluated here yet" in text
+    assert "No curve yet" in text
+    assert "RPT-14B" in text
+
+
+def test_the_small_presets_come_with_an_honest_reading(page, experiment, ada):
+    assert "What these numbers show, and what not" in page(address(experiment))
+    experiment.preset = "paper"
+    experiment.save()
+    assert "What these numbers show, and what not" not in page(address(experiment))
+
+
+def test_the_headline_prefers_a_run_that_succeeded(experiment, ada):
+    running_rpt(experiment, ada, done=6, groups=1)
+    headline = queries.headlines([experiment])[experiment.pk]
+    assert headline.run.name == "rpt"
+    assert (headline.before.step, headline.after.step) == (0, 80)
+    assert headline.gain == pytest.approx(headline.after.value - headline.before.value)
+
+
+def test_the_address_can_name_another_run_for_the_curve(page, experiment, ada):
+    other, _ = running_rpt(experiment, ada, done=6, groups=1)
+    assert f'href="/runs/{other.pk}/">{other.name}</a> after step 0' in page(address(experiment, f"?run={other.pk}"))
+    assert "rpt</a> after step 0" in page(address(experiment, "?run=nonsense"))
+
+
+def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_queries):
+    with django_assert_num_queries(7):  # session, user, experiment, runs, evaluations, curve, headline
+        page(address(experiment))
+    run = experiment.runs.get(name="rpt")
+    cells = list(run.evaluations.filter(step=80))
+    for step in range(81, 140):
+        Evaluation.objects.bulk_create(
+            Evaluation(
+                **{f.name: getattr(cell, f.name) for f in Evaluation._meta.fields if f.name != "id"} | {"step": step}
+            )
+            for cell in cells
+        )
+    with django_assert_num_queries(7):
+        page(address(experiment))
+
+
+def test_the_source_of_a_model_is_found_by_its_checkpoint(experiment):
+    by_id = {run.pk: run for run in Run.objects.all()}
+    assert queries.source_run(experiment.runs.get(name="ntp-eval").config, by_id).name == "more-ntp"
+    assert queries.source_run({"model": {"path": "deepseek-ai/R1"}}, by_id) is None
+    assert queries.source_run({}, by_id) is None
