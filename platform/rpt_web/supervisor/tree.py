@@ -51,9 +51,13 @@ class Options:
 class ProcessTree:
     """The running platform. Use as a context manager: leaving it stops everything that was started."""
 
-    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: Options, say: Callable[[str], None], prepare: Callable[[], None] = lambda: None
+    ) -> None:
         self.options = options
         self.say = say
+        self._prepare = prepare
+        """Called once the database can be used, before a worker takes the first run."""
         self.start_id = secrets.token_hex(8)
         self.flag = StopFlag()
         self.address = probes.url(options.host, options.port)
@@ -104,6 +108,8 @@ class ProcessTree:
         check_port(self.options.host, self.options.port)
         self._start_servers()
         self._migrate()
+        self._prepare()
+        connections.close_all()
         self._start_programs()
         children = [server.child for server in self._servers if server.child is not None] + self._programs
         self._keepers = [Keeper(child, self.say) for child in children]
@@ -128,7 +134,6 @@ class ProcessTree:
 
     def _migrate(self) -> None:
         self._timed("database schema", lambda: call_command("migrate", interactive=False, verbosity=0))
-        connections.close_all()
 
     def _start_programs(self) -> None:
         begin = time.monotonic()

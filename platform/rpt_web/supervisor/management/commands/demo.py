@@ -47,7 +47,7 @@ class Command(BaseCommand):
             preset = course.checked_preset(options["preset"])
             check_report_path(options["report"])
             self.progress = Progress(sys.stdout, len(preset.runs))
-            with ProcessTree(read_options(options), self.progress.say) as tree:
+            with ProcessTree(read_options(options), self.progress.say, self._cancel_leftovers) as tree:
                 self._run(tree, preset, options)
         except Interrupted:
             self.progress.say("Stopped.")
@@ -58,8 +58,6 @@ class Command(BaseCommand):
 
     def _run(self, tree: ProcessTree, preset: Preset, options: dict[str, Any]) -> None:
         user = course.demo_user()
-        if left := course.cancel_leftovers(user):
-            self.progress.say(f"Cancelled {left} run(s) that an interrupted demo had left.")
         experiment = course.new_experiment(preset, options["seed"], user)
         self._announce(tree, experiment, user, options)
         runs = course.Course(preset, experiment, user, self.progress).follow(tree.pause)
@@ -71,6 +69,10 @@ class Command(BaseCommand):
             self.progress.say(f"Written to {options['report']}")
         if options["serve"]:
             self._serve(tree, experiment, user)
+
+    def _cancel_leftovers(self) -> None:
+        if left := course.cancel_leftovers(course.demo_user()):
+            self.progress.say(f"Cancelled {left} run(s) that an interrupted demo had left.")
 
     def _announce(self, tree: ProcessTree, experiment: Experiment, user: User, options: dict[str, Any]) -> None:
         self.progress.say(f"\n{experiment.name}. Running for real; this takes some minutes. Ctrl-C stops everything.")

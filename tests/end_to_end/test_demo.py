@@ -1,0 +1,180 @@
+"""`manage.py demo`, for real, with the smoke preset: every stage by service, queue and worker; table and report."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+
+from rpt_core.presets import load_preset
+
+pytestmark = pytest.mark.slow
+ROOT = django_settings.ROOT
+PATIENCE_SECONDS = 900
+ACCURACIES = {
+    "standard",
+    "reasoning_before",
+    "reasoning_after",
+    "reasoning_before_greedy",
+    "reasoning_after_greedy",
+}
+COUNT = """
+import json
+from rpt_web.runs.models import Experiment, Run
+runs = [[run.experiment_id, run.name, run.status] for run in Run.objects.order_by("id")]
+print("ANSWER", json.dumps({"experiments": Experiment.objects.count(), "runs": runs}))
+"""
+
+
+def command_line(data_dir, *words):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return [sys.executable, "manage.py", "demo", "--data-dir", str(data_dir), "--port", str(port), *words]
+
+
+def environment(**more):
+    removed = ("DATABASE_URL", "REDIS_URL", "RPT_DATA_DIR", "DJANGO_SETTINGS_MODULE")
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    return kept | {"OMP_NUM_THREADS": "1"} | more
+
+
+def run_demo(data_dir, *words, **more):
+    return subprocess.run(
+        command_line(data_dir, *words),
+        cwd=ROOT,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+@pytest.fixture(scope="module")
+def data_dir():
+    folder = Path(tempfile.mkdtemp(prefix="rpt-demo-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def demo(data_dir):
+    """One finished demo, with its report."""
+    done = run_demo(
+        data_dir, "--preset", "smoke", "--seed", "3", "--no-serve", "--report", str(data_dir / "report.json")
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def report(demo, data_dir):
+    return json.loads((data_dir / "report.json").read_text())
+
+
+def test_the_report_has_every_accuracy_with_its_interval_and_n(report):
+    assert set(report["accuracy"]) == ACCURACIES
+    assert set(report["baselines"]) == {"ntp", "sft"}
+    rows = list(report["accuracy"].values()) + [row for rows in report["baselines"].values() for row in rows.values()]
+    assert len(rows) == 5 + 2 * 3
+    for row in rows:
+        assert set(row) == {"easy", "medium", "hard"}
+        for cell in row.values():
+            assert set(cell) == {"value", "low", "high", "n"}
+            assert 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
+            assert cell["n"] > 0
+    counts = {tuple(cell["n"] for cell in row.values()) for row in rows}
+    assert len(counts) == 1, "every row is about the same positions"
+
+
+def test_the_report_has_seed_probes_scaling_and_seconds(report):
+    assert report["seed"] == 3
+    assert set(report["probes"]) == {"step", "copy"}
+    assert all(0 <= value <= 1 for value in report["probes"].values())
+    assert list(report["seconds"]) == [planned.name for planned in load_preset("smoke").runs]
+    assert all(value > 0 for value in report["seconds"].values())
+    assert set(report["scaling"]) == {"easy", "medium", "hard"}
+    assert {"A", "alpha", "p_star", "r2"} <= set(report["scaling"]["hard"])
+    assert report["machine"]["cores"] >= 1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", report["date"])
+    assert report["versions"]["torch"].startswith("2.")
+
+
+def test_the_terminal_shows_progress_and_the_same_numbers_as_the_report(demo, report):
+    for number, planned in enumerate(load_preset("smoke").runs, start=1):
+        assert f"] {planned.name}: succeeded after " in demo.stdout
+        assert f"[{number}/10] {planned.name}" in demo.stdout
+    cell = report["accuracy"]["reasoning_after"]["hard"]
+    interval = f"[{100 * cell['low']:.1f}, {100 * cell['high']:.1f}]"
+    line = next(line for line in demo.stdout.splitlines() if line.startswith("reasoning after RPT  "))
+    assert line.endswith(f"{100 * cell['value']:.1f} {interval} n={cell['n']}")
+    assert demo.stderr == ""
+
+
+def test_a_failing_run_ends_a_second_demo_with_its_error_and_where_to_look(demo, data_dir):
+    stage = "import sys; print('the disk is on fire'); sys.exit(1)"
+    done = run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND=f'{sys.executable} -c "{stage}"')
+    assert done.returncode == 1
+    assert "The run 'base' (stage ntp) has failed: The stage ended with an error (exit code 1)" in done.stderr
+    assert "the disk is on fire" in done.stderr
+    assert re.search(rf"{data_dir}/runs/\d+ \(stage.log, events.jsonl\)", done.stderr)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the output of a terminal")
+def test_on_a_terminal_one_line_changes_and_an_interrupted_demo_does_not_hinder_the_next(demo, data_dir):
+    controller, terminal = os.openpty()
+    process = subprocess.Popen(
+        command_line(data_dir, "--preset", "smoke"), cwd=ROOT, env=environment(), stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    shown = read_until(controller, rb"\r\033\[K\[1/10\] base \(ntp\): step")
+    assert re.search(rb"Watch it \(the link logs you in once\): http://127.0.0.1:\d+/login/link/[\w-]{20,}/", shown)
+    process.send_signal(signal.SIGINT)
+    read_until(controller, rb"Stopped\.")
+    assert process.wait(PATIENCE_SECONDS) == 0
+    os.close(controller)
+
+    done = run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND="false")
+    assert "Cancelled 1 run(s) that an interrupted demo had left." in done.stdout
+    answer = ask_later(data_dir)
+    assert answer["experiments"] == len({experiment for experiment, _, _ in answer["runs"]}) >= 3
+    assert [status for _, _, status in answer["runs"][-2:]] == ["cancelled", "failed"]
+
+
+def read_until(terminal, pattern):
+    shown = b""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not re.search(pattern, shown):
+        assert time.monotonic() < deadline, shown
+        shown += os.read(terminal, 65536)
+    return shown
+
+
+def ask_later(data_dir):
+    """What the rows say, read through a database server of our own now that the demo has ended."""
+    from rpt_web.supervisor.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(data_dir)
+    server.start()
+    try:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "shell", "-c", COUNT],
+            cwd=ROOT,
+            env=environment(RPT_DATA_DIR=str(data_dir)),
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        server.stop()
+    return json.loads(re.search("^ANSWER (.*)$", done.stdout, re.MULTILINE)[1])
