@@ -68,8 +68,9 @@ def run(config: EvaluateConfig, context: StageContext) -> dict[str, Any]:
     metadata = read_metadata(config.model.path)
     step, flops = int(metadata.get("step", 0)), float(metadata.get("flops", 0.0))
     problems = ProblemSet.load(config.evaluation.positions, "validation", tokenizer, config.prompt)
-    sampler = TransformersSampler(model, tokenizer)
+    sampler = TransformersSampler(model, tokenizer, lambda: _stop_if_asked(context))
     context.started(0, None)
+    warn_of_lost_positions(context, problems)
     evaluator = Evaluator(context, model, sampler, tokenizer, problems, config.evaluation, config.sampling)
     results = evaluator.run(step, flops)
     return {
@@ -101,7 +102,7 @@ class Evaluator:
     def run(self, step: int, flops: float) -> dict[str, dict[str, dict[str, Any]]]:
         """Evaluate the policy as it is now, write and announce the outcomes; returns the event's results.
 
-        Raises StopRequested between batches when a stop was asked for; nothing of this evaluation is then announced.
+        When the sampler is stopped, nothing of this evaluation has been announced but the modes that were complete.
         """
         outcomes: dict[Mode, Outcome] = {}
         for mode in self.config.modes:
@@ -134,8 +135,6 @@ class Evaluator:
         order = sorted(range(len(self.problems)), key=lambda n: len(self.problems[n].prompt_ids))
         rollouts: dict[int, Rollout] = {}
         for start in range(0, len(order), sampling.batch_rows):
-            if self.context.stop_requested:
-                raise StopRequested(step)
             batch = order[start : start + sampling.batch_rows]
             prompts = [self.problems[n].prompt_ids for n in batch]
             groups = self.sampler.sample(prompts, 1, sampling, derive_seed(self.config.seed, "evaluation", start))
@@ -149,6 +148,16 @@ class Evaluator:
         self.context.log.emit(
             EventType.ROLLOUTS, step=step, kind=mode, shard=self.context.run.relative(path), rows=len(rows)
         )
+
+
+def warn_of_lost_positions(context: StageContext, problems: ProblemSet) -> None:
+    """Say so when the policy's tokenizer has no boundary at some of the filter's positions."""
+    if problems.lost_positions:
+        message = (
+            f"{problems.lost_positions} positions of the filter run are left out: the policy's tokenizer has no token "
+            "that begins there."
+        )
+        context.log.emit(EventType.LOG, level="warning", message=message)
 
 
 def choose_sample(problems: ProblemSet, config: EvaluationConfig) -> PositionSample:
@@ -206,6 +215,11 @@ def outcome_table(problems: Sequence[Problem], sample: PositionSample, outcomes:
             "tokens": pa.array(thought.tokens or blank, pa.int32()),
         }
     )
+
+
+def _stop_if_asked(context: StageContext) -> None:
+    if context.stop_requested:
+        raise StopRequested(0)
 
 
 def _share(correct: npt.NDArray[np.bool_]) -> dict[str, Any]:

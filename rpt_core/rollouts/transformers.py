@@ -12,7 +12,7 @@ object, and an attention function of our own (`rpt_core.rollouts.attention`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -30,9 +30,13 @@ COMPACT_SHARE = 0.25
 
 
 class TransformersSampler:
-    """Samples from a model in memory. Later changes of the model's weights count from the next call on."""
+    """Samples from a model in memory. Later changes of the model's weights count from the next call on.
 
-    def __init__(self, model: Any, tokenizer: Tokenizer) -> None:
+    before_token is called before each token of a batch; what it raises ends the sampling.
+    """
+
+    def __init__(self, model: Any, tokenizer: Tokenizer, before_token: Callable[[], None] | None = None) -> None:
+        self.before_token = before_token
         self.model = model
         self.tokenizer = tokenizer
         self.end_ids = end_token_ids(model, tokenizer)
@@ -43,25 +47,29 @@ class TransformersSampler:
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`. Prompts must not be empty."""
         self.model.eval()
-        self._check_window(max(map(len, prompts), default=0) + config.max_response_tokens)
+        self._check_length(max(map(len, prompts), default=0) + config.max_response_tokens)
         generator = torch.Generator(self.model.device).manual_seed(seed)
         groups: list[list[Rollout]] = [[] for _ in prompts]
         for batch in _batches_by_length(prompts, max(1, config.batch_rows // group_size)):
             decoding = _Decoding(self.model, [prompts[i] for i in batch], group_size, config, self.end_ids, generator)
             with lock_step_attention(self.model):
-                rows = decoding.run()
+                rows = decoding.run(self.before_token)
             for i in batch:
                 groups[i] = [self._rollout(*next(rows)) for _ in range(group_size)]
         return groups
 
-    def _check_window(self, tokens: int) -> None:
+    def _check_length(self, tokens: int) -> None:
         """The prepared masks let every layer see everything: right only while nothing is longer than a window."""
-        window = attention_window(self.model)
-        if window is not None and tokens > window:
-            raise UserError(
-                f"{type(self.model).__name__} has layers that see only the last {window} tokens, but a prompt and its "
-                f"response may take {tokens}. Lower `max_prompt_tokens` or `max_response_tokens`, or change the model."
-            )
+        limits = {
+            "takes at most": getattr(self.model.config.get_text_config(), "max_position_embeddings", None),
+            "has layers that see only the last": attention_window(self.model),
+        }
+        for reason, limit in limits.items():
+            if limit is not None and tokens > limit:
+                raise UserError(
+                    f"{type(self.model).__name__} {reason} {limit} tokens, but a prompt and its response may take "
+                    f"{tokens}. Lower `max_prompt_tokens` or `max_response_tokens`, or change the model."
+                )
 
     def _rollout(self, ids: list[int], log_probs: list[float]) -> Rollout:
         ended = ids[-1] in self.end_ids
@@ -120,9 +128,11 @@ class _Decoding:
         self.log_probs = torch.zeros(rows, self.max_new, device=device)
         self.counts = torch.zeros(rows, dtype=torch.long, device=device)
 
-    def run(self) -> Iterator[tuple[list[int], list[float]]]:
+    def run(self, before_token: Callable[[], None] | None) -> Iterator[tuple[list[int], list[float]]]:
         """Decode all rows; yields ids and log-probs of each."""
         for step in range(self.max_new):
+            if before_token is not None:
+                before_token()
             chosen, log_probs = choose(self.logits, self.temperature, self.generator)
             self.ids[self.live, step] = chosen
             self.log_probs[self.live, step] = log_probs

@@ -31,6 +31,10 @@ from rpt_core.flops import matrix_parameters
 from rpt_core.run_dir import RunDir
 from rpt_core.stage import StageContext, StopRequested
 from rpt_core.tokens import Tokenizer, tokenizer_hash
+from rpt_core.train.log_probs import check_head
+
+PROGRESS_SECONDS = 5.0
+"""Progress inside a step is reported at most this often."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,10 @@ class TrainingLoop:
         self.state: dict[str, Any] = {}
         """What a stage wants to find again after a resume: plain JSON values."""
         self._meter = _Meter()
+        self._last_progress = time.monotonic()
         self._hash = tokenizer_hash(tokenizer)
         self._saved_at: int | None = None
+        check_head(model)
         remove_leftovers(context.run)
         newest = context.run.newest_checkpoint()
         if newest is not None:
@@ -114,7 +120,7 @@ class TrainingLoop:
     def run(self, do_step: Callable[[int], StepResult], after_step: Callable[[int], None] | None = None) -> None:
         """Do steps to the limit. `do_step` gets the number of finished steps; `after_step` that of the new one."""
         while self.limit.share(self.step, self.flops) < 1:
-            self._stop_if_asked()
+            self.stop_if_asked()
             began = time.perf_counter()
             result = do_step(self.step)
             self.step += 1
@@ -137,6 +143,12 @@ class TrainingLoop:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return {"gradient_norm": float(norm), "learning_rate": rate}
+
+    def progress(self, what: str) -> None:
+        """Say what a long step is doing."""
+        if time.monotonic() - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress = time.monotonic()
+            self.context.progress(self.step, self.limit.steps, what)
 
     def precision(self) -> torch.autocast:
         """The number format of forward passes, as a context manager."""
@@ -168,7 +180,8 @@ class TrainingLoop:
         if self.config.keep_checkpoints is not None:
             prune_checkpoints(run, self.config.keep_checkpoints)
 
-    def _stop_if_asked(self) -> None:
+    def stop_if_asked(self) -> None:
+        """End the stage with a checkpoint when a stop was asked for; allowed while the weights are those of `step`."""
         if self.context.stop_requested:
             self.save()
             raise StopRequested(self.step)

@@ -30,7 +30,9 @@ def run(config: NtpConfig, context: StageContext) -> dict[str, Any]:
     if not corpus.train:
         raise UserError("The training split is empty. Add documents, or lower `validation_share`.")
     model, tokenizer = _model(config, context, corpus.train)
-    examples = make_examples(corpus.train, tokenizer, config.loss_on, config.max_document_tokens)
+    examples = make_examples(
+        corpus.train, tokenizer, config.loss_on, longest_sequence(model, config.max_document_tokens)
+    )
     batches = LengthBatches([len(e.ids) for e in examples], config.batch_documents, config.seed)
     loop = TrainingLoop(config, context, model, tokenizer, limit_of(config.budget, batches.per_epoch))
     loop.start()
@@ -61,6 +63,12 @@ def _probes(config: NtpConfig, model: Any, tokenizer: Tokenizer, held_out: Seque
     from rpt_core.tiny.probes import measure
 
     return {f"probe_{skill}": share for skill, share in measure(model, tokenizer, held_out).items()}
+
+
+def longest_sequence(model: Any, configured: int) -> int:
+    """The configured limit, or the model's when that is lower; in tokens."""
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return configured if limit is None else min(configured, limit)
 
 
 def _pieces(ids: list[int], start: int, max_tokens: int) -> list[Example]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from rpt_core.config import GrpoConfig, RptConfig
 from rpt_core.errors import UserError
-from rpt_core.evaluation.next_token import Evaluator
+from rpt_core.evaluation.next_token import Evaluator, warn_of_lost_positions
 from rpt_core.events import EventType
 from rpt_core.flops import sampling_flops, training_flops
 from rpt_core.grpo import clipped_token_loss, group_advantages, live_groups
@@ -33,9 +33,9 @@ from rpt_core.rollouts.rows import rollout_rows
 from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import write_rollouts
-from rpt_core.stage import StageContext, StopRequested
+from rpt_core.stage import StageContext
+from rpt_core.train.log_probs import target_log_probs
 from rpt_core.train.loop import Limit, StepResult, TrainingLoop, load_trained
-from rpt_core.train.supervised import target_log_probs
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
     loop = TrainingLoop(config, context, model, tokenizer, Limit(steps=config.steps))
     trainer = _Trainer(config, context, loop, problems, kept)
     loop.start()
+    warn_of_lost_positions(context, problems)
     trainer.evaluate_if_due()
     loop.run(trainer.do_step, trainer.after_step)
     return {"steps": loop.step, "flops": loop.flops, "parameters": loop.matrix_parameters, "positions": len(kept)}
@@ -106,7 +107,7 @@ class _Trainer:
         self.policy = loop.model
         if config.model.dtype != "float32":  # generating needs no float32 weights, and is faster without
             self.policy = copy.deepcopy(loop.model).to(getattr(torch, config.model.dtype))
-        self.sampler = TransformersSampler(self.policy, loop.tokenizer)
+        self.sampler = TransformersSampler(self.policy, loop.tokenizer, loop.stop_if_asked)
         self.evaluator: Evaluator | None = None
         if config.evaluation is not None and config.evaluate_at_steps:
             held_out = ProblemSet.load(config.evaluation.positions, "validation", loop.tokenizer, config.prompt)
@@ -120,9 +121,11 @@ class _Trainer:
         problems = [self.problems.problem(i) for i in self.order.at(step)]
         seed = derive_seed(self.config.seed, "rollouts", step)
         prompts = [problem.prompt_ids for problem in problems]
+        self.loop.progress("sampling responses")
         groups = self.sampler.sample(prompts, self.config.group_size, self.config.sampling, seed)
         sampled = time.perf_counter()
         batch = judge_groups(problems, groups, self.config.grpo)
+        self.loop.progress("updating the policy")
         update, trained_tokens = self._update(batch)
         updated = time.perf_counter()
         self._record(step + 1, batch)
@@ -144,11 +147,7 @@ class _Trainer:
         at_start = self.loop.step == 0 and 0 in self.config.evaluate_at_steps
         if self.evaluator is None or not (at_start or self.loop.state.get("evaluation_due")):
             return
-        try:
-            self.evaluator.run(self.loop.step, self.loop.flops)
-        except StopRequested:
-            self.loop.save()
-            raise
+        self.evaluator.run(self.loop.step, self.loop.flops)
         self.loop.state.pop("evaluation_due", None)
 
     def _update(self, batch: Batch) -> tuple[dict[str, float], int]:

@@ -16,12 +16,13 @@ import numpy as np
 from rpt_core.config import SftConfig
 from rpt_core.corpus import Corpus, emit_corpus, load_corpus
 from rpt_core.errors import UserError
+from rpt_core.events import EventType
 from rpt_core.run_dir import write_whole
 from rpt_core.seeds import derive_seed
 from rpt_core.stage import StageContext
 from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids
 from rpt_core.train.loop import TrainingLoop, load_trained
-from rpt_core.train.ntp import make_examples
+from rpt_core.train.ntp import longest_sequence, make_examples
 from rpt_core.train.supervised import Example, LengthBatches, limit_of, train_on
 
 Trace = tuple[list[int], list[int]]
@@ -31,15 +32,20 @@ Trace = tuple[list[int], list[int]]
 def run(config: SftConfig, context: StageContext) -> dict[str, Any]:
     """Train to the budget and return steps, compute and counts for the `finished` event."""
     model, tokenizer = load_trained(context.run, config.model)
-    traces = _traces(config, context, model, tokenizer)
+    longest = longest_sequence(model, config.max_document_tokens)
+    found = _traces(config, context, model, tokenizer)
+    traces = _fitting(found, longest)
     corpus = None if config.replay is None else load_corpus(config.replay)
-    replayed = [] if corpus is None else _replayed(config, corpus, tokenizer, len(traces))
+    replayed = [] if corpus is None else _replayed(config, corpus, tokenizer, len(traces), longest)
     examples = [Example([*prompt, *response], len(prompt)) for prompt, response in traces] + replayed
     batches = LengthBatches([len(e.ids) for e in examples], config.batch_documents, config.seed)
     loop = TrainingLoop(config, context, model, tokenizer, limit_of(config.budget, batches.per_epoch))
     loop.start()
     if corpus is not None:
         emit_corpus(corpus, context.log)
+    if len(traces) < len(found):
+        message = f"{len(found) - len(traces)} traces are left out: they are longer than {longest} tokens."
+        context.log.emit(EventType.LOG, level="warning", message=message)
     train_on(loop, examples, batches, config.batch_tokens)
     return {"steps": loop.step, "flops": loop.flops, "traces": len(traces), "replayed_documents": len(replayed)}
 
@@ -78,9 +84,18 @@ def _traces(config: SftConfig, context: StageContext, model: Any, tokenizer: Tok
         traces = read_traces(Path(str(config.traces.path)), tokenizer)
     else:
         traces = _kept_traces(config, context, model, tokenizer)
-    if not traces:
-        raise UserError("There are no traces to learn from. Name a file with at least one, or another filter run.")
     return traces
+
+
+def _fitting(traces: list[Trace], longest: int) -> list[Trace]:
+    """The traces that are not too long. Raises UserError when there is none."""
+    fitting = [(prompt, response) for prompt, response in traces if len(prompt) + len(response) <= longest]
+    if not fitting:
+        raise UserError(
+            f"There is no trace of at most {longest} tokens to learn from. Name a file with at least one, or another "
+            "filter run, or raise `max_document_tokens`."
+        )
+    return fitting
 
 
 def _kept_traces(config: SftConfig, context: StageContext, model: Any, tokenizer: Tokenizer) -> list[Trace]:
@@ -94,8 +109,8 @@ def _kept_traces(config: SftConfig, context: StageContext, model: Any, tokenizer
     return [(prompt, response) for prompt, response in traces]
 
 
-def _replayed(config: SftConfig, corpus: Corpus, tokenizer: Tokenizer, traces: int) -> list[Example]:
+def _replayed(config: SftConfig, corpus: Corpus, tokenizer: Tokenizer, traces: int, longest: int) -> list[Example]:
     documents = corpus.train
     random = np.random.default_rng(derive_seed(config.seed, "replay"))
     chosen = random.permutation(len(documents))[: round(config.replay_share * traces)]
-    return make_examples([documents[i] for i in chosen], tokenizer, "solution", config.max_document_tokens)
+    return make_examples([documents[i] for i in chosen], tokenizer, "solution", longest)

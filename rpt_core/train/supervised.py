@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rpt_core.config import BudgetConfig
 from rpt_core.flops import training_flops
 from rpt_core.seeds import derive_seed
+from rpt_core.train.log_probs import target_log_probs
 from rpt_core.train.loop import Limit, StepResult, TrainingLoop
 
 SORTED_BATCHES = 32
@@ -90,28 +89,6 @@ def accumulate_loss(model: Any, rows: Sequence[Example], batch_tokens: int) -> f
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total
-
-
-def target_log_probs(
-    model: Any, rows: Sequence[Sequence[int]], starts: Sequence[int], temperature: float = 1.0
-) -> Tensor:
-    """Log-probs of each row's tokens from its start on, (counted tokens,), row by row.
-
-    Rows are padded on the right, where a causal model cannot see it: no mask is needed.
-    """
-    width = max(map(len, rows)) - 1
-    ids = torch.tensor([[*row, *[0] * (width + 1 - len(row))] for row in rows], device=model.device)
-    hidden = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state  # (rows, width, hidden)
-    where = [
-        n * width + i
-        for n, (row, start) in enumerate(zip(rows, starts, strict=True))
-        for i in range(start - 1, len(row) - 1)
-    ]
-    counted = torch.tensor(where, device=model.device)
-    states = hidden.reshape(-1, hidden.shape[-1]).index_select(0, counted)
-    targets = ids[:, 1:].reshape(-1).index_select(0, counted)
-    logits = model.get_output_embeddings()(states).float() / temperature
-    return -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
 
 def _parts(rows: Sequence[Example], batch_tokens: int) -> list[list[Example]]:

@@ -161,6 +161,28 @@ def test_temperature_0_takes_the_largest_and_reports_the_log_prob_of_temperature
     assert torch.allclose(log_probs, logits.log_softmax(-1)[:, 1])
 
 
+def test_a_limit_beyond_the_longest_sequence_of_the_model_is_refused(byte_level):
+    model = Qwen2ForCausalLM(Qwen2Config(**SHAPE, num_key_value_heads=2, max_position_embeddings=40)).eval()
+    sampler = TransformersSampler(model, byte_level)
+    sampler.sample(prompts_of_lengths(10), 1, SAMPLED, seed=0)
+    with pytest.raises(UserError, match=r"at most 40 tokens.*take 41"):
+        sampler.sample(prompts_of_lengths(11, 3), 1, SAMPLED, seed=0)
+
+
+def test_sampling_ends_with_what_is_raised_before_a_token(byte_level, model):
+    calls = []
+
+    def stop():
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    sampler = TransformersSampler(model, byte_level, before_token=stop)
+    with pytest.raises(KeyboardInterrupt):
+        sampler.sample(prompts_of_lengths(5), 1, GREEDY, seed=0)
+    assert model.config._attn_implementation == "sdpa"
+
+
 def test_a_model_with_a_window_of_attention_is_refused_when_prompts_outgrow_it(byte_level):
     config = Qwen2Config(
         **SHAPE, num_key_value_heads=2, use_sliding_window=True, sliding_window=16, max_window_layers=0

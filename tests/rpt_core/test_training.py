@@ -11,6 +11,7 @@ from itertools import chain
 
 import pytest
 import torch
+from transformers import GraniteConfig, GraniteForCausalLM
 
 from rpt_core.checkpoints import read_metadata
 from rpt_core.config import BudgetConfig, NtpConfig, OptimiserConfig
@@ -20,11 +21,12 @@ from rpt_core.events import EventType
 from rpt_core.flops import matrix_parameters, training_flops
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
+from rpt_core.train.log_probs import check_head, target_log_probs
 from rpt_core.train.loop import Limit, learning_rate
 from rpt_core.train.ntp import make_examples
 from rpt_core.train.rpt import ProblemOrder
 from rpt_core.train.sft import read_traces
-from rpt_core.train.supervised import Example, LengthBatches, accumulate_loss, limit_of, target_log_probs
+from rpt_core.train.supervised import Example, LengthBatches, accumulate_loss, limit_of
 from tests.rpt_core import stages
 
 OPTIMISER = {"learning_rate": 3e-3, "max_grad_norm": 1.0, "warmup_steps": 2, "schedule": "cosine"}
@@ -55,7 +57,10 @@ def ntp(ground, **changes):
 
 
 def sft(ground, **changes):
-    lines = [{"prompt": f"Digits: {n % 4} <think>", "response": f"hm</think>\\boxed{{{n % 3}}}"} for n in range(20)]
+    lines = [
+        {"prompt": f"Digits: {n % 4} <think>", "response": f"hm{' hm' * (n % 2)}</think>\\boxed{{{n % 3}}}"}
+        for n in range(20)
+    ]
     (ground / "traces.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return {
         "stage": "sft",
@@ -85,6 +90,7 @@ def rpt(ground, **changes):
     }
 
 
+SHAPE = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 STAGES = {"ntp": ntp, "sft": sft, "rpt": rpt}
 
 
@@ -329,6 +335,14 @@ def test_the_loss_counts_the_tokens_from_the_start_on():
     assert torch.allclose(log_probs, torch.stack(expected), atol=1e-5)
 
 
+def test_a_model_that_changes_its_logits_behind_its_output_layer_is_refused():
+    model, tokenizer = stages.taught()
+    check_head(model)
+    config = GraniteConfig(**SHAPE, vocab_size=len(tokenizer), logits_scaling=8.0)
+    with pytest.raises(UserError, match="output layer"):
+        check_head(GraniteForCausalLM(config))
+
+
 def test_a_batch_in_parts_has_the_gradient_of_the_whole():
     model, _ = stages.taught()
     rows = [Example(list(range(5, 5 + n)), 1 + n % 2) for n in (3, 9, 4, 7, 2)]
@@ -369,6 +383,18 @@ def test_a_bad_trace_is_named_with_its_line(tmp_path, line):
     (tmp_path / "t.jsonl").write_text('{"prompt": "a", "response": "b"}\n\n' + line + "\n")
     with pytest.raises(UserError, match="line 3"):
         read_traces(tmp_path / "t.jsonl", tokenizer)
+
+
+def test_traces_that_are_too_long_are_left_out_with_a_warning(ground, tmp_path):
+    config = sft(ground, replay=None, budget={"steps": 1})
+    read = read_traces(ground / "traces.jsonl", stages.taught()[1])
+    shortest = min(len(prompt) + len(response) for prompt, response in read)
+    result = stages.run_stage(tmp_path / "some", {**config, "max_document_tokens": shortest})
+    (warning,) = stages.events(tmp_path / "some", EventType.LOG)
+    assert result["traces"] == 10
+    assert warning["message"].startswith("10 traces")
+    with pytest.raises(UserError, match="at most 5 tokens"):
+        stages.run_stage(tmp_path / "none", sft(ground, max_document_tokens=5))
 
 
 def test_traces_end_with_the_end_token_and_keep_special_tokens(tmp_path):
