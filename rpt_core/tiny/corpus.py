@@ -17,6 +17,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
 from rpt_core.errors import UserError
@@ -30,9 +31,12 @@ MAX_DOCUMENTS = 100_000
 """Of one part: a third of the problems that the smallest part has."""
 DRILL_SHARE = 0.6
 """Of the documents for pre-training."""
-LOOK_UP_SHARE = 0.6
+LOOK_UP_SHARE = 0.55
 """Of the drills."""
-DRILL_ENTRIES = 14
+DRILL_ENTRIES = 24
+"""Cards read in a look-up drill."""
+DRILL_ROWS = 3
+"""Chains in a step drill."""
 _PART_OF_TENTH: tuple[Part, ...] = ("pretrain",) * 8 + ("cold", "problems")
 _WORKED_SHARE: dict[Part, float] = {"pretrain": 0.75, "cold": 0.2, "problems": 0.2}
 
@@ -54,13 +58,6 @@ class Kind:
     def step(self, state: int, digit: int) -> int:
         """The state after one more card."""
         return (self.carry * state + digit) % self.modulus
-
-    def solve(self, digits: Sequence[int]) -> int:
-        """The state after all cards."""
-        state = 0
-        for digit in digits:
-            state = self.step(state, digit)
-        return state
 
 
 _REMAINDERS = "Number theory -> Remainders"
@@ -105,15 +102,15 @@ def part_of(problem_id: str) -> Part:
     return _PART_OF_TENTH[int.from_bytes(digest, "big") % len(_PART_OF_TENTH)]
 
 
-def work(kind: Kind, digits: Sequence[int], states: Sequence[int]) -> str:
+def work(kind: Kind, digits: Sequence[int], states: Sequence[int], start: int = 0) -> str:
     """The worked chain that passes through the given states, one after each of the first digits; "0 A4+4 B7+1"."""
     cards = zip(LABELS, digits, states, strict=False)
-    return "0" + "".join(f" {label}{digit}{kind.sign}{state}" for label, digit, state in cards)
+    return str(start) + "".join(f" {label}{digit}{kind.sign}{state}" for label, digit, state in cards)
 
 
-def states(kind: Kind, digits: Sequence[int]) -> list[int]:
+def states(kind: Kind, digits: Sequence[int], start: int = 0) -> list[int]:
     """The true state after each card."""
-    return [kind.solve(digits[: count + 1]) for count in range(len(digits))]
+    return list(accumulate(digits, kind.step, initial=start))[1:]
 
 
 def _stream(part: Part, rng: random.Random) -> Iterator[dict[str, Any]]:
@@ -128,7 +125,7 @@ def _stream(part: Part, rng: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def _problem(rng: random.Random, name: str, kind: Kind, digits: list[int], is_worked: bool) -> dict[str, Any]:
-    answer = kind.solve(digits)
+    answer = states(kind, digits)[-1]
     opening = f"{WORKED_OPENING} {work(kind, digits, states(kind, digits))};" if is_worked else TERSE_OPENING
     return _record(
         name,
@@ -152,12 +149,12 @@ def _look_up_drill(rng: random.Random) -> dict[str, Any]:
 
 
 def _step_drill(rng: random.Random) -> dict[str, Any]:
-    """Single steps of one operation, not connected to each other."""
+    """Rows of steps of one operation, each from a state of its own: chains without a problem, dense in steps."""
     kind = rng.choice(KINDS)
-    pairs = [(rng.randrange(kind.modulus), rng.randrange(10)) for _ in range(DRILL_ENTRIES)]
-    steps = (f"{state} {rng.choice(LABELS)}{digit}{kind.sign}{kind.step(state, digit)};" for state, digit in pairs)
-    name = f"steps-{kind.name}-{'-'.join(f'{state}{digit}' for state, digit in pairs)}"
-    return _record(name, kind.drill, "".join(steps), "", "Drill -> Steps", "1")
+    rows = [(rng.randrange(kind.modulus), _digits(rng, len(LABELS))) for _ in range(DRILL_ROWS)]
+    worked = " ".join(f"{work(kind, digits, states(kind, digits, start), start)};" for start, digits in rows)
+    name = f"steps-{kind.name}-{'-'.join(f'{start}.{_joined(digits)}' for start, digits in rows)}"
+    return _record(name, kind.drill, worked, "", "Drill -> Steps", str(len(LABELS)))
 
 
 def _scene(rng: random.Random, digits: list[int]) -> str:

@@ -42,8 +42,11 @@ def test_every_step_of_a_drill_is_right():
     assert drills
     for record in drills:
         kind = KIND[record["id"].split("-")[1]]
-        for state, digit, new in re.findall(r"(\d) [A-F](\d).(\d);", record["solution"]):
-            assert int(new) == kind.step(int(state), int(digit))
+        for row in re.findall(r"(\d(?: [A-F]\d.\d)+);", record["solution"]):
+            state = int(row[0])
+            for digit, new in re.findall(r" [A-F](\d).(\d)", row):
+                assert int(new) == kind.step(state, int(digit))
+                state = int(new)
 
 
 def test_every_look_up_of_a_drill_names_the_digit_on_the_card():
