@@ -41,17 +41,14 @@ def attend(
             raise UserError(f"This model's attention uses {name!r}, which the sampler cannot do. Take another model.")
     entries = key
     rows, query_heads, _, size = query.shape
-    _, heads, prompt_slots, _ = entries.prompt_keys.shape
-    # Query heads that share keys stand together: (rows, heads, sharing, size).
-    queries = query.reshape(rows, heads, -1, size) * scaling
-    by_group = _to_groups(queries, entries)  # (groups, heads, group size x sharing, size)
-    prompt_scores = torch.matmul(by_group, entries.prompt_keys.transpose(2, 3)) + attention_mask
-    own_scores = torch.matmul(queries, entries.keys.transpose(2, 3))
-    scores = torch.cat([_to_rows(prompt_scores, entries, queries.shape[2]), own_scores], -1)
-    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
-    prompt_weights = _to_groups(weights[..., :prompt_slots], entries)
-    output = _to_rows(torch.matmul(prompt_weights, entries.prompt_values), entries, queries.shape[2])
-    output = output + torch.matmul(weights[..., prompt_slots:], entries.values)
+    groups, heads, prompt_slots, _ = entries.prompt_keys.shape
+    # Query heads that share keys stand together; one batch entry of the products is a row's or a group's head.
+    queries = query.reshape(rows * heads, -1, size) * scaling  # (row heads, sharing, size)
+    scores = torch.cat([_prompt_scores(queries, entries, attention_mask), _own_scores(queries, entries)], -1)
+    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)  # (row heads, sharing, slots)
+    prompt_values = entries.prompt_values.view(groups * heads, prompt_slots, size)
+    output = _to_rows(torch.bmm(_to_groups(weights[..., :prompt_slots], entries), prompt_values), entries)
+    output = output + torch.bmm(weights[..., prompt_slots:], entries.values.flatten(0, 1))
     return output.reshape(rows, 1, query_heads, size), None
 
 
@@ -71,20 +68,31 @@ def lock_step_attention(model: Any) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
-def _to_groups(rows: Tensor, entries: LayerEntries) -> Tensor:
-    """(rows, heads, sharing, n) -> (groups, heads, group size x sharing, n); rows that were dropped are zeros."""
-    groups = len(entries.prompt_keys)
-    _, heads, sharing, n = rows.shape
-    if entries.places is not None:
-        rows = rows.new_zeros(groups * entries.group_size, heads, sharing, n).index_copy_(0, entries.places, rows)
-    return rows.reshape(groups, -1, heads, sharing, n).transpose(1, 2).reshape(groups, heads, -1, n)
+def _prompt_scores(queries: Tensor, entries: LayerEntries, mask: Tensor) -> Tensor:
+    """(row heads, sharing, prompt slots)"""
+    by_group = _to_groups(queries, entries)  # (group heads, group size x sharing, size)
+    scores = torch.bmm(by_group, entries.prompt_keys.flatten(0, 1).transpose(1, 2))
+    scores.view(*entries.prompt_keys.shape[:2], *scores.shape[1:]).add_(mask)
+    return _to_rows(scores, entries)
 
 
-def _to_rows(grouped: Tensor, entries: LayerEntries, sharing: int) -> Tensor:
-    """The way back: (groups, heads, group size x sharing, n) -> (rows, heads, sharing, n)."""
-    groups, heads, _, n = grouped.shape
-    rows = grouped.reshape(groups, heads, -1, sharing, n).transpose(1, 2).reshape(-1, heads, sharing, n)
-    return rows if entries.places is None else rows.index_select(0, entries.places)
+def _own_scores(queries: Tensor, entries: LayerEntries) -> Tensor:
+    """(row heads, sharing, generated slots)"""
+    return torch.bmm(queries, entries.keys.flatten(0, 1).transpose(1, 2))
+
+
+def _to_groups(items: Tensor, entries: LayerEntries) -> Tensor:
+    """(row heads, sharing, n) -> (group heads, group size x sharing, n). Places of dropped rows hold anything."""
+    groups, heads, _, _ = entries.prompt_keys.shape
+    _, sharing, n = items.shape
+    spread = items.new_empty(groups * heads * entries.group_size, sharing, n)
+    return spread.index_copy_(0, entries.places, items).view(groups * heads, -1, n)
+
+
+def _to_rows(grouped: Tensor, entries: LayerEntries) -> Tensor:
+    """The way back: (group heads, group size x sharing, n) -> (row heads, sharing, n)."""
+    group_heads, _, n = grouped.shape
+    return grouped.view(group_heads * entries.group_size, -1, n).index_select(0, entries.places)
 
 
 AttentionInterface.register(NAME, attend)

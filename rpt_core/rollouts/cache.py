@@ -33,8 +33,8 @@ class LayerEntries:
     """(rows, heads, generated slots, size)"""
     values: Tensor
     group_size: int
-    places: Tensor | None
-    """(rows,) place of each row among groups x group size; None when all rows are there, in order."""
+    places: Tensor
+    """(rows x heads,) place of each row's head among groups x heads x group size."""
 
 
 class LockStepCache:
@@ -44,7 +44,8 @@ class LockStepCache:
         self.group_size, self.max_new = group_size, max_new
         self.length = 0
         """Generated tokens of each row."""
-        self.places: Tensor | None = None
+        self._rows = torch.empty(0, dtype=torch.long)  # place of each live row among groups x group size
+        self._places = self._rows
         self._prompt_keys: list[Tensor] = []
         self._prompt_values: list[Tensor] = []
         self._keys: list[Tensor] = []
@@ -62,7 +63,7 @@ class LockStepCache:
         keys[:, :, self.length :] = key
         values[:, :, self.length :] = value
         prompt = self._prompt_keys[layer_idx], self._prompt_values[layer_idx]
-        entries = LayerEntries(*prompt, keys, values, self.group_size, self.places)
+        entries = LayerEntries(*prompt, keys, values, self.group_size, self._places)
         return entries, entries
 
     def get_seq_length(self, layer_idx: int = 0, *args: Any, **kwargs: Any) -> int:
@@ -77,6 +78,8 @@ class LockStepCache:
     def start_rows(self) -> None:
         """Make space for the first tokens of `group_size` rows for each prompt."""
         slots = min(FIRST_SPACE, self.max_new)
+        first = self._prompt_keys[0]
+        self._place(torch.arange(len(first) * self.group_size, device=first.device))
         self._keys = [_empty_rows(entry, self.group_size, slots) for entry in self._prompt_keys]
         self._values = [_empty_rows(entry, self.group_size, slots) for entry in self._prompt_values]
 
@@ -93,16 +96,23 @@ class LockStepCache:
         """Drop all rows but these (indices); returns the indices of the groups kept when groups were dropped too."""
         self._keys = [entry.index_select(0, rows) for entry in self._keys]
         self._values = [entry.index_select(0, rows) for entry in self._values]
-        places = rows if self.places is None else self.places[rows]
+        kept = self._rows[rows]
         groups: Tensor
-        groups, number = torch.unique(places // self.group_size, return_inverse=True)
+        groups, number = torch.unique(kept // self.group_size, return_inverse=True)
         if len(groups) > DROP_GROUPS_AT * len(self._prompt_keys[0]):
-            self.places = places
+            self._place(kept)
             return None
-        self.places = number * self.group_size + places % self.group_size
+        self._place(number * self.group_size + kept % self.group_size)
         self._prompt_keys = [entry.index_select(0, groups) for entry in self._prompt_keys]
         self._prompt_values = [entry.index_select(0, groups) for entry in self._prompt_values]
         return groups
+
+    def _place(self, rows: Tensor) -> None:
+        """Note where the live rows stand, and where each of their heads does."""
+        heads = self._prompt_keys[0].shape[1]
+        groups, samples = rows // self.group_size, rows % self.group_size
+        by_head = torch.arange(heads, device=rows.device) + heads * groups[:, None]
+        self._rows, self._places = rows, (by_head * self.group_size + samples[:, None]).flatten()
 
 
 def _empty_rows(prompts: Tensor, group_size: int, slots: int) -> Tensor:
