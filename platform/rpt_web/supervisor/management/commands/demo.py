@@ -36,6 +36,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The options of `up`, and the demo's own."""
         add_options(parser)
+        parser.set_defaults(workers=2)  # runs that do not need each other; the small model uses one core
         parser.add_argument("--preset", default="tiny", help="which preset to run (default: tiny)")
         parser.add_argument("--seed", type=int, default=0, help="seed of every run (default: 0)")
         parser.add_argument("--report", type=Path, metavar="FILE", help="write the results there as JSON")
