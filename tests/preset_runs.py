@@ -260,11 +260,11 @@ def _play_evaluate(run: Run, events: EventFile, total: int, groups: int) -> None
 def _rpt_steps(run: Run, events: EventFile, steps: Iterable[int], groups: int, evaluate_at: Iterable[int]) -> None:
     evaluated = set(evaluate_at)
     if 0 in evaluated:
-        _evaluate(run, events, 0)
+        evaluate_policy(run, events, 0)
     for step in steps:
         rpt_step(run, events, step, groups)
         if step in evaluated:
-            _evaluate(run, events, step)
+            evaluate_policy(run, events, step)
         if step % 40 == 0:
             _checkpoint(events, run, step, step * 3.1e9)
 
@@ -302,7 +302,8 @@ def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
     events.emit("progress", step=step, total_steps=run.config["steps"], what="training")
 
 
-def _evaluate(run: Run, events: EventFile, step: int) -> None:
+def evaluate_policy(run: Run, events: EventFile, step: int) -> None:
+    """An evaluation at a step, with its responses."""
     for kind, skill in (("sampled", _curve(0.15, 0.9, step)), ("greedy", _curve(0.12, 0.95, step))):
         write_shard(
             run,

@@ -170,8 +170,8 @@ def _changes(event: Event) -> dict[str, Any]:
     if event.type == EventType.STARTED:
         return {"step": data["start_step"], "total_steps": data.get("total_steps"), "progress": "", "result": {}}
     if event.type == EventType.PROGRESS:
-        what = clean_text(data["what"])[:200]
-        return {"step": data["step"], "total_steps": data.get("total_steps"), "progress": what}
+        total = {} if data.get("total_steps") is None else {"total_steps": data["total_steps"]}  # null: not known here
+        return {"step": data["step"], "progress": clean_text(data["what"])[:200], **total}
     if event.type in (EventType.METRICS, EventType.CHECKPOINT):
         flops = {} if data.get("flops") is None else {"flops": data["flops"]}
         return {"step": data["step"], **flops}

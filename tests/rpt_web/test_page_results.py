@@ -99,7 +99,7 @@ def test_the_curve_is_the_fit_of_the_evaluations_after_step_0(page, experiment):
     assert hard.fit.alpha == pytest.approx(0.5, rel=1e-3)
     assert hard.fit.p_star == pytest.approx(0.9, rel=1e-3)
     text = words(page(address(experiment)))
-    assert "P(C) = −3.0 × 10⁰ / C 0.500 + 0.900" in text
+    assert "P(C) = −3 / C 0.500 + 0.900" in text
     assert "R² 1.000 on 6 points" in text
 
 

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 from contextlib import ExitStack
+from urllib.parse import urlencode
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -18,7 +19,7 @@ from rpt_web.runs import queries, stream
 from rpt_web.runs.display import state_key
 from rpt_web.runs.models import Run, Status
 from tests.factories import end_run, make_experiment, make_user, record
-from tests.preset_runs import finish_run, rpt_step, running_rpt
+from tests.preset_runs import evaluate_policy, finish_run, rpt_step, running_rpt
 from tests.web_server import web_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +40,13 @@ def running(monkeypatch):
 
 def seen_now(run):
     run.refresh_from_db()
-    return stream.Seen(state_key(run), queries.newest_event(run))
+    return stream.Seen(state_key(run), *queries.newest_events(run))
+
+
+def stream_address(run, at):
+    newest, evaluation = queries.newest_events(run)
+    query = urlencode({"at": at, "state": state_key(run), "event": newest, "evaluation": evaluation})
+    return f"{reverse('runs:run_stream', args=[run.pk])}?{query}"
 
 
 def parsed(text):
@@ -66,6 +73,11 @@ async def collect(iterator, until, between=None):
     return found
 
 
+def run_for_a_while(work):
+    """Run a coroutine, for half a minute at most."""
+    return asyncio.run(asyncio.wait_for(work, 30))
+
+
 def committed(work):
     try:
         work()
@@ -80,7 +92,7 @@ def test_new_metrics_come_with_the_key_from_which_to_go_on(running):
         rpt_step(run, events, 6, 1)
         record(run)
 
-    found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "metrics", between=step))
+    found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "metrics", between=step))
     _, data, key = next(event for event in found if event[0] == "metrics")
     assert [point["step"] for point in data["points"]] == [6]
     assert data["points"][0]["values"]["reward_mean"] == run.metrics.get(step=6).values["reward_mean"]
@@ -89,21 +101,21 @@ def test_new_metrics_come_with_the_key_from_which_to_go_on(running):
 
 def test_a_viewer_who_comes_back_gets_what_was_missed_and_nothing_twice(running):
     run, _ = running
-    found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(1, 2), seen_now(run)), "metrics"))
+    found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(1, 2), seen_now(run)), "metrics"))
     assert [point["step"] for point in found[0][1]["points"]] == [3, 4, 5]
     assert found[0][2] == "1-5"
 
 
 def test_a_new_attempt_has_the_charts_drawn_anew(running):
     run, _ = running
-    found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(0, 9), seen_now(run)), "refresh"))
+    found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(0, 9), seen_now(run)), "refresh"))
     assert ("refresh", {"parts": ["charts"]}, None) in found
     assert not any(name == "metrics" for name, _, _ in found)
 
 
 def test_progress_is_told_with_the_time_left(running):
     run, _ = running
-    found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "progress"))
+    found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "progress"))
     name, data, _ = found[0]
     assert (name, data["step"], data["total"]) == ("progress", 5, 80)
     assert data["left"] == "about 4 min"  # 75 steps of 3.6 s, less than 4.5 minutes
@@ -119,8 +131,23 @@ def test_new_events_and_a_new_state_have_their_parts_drawn_anew(running):
         Run.objects.filter(pk=run.pk).update(cancel_requested_at=run.created_at)
 
     seen = seen_now(run)
-    found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen), "refresh", between=cancel_and_log))
+    found = run_for_a_while(
+        collect(stream.follow(run.pk, stream.Cursor(1, 5), seen), "refresh", between=cancel_and_log)
+    )
     assert {"state", "records"} == {part for name, data, _ in found if name == "refresh" for part in data["parts"]}
+
+
+def test_a_new_evaluation_has_its_charts_drawn_anew(running):
+    run, events = running
+
+    def evaluate():
+        evaluate_policy(run, events, 6)
+        record(run)
+
+    found = run_for_a_while(
+        collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "refresh", between=evaluate)
+    )
+    assert found[-1][1]["parts"] == ["records", "charts"]
 
 
 def test_the_stream_ends_with_the_run(running):
@@ -130,7 +157,7 @@ def test_the_stream_ends_with_the_run(running):
         events.emit("finished", result={})
         end_run(Run.objects.get(pk=run.pk), events, Status.SUCCEEDED)
 
-    found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "end", between=end))
+    found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "end", between=end))
     assert found[-1] == ("end", {}, None)
     assert stream._hubs == {}
 
@@ -138,7 +165,7 @@ def test_the_stream_ends_with_the_run(running):
 def test_the_stream_of_an_ended_run_ends_at_once(running):
     run, events = running
     end_run(run, events, Status.CANCELLED)
-    found = asyncio.run(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "end"))
+    found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "end"))
     assert found[-1][0] == "end"
 
 
@@ -146,13 +173,13 @@ def test_the_stream_ends_when_the_run_is_deleted(running):
     run, _ = running
 
     async def read_to_the_end():
-        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", 0))
+        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", 0, 0))
         await anext(iterator)
         await anext(iterator)
         await asyncio.to_thread(committed, lambda: Run.objects.get(pk=run.pk).delete())
         return [text async for text in iterator]
 
-    assert asyncio.run(asyncio.wait_for(read_to_the_end(), 10)) is not None
+    assert run_for_a_while(read_to_the_end()) is not None
 
 
 def test_many_viewers_share_one_reader(running, monkeypatch):
@@ -174,7 +201,7 @@ def test_many_viewers_share_one_reader(running, monkeypatch):
         await asyncio.to_thread(committed, lambda: (rpt_step(run, events, 6, 1), record(run)))
         return await asyncio.gather(*viewers), hubs, polls
 
-    found, hubs, polls = asyncio.run(asyncio.wait_for(watch(), 30))
+    found, hubs, polls = run_for_a_while(watch())
     assert hubs == 1
     assert polls <= 12  # half a second of one reader; twenty of them would read two hundred times
     assert all([point["step"] for point in events_[-1][1]["points"]] == [6] for events_ in found)
@@ -185,14 +212,14 @@ def test_a_viewer_who_does_not_read_is_let_go(running, monkeypatch):
     monkeypatch.setattr(stream, "LONGEST_QUEUE", 2)
 
     async def fall_behind():
-        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", 0))
+        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", 0, 0))
         await anext(iterator)
         await anext(iterator)
         await asyncio.sleep(0.6)
         left = [text async for text in iterator]
         return left
 
-    assert asyncio.run(asyncio.wait_for(fall_behind(), 10)) is not None
+    assert run_for_a_while(fall_behind()) is not None
     assert stream._hubs == {}
 
 
@@ -205,14 +232,12 @@ def test_keys_are_read_back(text, cursor):
 
 def test_the_view_streams_to_members_and_holds_no_connection(running):
     run, _ = running
-    user = run.created_by
+    user, address = run.created_by, stream_address(run, "1-4")
 
     async def open_stream():
         client = AsyncClient()
         await client.aforce_login(user)
-        response = await client.get(
-            reverse("runs:run_stream", args=[run.pk]) + "?at=1-4", headers={"Last-Event-ID": "1-3"}
-        )
+        response = await client.get(address, headers={"Last-Event-ID": "1-3"})
         assert response["Content-Type"] == "text/event-stream"
         chunks = []
         async for chunk in response.streaming_content:
@@ -222,7 +247,7 @@ def test_the_view_streams_to_members_and_holds_no_connection(running):
         await sync_to_async(connections.close_all)()
         return "".join(chunks)
 
-    [(_, data, _)] = [event for event in parsed(asyncio.run(open_stream())) if event[0] == "metrics"]
+    [(_, data, _)] = [event for event in parsed(run_for_a_while(open_stream())) if event[0] == "metrics"]
     assert [point["step"] for point in data["points"]] == [4, 5]  # the header, which a browser sends, goes first
 
 
@@ -238,7 +263,7 @@ def test_the_view_refuses_strangers_and_unknown_runs(running):
         await sync_to_async(connections.close_all)()
         return stranger.status_code, unknown.status_code
 
-    assert asyncio.run(ask()) == (302, 404)
+    assert run_for_a_while(ask()) == (302, 404)
 
 
 def test_open_streams_hold_no_database_connections(running, client):
@@ -250,7 +275,7 @@ def test_open_streams_hold_no_database_connections(running, client):
             stream_ = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             open_streams.callback(stream_.close)
             cookie = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"}
-            stream_.request("GET", reverse("runs:run_stream", args=[run.pk]) + "?at=1-0", headers=cookie)
+            stream_.request("GET", stream_address(run, "1-0"), headers=cookie)
             assert b"metrics" in _read_until(stream_.getresponse(), b"metrics")
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")

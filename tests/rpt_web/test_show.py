@@ -34,6 +34,8 @@ from rpt_web.runs.templatetags import show
         (show.power(9.99e15), "1.0 × 10¹⁶"),
         (show.power(-3e5), "−3.0 × 10⁵"),
         (show.power(0), "0"),
+        (show.power(-1.333), "−1.33"),
+        (show.power(1234), "1,234"),
         (show.power(float("inf")), "–"),
         (show.power(None), "–"),
         (show.size(2_311_704), "2.3 MB"),

@@ -16,6 +16,7 @@ from rpt_web.results.queries import DIFFICULTIES, MODE_LABELS, Curve
 
 Json = dict[str, Any]
 CURVE_POINTS = 80
+EVALUATION = "Evaluation"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -84,7 +85,7 @@ def accuracy_figure(found: dict[tuple[str, str], list[Evaluation]], mode: str) -
         caption="Held-out positions; bars are 95 % Wilson intervals.",
         data=traces,
         layout=layout(Axis("optimiser step", integer=True), Axis("accuracy", percent=True)),
-        group="Evaluation",
+        group=EVALUATION,
     )
 
 

@@ -6,9 +6,10 @@ knows gets one of its own, so nothing a stage reports stays unseen.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rpt_web.results.figures import Axis, Figure, layout, line
+from rpt_web.results.figures import EVALUATION, Axis, Figure, layout, line
 from rpt_web.runs.queries import Series
 
 STEP = Axis("optimiser step", integer=True)
@@ -27,6 +28,7 @@ class Chart:
 
 
 LEARNING, RESPONSES, UPDATE, COST = "Learning", "Responses", "Update", "Cost"
+GROUP_ORDER = (LEARNING, EVALUATION, RESPONSES, UPDATE, COST)
 SHARE = Axis("share of responses", percent=True)
 
 CHARTS = (
@@ -143,6 +145,12 @@ def metric_figures(series: Series) -> list[Figure]:
     charts = [chart for chart in CHARTS if any(name in series.values for name in chart.metrics)]
     charts += [_own_chart(name) for name in series.values if name not in known]
     return [_figure(chart, series) for chart in charts]
+
+
+def group_order(figures: Iterable[Figure]) -> list[str]:
+    """The groups of some figures in the order of the page; unknown ones last."""
+    found = list(dict.fromkeys(figure.group for figure in figures))
+    return sorted(found, key=lambda group: GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER))
 
 
 def _figure(chart: Chart, series: Series) -> Figure:

@@ -41,6 +41,7 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
         "figures_json": [figure.as_json()] if figure else [],
         "headline": queries.headlines([experiment]).get(experiment.pk),
         "is_small": experiment.preset in SMALL_PRESETS,
+        "is_smoke": experiment.preset == "smoke",
     }
     return render(request, "results/experiment_results.html", context)
 

@@ -84,6 +84,8 @@ def share_done(run: Run) -> float | None:
 
 def event_words(event: RunEvent) -> str:
     """An event in words; the page escapes them."""
+    if event.type == "started" and event.data.get("total_steps") is None:
+        return f"Started from step {event.data.get('start_step', 0)}"
     template = _EVENT_WORDS.get(event.type)
     return template.format_map(_Data(event.data)) if template else event.type
 

@@ -117,9 +117,10 @@ def progress_of(run: Run) -> dict[str, Any]:
     }
 
 
-def newest_event(run: Run) -> int:
-    """Number of a run's newest event; 0 for none (1 query)."""
-    return run.events.aggregate(newest=Max("seq"))["newest"] or 0
+def newest_events(run: Run) -> tuple[int, int]:
+    """Numbers of a run's newest event and of its newest evaluation; 0 for none (1 query)."""
+    found = run.events.aggregate(newest=Max("seq"), evaluation=Max("seq", filter=Q(type="evaluation")))
+    return found["newest"] or 0, found["evaluation"] or 0
 
 
 def event_page(run: Run, before: int | None = None) -> EventPage:

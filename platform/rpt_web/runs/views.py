@@ -164,7 +164,8 @@ async def run_stream(request: HttpRequest, run_id: int) -> StreamingHttpResponse
     await sync_to_async(access.get_run_or_404)(request.user, run_id)
     await sync_to_async(connections.close_all)()  # the stream lasts for hours; it must not hold a connection
     cursor = stream.Cursor.parse(request.headers.get("Last-Event-ID", "") or request.GET.get("at", ""))
-    seen = stream.Seen(request.GET.get("state", ""), _number(request, "event") or 0)
+    newest = (_number(request, name) or 0 for name in ("event", "evaluation"))
+    seen = stream.Seen(request.GET.get("state", ""), *newest)
     return StreamingHttpResponse(
         stream.follow(run_id, cursor or stream.Cursor(0, 0), seen),
         content_type="text/event-stream",
@@ -247,24 +248,19 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 
 def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
+    newest, evaluation = queries.newest_events(run)  # first: what comes in meanwhile is told by the stream
     series = queries.metric_series(run)
+    at = f"{run.attempt}-{series.last_step}"
     accuracy = results.accuracy_by_step(run)
     charts = metric_figures.metric_figures(series)
-    steps = {row.step for rows in accuracy.values() for row in rows}
-    if len(steps) > 1:
+    if len({row.step for rows in accuracy.values() for row in rows}) > 1:
         charts += [found for mode in results.MODES if (found := figures.accuracy_figure(accuracy, mode))]
-    groups: dict[str, list[figures.Figure]] = {}
-    for chart in charts:
-        groups.setdefault(chart.group, []).append(chart)
+    groups = {name: [chart for chart in charts if chart.group == name] for name in metric_figures.group_order(charts)}
     return {
         "figure_groups": groups,
         "figures_json": [chart.as_json() for chart in charts],
         "stream_query": urlencode(
-            {
-                "at": f"{run.attempt}-{series.last_step}",
-                "state": display.state_key(run),
-                "event": queries.newest_event(run),
-            }
+            {"at": at, "state": display.state_key(run), "event": newest, "evaluation": evaluation}
         ),
     }
 
@@ -276,7 +272,7 @@ def _records(request: HttpRequest, run: Run) -> dict[str, Any]:
         "corpora": list(run.corpora.all()),
         "positions": list(run.events.filter(type="positions").order_by("seq")),
         "evaluation_rows": results.by_step_table(evaluations),
-        "result": list(run.result.items()),
+        "result": sorted(run.result.items()),
     }
 
 

@@ -100,11 +100,11 @@ def decimals(value: float | None, digits: int = 2) -> str:
 
 @register.filter
 def power(value: float | None) -> str:
-    """A large number as a multiple of a power of ten."""
+    """A number, as a multiple of a power of ten when it is large or small."""
     if is_missing(value) or not math.isfinite(value):
         return DASH
-    if value == 0:
-        return "0"
+    if value == 0 or 0.01 <= abs(value) < 10_000:
+        return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", "−")
     exponent = math.floor(math.log10(abs(value)))
     mantissa = f"{value / 10**exponent:.1f}"
     if mantissa in ("10.0", "-10.0"):  # rounding went over the edge
