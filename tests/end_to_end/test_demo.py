@@ -104,6 +104,7 @@ def test_the_report_has_seed_probes_scaling_and_seconds(report):
     assert all(0 <= value <= 1 for value in report["probes"].values())
     assert list(report["seconds"]) == [planned.name for planned in load_preset("smoke").runs]
     assert all(value > 0 for value in report["seconds"].values())
+    assert max(report["seconds"].values()) < report["total_seconds"] <= sum(report["seconds"].values()) + 60
     assert set(report["scaling"]) == {"easy", "medium", "hard"}
     assert {"A", "alpha", "p_star", "r2"} <= set(report["scaling"]["hard"])
     assert report["machine"]["cores"] >= 1

@@ -275,7 +275,7 @@ def test_progress_into_a_file_is_plain_lines_now_and_then():
     run = Run(pk=1, name="rpt", stage="rpt", status=Status.RUNNING, step=0, total_steps=80)
     for step in range(0, 41):
         run.step = step
-        progress.show(run, 5)
+        progress.show([(5, run)])
         clock.now += 1
     run.status, run.started_at = Status.SUCCEEDED, datetime(2026, 1, 1, tzinfo=UTC)
     run.finished_at = run.started_at + timedelta(seconds=41)
@@ -286,6 +286,24 @@ def test_progress_into_a_file_is_plain_lines_now_and_then():
         "[5/10] rpt (rpt): step 30/80, 0:50 left",
         "[5/10] rpt: succeeded after 0:41",
     ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_on_a_terminal_is_one_line_about_all_running_runs_cut_to_its_width(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    out = Terminal()
+    first = Run(pk=1, name="filter", stage="filter", status=Status.RUNNING, step=3, total_steps=9)
+    second = Run(pk=2, name="cold", stage="sft", status=Status.RUNNING, step=5, total_steps=9)
+    progress = Progress(out, 10, Clock())
+    progress.show([(2, first), (4, second)])
+    progress.say("A line that stays.")
+    assert out.getvalue() == (
+        "\r\x1b[K[2/10] filter (filter): step 3/9  [4/10] cold (sft): step 5\r\x1b[KA line that stays.\n"
+    )
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (65, "1:05"), (3723, "1:02:03")])
@@ -310,6 +328,7 @@ def test_the_table_shows_value_interval_and_n_and_a_dash_for_what_is_missing():
             "probes": {"step": 0.995, "copy": None},
             "scaling": {"easy": None, "hard": {"A": -2.0, "alpha": 0.5, "p_star": 0.9, "r2": None, "at_bound": True}},
             "seconds": {"base": 60.4, "rpt": None},
+            "total_seconds": 61.2,
         }
     )
     assert lines[1].split() == ["easy", "medium", "hard"]
@@ -328,5 +347,5 @@ def test_the_table_shows_value_interval_and_n_and_a_dash_for_what_is_missing():
     assert lines[-3:] == [
         "Skills of the base model on held-out solutions: step 0.995",
         "Scaling, hard: P(C) = -2 / C^0.5 + 0.900, R2 = - (a parameter is at its bound)",
-        "Seconds: base 60, rpt -; together 60",
+        "Seconds: base 60, rpt -; from the first start to the last end 61",
     ]

@@ -92,10 +92,9 @@ class Course:
         for planned in self.preset.runs:
             if planned.name not in runs and planned.needs() <= self._ended:
                 services.submit_planned(self.experiment, planned, self.user)
-        running = sorted((run for run in runs.values() if run.is_active), key=lambda run: (run.status, run.pk))
-        if running:
-            shown = next((run for run in running if run.status == Status.RUNNING), running[0])
-            self.progress.show(shown, self._numbers[shown.name])
+        active = [run for run in runs.values() if run.is_active]
+        running = [run for run in active if run.status == Status.RUNNING] or active[:1]
+        self.progress.show(sorted((self._numbers[run.name], run) for run in running))
         return runs
 
     def _note(self, run: Run) -> None:

@@ -1,14 +1,15 @@
 """How far the runs are, on a terminal: one line that changes, or plain lines where output goes into a file.
 
-In: a run's row as it is now. Out: text. Time left is reckoned from the steps of the last half minute.
+In: the rows of runs as they are now. Out: text. Time left is reckoned from the steps of the last half minute.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from rpt_web.runs.models import Run, Status
@@ -50,17 +51,19 @@ class Progress:
         self._clock = clock
         self._changing = out.isatty()
         self._paces: dict[int, Pace] = {}
-        self._shown = ("", 0.0)
+        self._shown: dict[int, tuple[str, float]] = {}
 
-    def show(self, run: Run, number: int) -> None:
-        """A run that is active now."""
-        line = f"[{number}/{self._total_runs}] {self._line(run)}"
+    def show(self, active: Sequence[tuple[int, Run]]) -> None:
+        """The runs that are active now, with their numbers in the plan."""
+        lines = {run.pk: f"[{number}/{self._total_runs}] {self._line(run)}" for number, run in active}
         if self._changing:
             width = shutil.get_terminal_size().columns - 1
-            self._out.write(f"\r\033[K{line[:width]}")
+            self._out.write(f"\r\033[K{'  '.join(lines.values())[:width]}")
             self._out.flush()
-        elif self._is_due(line):
-            self.say(line)
+            return
+        for key, line in lines.items():
+            if self._is_due(key, line):
+                self.say(line)
 
     def ended(self, run: Run, number: int) -> None:
         """A run that has ended."""
@@ -81,13 +84,12 @@ class Progress:
             pace.note(now, run.step)
         return running_line(run, pace.seconds_left(now, run.total_steps))
 
-    def _is_due(self, line: str) -> bool:
+    def _is_due(self, key: int, line: str) -> bool:
         """Plain lines: when something changed, but not too often."""
-        text, when = self._shown
-        new_run = line.split(":")[0] != text.split(":")[0]
-        if line == text or not (new_run or self._clock() - when >= PLAIN_EVERY_SECONDS):
+        text, when = self._shown.get(key, ("", -math.inf))
+        if line == text or self._clock() - when < PLAIN_EVERY_SECONDS:
             return False
-        self._shown = (line, self._clock())
+        self._shown[key] = (line, self._clock())
         return True
 
 

@@ -54,6 +54,7 @@ def build_report(experiment: Experiment, runs: Mapping[str, Run]) -> dict[str, A
         "scaling": _scaling(rpt),
         "seconds": {name: _rounded(run_seconds(run)) for name, run in runs.items()},
         "seed": experiment.seed,
+        "total_seconds": _rounded(_total_seconds(runs.values())),
         "baselines": {name: _baseline(runs[run]) for name, run, _ in BASELINES if run in runs},
         "preset": experiment.preset,
         "machine": machine(),
@@ -156,8 +157,16 @@ def _scaling_lines(scaling: Mapping[str, Mapping[str, float] | None]) -> Iterabl
 
 def _seconds_line(report: Mapping[str, Any]) -> str:
     parts = [f"{name} {'-' if value is None else format(value, '.0f')}" for name, value in report["seconds"].items()]
-    total = sum(value or 0 for value in report["seconds"].values())
-    return f"Seconds: {', '.join(parts)}; together {total:.0f}"
+    total = report["total_seconds"]
+    return (
+        f"Seconds: {', '.join(parts)}; from the first start to the last end {'-' if total is None else f'{total:.0f}'}"
+    )
+
+
+def _total_seconds(runs: Iterable[Run]) -> float | None:
+    """From the first start to the last end; runs that do not need each other overlap."""
+    times = [(run.started_at, run.finished_at) for run in runs if run.started_at and run.finished_at]
+    return (max(end for _, end in times) - min(start for start, _ in times)).total_seconds() if times else None
 
 
 def _finite(value: Any) -> float | None:
