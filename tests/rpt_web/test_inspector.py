@@ -100,12 +100,12 @@ def test_the_parts_of_a_response_are_the_whole_of_it(thought, answer):
 @pytest.mark.parametrize(
     ("answer", "finished", "words"),
     [
-        ("\\boxed{7}", True, "All 1 byte agree, and they end where the first token ends."),
-        ("\\boxed{7 So}", True, "All 4 bytes agree, and they end where token 2 ends."),
+        ("\\boxed{7}", True, "The one byte agrees and ends where the first token ends."),
+        ("\\boxed{7 So}", True, "All 4 bytes agree and end where token 2 ends."),
         (
             "\\boxed{7 S}",
             True,
-            "All 3 bytes agree, but a token does not end there. The nearest ends are at byte 1 and 4.",
+            "All 3 bytes agree, but no token ends there. The nearest ends are at byte 1 and 4.",
         ),
         ("\\boxed{ 7}", True, "Byte 0 is the first that differs: predicted space, the text has “7”."),
         ("\\boxed{7 So\n!}", True, "Byte 5 is the first that differs: predicted “!”, the text has “.”."),

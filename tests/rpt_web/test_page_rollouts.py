@@ -129,7 +129,7 @@ def test_the_number_of_queries_is_fixed(page, run, django_assert_num_queries):
 def test_a_rightful_prediction_is_shown_with_its_verdict_and_numbers(page, run):
     key = rollouts(run).filter(kind="train", reason="match", step=6).values_list("id", flat=True).first()
     text = page(detail_address(run, key))
-    assert "All 1 byte agree, and they end where the first token ends." in text
+    assert "The one byte agrees and ends where the first token ends." in text
     for label in ("Advantage", "Mean log-prob", "Entropy there", "The group's predictions", "Chain of thought"):
         assert label in text
     assert '<mark class="box"' in text

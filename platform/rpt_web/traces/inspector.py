@@ -132,9 +132,9 @@ def verdict_words(
         return "The box is empty. An empty prediction earns nothing."
     if reason == "match":
         tokens = sum(1 for end in boundaries if end <= length)
-        return f"All {_count(length, 'byte')} agree, and they end where {_ordinal_token(tokens)} ends."
+        return f"{_all_agree(length)} and end{'s' if length == 1 else ''} where {_ordinal_token(tokens)} ends."
     if reason == "not_on_boundary":
-        return f"All {_count(length, 'byte')} agree, but a token does not end there. {_nearest(boundaries, length)}"
+        return f"{_all_agree(length)}, but no token ends there. {_nearest(boundaries, length)}"
     if mismatch is None or prediction is None or mismatch >= length:
         return "The prediction differs from the true continuation."
     if mismatch >= len(completion):
@@ -165,6 +165,10 @@ def _called(byte: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _all_agree(length: int) -> str:
+    return "The one byte agrees" if length == 1 else f"All {length} bytes agree"
 
 
 def _ordinal_token(number: int) -> str:
