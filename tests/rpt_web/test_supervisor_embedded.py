@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from rpt_core.errors import UserError
-from rpt_web.supervisor import paths
+from rpt_web.supervisor import paths, programs
 from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis
 from rpt_web.supervisor.programs import postgres_programs, server_user
 
@@ -154,6 +154,33 @@ def test_a_socket_folder_that_somebody_else_made_is_refused(data_dir):
     os.chown(data_dir / "run", stranger, -1)
     with pytest.raises(UserError, match=f"belongs to user id {stranger}"):
         EmbeddedRedis(data_dir).start()
+
+
+@only_root
+def test_without_an_account_for_postgres_the_servers_run_as_nobody(data_dir, monkeypatch):
+    monkeypatch.setattr(programs, "ACCOUNTS", ("no such account", "nobody"))
+    server = EmbeddedPostgres(data_dir, durable=False)
+    server.start()
+    connect(server).close()
+    server.stop()
+    assert server.cluster.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+    monkeypatch.setattr(programs, "ACCOUNTS", ("no such account",))
+    with pytest.raises(UserError, match=r"none of the accounts no such account exists\. Add one"):
+        server.start()
+
+
+@only_root
+def test_programs_that_the_servers_user_cannot_reach_are_copied(data_dir):
+    private = data_dir / "private"
+    private.mkdir(mode=0o700)
+    package = private / "site"
+    (package / "bin").mkdir(parents=True)
+    (package / "bin" / "program").touch(mode=0o755)
+    found = programs.executable_by_all(package, ("bin/program", "not there"), data_dir / "programs" / "1.0")
+    assert found == data_dir / "programs" / "1.0"
+    assert (found / "bin" / "program").exists()
+    assert programs.executable_by_all(Path("/usr"), ("bin/env",), data_dir / "unused") == Path("/usr")
+    assert not (data_dir / "unused").exists()
 
 
 @only_root

@@ -182,10 +182,14 @@ def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(up
 
 
 def test_nothing_outlives_a_killed_supervisor_and_the_data_folder_can_be_used_at_once(up):
-    assert len(processes_of(up.data_dir)) >= 6
+    asked = up.ask(SUBMIT.format(how="deaf", steps=100_000))
+    running_since_step(up, asked["run"], 3)
+    assert up.pid_of("tiny_stage.py")
+    assert len(processes_of(up.data_dir)) >= 7
     up.process.kill()
     up.process.wait()
     again = Up(up.data_dir, up.port).start().until_ready()
+    assert not again.pid_of("tiny_stage.py")
     assert again.stop(signal.SIGINT) == 0
     assert processes_of(up.data_dir) == {}
 

