@@ -183,7 +183,7 @@ def test_cancelling_a_queued_run_ends_it_at_once(client, ada, experiment):
     response = client.post(address(run, "run_cancel"), follow=True)
     run.refresh_from_db()
     assert run.status == Status.CANCELLED
-    assert "is being cancelled" in response.content.decode()
+    assert "was requested" in response.content.decode()
     assert "Cancelled" in response.content.decode()
 
 

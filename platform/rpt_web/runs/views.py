@@ -177,7 +177,7 @@ async def run_stream(request: HttpRequest, run_id: int) -> StreamingHttpResponse
 def run_cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     """Ask for a run to be stopped."""
     run = access.get_run_or_404(request.user, run_id, to_change=True)
-    return _change(request, run, services.request_cancel, f"“{run.name}” is being cancelled.")
+    return _change(request, run, services.request_cancel, f"Cancelling “{run.name}” was requested.")
 
 
 @require_POST
@@ -185,7 +185,7 @@ def run_retry(request: HttpRequest, run_id: int) -> HttpResponse:
     """Queue an ended run again."""
     run = access.get_run_or_404(request.user, run_id, to_change=True)
     return _change(
-        request, run, services.retry, f"“{run.name}” is queued again and goes on from its newest checkpoint."
+        request, run, services.retry, f"“{run.name}” was queued again; it goes on from its newest checkpoint."
     )
 
 
@@ -203,7 +203,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
         form = PlannedRunForm(choice.planned, name, data, seed=choice.experiment.seed)
         run = _submitted(request, form, choice.experiment) if form.is_valid() else None
         if run is not None:
-            messages.success(request, f"“{run.name}” is queued.")
+            messages.success(request, f"“{run.name}” was submitted.")
             return redirect("runs:run_detail", run.pk)
     context = {"nav": "new", "choice": choice, "form": form, "sources": plans.sources(choice)}
     return render(request, "runs/run_new.html", context, status=422 if form is not None and form.errors else 200)
