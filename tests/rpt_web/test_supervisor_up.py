@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
+from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis
+
 ROOT = django_settings.ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
 PATIENCE_SECONDS = 120
@@ -217,6 +219,28 @@ def test_what_dies_by_itself_is_started_again(up):
     wait_for(lambda: up.healthz()[0] == 200)
     assert "postgres ended unexpectedly" in up.output
     assert up.stop(signal.SIGTERM) == 0
+
+
+def test_servers_named_by_the_environment_are_used_and_left_running(data_dir):
+    theirs = data_dir / "theirs"
+    postgres, redis = EmbeddedPostgres(theirs, durable=False), EmbeddedRedis(theirs, durable=False)
+    for server in (postgres, redis):
+        server.start()
+    up = Up(data_dir / "ours")
+    up.environment |= {"DATABASE_URL": f"postgresql://rpt@/rpt?host={postgres.sockets}", "REDIS_URL": redis.url}
+    up.start().until_ready()
+    assert "postgres: the server that DATABASE_URL names" in up.output
+    assert up.healthz()[0] == 200
+    assert up.stop(signal.SIGTERM) == 0
+    assert not (data_dir / "ours" / "postgres").exists()
+    assert postgres.ready()
+    assert redis.ready()
+    redis.stop()
+    assert up.start().process.wait(PATIENCE_SECONDS) == 1
+    assert "Redis does not answer" in up.output
+    postgres.stop()
+    assert up.start().process.wait(PATIENCE_SECONDS) == 1
+    assert "The database does not answer" in up.output
 
 
 def running_since_step(up, run, step):
