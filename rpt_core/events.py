@@ -35,6 +35,9 @@ class EventType(StrEnum):
     EVALUATION = "evaluation"
     """step, flops, outcomes: path below the run folder, results: {mode: {difficulty: {correct, n, value, low, high}}}
     """
+    TABLE = "table"
+    """A finished table, as rpt_core.result_tables describes it: name, step, path, title, caption, columns, rows, chart.
+    """
     CORPUS = "corpus"
     """name, documents: {train, validation}, bad: count, bad_records: [{file, line, problem}] (the first 100)."""
     POSITIONS = "positions"
@@ -73,7 +76,7 @@ class EventLog:
     def emit(self, type_: EventType, **data: Any) -> None:
         """Append one event. Numbers that are not finite become null, since JSON has none."""
         self._seq += 1
-        line = {"seq": self._seq, "attempt": self.attempt, "time": time.time(), "type": type_.value, **_finite(data)}
+        line = {"seq": self._seq, "attempt": self.attempt, "time": time.time(), "type": type_.value, **finite(data)}
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
@@ -116,11 +119,12 @@ def _repair(path: Path) -> int:
     return last
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with numbers that are not finite replaced by None, at any depth."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

@@ -6,7 +6,10 @@
     checkpoints/     step-000100/ (complete, or not there)
     rollouts/        train-000100.parquet, sampled-000100.parquet, ...
     evaluations/     step-000100.parquet: one row for each position
-    positions/       train.parquet, validation.parquet (stage filter)
+    positions/       train.parquet, validation.parquet, sets/NAME.parquet (stage filter)
+    tables/          NAME.json: finished tables
+    ledger.parquet   what became of each position's groups (stage rpt)
+    position_lists/  never-solved.jsonl, always-solved.jsonl (stage rpt)
     traces.jsonl     token ids of the traces that stage sft had a model write
     lock             held by the process that runs the stage
 
@@ -44,6 +47,9 @@ class RunDir:
         self.rollouts = self.path / "rollouts"
         self.evaluations = self.path / "evaluations"
         self.positions = self.path / "positions"
+        self.tables = self.path / "tables"
+        self.ledger = self.path / "ledger.parquet"
+        self.position_lists = self.path / "position_lists"
         self.traces = self.path / "traces.jsonl"
 
     def create(self, config: StageConfig) -> None:

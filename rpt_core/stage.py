@@ -29,7 +29,11 @@ _MODULES = {
     "ntp": "rpt_core.train.ntp",
     "sft": "rpt_core.train.sft",
     "rpt": "rpt_core.train.rpt",
+    "rlvr": "rpt_core.train.rlvr",
     "evaluate": "rpt_core.evaluation.next_token",
+    "templates": "rpt_core.evaluation.templates",
+    "benchmark": "rpt_core.evaluation.multiple_choice",
+    "analyse": "rpt_core.analysis.stage",
 }
 """Each module has `run(config, context) -> dict`: the result for the `finished` event. Imported only when needed."""
 

@@ -1,0 +1,122 @@
+"""One frozen pydantic model for each stage: the form, the API, the shell and the worker all read these.
+
+In: plain dictionaries (JSON, YAML, form data). Out: validated objects, or pydantic's errors naming the field.
+Loads without torch and numpy. The sentence under each field is its help text in the browser's form.
+Defaults follow the paper (Table 5, section 3.3) or, where it is silent, the choices listed in docs/method.md.
+"""
+
+from rpt_core.config.base import (
+    BudgetConfig,
+    Config,
+    DifficultyConfig,
+    ModelConfig,
+    OptimiserConfig,
+    PromptConfig,
+    SamplingConfig,
+    Share,
+    Split,
+    Stage,
+)
+from rpt_core.config.data import (
+    OMNI_MATH,
+    SKYWORK_OR1,
+    CorpusConfig,
+    FieldMapping,
+    FilterConfig,
+    PositionSetConfig,
+    QuestionMapping,
+    QuestionsConfig,
+)
+from rpt_core.config.evaluation import (
+    AnalyseConfig,
+    BenchmarkConfig,
+    ComparisonConfig,
+    EvaluateConfig,
+    EvaluationConfig,
+    FrontierConfig,
+    HeldOutConfig,
+    Mode,
+    PatternsConfig,
+    ScalingConfig,
+    TemplatesConfig,
+)
+from rpt_core.config.training import (
+    DynamicSamplingConfig,
+    GrpoConfig,
+    NtpConfig,
+    RewardConfig,
+    RlvrConfig,
+    RptConfig,
+    ScratchConfig,
+    SftConfig,
+    TracesConfig,
+    TrainConfig,
+)
+
+StageConfig = (
+    FilterConfig
+    | NtpConfig
+    | SftConfig
+    | RptConfig
+    | RlvrConfig
+    | EvaluateConfig
+    | TemplatesConfig
+    | BenchmarkConfig
+    | AnalyseConfig
+)
+STAGES: dict[str, type[StageConfig]] = {
+    "filter": FilterConfig,
+    "ntp": NtpConfig,
+    "sft": SftConfig,
+    "rpt": RptConfig,
+    "rlvr": RlvrConfig,
+    "evaluate": EvaluateConfig,
+    "templates": TemplatesConfig,
+    "benchmark": BenchmarkConfig,
+    "analyse": AnalyseConfig,
+}
+"""The stages and their configs."""
+
+__all__ = [
+    "OMNI_MATH",
+    "SKYWORK_OR1",
+    "STAGES",
+    "AnalyseConfig",
+    "BenchmarkConfig",
+    "BudgetConfig",
+    "ComparisonConfig",
+    "Config",
+    "CorpusConfig",
+    "DifficultyConfig",
+    "DynamicSamplingConfig",
+    "EvaluateConfig",
+    "EvaluationConfig",
+    "FieldMapping",
+    "FilterConfig",
+    "FrontierConfig",
+    "GrpoConfig",
+    "HeldOutConfig",
+    "Mode",
+    "ModelConfig",
+    "NtpConfig",
+    "OptimiserConfig",
+    "PatternsConfig",
+    "PositionSetConfig",
+    "PromptConfig",
+    "QuestionMapping",
+    "QuestionsConfig",
+    "RewardConfig",
+    "RlvrConfig",
+    "RptConfig",
+    "SamplingConfig",
+    "ScalingConfig",
+    "ScratchConfig",
+    "SftConfig",
+    "Share",
+    "Split",
+    "Stage",
+    "StageConfig",
+    "TemplatesConfig",
+    "TracesConfig",
+    "TrainConfig",
+]

@@ -1,0 +1,112 @@
+"""What several stages share: the base class of all configs, models, optimiser, budget, prompts, sampling."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Stage = Literal["filter", "ntp", "sft", "rpt", "rlvr", "evaluate", "templates", "benchmark", "analyse"]
+Split = Literal["train", "validation"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Config(BaseModel):
+    """Base of all: unknown fields are refused, objects never change, field docstrings become help texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelConfig(Config):
+    """A causal language model in the Hugging Face layout."""
+
+    path: str
+    """Folder of a checkpoint, or the name of a model on a hub."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Number format of the computation. Training keeps its weights and its optimiser in float32 all the same."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU when there is one."""
+
+
+class OptimiserConfig(Config):
+    """AdamW."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-6
+    """Peak learning rate."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's two averaging factors."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Decoupled weight decay."""
+    max_grad_norm: Annotated[float, Field(gt=0)] = 0.2
+    """Gradients are scaled down to this norm."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of linear warm-up."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """Course of the learning rate after the warm-up."""
+    final_share: Share = 0.1
+    """Learning rate at the end, as a share of the peak (linear and cosine)."""
+
+
+class BudgetConfig(Config):
+    """When training ends: exactly one limit."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the data."""
+    steps: Annotated[int, Field(gt=0)] | None = None
+    """Optimiser steps."""
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    """Tokens that are trained on, counted as docs/method.md says."""
+    flops: Annotated[float, Field(gt=0)] | None = None
+    """Training compute in floating-point operations, counted as docs/method.md says."""
+    flops_of: str | None = None
+    """Folder of another run: train for as much compute as it has spent (a baseline on equal compute)."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        limits = (self.epochs, self.steps, self.tokens, self.flops, self.flops_of)
+        if sum(value is not None for value in limits) != 1:
+            raise ValueError("give exactly one of epochs, steps, tokens, flops, flops_of")
+        return self
+
+
+class PromptConfig(Config):
+    """How a position becomes a prompt."""
+
+    template: str = "v0"
+    """Built-in template (`v0`, `plain`) or the path of a text file with a `{context}` field."""
+    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    """Longer contexts are cut from the left, on a token boundary."""
+    completion_tokens: Annotated[int, Field(gt=0)] = 32
+    """Tokens of the true continuation that are kept for the reward."""
+
+
+class SamplingConfig(Config):
+    """How responses are sampled."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.8
+    """Sampling temperature; 0 is greedy."""
+    max_response_tokens: Annotated[int, Field(gt=0)] = 8192
+    """A response cut by this limit gets reward 0."""
+    batch_rows: Annotated[int, Field(gt=0)] = 512
+    """Rows decoded together."""
+
+
+class DifficultyConfig(Config):
+    """The paper's nested levels, by the proxy model's entropy in nats (Table 1)."""
+
+    positions_per_difficulty: Annotated[int, Field(gt=0)] = 400
+    """At most this many positions of each difficulty, drawn once by the seed."""
+    easy_nats: Annotated[float, Field(ge=0)] = 0.5
+    """Easy positions have more entropy than this."""
+    medium_nats: Annotated[float, Field(ge=0)] = 1.0
+    """Medium positions have more entropy than this; they are easy ones too."""
+    hard_nats: Annotated[float, Field(ge=0)] = 1.5
+    """Hard positions have more entropy than this; they are medium ones too."""
+    seed: int = 0
+    """Seed of the choice of positions, and of sampling."""
+
+    @model_validator(mode="after")
+    def _nested(self) -> Self:
+        if not self.easy_nats <= self.medium_nats <= self.hard_nats:
+            raise ValueError("thresholds must not fall: easy_nats <= medium_nats <= hard_nats")
+        return self

@@ -1,0 +1,171 @@
+"""What is read: corpora, the token filter with its position sets, questions with answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rpt_core.config.base import Config, DifficultyConfig, ModelConfig, Share
+
+
+class FieldMapping(Config):
+    """Which fields of a record hold what; a dotted name reaches into nested objects."""
+
+    text: str | None = "text"
+    """Field with the whole text; leave empty when problem and solution are separate."""
+    problem: str | None = None
+    """Field with the problem statement (used with `solution` instead of `text`)."""
+    solution: str | None = None
+    """Field with the worked solution; positions can be limited to this part."""
+    id: str | None = None
+    """Field that names the document; the hash of it decides the split. Without it, the hash of the text does."""
+    answer: str | None = None
+    """Field with the final answer, kept as metadata."""
+    domain: str | None = None
+    """Field with the subject area, kept as metadata."""
+    difficulty: str | None = None
+    """Field with the source's own difficulty, kept as metadata."""
+
+    @model_validator(mode="after")
+    def _has_text(self) -> Self:
+        if self.text is None and (self.problem is None or self.solution is None):
+            raise ValueError("name either `text`, or both `problem` and `solution`")
+        return self
+
+
+OMNI_MATH = FieldMapping(
+    text=None, problem="problem", solution="solution", answer="answer", domain="domain", difficulty="difficulty"
+)
+"""The public fields of the OmniMATH corpus used in the paper."""
+
+
+class CorpusConfig(Config):
+    """Where documents come from and how they are split."""
+
+    source: Literal["files", "tiny"] = "files"
+    """`files` reads the paths below; `tiny` generates the built-in corpus of worked mathematics."""
+    paths: tuple[str, ...] = ()
+    """Files or folders of .jsonl, .parquet or .txt documents."""
+    format: Literal["auto", "jsonl", "parquet", "text"] = "auto"
+    """File format; `auto` goes by the file's ending."""
+    mapping: Literal["text", "omni_math"] | FieldMapping = "text"
+    """`text`, `omni_math`, or your own field names."""
+    validation_share: Share = 0.05
+    """Share of documents held out; a hash of the document's id decides, so that none ever changes sides."""
+    max_bad_share: Share = 0.01
+    """A run stops when more than this share of the records is unusable."""
+    max_documents: Annotated[int, Field(gt=0)] | None = None
+    """Read at most this many documents of each split."""
+    tiny_part: Literal["pretrain", "cold", "problems"] = "problems"
+    """Which part of the built-in corpus: pre-training text, cold-start problems, or the problems of RPT."""
+    tiny_documents: Annotated[int, Field(gt=0)] = 2000
+    """How many documents of that part to generate, before the split."""
+    tiny_seed: int = 0
+    """Seed of the built-in corpus; the same seed gives the same documents."""
+
+    @model_validator(mode="after")
+    def _has_paths(self) -> Self:
+        if self.source == "files" and not self.paths:
+            raise ValueError("`paths` is empty: name at least one .jsonl, .parquet or .txt file, or set source: tiny")
+        return self
+
+    def field_mapping(self) -> FieldMapping:
+        """The mapping as an object."""
+        if isinstance(self.mapping, FieldMapping):
+            return self.mapping
+        return OMNI_MATH if self.mapping == "omni_math" else FieldMapping()
+
+
+class PositionSetConfig(DifficultyConfig):
+    """A stored, named set of held-out positions."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    """Name of the set; evaluations refer to it."""
+
+
+class FilterConfig(Config):
+    """Stage `filter`: proxy-model entropy at each position, and the positions worth training on."""
+
+    stage: Literal["filter"] = "filter"
+    seed: int = 0
+    """Seed of the random choice."""
+    corpus: CorpusConfig
+    proxy: ModelConfig
+    """The small model whose uncertainty is measured."""
+    top_k: Annotated[int, Field(gt=1)] = 16
+    """Entropy is taken over this many most probable tokens."""
+    entropy: Literal["renormalised", "partial", "full"] = "renormalised"
+    """Renormalised over the top k, their partial sum, or the full vocabulary."""
+    keep: Literal["threshold", "top_share", "random", "list"] = "threshold"
+    """How training positions are chosen; `random` is the control, `list` takes those named in `position_list`."""
+    min_entropy_nats: Annotated[float, Field(ge=0)] = 1.0
+    """`threshold`: keep positions of at least this entropy, in nats."""
+    keep_share: Share = 0.2
+    """`top_share` and `random`: keep this share of all positions."""
+    positions_from: Literal["document", "solution"] = "document"
+    """Use every position, or only those in the solution part of a document."""
+    max_positions_per_document: Annotated[int, Field(gt=0)] | None = None
+    """At most this many kept positions of one document, chosen at random."""
+    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    """Padded tokens in one forward pass."""
+    chunk_positions: Annotated[int, Field(gt=0)] = 2048
+    """Positions whose logits exist at one time; bounds memory."""
+    position_list: str | None = None
+    """`list`: JSON lines with `document` and `position`, such as the lists that an RPT run writes."""
+    position_sets: tuple[PositionSetConfig, ...] = ()
+    """Held-out position sets to draw and store under a name, so that checkpoints are compared position by position."""
+
+    @model_validator(mode="after")
+    def _has_list(self) -> Self:
+        if (self.keep == "list") != (self.position_list is not None):
+            raise ValueError("`keep: list` and `position_list` go together: give both or neither")
+        return self
+
+
+class QuestionMapping(Config):
+    """Which fields of a record hold the question and its answer; a dotted name reaches into nested objects."""
+
+    question: str = "question"
+    """Field with the question: a text, or a list of chat messages whose last one counts."""
+    answer: str = "answer"
+    """Field with the reference answer: a text, or a JSON list of texts of which any counts."""
+    id: str | None = None
+    """Field that names the question; without it, the hash of the question does."""
+    domain: str | None = None
+    """Field with the subject area, kept as metadata."""
+
+
+SKYWORK_OR1 = QuestionMapping(question="prompt", answer="reward_model.ground_truth", domain="data_source")
+"""The public fields of Skywork-OR1's training data, used in the paper's Table 2."""
+
+
+class QuestionsConfig(Config):
+    """Questions with answers that can be checked, split into training and test questions."""
+
+    source: Literal["files", "tiny"] = "files"
+    """`files` reads the paths below; `tiny` asks for the answers of the built-in corpus."""
+    paths: tuple[str, ...] = ()
+    """Files or folders of .jsonl or .parquet records."""
+    mapping: Literal["plain", "skywork_or1"] | QuestionMapping = "plain"
+    """`plain` (question, answer), `skywork_or1`, or your own field names."""
+    train_questions: Annotated[int, Field(gt=0)] = 256
+    """Questions to train on, drawn by the seed."""
+    test_questions: Annotated[int, Field(gt=0)] = 200
+    """Other questions to test on, drawn by the seed; a hash of the id keeps the two apart."""
+    max_bad_share: Share = 0.01
+    """A run stops when more than this share of the records is unusable."""
+    seed: int = 0
+    """Seed of the draw; the same seed gives the same questions whatever the run's seed."""
+
+    @model_validator(mode="after")
+    def _has_paths(self) -> Self:
+        if self.source == "files" and not self.paths:
+            raise ValueError("`paths` is empty: name at least one .jsonl or .parquet file, or set source: tiny")
+        return self
+
+    def field_mapping(self) -> QuestionMapping:
+        """The mapping as an object."""
+        if isinstance(self.mapping, QuestionMapping):
+            return self.mapping
+        return SKYWORK_OR1 if self.mapping == "skywork_or1" else QuestionMapping()

@@ -1,0 +1,173 @@
+"""The stages that measure: evaluate, templates, benchmark, analyse."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rpt_core.config.base import Config, DifficultyConfig, ModelConfig, PromptConfig, SamplingConfig, Share
+
+Mode = Literal["standard", "sampled", "greedy"]
+
+
+class HeldOutConfig(DifficultyConfig):
+    """The held-out positions that something is measured on."""
+
+    positions: str
+    """Folder of a finished filter run; its validation split is used."""
+    position_set: str | None = None
+    """Name of a position set that the filter run stored; empty draws one by the thresholds and the seed."""
+
+
+class EvaluationConfig(HeldOutConfig):
+    """Next-token accuracy at held-out positions, standard and reasoning (Table 1)."""
+
+    modes: tuple[Mode, ...] = ("standard", "sampled", "greedy")
+    """Argmax without thinking; responses at the sampling temperature; one greedy response."""
+    samples: Annotated[int, Field(gt=0)] = 1
+    """Sampled responses for each position; more than one also gives pass@k and the majority vote."""
+
+
+class EvaluateConfig(Config):
+    """Stage `evaluate`: one checkpoint on one position set."""
+
+    stage: Literal["evaluate"] = "evaluate"
+    model: ModelConfig
+    evaluation: EvaluationConfig
+    prompt: PromptConfig = PromptConfig()
+    sampling: SamplingConfig = SamplingConfig()
+
+    @property
+    def seed(self) -> int:
+        """The seed of the position set and of sampling."""
+        return self.evaluation.seed
+
+
+class TemplatesConfig(Config):
+    """Stage `templates`: prompt templates compared on one position set (Tables 8 and 10)."""
+
+    stage: Literal["templates"] = "templates"
+    model: ModelConfig
+    held_out: HeldOutConfig
+    templates: tuple[str, ...] = ("v0", "v1", "v2", "v3", "v4", "v5", "v6")
+    """Names of built-in templates or paths of text files; the first one is what the others are compared with."""
+    samples: Annotated[int, Field(gt=0)] = 8
+    """Responses for each position and template: their mean is Random@1, their best Pass@k."""
+    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    """Longer contexts are cut from the left, on a token boundary."""
+    completion_tokens: Annotated[int, Field(gt=0)] = 32
+    """Tokens of the true continuation that are kept for the reward."""
+    sampling: SamplingConfig = SamplingConfig()
+
+    @property
+    def seed(self) -> int:
+        """The seed of the position set and of sampling."""
+        return self.held_out.seed
+
+
+class BenchmarkConfig(Config):
+    """Stage `benchmark`: multiple-choice questions, standard and reasoning (Table 3)."""
+
+    stage: Literal["benchmark"] = "benchmark"
+    model: ModelConfig
+    name: str = "multiple choice"
+    """Name of the benchmark in tables."""
+    format: Literal["mmlu_pro", "supergpqa", "generic", "tiny"] = "generic"
+    """The public formats of MMLU-Pro and SuperGPQA; `generic`: question, options, answer, category; `tiny`: questions
+    about the built-in corpus."""
+    paths: tuple[str, ...] = ()
+    """Files or folders of .jsonl or .parquet records."""
+    per_category: Annotated[int, Field(gt=0)] | None = None
+    """Questions of each category, drawn by the seed (200 in the paper); empty takes all."""
+    modes: tuple[Literal["standard", "reasoning"], ...] = ("standard", "reasoning")
+    """Argmax over the options without thinking; one response that thinks first."""
+    answer_as: Literal["letter", "text"] = "letter"
+    """Answers are option letters, or the options' own texts (for models that know no letters)."""
+    template: str = "multiple_choice"
+    """Built-in template of the reasoning mode (`multiple_choice`, `question_plain`) or a text file with `{context}`."""
+    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    """Questions whose prompt is longer are left out, and counted."""
+    sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_response_tokens=12288)
+    max_bad_share: Share = 0.01
+    """A run stops when more than this share of the records is unusable."""
+    seed: int = 0
+    """Seed of the draw and of sampling."""
+
+    @model_validator(mode="after")
+    def _has_paths(self) -> Self:
+        if self.format != "tiny" and not self.paths:
+            raise ValueError("`paths` is empty: name at least one .jsonl or .parquet file, or set format: tiny")
+        return self
+
+
+class ComparisonConfig(Config):
+    """Two models, or two modes of one, position by position."""
+
+    name: str
+    """Heading of the comparison."""
+    a: str
+    """Outcomes of an evaluation (Parquet): the one compared with."""
+    b: str
+    """Outcomes of another evaluation of the same positions."""
+    mode_a: Mode = "sampled"
+    """Which of a's modes counts."""
+    mode_b: Mode = "sampled"
+    """Which of b's modes counts."""
+
+
+class FrontierConfig(Config):
+    """Hybrid thinking: think only where the policy's own standard entropy is above tau."""
+
+    name: str
+    """Heading of the frontier."""
+    outcomes: str
+    """Outcomes of an evaluation (Parquet) with the standard mode and the mode below."""
+    mode: Literal["sampled", "greedy"] = "sampled"
+    """How the model answers where it thinks."""
+
+
+class PatternsConfig(Config):
+    """Reasoning patterns in responses (Table 9, Fig. 6)."""
+
+    responses: dict[str, tuple[str, ...]]
+    """Name of a model -> Parquet shards of its rollouts; the first is what the others are compared with."""
+    keywords: str = "paper"
+    """Built-in keyword list (`paper`, `tiny`) or the path of a YAML file with `version` and `groups`."""
+    max_responses: Annotated[int, Field(gt=0)] = 200
+    """Responses of each model, drawn by the seed (200 in the paper)."""
+
+
+class ScalingConfig(Config):
+    """Accuracy over compute: P(C) = A / C^alpha + P* (Eq. 5, Fig. 5)."""
+
+    name: str
+    """Heading of the fit."""
+    run: str
+    """Folder of an RPT run that was evaluated at several steps."""
+    mode: Mode = "sampled"
+    """Which accuracy is fitted."""
+    x: Literal["flops", "gpu_hours", "tokens"] = "flops"
+    """Compute in FLOPs, device hours of sampling and update, or tokens processed."""
+    bootstrap: Annotated[int, Field(gt=0)] = 1000
+    """Resamplings of the positions behind the band."""
+
+
+class AnalyseConfig(Config):
+    """Stage `analyse`: tables and figures from stored results; no model is loaded."""
+
+    stage: Literal["analyse"] = "analyse"
+    seed: int = 0
+    """Seed of bootstraps and of drawn responses."""
+    bootstrap: Annotated[int, Field(gt=0)] = 10000
+    """Resamplings of paired differences."""
+    comparisons: tuple[ComparisonConfig, ...] = ()
+    frontiers: tuple[FrontierConfig, ...] = ()
+    patterns: PatternsConfig | None = None
+    scaling: tuple[ScalingConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_work(self) -> Self:
+        if not (self.comparisons or self.frontiers or self.patterns or self.scaling):
+            raise ValueError("nothing to do: give at least one of comparisons, frontiers, patterns, scaling")
+        return self

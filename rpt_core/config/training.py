@@ -1,0 +1,266 @@
+"""The training stages: ntp, sft, rpt, rlvr."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rpt_core.config.base import (
+    BudgetConfig,
+    Config,
+    ModelConfig,
+    OptimiserConfig,
+    PromptConfig,
+    SamplingConfig,
+    Share,
+)
+from rpt_core.config.data import CorpusConfig, QuestionsConfig
+from rpt_core.config.evaluation import EvaluationConfig
+
+
+class ScratchConfig(Config):
+    """A new, randomly initialised model and its byte-level BPE tokenizer, trained on the corpus."""
+
+    architecture: Literal["qwen2", "llama"] = "qwen2"
+    """Architecture of the new model."""
+    hidden_size: Annotated[int, Field(gt=0)] = 64
+    """Width of the residual stream."""
+    layers: Annotated[int, Field(gt=0)] = 3
+    """Number of transformer blocks."""
+    heads: Annotated[int, Field(gt=0)] = 2
+    """Number of attention heads; it must divide the hidden size."""
+    intermediate_size: Annotated[int, Field(gt=0)] = 192
+    """Width of the feed-forward part."""
+    max_positions: Annotated[int, Field(gt=0)] = 1024
+    """Longest sequence, in tokens."""
+    rope_theta: Annotated[float, Field(gt=0)] = 100.0
+    """Base of the rotary embedding."""
+    initializer_range: Annotated[float, Field(gt=0)] = 0.1
+    """Standard deviation of the initial weights; 0.02 does not learn at this width."""
+    vocab_size: Annotated[int, Field(ge=260)] = 400
+    """Upper limit of the vocabulary."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not divisible by heads {self.heads}")
+        return self
+
+
+class TrainConfig(Config):
+    """What the training stages share."""
+
+    seed: int = 0
+    """Seed of data order, sampling and initial weights."""
+    checkpoint_every_steps: Annotated[int, Field(gt=0)] = 100
+    """A checkpoint is written each time this many steps are done, and at the end."""
+    keep_checkpoints: Annotated[int, Field(gt=0)] | None = None
+    """Keep only the newest ones; empty keeps all."""
+    log_every_steps: Annotated[int, Field(gt=0)] = 1
+    """Metrics are averaged and written after this many steps."""
+
+
+class NtpConfig(TrainConfig):
+    """Stage `ntp`: plain next-token prediction, from scratch or continued."""
+
+    stage: Literal["ntp"] = "ntp"
+    corpus: CorpusConfig
+    model: ModelConfig | None = None
+    """Model to continue from; leave empty to train `scratch`."""
+    scratch: ScratchConfig | None = None
+    """A new model; leave empty to continue from `model`."""
+    loss_on: Literal["document", "solution"] = "document"
+    """Learn from whole documents or from their solution part only."""
+    batch_documents: Annotated[int, Field(gt=0)] = 32
+    """Documents in one optimiser step."""
+    max_document_tokens: Annotated[int, Field(gt=1)] = 4096
+    """Longer documents are cut into pieces of this many tokens."""
+    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    """Padded tokens in one forward and backward pass; gradients are summed over them."""
+    budget: BudgetConfig = BudgetConfig(epochs=1)
+    optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1e-5, max_grad_norm=1.0)
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if (self.model is None) == (self.scratch is None):
+            raise ValueError("give exactly one of `model` (continue) and `scratch` (a new model)")
+        return self
+
+
+class TracesConfig(Config):
+    """Reasoning traces for the cold start."""
+
+    source: Literal["file", "tiny"] = "file"
+    """`file` reads JSONL with `prompt` and `response`; `tiny` writes imperfect traces for the built-in corpus."""
+    path: str | None = None
+    """JSONL file of traces."""
+    positions: str | None = None
+    """`tiny`: folder of a finished filter run over the cold-start problems."""
+
+    @model_validator(mode="after")
+    def _has_source(self) -> Self:
+        if self.source == "file" and self.path is None:
+            raise ValueError("`path` is empty: name a JSONL file with the fields prompt and response")
+        if self.source == "tiny" and self.positions is None:
+            raise ValueError("`positions` is empty: name the folder of a finished filter run")
+        return self
+
+
+class SftConfig(TrainConfig):
+    """Stage `sft`: teach the response format on few traces (cold start), or go on with it as a baseline."""
+
+    stage: Literal["sft"] = "sft"
+    model: ModelConfig
+    traces: TracesConfig
+    prompt: PromptConfig = PromptConfig()
+    replay: CorpusConfig | None = None
+    """Plain documents mixed in, so that next-token prediction is not forgotten."""
+    replay_share: Annotated[float, Field(ge=0)] = 0.5
+    """Replayed documents for each trace."""
+    batch_documents: Annotated[int, Field(gt=0)] = 32
+    """Traces and documents in one optimiser step."""
+    max_document_tokens: Annotated[int, Field(gt=1)] = 4096
+    """Longer documents are cut into pieces of this many tokens."""
+    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    """Padded tokens in one forward and backward pass; gradients are summed over them."""
+    budget: BudgetConfig = BudgetConfig(epochs=3)
+    optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1e-5, max_grad_norm=1.0)
+
+
+class GrpoConfig(Config):
+    """The update (DeepSeekMath's GRPO; the paper uses no KL and no entropy term)."""
+
+    normalise: Literal["std", "mean"] = "std"
+    """Advantage: reward minus the group's mean, divided by its standard deviation, or not (Dr. GRPO)."""
+    clip_low: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Lower clip of the probability ratio; inactive while exactly on-policy."""
+    clip_high: Annotated[float, Field(gt=0)] = 0.2
+    """Upper clip of the probability ratio."""
+    aggregation: Literal["token", "sequence"] = "token"
+    """Loss: the mean over all tokens of the batch, or the mean of the responses' means."""
+    minibatch_groups: Annotated[int, Field(gt=0)] | None = None
+    """Groups in one optimiser update; it must divide the batch. Empty: one update for the batch, exactly on-policy."""
+    kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the KL divergence to the model that training started from (k3 estimator); 0 loads no reference."""
+    entropy_coefficient: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the policy's token entropy, which the loss then rewards."""
+    overlong: Literal["keep", "mask", "soft"] = "keep"
+    """Responses cut by the limit: reward 0 and learnt from (`keep`), left out of the loss (`mask`), or punished
+    gradually over the last `overlong_buffer_tokens` before the limit (`soft`, as in DAPO)."""
+    overlong_buffer_tokens: Annotated[int, Field(gt=0)] = 1024
+    """`soft`: tokens before the limit over which the punishment grows from 0 to 1."""
+    batch_rows: Annotated[int, Field(gt=0)] = 128
+    """Rows in one forward and backward pass; gradients are summed over them."""
+
+
+class RewardConfig(Config):
+    """What a response earns (Eq. 3 and Appendix A of the paper, and rivals)."""
+
+    kind: Literal["prefix", "first_token", "dense", "conditional_dense", "information_gain", "custom"] = "prefix"
+    """`prefix`: Eq. 3. `first_token`: the prediction's first token alone. `dense`: that, and else the probability which
+    the policy itself gives the wrong token. `conditional_dense`: dense only in groups with a right response.
+    `information_gain`: log-likelihood of the true token with the thought minus without it (RLP). `custom`: your own."""
+    all_wrong: Literal["zero", "penalty"] = "zero"
+    """`conditional_dense`: what every response of a group without a right one earns."""
+    all_wrong_penalty: Annotated[float, Field(ge=0)] = 0.1
+    """`conditional_dense` with `penalty`: how much is taken away."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """`information_gain`: decay of the moving average of the policy that predicts without the thought."""
+    custom: str | None = None
+    """`custom`: Python path `package.module:function`. An administrator must set RPT_ALLOW_CUSTOM_REWARDS=1."""
+
+    @model_validator(mode="after")
+    def _has_path(self) -> Self:
+        if (self.kind == "custom") != (self.custom is not None):
+            raise ValueError("`kind: custom` and a path in `custom` go together: give both or neither")
+        return self
+
+
+class DynamicSamplingConfig(Config):
+    """Groups that teach nothing are dropped and replaced by others (DAPO; the paper uses it from step 500)."""
+
+    from_step: Annotated[int, Field(gt=0)] | None = None
+    """First step that does so; empty: never."""
+    max_extra_batches: Annotated[int, Field(gt=0)] = 4
+    """At most so many further batches of problems are sampled in a step; then it goes on with the groups it has."""
+    min_pass_rate: Share = 0.0
+    """Groups with a smaller share of rewarded responses are dropped too."""
+    max_pass_rate: Share = 1.0
+    """Groups with a larger share of rewarded responses are dropped too."""
+
+    @model_validator(mode="after")
+    def _is_band(self) -> Self:
+        if self.min_pass_rate >= self.max_pass_rate:
+            raise ValueError("`min_pass_rate` must be below `max_pass_rate`")
+        return self
+
+
+class RptConfig(TrainConfig):
+    """Stage `rpt`: reinforcement pre-training on the positions that a filter run kept."""
+
+    stage: Literal["rpt"] = "rpt"
+    model: ModelConfig
+    positions: str
+    """Folder of a finished filter run; its kept training positions are used."""
+    steps: Annotated[int, Field(gt=0)] = 1000
+    """Optimiser steps."""
+    batch_problems: Annotated[int, Field(gt=0)] = 256
+    """Problems in one step."""
+    group_size: Annotated[int, Field(ge=2)] = 8
+    """Responses sampled for each problem."""
+    order: Literal["random", "easy_to_hard"] = "random"
+    """Order of the positions: at random, or a curriculum by rising entropy within each pass over them."""
+    reward: RewardConfig = RewardConfig()
+    dynamic_sampling: DynamicSamplingConfig = DynamicSamplingConfig()
+    prompt: PromptConfig = PromptConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    grpo: GrpoConfig = GrpoConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    evaluation: EvaluationConfig | None = None
+    """Evaluate while training; leave empty to do without."""
+    evaluate_at_steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Steps after which the policy is evaluated; 0 is before training."""
+
+    @model_validator(mode="after")
+    def _minibatches_divide(self) -> Self:
+        _check_minibatches(self.grpo.minibatch_groups, self.batch_problems, "batch_problems")
+        return self
+
+
+class RlvrConfig(TrainConfig):
+    """Stage `rlvr`: reinforcement learning on questions with verifiable answers (Table 2 of the paper)."""
+
+    stage: Literal["rlvr"] = "rlvr"
+    model: ModelConfig
+    questions: QuestionsConfig
+    template: str = "question"
+    """Built-in template for questions (`question`, `question_plain`) or the path of a text file with `{context}`."""
+    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    """Questions whose prompt is longer are left out, and counted."""
+    answer_by: Literal["math_verify", "exact"] = "math_verify"
+    """Compare answers as mathematics, with the math-verify library, or as texts without blanks around them."""
+    batch_questions: Annotated[int, Field(gt=0)] = 64
+    """Questions in one step."""
+    group_size: Annotated[int, Field(ge=2)] = 8
+    """Responses sampled for each question."""
+    budget: BudgetConfig = BudgetConfig(epochs=15)
+    sampling: SamplingConfig = SamplingConfig()
+    grpo: GrpoConfig = GrpoConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    test_sampling: SamplingConfig = SamplingConfig(temperature=0.6, max_response_tokens=32768)
+    """How test questions are answered."""
+    test_samples: Annotated[int, Field(gt=0)] = 1
+    """Responses for each test question."""
+    test_every_epochs: Annotated[int, Field(gt=0)] | None = None
+    """Test after so many epochs, too; before and after training in any case."""
+
+    @model_validator(mode="after")
+    def _minibatches_divide(self) -> Self:
+        _check_minibatches(self.grpo.minibatch_groups, self.batch_questions, "batch_questions")
+        return self
+
+
+def _check_minibatches(minibatch: int | None, batch: int, name: str) -> None:
+    if minibatch is not None and batch % minibatch:
+        raise ValueError(f"grpo.minibatch_groups {minibatch} does not divide {name} {batch}")
