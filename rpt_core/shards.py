@@ -31,7 +31,8 @@ class RolloutRow:
     document: str
     position: int
     """Index of the predicted token in the document."""
-    entropy_nats: float
+    entropy_nats: float | None
+    """The proxy's entropy at the position; None for questions, which are no positions of a document."""
     prompt: str
     """Rendered prompt, special tokens included."""
     response: str

@@ -153,7 +153,7 @@ class RolloutOut(Schema):
     sample: int
     document: str
     position: int
-    entropy_nats: float
+    entropy_nats: float | None
     reward: float
     reason: str
     finish_reason: str

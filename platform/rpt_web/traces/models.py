@@ -52,7 +52,7 @@ class Rollout(models.Model):
     sample = models.IntegerField()
     document = models.TextField()
     position = models.IntegerField()
-    entropy_nats = models.FloatField()
+    entropy_nats = models.FloatField(null=True)
     reward = models.FloatField()
     reason = models.CharField(max_length=20)
     finish_reason = models.CharField(max_length=10)
