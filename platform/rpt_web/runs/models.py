@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
 class Status(models.TextChoices):
-    """The states of a run."""
+    """The states of a run. A waiting one needs runs that have not succeeded yet."""
 
+    WAITING = "waiting", "Waiting"
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
     SUCCEEDED = "succeeded", "Succeeded"
@@ -23,7 +25,14 @@ class Status(models.TextChoices):
 
 
 ACTIVE = (Status.QUEUED, Status.RUNNING)
-FINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.LOST)
+"""A worker has it, or will as soon as one is free."""
+UNFINISHED = (Status.WAITING, *ACTIVE)
+ENDED_BADLY = (Status.FAILED, Status.CANCELLED, Status.LOST)
+FINAL = (Status.SUCCEEDED, *ENDED_BADLY)
+
+
+NEEDED = ("name", "status", "needs")
+"""The fields that `runs.dependencies` reads."""
 
 
 class Experiment(models.Model):
@@ -52,6 +61,11 @@ class Run(models.Model):
     stage = models.CharField(max_length=20)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
     config = models.JSONField()
+    """Validated and frozen when the run is queued; empty while it waits."""
+    plan = models.JSONField(default=dict, blank=True)
+    """The config as planned, with references to other runs of the experiment; empty for a run without a plan."""
+    needs = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    """Names of the runs of the experiment that must have succeeded before."""
     seed = models.IntegerField(default=0)
     code_version = models.CharField(max_length=100)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
@@ -94,6 +108,12 @@ class Run(models.Model):
     def is_active(self) -> bool:
         """Queued or running."""
         return self.status in ACTIVE
+
+    def blocked_by(self) -> list[str]:
+        """Names of the runs that ended badly and that this waiting run needs, itself or by way of others (1 query)."""
+        from rpt_web.runs.dependencies import blocked_by
+
+        return blocked_by(Run.objects.filter(experiment=self.experiment_id).only(*NEEDED)).get(self.name, [])
 
 
 class RunEvent(models.Model):
