@@ -1,8 +1,20 @@
 """Prompt templates: the text around a context (Tables 8 and 10 of the paper describe theirs by clauses).
 
 In: the name of a built-in template, or a text file of a team's own, with `{context}` in it once. Out: a Template.
-Loads without torch. The wording of `v0` is ours, by the paper's clauses. One newline at the end of a file belongs to
-the file and not to the template.
+Loads without torch. One newline at the end of a file belongs to the file and not to the template.
+
+The wording of `v0` to `v6` is ours; the paper gives clauses only:
+
+    v0  the text under a heading, raw; reason step by step; a box; a leading space belongs in it, with two examples
+    v1  as v0, the text fenced in triple backticks
+    v2  as v1, after the persona of a helpful assistant who is good at it
+    v3  as v1; list several candidates and choose the most probable
+    v4  as v1, with three examples: a word with its leading space, a digit, punctuation with a line break
+    v5  as v1 in slightly other words: an answer instead of a prediction
+    v6  as v3, the text fenced within the line, the instruction repeated behind it
+
+`plain`, `plain_fenced` and `plain_instructed` are for models without a chat template, such as the small one: they open
+the thought themselves.
 """
 
 from __future__ import annotations
@@ -50,8 +62,8 @@ def load_template(name_or_path: str) -> Template:
     path = Path(name_or_path)
     if not path.is_file():
         raise UserError(
-            f"There is no prompt template {name_or_path!r}. Use {' or '.join(template_names())}, or the path of a text "
-            f"file with {FIELD} in it."
+            f"There is no prompt template {name_or_path!r}. Use one of {', '.join(template_names())}, or the path "
+            f"of a text file with {FIELD} in it."
         )
     try:
         return parse_template(path.stem, path.read_bytes().decode())
