@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from rpt_core.events import Event, EventType
 from rpt_web.corpora.models import Corpus
-from rpt_web.results.models import Evaluation
+from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
 from rpt_web.text import clean_json, clean_text
 from rpt_web.traces.models import KINDS, RolloutShard, rollout_id
@@ -23,6 +23,8 @@ from workers import rollout_rows
 
 NOT_LISTED = (EventType.METRICS, EventType.PROGRESS, EventType.ROLLOUTS)
 """Events with rows of their own only; the others are also listed as they are."""
+TABLE_PARTS = ("caption", "columns", "rows", "chart")
+"""What a result table's row keeps of its event; the list of events leaves it out."""
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +45,7 @@ def write(run: Run, events: Sequence[Event]) -> dict[str, Any]:
 
 def delete_beyond(run: Run, step: int) -> None:
     """Delete the rows of all steps after one."""
-    for model in (StepMetrics, Checkpoint, Evaluation, RolloutShard):
+    for model in (StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard):
         model._default_manager.filter(run=run, step__gt=step).delete()
     rollout_rows.delete_rows(run.pk, rollout_id(step + 1, KINDS[0], 0))
 
@@ -115,6 +117,21 @@ def _write_evaluations(run: Run, events: Sequence[Event]) -> None:
     _upsert(Evaluation, rows.values(), "step", "mode", "difficulty")
 
 
+def _write_tables(run: Run, events: Sequence[Event]) -> None:
+    rows = {}
+    for event in events:
+        step, name = event.data["step"], clean_text(event.data["name"])[:200]
+        rows[step, name] = ResultTable(
+            run=run,
+            attempt=event.attempt,
+            step=step,
+            name=name,
+            title=clean_text(event.data["title"])[:300],
+            data=clean_json({part: event.data[part] for part in TABLE_PARTS}),
+        )
+    _upsert(ResultTable, rows.values(), "step", "name")
+
+
 def _write_corpora(run: Run, events: Sequence[Event]) -> None:
     rows = {}
     for event in events:
@@ -138,11 +155,15 @@ def _write_listed(run: Run, events: Sequence[Event]) -> None:
             seq=event.seq,
             time=_time(event),
             type=event.type.value,
-            data=clean_json(event.data),
+            data=clean_json({name: value for name, value in event.data.items() if not _is_in_table(event, name)}),
         )
         for event in events
     ]
     _upsert(RunEvent, rows, "seq")
+
+
+def _is_in_table(event: Event, name: str) -> bool:
+    return event.type == EventType.TABLE and name in TABLE_PARTS
 
 
 _WRITERS = {
@@ -150,6 +171,7 @@ _WRITERS = {
     EventType.ROLLOUTS: _write_rollouts,
     EventType.CHECKPOINT: _write_checkpoints,
     EventType.EVALUATION: _write_evaluations,
+    EventType.TABLE: _write_tables,
     EventType.CORPUS: _write_corpora,
 }
 

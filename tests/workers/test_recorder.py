@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType
+from rpt_core.result_tables import Chart, Column, Estimate, ResultTable, emit_table
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import RolloutRow, write_rollouts
 from rpt_web.corpora.models import Corpus
@@ -121,6 +122,13 @@ def test_a_rollouts_row_holds_what_lists_need(run, log):
     assert run.shards.get().rewarded == 1
 
 
+def test_an_answer_to_a_question_has_no_entropy(run, log):
+    log.emit(EventType.STARTED, start_step=0, total_steps=1)
+    emit_rollouts(run, log, 0, [rollout(0, 0, document="q7", position=0, entropy_nats=None)], kind="sampled")
+    Recorder(run).record_all()
+    assert Rollout.objects.get(run_id=run.pk).entropy_nats is None
+
+
 def test_reading_the_same_file_twice_gives_the_same_rows(run, log, recorded):
     emit_everything(run, log)
     Recorder(run).record_all()
@@ -206,6 +214,66 @@ def test_text_that_postgres_cannot_store_is_replaced(run, log):
     assert bytes(row.prediction) == b"\x00\xff"
     messages = [event.data["message"] for event in run.events.all()]
     assert messages == ["NUL \ufffd in a line", "half \ufffd pair"]
+
+
+def emit_result_table(run, log, name="modes", step=0, **more):
+    columns = [Column("mode", "mode"), Column("accuracy", "accuracy", "share"), Column("cost", "cost", "tokens")]
+    rows = [{"mode": "standard", "accuracy": Estimate(0.5, 0.4, 0.6, 100), "cost": None}]
+    chart = Chart("bars", x="mode", y=("accuracy",))
+    values = {"title": "Modes", "caption": "n 100.", "columns": columns, "rows": rows, "chart": chart} | more
+    emit_table(RunDir(run.directory), log, ResultTable(name=name, step=step, **values))
+
+
+def test_a_result_table_becomes_one_row_and_the_list_of_events_does_not_repeat_it(run, log):
+    emit_result_table(run, log)
+    Recorder(run).record_all()
+    table = run.tables.get()
+    assert (table.step, table.name, table.title, table.attempt) == (0, "modes", "Modes", 1)
+    assert table.data["caption"] == "n 100."
+    assert [column["kind"] for column in table.data["columns"]] == ["text", "share", "tokens"]
+    estimate = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 100}
+    assert table.data["rows"] == [{"mode": "standard", "accuracy": estimate, "cost": None}]
+    assert (table.data["chart"]["kind"], table.data["chart"]["y"]) == ("bars", ["accuracy"])
+    assert run.events.get().data == {"name": "modes", "step": 0, "title": "Modes", "path": "tables/modes.json"}
+
+
+def test_a_table_of_the_same_step_and_name_is_replaced_and_others_are_kept(run, log):
+    emit_result_table(run, log)
+    emit_result_table(run, log, title="Modes, again")
+    emit_result_table(run, log, step=5)
+    emit_result_table(run, log, name="frontier")
+    Recorder(run).record_all()
+    found = set(run.tables.values_list("step", "name", "title"))
+    assert found == {(0, "modes", "Modes, again"), (5, "modes", "Modes"), (0, "frontier", "Modes")}
+
+
+def test_tables_beyond_the_step_of_a_resumed_attempt_are_deleted(run, log):
+    emit_result_table(run, log, step=2)
+    emit_result_table(run, log, step=4)
+    Recorder(run).record_all()
+    with EventLog(RunDir(run.directory).events, attempt=2) as second:
+        second.emit(EventType.STARTED, start_step=3, total_steps=6)
+    Recorder(Run.objects.get(pk=run.pk)).record_all()
+    assert list(run.tables.values_list("step", flat=True)) == [2]
+
+
+def test_hostile_texts_of_a_table_can_be_stored(run, log):
+    emit_result_table(
+        run, log, name="frontier", title="t\x00" * 400, columns=[Column("k\x00", "l\x00")], rows=[{"k\x00": "c\x00"}]
+    )
+    Recorder(run).record_all()
+    table = run.tables.get()
+    assert (table.name, table.title) == ("frontier", ("t\ufffd" * 400)[:300])
+    assert table.data["columns"][0]["key"] == "k\ufffd"
+    assert table.data["rows"] == [{"k\ufffd": "c\ufffd"}]
+
+
+def test_a_mean_over_several_samples_has_no_count_of_right_ones(run, log):
+    results = {"sampled": {"hard": {**CELL, "correct": None}}, "pass@8": {"hard": CELL}, "majority": {"hard": CELL}}
+    log.emit(EventType.EVALUATION, step=1, flops=None, outcomes="evaluations/x.parquet", results=results)
+    Recorder(run).record_all()
+    rows = set(run.evaluations.values_list("mode", "correct", "value"))
+    assert rows == {("sampled", None, 0.75), ("pass@8", 3, 0.75), ("majority", 3, 0.75)}
 
 
 def test_a_stale_attempt_cannot_write(run, log, recorded):
