@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rpt_core.config import CorpusConfig, FieldMapping
-from rpt_core.corpus import MAX_NAMED, BadRecord, emit_corpus, load_corpus, split_of
+from rpt_core.corpus import emit_corpus, load_corpus, split_of
 from rpt_core.errors import UserError
 from rpt_core.events import EventLog, read_events
+from rpt_core.records import MAX_NAMED, BadRecord
 
 OMNI = {
     "domain": ["Mathematics -> Algebra", "Mathematics -> Number Theory"],
