@@ -1,52 +1,121 @@
 """Reasoning patterns: which share of responses uses the words of a pattern (Table 9 of the paper).
 
-In: responses. Out: a share for each group of keywords. The paper does not say how words are matched: here whatever
-their case, as whole words, and with any white space between the words of a phrase.
+In: responses, a list of keywords: built in (`keywords/paper.yaml`, `keywords/tiny.yaml`) or a YAML file of a team's own
+with `version`, `source` and `groups`. Out: a share for each group of keywords. An entry is a phrase, or {regex: ...}
+for what phrases cannot say. The paper does not say how words are matched: here whatever their case, as whole words, and
+with any white space between the words of a phrase; a regex is searched as it stands, whatever the case, and its dot
+matches line breaks too.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
-KEYWORDS: dict[str, tuple[str, ...]] = {
-    "transition": ("alternatively", "think differently"),
-    "reflection": ("wait", "initial answer", "original answer", "looking back", "thought process"),
-    "breakdown": ("break down", "break this down"),
-    "hypothesis": ("probably", "something like"),
-    "divergent_thinking": (
-        "etc.",
-        "or something",
-        "either",
-        "sometimes it refers",
-        "otherwise",
-        "exploring",
-        "options",
-    ),
-    "deduction": ("summarize", "conclusion", "conclude", "finally", "logically", "consequently"),
-}
+import yaml
+
+from rpt_core.errors import UserError
+
+PAPER = "paper"
+_FIELDS = {"version", "source", "groups"}
+
+
+@dataclass(frozen=True)
+class KeywordList:
+    """A named, versioned list of keywords by group."""
+
+    name: str
+    version: int
+    source: str
+    """Where the list comes from, for people."""
+    groups: dict[str, tuple[re.Pattern[str], ...]]
+    """Each group's keywords, of which any counts."""
+
+    def found_in(self, text: str) -> set[str]:
+        """The groups that a text has a keyword of."""
+        return {group for group, patterns in self.groups.items() if any(p.search(text) for p in patterns)}
+
+    def shares(self, texts: Sequence[str]) -> dict[str, float]:
+        """Share of the texts with a keyword of each group, as a fraction; NaN when there are no texts."""
+        found = [self.found_in(text) for text in texts]
+        return {
+            group: sum(group in groups for groups in found) / len(found) if found else float("nan")
+            for group in self.groups
+        }
 
 
 def pattern_shares(texts: Sequence[str]) -> dict[str, float]:
-    """Share of the texts with a keyword of each group, as a fraction; NaN when there are no texts."""
-    return {group: _share(pattern, texts) for group, pattern in _PATTERNS.items()}
+    """Share of the texts with a keyword of each of the paper's groups, as a fraction; NaN when there are no texts."""
+    return _built_in(PAPER).shares(texts)
 
 
-def patterns_in(text: str) -> set[str]:
-    """The groups that a text has a keyword of."""
-    return {group for group, pattern in _PATTERNS.items() if pattern.search(text)}
+def keyword_list_names() -> list[str]:
+    """Names of the built-in lists."""
+    files = resources.files(__package__).joinpath("keywords").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
-def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:
-    if not texts:
-        return float("nan")
-    return sum(pattern.search(text) is not None for text in texts) / len(texts)
+def load_keywords(name_or_path: str) -> KeywordList:
+    """A built-in list by its name, or one from a YAML file. Raises UserError when there is none or it is wrong."""
+    if name_or_path in keyword_list_names():
+        return _built_in(name_or_path)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise UserError(
+            f"There is no keyword list {name_or_path!r}. Use {' or '.join(keyword_list_names())}, or the path of a "
+            "YAML file with `version`, `source` and `groups`."
+        )
+    return parse_keywords(path.stem, path.read_bytes())
 
 
-def _compile(keywords: Sequence[str]) -> re.Pattern[str]:
-    phrases = (r"\s+".join(map(re.escape, keyword.split())) for keyword in keywords)
-    # Not \b: behind the full stop of "etc." there is none.
-    return re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
+def parse_keywords(name: str, text: str | bytes) -> KeywordList:
+    """A list from YAML. Raises UserError that says what is wrong with it."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"The keyword list {name!r} is not YAML: {error}") from None
+    if not isinstance(data, dict) or set(data) != _FIELDS:
+        raise UserError(f"The keyword list {name!r} must have the fields version, source and groups, and no others.")
+    version, groups = data["version"], data["groups"]
+    if type(version) is not int or version < 1:
+        raise UserError(f"`version` of the keyword list {name!r} is {version!r}. Give a whole number from 1 on.")
+    if not isinstance(groups, dict) or not groups:
+        raise UserError(f"`groups` of the keyword list {name!r} must name at least one group with its keywords.")
+    compiled = {str(group): _group(f"group {group!r} of {name!r}", entries) for group, entries in groups.items()}
+    return KeywordList(name, version, str(data["source"]), compiled)
 
 
-_PATTERNS = {group: _compile(keywords) for group, keywords in KEYWORDS.items()}
+@cache
+def _built_in(name: str) -> KeywordList:
+    return parse_keywords(name, resources.files(__package__).joinpath("keywords", f"{name}.yaml").read_bytes())
+
+
+def _group(where: str, entries: Any) -> tuple[re.Pattern[str], ...]:
+    if not isinstance(entries, list) or not entries:
+        raise UserError(f"The {where} must be a list of at least one keyword.")
+    return tuple(_pattern(where, entry) for entry in entries)
+
+
+def _pattern(where: str, entry: Any) -> re.Pattern[str]:
+    if isinstance(entry, str) and entry.strip():
+        phrase = r"\s+".join(map(re.escape, entry.split()))
+        # Not \b: behind the full stop of "etc." there is none.
+        return re.compile(rf"(?<!\w){phrase}(?!\w)", re.IGNORECASE)
+    if isinstance(entry, dict) and list(entry) == ["regex"] and isinstance(entry["regex"], str):
+        return _compiled(where, entry["regex"])
+    raise UserError(f"The {where} has the entry {entry!r}. Write a phrase in quotes, or {{regex: '...'}}.")
+
+
+def _compiled(where: str, expression: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(expression, re.IGNORECASE | re.DOTALL)
+    except re.error as error:
+        raise UserError(f"The {where} has the regex {expression!r}, which is wrong: {error}.") from None
+    if pattern.search(""):
+        raise UserError(f"The {where} has the regex {expression!r}, which every text matches. Make it say something.")
+    return pattern
