@@ -3,22 +3,22 @@
 In: the positions of a filter run, the policy's tokenizer, a prompt template. Out: a ProblemSet that makes each Problem
 when it is asked for. Section 3.1 of the paper; the boundaries L_gt are those of the policy's tokenizer, since it is
 the one that predicts. When the filter used another tokenizer, documents are tokenised again and those positions stay
-whose byte offset is a boundary for the policy too.
+whose byte offset is a boundary for the policy too. Positions where no box can hold a right answer are left out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rpt_core.config import PromptConfig, Split
 from rpt_core.errors import UserError
-from rpt_core.positions import Floats, Indices, read_positions
+from rpt_core.positions import Floats, Indices
 from rpt_core.prompts import FIELD, Template, load_template
+from rpt_core.token_documents import TokenDocument, read_documents
 from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids, tokenise, tokenizer_hash
 
 _CONTEXT_MARK = "\ue000"
@@ -46,6 +46,8 @@ class Problem:
     next_token_id: int
     entropy_nats: float
     domain: str
+    byte_offset: int
+    """Where the completion begins in the document: the position's name that does not depend on a tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -59,36 +61,27 @@ class PromptFrame:
     max_context_tokens: int
 
 
-@dataclass(frozen=True)
-class _Tokens:
-    """A document in the policy's tokens, with the positions that may be predicted."""
-
-    id: str
-    domain: str
-    text: bytes
-    token_ids: npt.NDArray[np.int32]
-    byte_offsets: Indices
-    positions: Indices
-    entropies: Floats
-    is_kept: npt.NDArray[np.bool_]
-
-
 class ProblemSet:
     """All positions of a split that may be predicted, in the order of the documents.
 
-    The arrays have one value for each position: `document_index` and `token_index` say where it is, `entropies` are
-    nats, `is_kept` tells which ones the filter chose for training.
+    The arrays have one value for each position: `document_index` and `token_index` say where it is, `filter_index`
+    where it is in the filter's own tokens, `entropies` are nats, `is_kept` tells whether the filter chose it for
+    training.
     """
 
-    def __init__(self, documents: list[_Tokens], frame: PromptFrame, completion_tokens: int, lost: int) -> None:
+    def __init__(self, documents: list[TokenDocument], frame: PromptFrame, completion_tokens: int, lost: int) -> None:
         self.frame = frame
         self.completion_tokens = completion_tokens
         self.lost_positions = lost
         """Positions of the filter that are no boundary for the policy's tokenizer."""
-        self._documents = documents
+        found = sum(len(document.positions) for document in documents)
+        self._documents = documents = [document.where(document.boxable()) for document in documents]
+        self.unboxable_positions = found - sum(len(document.positions) for document in documents)
+        """Positions left out because no box can hold what comes next there."""
         counts = [len(document.positions) for document in documents]
         self.document_index: Indices = np.repeat(np.arange(len(documents)), counts)
-        self.token_index = _joined([document.positions for document in documents], np.int64)
+        self.token_index: Indices = _joined([document.positions for document in documents], np.int64)
+        self.filter_index: Indices = _joined([document.filter_positions for document in documents], np.int64)
         self.entropies: Floats = _joined([document.entropies for document in documents], np.float32)
         self.is_kept = _joined([document.is_kept for document in documents], np.bool_)
 
@@ -96,8 +89,7 @@ class ProblemSet:
     def load(cls, positions_dir: Path | str, split: Split, tokenizer: Tokenizer, prompt: PromptConfig) -> ProblemSet:
         """A filter run's positions for a policy. Raises UserError when they, or the template, are no good."""
         frame = prompt_frame(load_template(prompt.template), tokenizer, prompt.max_prompt_tokens)
-        table, made_by = read_positions(positions_dir, split)
-        documents = [_read(row) for batch in table.to_batches(256) for row in _rows(batch)]
+        documents, made_by = read_documents(positions_dir, split)
         found = sum(len(document.positions) for document in documents)
         if made_by != tokenizer_hash(tokenizer):
             documents = [_retokenise(document, tokenizer) for document in documents]
@@ -135,9 +127,10 @@ class ProblemSet:
             next_token_id=int(document.token_ids[position]),
             entropy_nats=float(self.entropies[index]),
             domain=document.domain,
+            byte_offset=int(offsets[position]),
         )
 
-    def _document(self, index: int) -> _Tokens:
+    def _document(self, index: int) -> TokenDocument:
         return self._documents[int(self.document_index[index])]
 
 
@@ -171,35 +164,7 @@ def _chat_frame(template: Template, tokenizer: Tokenizer) -> tuple[str, str]:
     return before, after
 
 
-def _rows(batch: Any) -> list[dict[str, Any]]:
-    """The rows of an Arrow batch, lists as numpy arrays."""
-    columns = {name: batch.column(name) for name in batch.schema.names}
-    return [{name: _value(column[row]) for name, column in columns.items()} for row in range(batch.num_rows)]
-
-
-def _value(scalar: Any) -> Any:
-    values = getattr(scalar, "values", None)
-    return scalar.as_py() if values is None else values.to_numpy(zero_copy_only=False)
-
-
-def _read(row: dict[str, Any]) -> _Tokens:
-    """A document as the filter saw it. A token without bytes (a space that is only the tokenizer's) is no position."""
-    positions = np.arange(row["candidates_from"], len(row["token_ids"]))
-    scored = np.isfinite(row["entropies"][positions]) & (np.diff(row["byte_offsets"])[positions] > 0)
-    positions = positions[scored]
-    return _Tokens(
-        row["document"],
-        row["domain"] or "",
-        row["text"].encode(),
-        row["token_ids"],
-        row["byte_offsets"],
-        positions,
-        row["entropies"][positions],
-        np.isin(positions, row["kept"]),
-    )
-
-
-def _retokenise(document: _Tokens, tokenizer: Tokenizer) -> _Tokens:
+def _retokenise(document: TokenDocument, tokenizer: Tokenizer) -> TokenDocument:
     """The document in other tokens, with the positions that begin a token there too."""
     tokenised = tokenise(tokenizer, document.text.decode())
     offsets = np.array(tokenised.byte_offsets)
@@ -208,16 +173,8 @@ def _retokenise(document: _Tokens, tokenizer: Tokenizer) -> _Tokens:
     positions = np.searchsorted(offsets, at, side="right") - 1
     same_text = tokenised.text.encode() == document.text
     stays = (offsets[positions] == at) & (positions > 0) & (positions < len(offsets) - 1) & same_text
-    return _Tokens(
-        document.id,
-        document.domain,
-        document.text,
-        np.array(tokenised.token_ids, dtype=np.int32),
-        offsets,
-        positions[stays],
-        document.entropies[stays],
-        document.is_kept[stays],
-    )
+    token_ids = np.array(tokenised.token_ids, dtype=np.int32)
+    return replace(document, token_ids=token_ids, byte_offsets=offsets, positions=positions).where(stays)
 
 
 def _joined(arrays: list[Any], dtype: type) -> Any:

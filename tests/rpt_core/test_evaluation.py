@@ -8,12 +8,17 @@ import torch
 from rpt_core.analysis.statistics import wilson_interval
 from rpt_core.config import EvaluationConfig, PromptConfig
 from rpt_core.errors import UserError
-from rpt_core.evaluation.next_token import PositionSample, choose_sample, shares, standard_correct
+from rpt_core.evaluation.findings import accuracies
+from rpt_core.evaluation.held_out import choose_sample
+from rpt_core.evaluation.next_token import standard_answers
+from rpt_core.evaluation.outcome_table import Answers, StandardAnswers
 from rpt_core.events import EventLog, EventType
+from rpt_core.position_sets import PositionSample
 from rpt_core.problems import ProblemSet
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
 from rpt_core.stage import StageContext, StopRequested
+from rpt_core.tokens import token_bytes
 from tests.rpt_core import stages
 
 LEVELS = {"easy_nats": 0.3, "medium_nats": 1.0, "hard_nats": 1.3}
@@ -95,14 +100,14 @@ def test_a_position_set_without_uncertain_positions_is_refused(problems):
 
 
 def test_standard_is_the_argmax_of_a_plain_pass_over_the_context(problems):
-    model, _ = stages.taught()
+    model, tokenizer = stages.taught()
     chosen = [problems.problem(i) for i in range(len(problems))]
     expected = []
     for problem in chosen:
         with torch.inference_mode():
             logits = model(input_ids=torch.tensor([problem.context_ids])).logits[0, -1]
         expected.append(int(logits.argmax()) == problem.next_token_id)
-    assert standard_correct(model, chosen, []) == expected
+    assert standard_answers(model, tokenizer, chosen, []).correct == expected
     assert len(set(expected)) == 2
 
 
@@ -112,7 +117,9 @@ def test_standard_sees_what_is_put_before_every_text(problems):
     ids = [tokenizer.eos_token_id, *problem.context_ids]
     with torch.inference_mode():
         best = int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
-    assert standard_correct(model, [problem], [tokenizer.eos_token_id]) == [best == problem.next_token_id]
+    found = standard_answers(model, tokenizer, [problem], [tokenizer.eos_token_id])
+    assert found.correct == [best == problem.next_token_id]
+    assert found.predictions == token_bytes(tokenizer, [best])
 
 
 def test_standard_reads_contexts_that_were_cut_as_they_were_cut(ground):
@@ -124,7 +131,7 @@ def test_standard_reads_contexts_that_were_cut_as_they_were_cut(ground):
     with torch.inference_mode():
         best = [int(model(input_ids=torch.tensor([p.context_ids])).logits[0, -1].argmax()) for p in chosen]
     expected = [found == problem.next_token_id for found, problem in zip(best, chosen, strict=True)]
-    assert standard_correct(model, chosen, []) == expected
+    assert standard_answers(model, tokenizer, chosen, []).correct == expected
 
 
 def test_shares_come_with_counts_and_a_wilson_interval():
@@ -133,7 +140,8 @@ def test_shares_come_with_counts_and_a_wilson_interval():
         "hard": np.array([False, False, True, True]),
         "medium": np.zeros(4, bool),
     }
-    found = shares([True, False, True, True], PositionSample([0, 1, 2, 3], flags))
+    answers = Answers(standard=StandardAnswers([True, False, True, True], [0.0] * 4, [b""] * 4))
+    found = accuracies(answers, PositionSample([0, 1, 2, 3], flags))["standard"]
     low, high = wilson_interval(2, 3)
     assert found["easy"] == {"correct": 2, "n": 3, "value": 2 / 3, "low": low, "high": high}
     assert found["hard"]["correct"] == found["hard"]["n"] == 2

@@ -1,0 +1,128 @@
+"""Comparing two answers at the same positions: differences with intervals, tests, who gained and who forgot.
+
+In: for each position how right a and b are (0 to 1), in the same order. Out: the difference b - a with a 95 %
+percentile bootstrap interval, McNemar's exact test, the positions that changed sides. numpy and scipy only.
+
+Positions of one document are not independent. Intervals resample positions, or whole documents when `clusters` names
+each position's document; the latter is the honest one for another corpus of such documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from rpt_core.result_tables import Estimate
+from rpt_core.seeds import derive_seed
+
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+RESAMPLES = 10_000
+_DRAWS_AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True)
+class TwoByTwo:
+    """How often which of two was right at the same positions."""
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+
+    @property
+    def n(self) -> int:
+        """Positions."""
+        return self.both + self.only_a + self.only_b + self.neither
+
+    @property
+    def p(self) -> float:
+        """McNemar's exact test, two-sided: were a and b equally good, the two `only` would be equally likely."""
+        changed = self.only_a + self.only_b
+        return float(binomtest(self.only_b, changed, 0.5).pvalue) if changed else 1.0
+
+
+def two_by_two(a: npt.ArrayLike, b: npt.ArrayLike) -> TwoByTwo:
+    """Count the four cases; a and b say for each position whether it was right."""
+    x, y = np.asarray(a, np.bool_), np.asarray(b, np.bool_)
+    counts = (x & y, x & ~y, ~x & y, ~x & ~y)
+    return TwoByTwo(*(int(count.sum()) for count in counts))
+
+
+def gained_and_forgotten(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[list[int], list[int]]:
+    """Indices of the positions that b got right and a did not, and of those that a got right and b did not."""
+    x, y = np.asarray(a, np.bool_), np.asarray(b, np.bool_)
+    return np.flatnonzero(~x & y).tolist(), np.flatnonzero(x & ~y).tolist()
+
+
+def mean_difference(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    seed: int,
+    clusters: Sequence[Hashable] | None = None,
+    resamples: int = RESAMPLES,
+) -> Estimate | None:
+    """Mean of b - a with its paired bootstrap interval; None without positions.
+
+    clusters: what each position belongs to (its document); whole clusters are resampled. Where all that could be drawn
+    is alike, a bootstrap shows no spread and says nothing: then the interval is missing.
+    """
+    differences = np.asarray(b, np.float64) - np.asarray(a, np.float64)
+    if not len(differences):
+        return None
+    low, high = bootstrap_interval(differences, seed, clusters, resamples)
+    return Estimate(float(differences.mean()), low, high, len(differences))
+
+
+def bootstrap_interval(
+    values: Values, seed: int, clusters: Sequence[Hashable] | None = None, resamples: int = RESAMPLES
+) -> tuple[float | None, float | None]:
+    """95 % percentile interval of the mean, (None, None) when it cannot be told."""
+    sums, counts = values, np.ones(len(values))
+    if clusters is not None:
+        numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+        which = np.array([numbers[cluster] for cluster in clusters])
+        sums, counts = np.bincount(which, values), np.bincount(which).astype(np.float64)
+    if np.ptp(values) == 0 or len(sums) < 2:
+        return None, None
+    # What is alike is drawn together: how often each distinct value comes up is multinomial.
+    distinct, alike = np.unique(np.stack([sums, counts]), axis=1, return_counts=True)
+    random = np.random.default_rng(derive_seed(seed, "bootstrap"))
+    size = max(1, _DRAWS_AT_ONCE // len(alike))
+    means = [
+        _resampled_means(distinct, alike, random, min(size, resamples - done)) for done in range(0, resamples, size)
+    ]
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def sign_flip_p(a: npt.ArrayLike, b: npt.ArrayLike, seed: int, resamples: int = RESAMPLES) -> float:
+    """Two-sided randomisation test of paired differences that are no counts (means of several responses).
+
+    Were a and b equally good, each difference could as well have the other sign. For differences of -1, 0 and 1 this is
+    McNemar's test, drawn instead of counted.
+    """
+    differences = np.asarray(b, np.float64) - np.asarray(a, np.float64)
+    differences = np.abs(differences[differences != 0])
+    observed = abs(float((np.asarray(b, np.float64) - np.asarray(a, np.float64)).sum()))
+    if not len(differences):
+        return 1.0
+    random = np.random.default_rng(derive_seed(seed, "sign flips"))
+    size = max(1, _DRAWS_AT_ONCE // len(differences))
+    as_far = 0
+    for done in range(0, resamples, size):
+        signs = random.integers(0, 2, (min(size, resamples - done), len(differences))) * 2.0 - 1
+        as_far += int((np.abs(signs @ differences) >= observed - 1e-9).sum())
+    return (as_far + 1) / (resamples + 1)
+
+
+def _resampled_means(distinct: Values, alike: npt.NDArray[np.int64], random: np.random.Generator, times: int) -> Values:
+    """distinct: (2, kinds), sums and counts of each kind; alike: how many clusters are of each kind."""
+    drawn = random.multinomial(alike.sum(), alike / alike.sum(), times)  # (times, kinds)
+    sums, counts = distinct
+    means: Values = (drawn @ sums) / (drawn @ counts)
+    return means
