@@ -33,6 +33,7 @@ from rpt_core.errors import UserError
 PARTIAL_SUFFIX = ".partial"
 """Ends the name of whatever is not complete yet; completing is one rename."""
 _STEP = re.compile(r"step-(\d{6,})$")
+_STEP_FILE = re.compile(r"(.+)-(\d{6,})\.parquet")
 
 
 class RunDir:
@@ -73,6 +74,18 @@ class RunDir:
         """Parquet file of the per-position outcomes of one evaluation."""
         return self.evaluations / f"step-{step:06d}.parquet"
 
+    def rollout_steps(self, kind: str) -> list[int]:
+        """Steps with rollouts of a kind, oldest first."""
+        return _file_steps(self.rollouts, kind)
+
+    def evaluation_steps(self) -> list[int]:
+        """Steps with per-position outcomes, oldest first."""
+        return _file_steps(self.evaluations, "step")
+
+    def position_list(self, name: str) -> Path:
+        """File of a list of positions, such as never-solved."""
+        return self.position_lists / f"{name}.jsonl"
+
     def checkpoint(self, step: int) -> Path:
         """Folder of one checkpoint."""
         return self.checkpoints / f"step-{step:06d}"
@@ -103,6 +116,14 @@ class RunDir:
             except BlockingIOError:
                 raise UserError(f"Another process is running {self.path}. Wait for it or stop it first.") from None
             yield
+
+
+def _file_steps(folder: Path, prefix: str) -> list[int]:
+    """The numbers in the names of a folder's complete Parquet files with a prefix."""
+    if not folder.is_dir():
+        return []
+    matches = (_STEP_FILE.fullmatch(entry.name) for entry in folder.iterdir())
+    return sorted(int(match[2]) for match in matches if match and match[1] == prefix)
 
 
 def write_whole(path: Path, data: bytes) -> None:

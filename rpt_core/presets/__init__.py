@@ -1,24 +1,45 @@
 """Presets: YAML plans of runs that follow from each other, shipped with the package.
 
-A plan is a list of runs. In a run's config, a text `@NAME/checkpoint` stands for the newest checkpoint folder of the
-run NAME, `@NAME/positions` for its positions folder, `@NAME/flops` for the training compute it spent, and `@seed` for
-the plan's seed. Whoever starts the runs (shell, demo, browser) resolves them. Loads without torch and numpy.
+A plan is a graph: a list of runs, each after those that it refers to. In a run's config, a text `@NAME/WHAT` stands for
+what the run NAME has made (`rpt_core.products` lists what there is, for example `@base/checkpoint`), and `@seed` for
+the plan's seed. Whoever starts the runs (shell, demo, browser) resolves them. A plan with `seeds` is a suite that is
+played once with each seed: `expand` makes one graph of it. Loads without torch and numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 import yaml
+from pydantic import Field, ValidationError, model_validator
 
+from rpt_core import products
 from rpt_core.config import STAGES, Config, Stage, StageConfig
 from rpt_core.errors import UserError
+from rpt_core.presets.requirements import Requirements, unmet
+
+__all__ = [
+    "Lookup",
+    "PlannedRun",
+    "Preset",
+    "Requirements",
+    "Seed",
+    "expand",
+    "load_preset",
+    "missing",
+    "preset_names",
+    "read_plan",
+]
 
 Lookup = Callable[[str, str], str | float]
-"""(run name, "checkpoint" | "positions" | "flops") -> its value."""
+"""(run name, WHAT) -> its value."""
+Seed = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 class PlannedRun(Config):
@@ -31,24 +52,51 @@ class PlannedRun(Config):
     """What the run does, in a few words."""
     config: dict[str, Any]
     """The stage's config with references."""
+    seed: Seed | None = None
+    """What `@seed` stands for in this run; empty takes the plan's."""
 
     def needs(self) -> set[str]:
         """Names of the runs that must have succeeded before this one."""
-        return {text[1:].split("/")[0] for text in _references(self.config) if "/" in text}
+        return {name for name, _ in self.references()}
+
+    def references(self) -> list[tuple[str, str]]:
+        """(run name, WHAT) of every reference, in the order of the config."""
+        return [found for text in _texts(self.config) if (found := _reference(text))]
 
     def resolve(self, seed: int, lookup: Lookup) -> StageConfig:
-        """The validated config with every reference replaced."""
-        values = _replace(self.config, seed, lookup)
+        """The validated config with every reference replaced; `seed` counts where the run has none of its own."""
+        values = _replace(self.config, _resolved(seed if self.seed is None else self.seed, lookup))
         return STAGES[self.stage].model_validate({"stage": self.stage, **values})
+
+    def rehearse(self, seed: int) -> StageConfig:
+        """The validated config as far as it can be known beforehand: references to paths stay as they are."""
+        return self.resolve(seed, lambda name, what: 1e12 if products.is_number(what) else f"@{name}/{what}")
+
+    def renamed(self, prefix: str) -> PlannedRun:
+        """The run with the prefix before its name and before every name that it refers to."""
+        config = _replace(self.config, lambda text: f"@{prefix}{text[1:]}" if _reference(text) else text)
+        return self.model_copy(update={"name": prefix + self.name, "config": config})
 
 
 class Preset(Config):
-    """A named plan."""
+    """A named plan. Names are unique, and each run stands behind those that it refers to."""
 
     name: str
     description: str
     """What it is for, what it needs, how long it takes."""
-    runs: tuple[PlannedRun, ...]
+    requires: Requirements = Requirements()
+    """What must be there before it starts."""
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
+    """The seeds that it is played with when none are asked for; empty: once, with one seed."""
+    runs: Annotated[tuple[PlannedRun, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _is_graph(self) -> Self:
+        known: set[str] = set()
+        for run in self.runs:
+            _check_place(run, known)
+            known.add(run.name)
+        return self
 
     def run(self, name: str) -> PlannedRun:
         """The planned run of that name."""
@@ -70,21 +118,81 @@ def load_preset(name: str) -> Preset:
     return Preset.model_validate({"name": name, **yaml.safe_load(text)})
 
 
-def _references(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value] if value.startswith("@") else []
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return [reference for item in items for reference in _references(item)]
+def read_plan(path: Path) -> Preset:
+    """A plan of one's own from a YAML file of the same form. Raises UserError when it cannot be used."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Preset.model_validate({"name": path.stem, **values})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValidationError) as error:
+        raise UserError(
+            f"{path} cannot be used as a plan. It must be a YAML file with `description` and `runs`, each run with "
+            f"name, stage, title and config. {error}"
+        ) from None
 
 
-def _replace(value: Any, seed: int, lookup: Lookup) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _replace(item, seed, lookup) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replace(item, seed, lookup) for item in value]
-    if value == "@seed":
-        return seed
-    if isinstance(value, str) and value.startswith("@"):
-        name, _, what = value[1:].partition("/")
-        return lookup(name, what)
+def expand(preset: Preset, seeds: Sequence[int]) -> Preset:
+    """One graph with a copy of the plan for each seed: run `rpt` becomes `s0-rpt`, `s1-rpt`, ..., and each copy refers
+    to itself. Raises UserError for no seed, or one given twice."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(f"The seeds {list(seeds)} cannot be used. Give at least one, and each only once.")
+    runs = [
+        run.renamed(f"s{seed}-").model_copy(update={"seed": seed, "title": f"{run.title} (seed {seed})"})
+        for seed in seeds
+        for run in preset.runs
+    ]
+    return preset.model_copy(update={"runs": tuple(runs), "seeds": None})
+
+
+def missing(preset: Preset) -> list[str]:
+    """Why the preset cannot run here: a sentence for each thing that it needs and that is not there."""
+    return unmet(preset.requires)
+
+
+def _check_place(run: PlannedRun, known: set[str]) -> None:
+    """Raises ValueError unless the run can stand behind those whose names are known."""
+    if not _NAME.fullmatch(run.name):
+        raise ValueError(f"{run.name!r} cannot be the name of a run: use letters, digits, dots, dashes, underscores")
+    if run.name in known:
+        raise ValueError(f"two runs are named {run.name!r}; give each a name of its own")
+    for name, what in run.references():
+        if name not in known:
+            before = ", ".join(sorted(known)) or "none"
+            raise ValueError(f"{run.name!r} refers to {name!r}, which is no run before it; those before it: {before}")
+        try:
+            products.parse(what)
+        except UserError as error:
+            raise ValueError(f"{run.name!r}: {error}") from None
+
+
+def _reference(text: str) -> tuple[str, str] | None:
+    """(run name, WHAT) of a text that refers to a run, else None."""
+    if not text.startswith("@") or text == "@seed":
+        return None
+    name, _, what = text[1:].partition("/")
+    return name, what
+
+
+def _resolved(seed: int, lookup: Lookup) -> Callable[[str], Any]:
+    def value(text: str) -> Any:
+        if text == "@seed":
+            return seed
+        found = _reference(text)
+        return text if found is None else lookup(*found)
+
     return value
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [text for item in items for text in _texts(item)]
+
+
+def _replace(value: Any, of: Callable[[str], Any]) -> Any:
+    """A copy with every text replaced by what the function makes of it."""
+    if isinstance(value, Mapping):
+        return {key: _replace(item, of) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace(item, of) for item in value]
+    return of(value) if isinstance(value, str) else value
