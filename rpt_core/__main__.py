@@ -1,4 +1,5 @@
-"""The shell's way in: `python -m rpt_core STAGE RUN_DIR` runs a stage, `... preset NAME FOLDER` a plan."""
+"""The shell's way in: `python -m rpt_core STAGE RUN_DIR` runs a stage, `... preset NAME FOLDER` a plan of runs, and
+`... preflight STAGE CONFIG` says what a run would need and what would go wrong."""
 
 from __future__ import annotations
 
@@ -16,6 +17,10 @@ def main(argv: list[str] | None = None) -> int:
         from rpt_core import pipeline
 
         return pipeline.main(arguments[1:])
+    if arguments[:1] == ["preflight"]:
+        from rpt_core.preflight import __main__ as preflight
+
+        return preflight.main(arguments[1:])
     return _run_stage(arguments)
 
 

@@ -1,0 +1,158 @@
+"""Pre-flight: what a run will need and what would go wrong, before it is queued or a model is loaded.
+
+In: a config, the name of the hardware. Out: a Report: problems by field, memory, FLOPs, tokens, hours, disk, and the
+first prompt as the model will get it. Nothing is trained or sampled, no weight is read. docs/preflight.md compares the
+estimates with measured runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rpt_core.config import NtpConfig, StageConfig
+from rpt_core.errors import UserError
+from rpt_core.preflight.checks import Problem, problems_of
+from rpt_core.preflight.cost import Memory, disk_of, memory_of, seconds_of
+from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
+from rpt_core.preflight.hardware import Hardware, hardware
+from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
+from rpt_core.preflight.work import Work, work_of
+
+NO_MODEL = ("analyse",)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes, at its limit or typically."""
+
+    flops: float
+    """Training compute, as docs/method.md counts it."""
+    tokens: float
+    """Read, written and learnt from."""
+    rollouts: float
+    seconds: float
+    disk_bytes: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that pre-flight found out. What is not known yet is None."""
+
+    stage: str
+    hardware: Hardware
+    problems: list[Problem]
+    model: ModelShape | None = None
+    memory: Memory | None = None
+    typical: Estimate | None = None
+    most: Estimate | None = None
+    """With every response at its limit."""
+    first_prompt: FirstPrompt | None = None
+    pending: bool = False
+    """Data or model come from an earlier run that has not ended: the estimate takes the config's limits instead."""
+
+    @property
+    def errors(self) -> list[Problem]:
+        """Problems that would make the run fail."""
+        return [problem for problem in self.problems if problem.level == "error"]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for a page or a script."""
+        data = asdict(self)
+        data["hardware"] = {"name": self.hardware.name, "title": self.hardware.title}
+        data["hardware"] |= {"memory_gb": self.hardware.memory_gb, "measured": self.hardware.measured}
+        if self.memory is not None:
+            data["memory"]["total"] = self.memory.total
+        return data
+
+
+def check(config: StageConfig, machine: Hardware) -> Report:
+    """Look at a config as far as that is possible now."""
+    if config.stage in NO_MODEL:
+        return Report(config.stage, machine, problems_of(config, None))
+    problems: list[Problem] = []
+    field, path = _model_path(config)
+    shape = tokenizer = None
+    if not is_pending(path):
+        try:
+            shape = shape_of_scratch(config.scratch) if isinstance(config, NtpConfig) and config.scratch else None
+            if path is not None:
+                shape, tokenizer = shape_of(_model(config)), _tokenizer(path)
+        except UserError as error:
+            problems.append(Problem(field, str(error)))
+    problems += problems_of(config, shape)
+    data = _data(config, tokenizer, problems)
+    if shape is None or data is None:
+        return Report(config.stage, machine, problems, shape, pending=is_pending(path))
+    return _estimated(config, machine, problems, shape, data)
+
+
+def _estimated(
+    config: StageConfig, machine: Hardware, problems: list[Problem], shape: ModelShape, data: Data
+) -> Report:
+    most, typical = (work_of(config, shape, data, typical=flag) for flag in (False, True))
+    memory = memory_of(config, shape, most, data.prompt_tokens)
+    if memory.total > machine.memory_gb * 1e9:
+        problems.append(
+            Problem(
+                "",
+                f"About {memory.total / 1e9:.0f} GB of memory are needed on one device, and {machine.title} has "
+                f"{machine.memory_gb:g} GB. Take a smaller model, fewer rows at a time (`batch_rows`), shorter "
+                "responses, or an engine that shares the model out over devices.",
+                "warning",
+            )
+        )
+    return Report(
+        config.stage,
+        machine,
+        problems,
+        shape,
+        memory,
+        typical=_estimate(config, machine, shape, data, typical),
+        most=_estimate(config, machine, shape, data, most),
+        first_prompt=data.first_prompt,
+        pending=not data.is_complete,
+    )
+
+
+def _estimate(config: StageConfig, machine: Hardware, shape: ModelShape, data: Data, work: Work) -> Estimate:
+    return Estimate(
+        flops=work.training_flops(shape),
+        tokens=work.read_tokens + work.generated_tokens + work.trained_tokens,
+        rollouts=work.rollouts,
+        seconds=seconds_of(config, shape, work, machine),
+        disk_bytes=disk_of(config, shape, work, data.prompt_tokens),
+    )
+
+
+def _data(config: StageConfig, tokenizer: Any | None, problems: list[Problem]) -> Data | None:
+    if any(problem.level == "error" for problem in problems):
+        return None  # reading on would only say the same again
+    try:
+        return read_data(config, tokenizer)
+    except UserError as error:
+        problems.append(Problem("", str(error)))
+        return None
+
+
+def _model(config: Any) -> Any:
+    return getattr(config, "model", None) or config.proxy
+
+
+def _model_path(config: Any) -> tuple[str, str | None]:
+    """Field and value of the model's path; None for a new model."""
+    if config.stage == "filter":
+        return "proxy.path", config.proxy.path
+    return "model.path", config.model.path if config.model is not None else None
+
+
+def _tokenizer(path: str) -> Any:
+    from rpt_core.tokens import load_tokenizer
+
+    try:
+        return load_tokenizer(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The tokenizer of {path} cannot be loaded: {error}") from None
+
+
+__all__ = ["Estimate", "Hardware", "Memory", "Problem", "Report", "Work", "check", "hardware"]

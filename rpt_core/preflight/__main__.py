@@ -1,0 +1,72 @@
+"""`python -m rpt_core preflight STAGE CONFIG.json`: pre-flight on the terminal, or as JSON for a page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rpt_core.config import STAGES, StageConfig
+from rpt_core.errors import UserError
+from rpt_core.preflight import Estimate, Report, check, hardware
+from rpt_core.preflight.hardware import all_hardware
+
+EXIT_GOOD, EXIT_PROBLEMS = 0, 2
+PROMPT_CHARACTERS = 2000
+
+
+def main(arguments: list[str]) -> int:
+    """Check a config; returns 0, or 2 when the run would fail."""
+    parser = argparse.ArgumentParser(prog="python -m rpt_core preflight", description=__doc__)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("config", type=Path, help="the stage's config as JSON")
+    parser.add_argument("--hardware", default="cpu-2", choices=all_hardware(), help="estimate for (default: cpu-2)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    try:
+        report = check(_read(options.stage, options.config), hardware(options.hardware))
+    except (UserError, ValidationError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_PROBLEMS
+    print(json.dumps(report.as_json(), ensure_ascii=False) if options.json else as_text(report))
+    return EXIT_PROBLEMS if report.errors else EXIT_GOOD
+
+
+def as_text(report: Report) -> str:
+    """The report for a terminal."""
+    lines = [f"{problem.level}: {problem.field}: {problem.message}" for problem in report.problems]
+    if report.model is not None:
+        lines.append(f"model: {report.model.parameters:,} parameters, {report.model.layers} layers")
+    if report.memory is not None:
+        lines.append(f"memory: about {report.memory.total / 1e9:.1f} GB of {report.hardware.memory_gb:g} GB")
+    for label, estimate in (("typically", report.typical), ("at most", report.most)):
+        if estimate is not None:
+            lines.append(f"{label}: {_estimate(estimate)}")
+    if report.typical is not None and not report.hardware.measured:
+        lines.append("The time assumes shares of the device's peak that nobody has measured here yet.")
+    if report.pending:
+        lines.append("Some data comes from an earlier run that has not ended; the config's limits stand for it.")
+    if report.first_prompt is not None:
+        text = report.first_prompt.text[:PROMPT_CHARACTERS]
+        lines.append(f"first prompt, {report.first_prompt.tokens} tokens:\n{text}")
+    return "\n".join(lines) or "Nothing to say against it."
+
+
+def _estimate(estimate: Estimate) -> str:
+    return (
+        f"{_duration(estimate.seconds)}, {estimate.flops:.2e} FLOPs, {estimate.tokens:,.0f} tokens, "
+        f"{estimate.rollouts:,.0f} rollouts, {estimate.disk_bytes / 1e9:.2f} GB on disk"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
+
+
+def _read(stage: str, path: Path) -> StageConfig:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist. Name a file with the stage's config as JSON.")
+    return STAGES[stage].model_validate_json(path.read_bytes())

@@ -1,0 +1,152 @@
+"""What would go wrong, found before anything is loaded: files that are not there, lengths that do not fit, divisions.
+
+In: a stage's config, the model's shape where it is known. Out: a list of Problem, each with the field to mend. A path
+that begins with `@` is what an earlier run of a suite will make, and is left alone. Loads without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rpt_core.config import StageConfig
+from rpt_core.errors import UserError
+from rpt_core.preflight.data import is_pending
+from rpt_core.preflight.model_shape import ModelShape
+from rpt_core.prompts import load_template
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something to mend, or to know."""
+
+    field: str
+    """Dotted name of the config's field."""
+    message: str
+    level: Literal["error", "warning"] = "error"
+
+
+def problems_of(config: StageConfig, shape: ModelShape | None) -> list[Problem]:
+    """All that is wrong with a config, as far as it can be seen from here."""
+    found = [*_missing_files(config), *_templates(config), *_device(config), *_steps(config)]
+    return found + (list(_lengths(config, shape)) if shape is not None else [])
+
+
+def _missing_files(config: Any) -> Iterator[Problem]:
+    for name, value, must_be in _paths(config):
+        if is_pending(value):
+            continue
+        path = Path(value)
+        exists = path.is_dir() if must_be == "folder" else path.exists()
+        if not exists:
+            hint = "Name the folder of a finished run." if must_be == "folder" else "Correct the path."
+            yield Problem(name, f"{value} does not exist. {hint}")
+
+
+def _paths(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]]]:
+    """Fields that name files or folders, with their values."""
+    for part in ("corpus", "replay", "questions"):
+        section = getattr(config, part, None)
+        if section is not None and section.source == "files":
+            yield from ((f"{part}.paths", path, "file") for path in section.paths)
+    if config.stage == "benchmark":
+        yield from (("paths", path, "file") for path in config.paths)
+    if config.stage == "analyse":
+        yield from _analysed(config)
+    for name, must_be in _SINGLE.items():
+        value = _at(config, name)
+        if isinstance(value, str):
+            yield name, value, must_be
+
+
+_SINGLE: dict[str, Literal["file", "folder"]] = {
+    "positions": "folder",
+    "evaluation.positions": "folder",
+    "held_out.positions": "folder",
+    "traces.path": "file",
+    "traces.positions": "folder",
+    "position_list": "file",
+    "budget.flops_of": "folder",
+}
+
+
+def _analysed(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]]]:
+    for index, comparison in enumerate(config.comparisons):
+        yield f"comparisons.{index}.a", comparison.a, "file"
+        yield f"comparisons.{index}.b", comparison.b, "file"
+    yield from ((f"frontiers.{index}.outcomes", item.outcomes, "file") for index, item in enumerate(config.frontiers))
+    yield from ((f"scaling.{index}.run", item.run, "folder") for index, item in enumerate(config.scaling))
+    responses = config.patterns.responses if config.patterns is not None else {}
+    yield from ((f"patterns.responses.{name}", path, "file") for name, paths in responses.items() for path in paths)
+
+
+def _templates(config: Any) -> Iterator[Problem]:
+    names = {
+        "prompt.template": _at(config, "prompt.template"),
+        "template": getattr(config, "template", None),
+        **{f"templates.{index}": name for index, name in enumerate(getattr(config, "templates", ()))},
+    }
+    for field, name in names.items():
+        if name is None:
+            continue
+        try:
+            load_template(name)
+        except UserError as error:
+            yield Problem(field, str(error))
+
+
+def _device(config: Any) -> Iterator[Problem]:
+    for part in ("model", "proxy"):
+        model = getattr(config, part, None)
+        if model is not None and model.device == "cuda" and not has_gpu():
+            yield Problem(f"{part}.device", "There is no NVIDIA GPU on this machine. Use auto or cpu, or another one.")
+
+
+def has_gpu() -> bool:
+    """Whether the NVIDIA driver sees a GPU; without loading torch."""
+    gpus = Path("/proc/driver/nvidia/gpus")
+    return gpus.is_dir() and any(gpus.iterdir())
+
+
+def _steps(config: Any) -> Iterator[Problem]:
+    if config.stage != "rpt":
+        return
+    late = [step for step in config.evaluate_at_steps if step > config.steps]
+    if late:
+        yield Problem(
+            "evaluate_at_steps", f"There is no step {late[0]}: training ends at step {config.steps}.", "warning"
+        )
+    if config.evaluate_at_steps and config.evaluation is None:
+        yield Problem("evaluate_at_steps", "There is no `evaluation`, so nothing is evaluated.", "warning")
+    from_step = config.dynamic_sampling.from_step
+    if from_step is not None and from_step > config.steps:
+        yield Problem("dynamic_sampling.from_step", f"Training ends before, at step {config.steps}.", "warning")
+    if config.sampling.temperature == 0:
+        yield Problem("sampling.temperature", "At 0 all responses of a group would be equal. Use 0.8, for instance.")
+
+
+def _lengths(config: Any, shape: ModelShape) -> Iterator[Problem]:
+    """Prompt and response together must fit the model's context."""
+    if shape.max_positions is None:
+        return
+    prompt = _at(config, "prompt.max_prompt_tokens") or getattr(config, "max_prompt_tokens", None)
+    for name in ("sampling", "test_sampling"):
+        sampling = getattr(config, name, None)
+        if prompt is None or sampling is None:
+            continue
+        longest = prompt + sampling.max_response_tokens
+        if longest > shape.max_positions:
+            yield Problem(
+                f"{name}.max_response_tokens",
+                f"A prompt of {prompt} and a response of {sampling.max_response_tokens} tokens are {longest}, but the "
+                f"model takes {shape.max_positions}. Lower one of the two limits, or take another model.",
+            )
+
+
+def _at(config: Any, name: str) -> Any:
+    """A nested value by its dotted name; None where there is none."""
+    for part in name.split("."):
+        config = getattr(config, part, None)
+    return config

@@ -1,0 +1,139 @@
+"""What the work costs on a machine: memory, hours, disk.
+
+In: a config, the model's shape, the work, the hardware. Out: numbers with what they consist of. Formulas, all for the
+plain loop, whose training keeps weights and optimiser in float32:
+
+    memory   weights 4 N (+ 2 N for the bfloat16 copy that samples) + gradients 4 N + Adam 8 N, a reference 4 N each;
+             keys and values 2 x layers x width x bytes for each token in a batch; logits; activations
+    seconds  reading 2 N and training 6 N a token at the shares of the peak that hardware.yaml gives; decoding at least
+             as long as its launches, as reading all weights once a step, and as 2 N a token
+    disk     12 N for a checkpoint with its optimiser; a response's text, compressed
+
+Loads without torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rpt_core.config import StageConfig
+from rpt_core.preflight.hardware import Hardware
+from rpt_core.preflight.model_shape import ModelShape
+from rpt_core.preflight.work import Work
+
+Dtype = Literal["float32", "bfloat16"]
+BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2}
+PROCESS_BYTES = 0.7e9
+"""Python with torch and its buffers, before any model: 0.6 to 0.8 GB."""
+ACTIVATIONS = 17
+"""Values kept for each token, layer and unit of width until the backward pass (Korthikanti et al., arXiv 2205.05198,
+without the attention matrix, which fused attention never stores)."""
+TEXT_BYTES_PER_TOKEN = 4
+ROLLOUT_COMPRESSION = 2.5
+TRAINING = ("ntp", "sft", "rpt", "rlvr")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak on one device, by what they are for."""
+
+    weights: float
+    optimiser: float
+    """Gradients and Adam's two averages."""
+    references: float
+    cache: float
+    """Keys and values while decoding."""
+    logits: float
+    activations: float
+    process: float = PROCESS_BYTES
+
+    @property
+    def total(self) -> float:
+        """Sampling and updating take turns, so only the larger of their working sets counts."""
+        fixed = self.weights + self.optimiser + self.references + self.process
+        return fixed + max(self.cache, self.activations) + self.logits
+
+
+def dtype_of(config: Any) -> Dtype:
+    """Number format of the computation."""
+    model = getattr(config, "model", None) or getattr(config, "proxy", None)
+    found: Dtype = model.dtype if model is not None else "float32"
+    return found
+
+
+def memory_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: float) -> Memory:
+    """Peak memory of a run."""
+    dtype, trains = dtype_of(config), config.stage in TRAINING
+    copies = 4 if trains else BYTES[dtype]
+    if trains and work.rollouts and dtype == "bfloat16":
+        copies += 2
+    rows, length = _training_rows(config, prompt_tokens)
+    response = _response_tokens(config)
+    own_rows = work.decode_rows
+    groups = own_rows / getattr(config, "group_size", 1)
+    cached = own_rows * response + groups * prompt_tokens
+    counted = rows * (response or length)
+    logits = max(counted * 12 if trains else 0, own_rows * 16) * shape.vocabulary
+    return Memory(
+        weights=copies * shape.parameters,
+        optimiser=12 * shape.parameters if trains else 0,
+        references=4 * shape.parameters * _references(config),
+        cache=2 * shape.layers * shape.kv_width * BYTES[dtype] * cached,
+        logits=logits,
+        activations=rows * length * shape.layers * shape.hidden * ACTIVATIONS * BYTES[dtype] if trains else 0,
+    )
+
+
+def seconds_of(config: StageConfig, shape: ModelShape, work: Work, machine: Hardware) -> float:
+    """Time of a run on the clock, start included."""
+    dtype = dtype_of(config)
+    reading = machine.flops_per_second(dtype, machine.reading_share)
+    training = machine.flops_per_second(dtype, machine.training_share)
+    seconds = machine.start_seconds
+    seconds += 2 * shape.matrix_parameters * work.read_tokens / reading
+    seconds += 6 * shape.matrix_parameters * work.trained_tokens / training
+    return seconds + _decoding_seconds(shape, work, machine, dtype)
+
+
+def disk_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: float) -> float:
+    """Bytes that a run leaves in its folder."""
+    checkpoints = 0.0
+    if config.stage in TRAINING:
+        every, keep = getattr(config, "checkpoint_every_steps", 1), getattr(config, "keep_checkpoints", None)
+        written = work.updates // every + 1
+        checkpoints = min(written, keep or written) * 12 * shape.parameters
+    characters = TEXT_BYTES_PER_TOKEN * (work.rollouts * prompt_tokens + work.generated_tokens)
+    return checkpoints + characters / ROLLOUT_COMPRESSION
+
+
+def _decoding_seconds(shape: ModelShape, work: Work, machine: Hardware, dtype: Dtype) -> float:
+    if not work.decode_steps:
+        return 0.0
+    # A batch goes on until its longest row ends, so the number of steps is that of the limit.
+    bandwidth = machine.memory_gb_per_second * 1e9 * machine.bandwidth_share
+    weights = BYTES[dtype] * shape.matrix_parameters / bandwidth
+    floor = max(machine.seconds_per_decode_step, weights) * work.decode_steps / machine.devices
+    decoding = machine.flops_per_second(dtype, machine.decoding_share)
+    return max(floor, 2 * shape.matrix_parameters * work.generated_tokens / decoding)
+
+
+def _references(config: Any) -> int:
+    grpo, reward = getattr(config, "grpo", None), getattr(config, "reward", None)
+    with_kl = grpo is not None and grpo.kl_coefficient > 0
+    with_average = reward is not None and reward.kind == "information_gain"
+    return int(with_kl) + int(with_average)
+
+
+def _response_tokens(config: Any) -> float:
+    sampling = getattr(config, "sampling", None)
+    return sampling.max_response_tokens if sampling is not None else 0
+
+
+def _training_rows(config: Any, prompt_tokens: float) -> tuple[float, float]:
+    """Rows of one forward and backward pass, and their length in tokens."""
+    if config.stage in ("rpt", "rlvr"):
+        return config.grpo.batch_rows, prompt_tokens + config.sampling.max_response_tokens
+    if config.stage in ("ntp", "sft"):
+        return config.batch_tokens / config.max_document_tokens, config.max_document_tokens
+    return 0, 0

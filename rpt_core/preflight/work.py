@@ -1,0 +1,209 @@
+"""How much a run has to do: tokens read, written and learnt from, optimiser updates, rollouts.
+
+In: a stage's config, the model's shape, what is known of its data. Out: a Work, once at its limit (every response as
+long as allowed) and once as it typically goes. Data that an earlier run of a suite will make is not there yet: then the
+config's own limits stand for it. Loads without torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rpt_core.config import (
+    BenchmarkConfig,
+    BudgetConfig,
+    EvaluateConfig,
+    EvaluationConfig,
+    FilterConfig,
+    NtpConfig,
+    RlvrConfig,
+    RptConfig,
+    SamplingConfig,
+    SftConfig,
+    StageConfig,
+    TemplatesConfig,
+)
+from rpt_core.preflight.data import Data
+from rpt_core.preflight.model_shape import ModelShape
+
+TYPICAL_LENGTH = 0.4
+"""Share of the limit that a response takes typically: 0.3 to 0.4 in runs of the small model."""
+TYPICAL_LIVE = 0.5
+"""Share of the groups whose rewards differ, typically."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Volumes of a whole run."""
+
+    read_tokens: float = 0
+    """Forward passes over given text: prompts, documents to score, contexts."""
+    generated_tokens: float = 0
+    trained_tokens: float = 0
+    decode_steps: float = 0
+    """Tokens written one after the other, each for all rows of a batch at once."""
+    decode_rows: float = 0
+    """Rows in such a batch."""
+    rollouts: float = 0
+    updates: float = 0
+    evaluated_tokens: float = 0
+    """Those of the above that measure and do not train; they are not counted as training compute."""
+
+    def __add__(self, other: Work) -> Work:
+        sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
+        return Work(**{**sums, "decode_rows": max(self.decode_rows, other.decode_rows)})
+
+    def training_flops(self, shape: ModelShape) -> float:
+        """Training compute by the formula of docs/method.md."""
+        forward = round(self.read_tokens + self.generated_tokens - self.evaluated_tokens, 3)
+        return shape.matrix_parameters * (2 * forward + 6 * self.trained_tokens)
+
+
+def work_of(config: StageConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    """The work of a run, at its limit or typically."""
+    found = _BY_STAGE[config.stage](config, shape, data, typical)
+    assert isinstance(found, Work)
+    return found
+
+
+def _filter(config: FilterConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    return Work(read_tokens=data.corpus_tokens)
+
+
+def _supervised(config: NtpConfig | SftConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    epoch = data.corpus_tokens
+    steps = max(1.0, data.sequences / config.batch_documents)
+    tokens = _budget_tokens(config.budget, epoch, epoch / steps, shape, data)
+    return Work(trained_tokens=tokens, updates=tokens / max(epoch / steps, 1))
+
+
+def _budget_tokens(budget: BudgetConfig, epoch: float, step: float, shape: ModelShape, data: Data) -> float:
+    if budget.epochs is not None:
+        return budget.epochs * epoch
+    if budget.steps is not None:
+        return budget.steps * step
+    if budget.tokens is not None:
+        return budget.tokens
+    return (budget.flops or data.other_flops) / (6 * shape.matrix_parameters)
+
+
+def _rpt(config: RptConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    step = _group_step(config.batch_problems, config.group_size, data.prompt_tokens, config.sampling, typical)
+    extra = _extra_batches(config) if not typical else 0
+    total = _times(step, config.steps + extra)
+    if config.evaluation is not None:
+        one = _evaluation(config.evaluation, data, config.sampling, typical)
+        total += _times(one, len(config.evaluate_at_steps))
+    per_step = config.batch_problems / (config.grpo.minibatch_groups or config.batch_problems)
+    return _with_updates(total, config.steps * per_step)
+
+
+def _extra_batches(config: RptConfig) -> int:
+    """Batches that dynamic sampling may add over the run. They are not learnt from, which this leaves in."""
+    dynamic = config.dynamic_sampling
+    if dynamic.from_step is None:
+        return 0
+    return max(0, config.steps - dynamic.from_step + 1) * dynamic.max_extra_batches
+
+
+def _rlvr(config: RlvrConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    per_epoch = config.questions.train_questions / config.batch_questions
+    step = _group_step(config.batch_questions, config.group_size, data.prompt_tokens, config.sampling, typical)
+    step_flops = max(step.training_flops(shape), 1.0)
+    budget = config.budget
+    steps: float
+    if budget.epochs is not None:
+        steps = budget.epochs * per_epoch
+    elif budget.steps is not None:
+        steps = budget.steps
+    elif budget.tokens is not None:
+        steps = budget.tokens / max(step.trained_tokens, 1)
+    else:
+        steps = (budget.flops or data.other_flops) / step_flops
+    tests = 2 + (int(steps / per_epoch / config.test_every_epochs) if config.test_every_epochs else 0)
+    test = _responses(
+        config.questions.test_questions * config.test_samples, data.prompt_tokens, config.test_sampling, typical
+    )
+    return _with_updates(_times(step, math.ceil(steps)) + _times(test, tests), math.ceil(steps))
+
+
+def _evaluate(config: EvaluateConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    return _evaluation(config.evaluation, data, config.sampling, typical)
+
+
+def _evaluation(config: EvaluationConfig, data: Data, sampling: SamplingConfig, typical: bool) -> Work:
+    positions = data.held_out_positions
+    work = Work()
+    if "standard" in config.modes:
+        tokens = positions * data.prompt_tokens
+        work += Work(read_tokens=tokens, evaluated_tokens=tokens)
+    if "sampled" in config.modes:
+        work += _responses(positions * config.samples, data.prompt_tokens, sampling, typical)
+    if "greedy" in config.modes:
+        work += _responses(positions, data.prompt_tokens, sampling, typical)
+    return work
+
+
+def _templates(config: TemplatesConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    responses = data.held_out_positions * config.samples * len(config.templates)
+    return _responses(responses, data.prompt_tokens, config.sampling, typical)
+
+
+def _benchmark(config: BenchmarkConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    tokens = data.sequences * data.prompt_tokens
+    work = Work(read_tokens=tokens, evaluated_tokens=tokens)
+    if "reasoning" in config.modes:
+        work += _responses(data.sequences, data.prompt_tokens, config.sampling, typical)
+    return work
+
+
+def _responses(count: float, prompt_tokens: float, sampling: SamplingConfig, typical: bool) -> Work:
+    """Responses that measure; each reads its prompt."""
+    length = sampling.max_response_tokens * (TYPICAL_LENGTH if typical else 1)
+    return Work(
+        read_tokens=count * prompt_tokens,
+        generated_tokens=count * length,
+        evaluated_tokens=count * (prompt_tokens + length),
+        decode_steps=math.ceil(count / sampling.batch_rows) * sampling.max_response_tokens,
+        decode_rows=min(count, sampling.batch_rows),
+        rollouts=count,
+    )
+
+
+def _group_step(batch: int, group: int, prompt_tokens: float, sampling: SamplingConfig, typical: bool) -> Work:
+    """One step of GRPO: prompts read once for each group, responses, one pass over all that teaches something."""
+    rows = batch * group
+    length = sampling.max_response_tokens * (TYPICAL_LENGTH if typical else 1)
+    live = TYPICAL_LIVE if typical else 1
+    return Work(
+        read_tokens=batch * prompt_tokens,
+        generated_tokens=rows * length,
+        trained_tokens=live * rows * (prompt_tokens + length),
+        decode_steps=math.ceil(rows / max(sampling.batch_rows, group)) * sampling.max_response_tokens,
+        decode_rows=min(rows, sampling.batch_rows),
+        rollouts=rows,
+    )
+
+
+def _times(work: Work, count: float) -> Work:
+    scaled = {field.name: getattr(work, field.name) * count for field in fields(work)}
+    return Work(**{**scaled, "decode_rows": work.decode_rows})
+
+
+def _with_updates(work: Work, updates: float) -> Work:
+    return work + Work(updates=updates)
+
+
+_BY_STAGE: dict[str, Callable[[Any, ModelShape, Data, bool], Work]] = {
+    "filter": _filter,
+    "ntp": _supervised,
+    "sft": _supervised,
+    "rpt": _rpt,
+    "rlvr": _rlvr,
+    "evaluate": _evaluate,
+    "templates": _templates,
+    "benchmark": _benchmark,
+}

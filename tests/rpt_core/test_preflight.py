@@ -1,0 +1,252 @@
+"""Pre-flight: what would go wrong is found before a model is loaded; sizes and volumes are those of the real thing."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from rpt_core.checkpoints import load_model
+from rpt_core.config import STAGES, ModelConfig, ScratchConfig
+from rpt_core.errors import UserError
+from rpt_core.flops import matrix_parameters
+from rpt_core.preflight import check, hardware
+from rpt_core.preflight.__main__ import main
+from rpt_core.preflight.model_shape import shape_of, shape_of_scratch
+from rpt_core.preflight.work import work_of
+from rpt_core.run_dir import RunDir
+from tests.rpt_core import stages
+
+CPU = hardware("cpu-2")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return stages.save_taught(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory, model):
+    folder = tmp_path_factory.mktemp("filter")
+    corpus = stages.write_corpus(folder / "corpus.jsonl")
+    config = {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 0.0}
+    stages.run_stage(folder / "run", config)
+    return str(folder / "run" / "positions")
+
+
+def rpt(model, positions, **more):
+    config = {
+        "stage": "rpt",
+        "model": model,
+        "positions": positions,
+        "steps": 4,
+        "batch_problems": 2,
+        "group_size": 3,
+        "prompt": {"template": "plain", "max_prompt_tokens": 60},
+        "sampling": {"max_response_tokens": 20},
+        **more,
+    }
+    return STAGES["rpt"].model_validate(config)
+
+
+def fields(report, level="error"):
+    return [problem.field for problem in report.problems if problem.level == level]
+
+
+def test_a_checkpoint_is_counted_as_its_loaded_model_is(model):
+    loaded, _ = load_model(ModelConfig(**model))
+    shape = shape_of(ModelConfig(**model))
+    assert shape.parameters == sum(parameter.numel() for parameter in loaded.parameters())
+    assert shape.matrix_parameters == matrix_parameters(loaded)
+    assert (shape.layers, shape.hidden, shape.kv_width) == (1, 32, 32)
+
+
+def test_a_model_is_computed_from_its_config_where_there_are_no_weights(tmp_path):
+    # Llama 3.2 1B, whose published size is 1,235,814,400 parameters.
+    sizes = {
+        "hidden_size": 2048,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "head_dim": 64,
+        "intermediate_size": 8192,
+        "vocab_size": 128256,
+        "tie_word_embeddings": True,
+        "max_position_embeddings": 131072,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    shape = shape_of(ModelConfig(path=str(tmp_path)))
+    assert shape.parameters == 1_235_814_400
+    assert shape.kv_width == 512
+
+
+def test_the_new_model_of_the_tiny_preset_has_the_size_that_its_docs_say():
+    assert shape_of_scratch(ScratchConfig()).matrix_parameters == 185_344
+
+
+def test_a_folder_without_a_model_is_explained(tmp_path):
+    with pytest.raises(UserError, match=r"holds no config\.json"):
+        shape_of(ModelConfig(path=str(tmp_path)))
+
+
+def test_the_work_of_rpt_is_what_its_numbers_multiply_to(model, filtered):
+    config = rpt(model, filtered)
+    report = check(config, CPU)
+    assert report.problems == []
+    prompt = report.most.tokens  # read + generated + trained
+    steps, problems, rows, response = 4, 2, 6, 20
+    mean = (prompt - steps * rows * response * 2) / (steps * (problems + rows))
+    assert 5 < mean < 40, "prompts of a short row of digits"
+    expected = 2 * steps * (problems * mean + rows * response) + 6 * steps * rows * (mean + response)
+    assert report.most.flops == pytest.approx(expected * report.model.matrix_parameters)
+    assert report.most.rollouts == steps * rows
+    assert report.typical.flops < report.most.flops
+
+
+def test_the_first_prompt_is_the_one_that_the_policy_gets(model, filtered):
+    first = check(rpt(model, filtered), CPU).first_prompt
+    assert first.text.startswith("Digits")
+    assert first.text.endswith("<think>")
+    assert first.tokens >= 2
+
+
+def test_a_prompt_and_a_response_that_do_not_fit_the_model_are_found(model, filtered):
+    report = check(rpt(model, filtered, sampling={"max_response_tokens": 5000}), CPU)
+    assert fields(report) == ["sampling.max_response_tokens"]
+    assert "a response of 5000 tokens are 5060, but the model takes 1024" in report.problems[0].message
+
+
+def test_missing_files_and_templates_are_found_by_field(model, tmp_path):
+    config = rpt(model, str(tmp_path / "nowhere"), prompt={"template": "none", "max_prompt_tokens": 60})
+    assert fields(check(config, CPU)) == ["positions", "prompt.template"]
+    filter_ = {"stage": "filter", "corpus": {"paths": ["a.jsonl"]}, "proxy": {"path": str(tmp_path / "m")}}
+    assert fields(check(STAGES["filter"].model_validate(filter_), CPU)) == ["proxy.path", "corpus.paths"]
+
+
+def test_what_an_earlier_run_will_make_is_left_alone():
+    report = check(rpt({"path": "@cold/checkpoint"}, "@filter/positions"), CPU)
+    assert report.problems == []
+    assert report.pending
+    assert report.most is None
+
+
+def test_limits_stand_for_positions_that_are_not_there_yet(model):
+    report = check(rpt(model, "@filter/positions"), CPU)
+    assert report.pending
+    assert report.most.tokens == 4 * (2 * 60 + 6 * 20 + 6 * 80)
+
+
+def test_evaluations_behind_the_end_are_worth_a_warning(model, filtered):
+    report = check(rpt(model, filtered, evaluate_at_steps=[9]), CPU)
+    assert fields(report) == []
+    assert fields(report, "warning") == ["evaluate_at_steps", "evaluate_at_steps"]
+
+
+def test_evaluation_costs_time_but_is_no_training_compute(model, filtered):
+    plain = check(rpt(model, filtered), CPU)
+    with_evaluation = check(rpt(model, filtered, evaluation={"positions": filtered}, evaluate_at_steps=[0, 4]), CPU)
+    assert with_evaluation.most.flops == pytest.approx(plain.most.flops)
+    assert with_evaluation.most.seconds > plain.most.seconds
+
+
+def test_tokens_of_a_corpus_are_counted_with_the_model_s_tokenizer(model, tmp_path):
+    corpus = stages.write_corpus(tmp_path / "corpus.jsonl")
+    config = STAGES["ntp"].model_validate(
+        {"stage": "ntp", "model": model, "corpus": corpus, "budget": {"epochs": 2}, "batch_documents": 4}
+    )
+    result = stages.run_stage(tmp_path / "run", config.model_dump(mode="json"))
+    estimate = check(config, CPU).most
+    # The hash split gives about 60 % to training, and each document an end token more.
+    assert estimate.flops == pytest.approx(result["flops"], rel=0.25)
+
+
+def test_a_budget_in_compute_is_the_compute(model, tmp_path):
+    corpus = stages.write_corpus(tmp_path / "corpus.jsonl")
+    config = STAGES["ntp"].model_validate(
+        {"stage": "ntp", "model": model, "corpus": corpus, "budget": {"flops": 3.5e9}}
+    )
+    assert check(config, CPU).most.flops == pytest.approx(3.5e9)
+
+
+def test_dynamic_sampling_may_add_batches(model, filtered):
+    shape = shape_of(ModelConfig(**model))
+    from rpt_core.preflight.data import Data
+
+    data = Data(prompt_tokens=10)
+    plain = work_of(rpt(model, filtered), shape, data, typical=False)
+    dynamic = rpt(model, filtered, dynamic_sampling={"from_step": 3, "max_extra_batches": 5})
+    assert work_of(dynamic, shape, data, typical=False).rollouts == plain.rollouts * (4 + 2 * 5) / 4
+
+
+def test_a_paper_sized_model_does_not_fit_one_gpu(tmp_path):
+    # The published size of DeepSeek-R1-Distill-Qwen-14B is 14.8 billion.
+    sizes = {
+        "hidden_size": 5120,
+        "num_hidden_layers": 48,
+        "num_attention_heads": 40,
+        "num_key_value_heads": 8,
+        "intermediate_size": 13824,
+        "vocab_size": 152064,
+        "tie_word_embeddings": False,
+        "max_position_embeddings": 131072,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    stages.taught()[1].save_pretrained(tmp_path)
+    config = STAGES["rpt"].model_validate(
+        {"stage": "rpt", "model": {"path": str(tmp_path), "dtype": "bfloat16"}, "positions": "@filter/positions"}
+    )
+    report = check(config, hardware("h100"))
+    assert report.model.parameters == pytest.approx(14.8e9, rel=0.01)
+    assert report.memory.optimiser == 12 * report.model.parameters
+    assert [p.message for p in report.problems if "of memory are needed" in p.message]
+    assert report.most.rollouts == 2_048_000
+
+
+def test_an_analysis_names_the_files_that_it_lacks(tmp_path):
+    config = STAGES["analyse"].model_validate(
+        {"stage": "analyse", "comparisons": [{"name": "x", "a": "@rpt/outcomes", "b": str(tmp_path / "b.parquet")}]}
+    )
+    assert fields(check(config, CPU)) == ["comparisons.0.b"]
+
+
+def test_unknown_hardware_is_explained():
+    with pytest.raises(UserError, match="Known: cpu-2, rtx-4090"):
+        hardware("abacus")
+
+
+def test_the_command_prints_json_and_fails_on_errors(tmp_path, model, filtered, capsys):
+    file = tmp_path / "config.json"
+    file.write_text(rpt(model, filtered).model_dump_json())
+    assert main(["rpt", str(file), "--json", "--hardware", "h100"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["first_prompt"]["tokens"] >= 2
+    assert report["memory"]["total"] > 0
+    file.write_text(rpt(model, str(tmp_path / "nowhere")).model_dump_json())
+    assert main(["rpt", str(file)]) == 2
+    assert "error: positions: " in capsys.readouterr().out
+
+
+def test_the_command_needs_no_torch(tmp_path, model, filtered):
+    file = tmp_path / "config.json"
+    file.write_text(rpt({"path": "@cold/checkpoint"}, "@filter/positions").model_dump_json())
+    code = f"""import sys
+from rpt_core.preflight.__main__ import main
+main(["rpt", {str(file)!r}])
+print("torch" in sys.modules)"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "False"
+
+
+def test_every_planned_run_of_a_preset_passes_before_anything_has_run():
+    from rpt_core.preflight.checks import problems_of
+    from rpt_core.presets import load_preset
+
+    for planned in load_preset("tiny").runs:
+        config = planned.resolve(0, lambda name, what: 1e12 if what == "flops" else f"@{name}/{what}")
+        assert problems_of(config, None) == []
+
+
+def test_a_run_in_a_folder_can_be_checked_by_its_own_config(tmp_path, model, filtered):
+    run = RunDir(tmp_path / "run")
+    run.create(rpt(model, filtered))
+    assert main(["rpt", str(run.config)]) == 0
