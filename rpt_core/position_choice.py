@@ -1,4 +1,4 @@
-"""Which positions are worth training on: by threshold, by top share, or at random (the control).
+"""Which positions are worth training on: by threshold, by top share, from a list, or at random (the control).
 
 In: the candidate positions' entropies, document by document. Out: the chosen ones. Every random choice hangs on the
 seed and the document's id alone: adding other documents, or reading them in another order, does not change it.
@@ -19,17 +19,29 @@ from rpt_core.positions import Floats, Indices
 _Keys = npt.NDArray[np.float64]
 
 
-def choose_positions(config: FilterConfig, document_ids: Sequence[str], entropies: Sequence[Floats]) -> list[Indices]:
-    """Indices of the chosen candidates of each document, ascending. A candidate without entropy (NaN) is none."""
-    is_chosen = _choose(config, _flat(entropies), lambda: _flat(_all_keys(config.seed, document_ids, entropies)))
-    ends = np.cumsum([0, *map(len, entropies)])
-    chosen = [np.flatnonzero(is_chosen[start:end]) for start, end in pairwise(ends)]
+def choose_positions(
+    config: FilterConfig,
+    document_ids: Sequence[str],
+    entropies: Sequence[Floats],
+    listed: Sequence[Indices] | None = None,
+) -> list[Indices]:
+    """Indices of the chosen candidates of each document, ascending. A candidate without entropy (NaN) is none.
+
+    listed: what the position list names in each document, which is what `keep: list` takes.
+    """
+    chosen = _by_rule(config, document_ids, entropies) if listed is None else list(listed)
     cap = config.max_positions_per_document
     if cap is None:
         return chosen
     keys = _all_keys(config.seed, document_ids, entropies)
     # Those with the smallest keys: a smaller cap keeps some of what a larger one keeps.
     return [np.sort(at[np.argsort(key[at], kind="stable")[:cap]]) for at, key in zip(chosen, keys, strict=True)]
+
+
+def _by_rule(config: FilterConfig, document_ids: Sequence[str], entropies: Sequence[Floats]) -> list[Indices]:
+    is_chosen = _choose(config, _flat(entropies), lambda: _flat(_all_keys(config.seed, document_ids, entropies)))
+    ends = np.cumsum([0, *map(len, entropies)])
+    return [np.flatnonzero(is_chosen[start:end]) for start, end in pairwise(ends)]
 
 
 def _choose(

@@ -1,9 +1,10 @@
 """Stage `filter`: a small proxy model's uncertainty at each position, and the positions worth training on.
 
 In: a FilterConfig (corpus, proxy model, rule). Out: `positions/train.parquet` and `positions/validation.parquet`, one
-row for each document (see rpt_core.positions). Section 3.2 of the paper: positions are kept by the entropy of the
-proxy's sixteen most probable next tokens. The paper does not say whether these are renormalised; here they are, in
-nats, with the partial sum and the full vocabulary as options. Keeping positions at random is the control.
+row for each document (see rpt_core.positions), and the configured sets of held-out positions (rpt_core.position_sets).
+Section 3.2 of the paper: positions are kept by the entropy of the proxy's sixteen most probable next tokens. The paper
+does not say whether these are renormalised; here they are, in nats, with the partial sum and the full vocabulary as
+options. Keeping positions at random is the control.
 
 Memory is bounded by the longest batch and one chunk of positions: the logits of a whole batch never exist.
 """
@@ -26,6 +27,8 @@ from rpt_core.corpus import Document, emit_corpus, load_corpus
 from rpt_core.errors import UserError
 from rpt_core.events import EventType
 from rpt_core.position_choice import choose_positions
+from rpt_core.position_lists import PositionList, read_position_list
+from rpt_core.position_sets import store_sets
 from rpt_core.positions import (
     ROW_GROUP_DOCUMENTS,
     Floats,
@@ -107,9 +110,12 @@ def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
     """Score both splits, choose positions, write them. Returns the counts for the `finished` event."""
     from rpt_core.checkpoints import load_model
 
+    listed = None if config.position_list is None else read_position_list(config.position_list)
     corpus = load_corpus(config.corpus)
+    if listed is not None:
+        listed.check_documents({d.id for d in corpus.train}, {d.id for d in corpus.validation})
     model, tokenizer = load_model(config.proxy)
-    scan = _Scan(config, context, model, tokenizer, len(corpus.train) + len(corpus.validation))
+    scan = _Scan(config, context, model, tokenizer, len(corpus.train) + len(corpus.validation), listed)
     context.started(0, scan.total)
     emit_corpus(corpus, context.log)
     splits: tuple[Split, Split] = ("train", "validation")
@@ -117,8 +123,10 @@ def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
     if scan.changed:
         message = f"The tokenizer normalises: {scan.changed} documents are kept in its spelling, not in their own."
         context.log.emit(EventType.LOG, level="warning", message=message)
+    sets = store_sets(context.run.positions, config.position_sets)
     return {
         **{f"{split}_{name}": value for split, found in counts.items() for name, value in found.items()},
+        **{f"position_set_{name}": count for name, count in sets.items()},
         "tokens": scan.tokens,
         "tokens_per_second": round(scan.tokens / max(scan.seconds, 1e-9), 1),
     }
@@ -128,9 +136,16 @@ class _Scan:
     """One pass of the proxy model over the corpus."""
 
     def __init__(
-        self, config: FilterConfig, context: StageContext, model: Any, tokenizer: Tokenizer, total: int
+        self,
+        config: FilterConfig,
+        context: StageContext,
+        model: Any,
+        tokenizer: Tokenizer,
+        total: int,
+        listed: PositionList | None,
     ) -> None:
         self.config, self.context, self.model, self.tokenizer, self.total = config, context, model, tokenizer, total
+        self.listed = listed
         self.prefix = prefix_ids(tokenizer)
         self.documents = 0
         self.tokens = 0
@@ -144,11 +159,15 @@ class _Scan:
         scored_path = path.with_name(f"{name}-scored.parquet")
         identity = tokenizer_hash(self.tokenizer)
         candidates: list[Floats] = []
+        listed: list[Indices] = []
         with positions_writer(scored_path, identity) as writer:
             for scored in self._blocks(documents):
                 candidates += [document.candidates() for document in scored]
+                if self.listed is not None:
+                    listed += [self.listed.candidates_of(document) for document in scored]
                 writer.write_table(to_table(scored))
-        chosen = choose_positions(self.config, [document.id for document in documents], candidates)
+        ids = [document.id for document in documents]
+        chosen = choose_positions(self.config, ids, candidates, None if self.listed is None else listed)
         # The rule may need the whole split (top share), so the chosen positions are filled in on a second pass.
         with positions_writer(path, identity) as writer, pq.ParquetFile(scored_path) as file:
             for table, kept in _with_choice(file, chosen):
