@@ -37,7 +37,7 @@ def make_experiment(user: User | None, name: str = "Cards, seed 0", **more: Any)
 
 
 class EventFile:
-    """Writes a run's events as a stage does, at times of our choosing."""
+    """Writes a run's events as a stage does, at times of our choosing, and makes the folders that they name."""
 
     def __init__(self, run: Run, start: datetime) -> None:
         self.path = RunDir(run.directory).events
@@ -49,6 +49,10 @@ class EventFile:
         """Append one event, so many seconds after the last one."""
         self.seq += 1
         self.now += timedelta(seconds=after_seconds)
+        if type_ == "checkpoint":
+            (self.path.parent / data["path"]).mkdir(parents=True, exist_ok=True)
+        if type_ == "positions":
+            (self.path.parent / "positions").mkdir(exist_ok=True)
         line = {"seq": self.seq, "attempt": self.attempt, "time": self.now.timestamp(), "type": type_, **data}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -1,8 +1,9 @@
-"""Looks after what got stuck: leases that lapsed and queued runs whose message got lost.
+"""Looks after what got stuck: leases that lapsed, waiting runs that may start, queued runs whose message got lost.
 
 Each round is safe to run beside another reaper's: rows are locked and those locked elsewhere are skipped.
 1. A running row whose lease has lapsed is queued again, or lost at its cap of attempts.
-2. A queued row that no worker has taken for a while is sent again, so that Redis may lose everything at any time. Only
+2. A waiting row whose needs have all succeeded is queued: whoever ended the last of them may have died right after.
+3. A queued row that no worker has taken for a while is sent again, so that Redis may lose everything at any time. Only
    while the queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
 """
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 def run_round() -> None:
     """One round."""
     reap_lapsed()
+    advance_waiting()
     send_overdue()
 
 
@@ -33,6 +35,13 @@ def reap_lapsed() -> None:
         for run in services.lapsed_runs():
             outcome = services.requeue_or_lose(run)
             logger.warning("run %s: %s fell silent in attempt %s -> %s", run.pk, run.worker, run.attempt, outcome)
+
+
+def advance_waiting() -> None:
+    """Queue the runs that wait for nothing any more."""
+    for experiment_id in services.experiments_to_advance():
+        for run in services.advance(experiment_id):
+            logger.info("run %s may start; it is queued", run.pk)
 
 
 def send_overdue() -> None:

@@ -132,9 +132,10 @@ def read_plan(path: Path) -> Preset:
 
 def expand(preset: Preset, seeds: Sequence[int]) -> Preset:
     """One graph with a copy of the plan for each seed: run `rpt` becomes `s0-rpt`, `s1-rpt`, ..., and each copy refers
-    to itself. Raises UserError for no seed, or one given twice."""
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"The seeds {list(seeds)} cannot be used. Give at least one, and each only once.")
+    to itself. Raises UserError for no seed, one given twice, or one that the database cannot hold."""
+    if not seeds or len(set(seeds)) < len(seeds) or not all(-(2**31) <= seed < 2**31 for seed in seeds):
+        shown = ", ".join(map(str, seeds)) or "none"
+        raise UserError(f"These seeds cannot be used: {shown}. Give at least one, each once, all within 32 bits.")
     runs = [
         run.renamed(f"s{seed}-").model_copy(update={"seed": seed, "title": f"{run.title} (seed {seed})"})
         for seed in seeds

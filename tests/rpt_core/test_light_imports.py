@@ -14,7 +14,9 @@ def loaded_after(statement, watched):
     return result.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["config", "events", "run_dir", "reward", "prompts", "presets", "products", "errors"])
+@pytest.mark.parametrize(
+    "module", ["config", "events", "run_dir", "reward", "prompts", "presets", "products", "errors"]
+)
 def test_the_light_modules_load_without_torch_and_numpy(module):
     assert loaded_after(f"import rpt_core.{module}", HEAVY) == "[]"
 

@@ -121,9 +121,9 @@ def test_an_expanded_plan_is_a_plan_again():
     assert Preset.model_validate(expand(load_preset("smoke"), [0, 1]).model_dump()).runs[10].name == "s1-base"
 
 
-@pytest.mark.parametrize("seeds", [[], [1, 2, 1]])
-def test_no_seed_and_a_seed_given_twice_are_refused(seeds):
-    with pytest.raises(UserError, match="Give at least one, and each only once"):
+@pytest.mark.parametrize("seeds", [[], [1, 2, 1], [2**31]])
+def test_no_seed_a_seed_given_twice_and_too_large_a_seed_are_refused(seeds):
+    with pytest.raises(UserError, match="Give at least one, each once, all within 32 bits"):
         expand(plan(BASE), seeds)
 
 

@@ -12,7 +12,7 @@ from rpt_core.config import ModelConfig, RptConfig
 from rpt_core.errors import UserError
 from rpt_core.presets import PlannedRun
 from rpt_web.runs import services
-from rpt_web.runs.models import Checkpoint, Run, Status
+from rpt_web.runs.models import Run, Status
 
 pytestmark = pytest.mark.django_db
 CONFIG = RptConfig(model=ModelConfig(path="m"), positions="p", steps=7, seed=5)
@@ -199,22 +199,22 @@ def test_a_planned_run_gets_what_it_refers_to(experiment, run):
         config={"model": {"path": "@first/checkpoint"}, "positions": "@first/positions", "seed": "@seed"},
     )
     set_status(run, Status.SUCCEEDED)
-    for step in (5, 20, 10):
-        path = f"checkpoints/step-{step:06d}"
-        Checkpoint.objects.create(run=run, attempt=1, step=step, path=path, bytes=1, created_at=timezone.now())
+    for folder in ("checkpoints/step-000005", "checkpoints/step-000020", "checkpoints/step-000010", "positions"):
+        (run.directory / folder).mkdir(parents=True)
     second = services.submit_planned(experiment, planned, None)
     assert second.config["model"]["path"] == str(run.directory / "checkpoints/step-000020")
     assert second.config["positions"] == str(run.directory / "positions")
     assert (second.seed, second.name, second.title) == (11, "second", "Second")
+    assert (second.plan, second.needs) == (planned.config, ["first"])
 
 
 @pytest.mark.parametrize(
     ("reference", "status", "message"),
     [
         ("@first/checkpoint", Status.RUNNING, "has not succeeded; it is running"),
-        ("@first/checkpoint", Status.SUCCEEDED, "has no checkpoint"),
+        ("@first/checkpoint", Status.SUCCEEDED, "Run 'first': The run in .* has no checkpoint"),
         ("@first/flops", Status.SUCCEEDED, "has no flops"),
-        ("@first/dreams", Status.SUCCEEDED, "has no dreams"),
+        ("@first/dreams", Status.SUCCEEDED, "refers to 'dreams' of a run. It can refer to: checkpoint"),
         ("@other/checkpoint", Status.SUCCEEDED, "needs the run 'other' of this experiment"),
     ],
 )

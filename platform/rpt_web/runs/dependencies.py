@@ -30,7 +30,7 @@ def is_in_progress(runs: Iterable[Run]) -> bool:
 
 
 def _blamed(name: str, by_name: Mapping[str, Run], known: dict[str, frozenset[str]]) -> frozenset[str]:
-    """Of a run and all that it needs: those that ended badly. `known` keeps what was found, for the sake of diamonds."""
+    """Of a run and all that it needs: those that ended badly. `known` keeps what was found, for diamonds."""
     if name not in known:
         known[name] = frozenset()  # ends a circle; the services let none in
         run = by_name.get(name)

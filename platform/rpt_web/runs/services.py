@@ -1,8 +1,12 @@
 """A run's life. The only code that changes `Run.status`, always by one conditional UPDATE.
 
-    queued --claim--> running --finish--> succeeded | failed | cancelled
-      ^                  |
-      +--- hand_back, interrupt, requeue_or_lose (until max_attempts, then failed or lost); retry from a final state
+    waiting --advance--> queued --claim--> running --finish--> succeeded | failed | cancelled
+                           ^                  |
+                           +--- hand_back, interrupt, requeue_or_lose (until max_attempts, then failed or lost)
+
+A run of a suite waits until all that it needs has succeeded; then its references are resolved and its config frozen.
+`advance` does that after each success, and the reaper in each round. A run that ends badly stops only those that need
+it. `retry` and `resubmit` bring ended runs back: to the queue, or to waiting when they never had a config.
 
 A claim raises `attempt`, the fencing token: whatever a runner writes, it writes only while the row is still running
 under its attempt. Times are the database's, so that the clocks of the workers do not matter.
@@ -12,7 +16,7 @@ Celery only wakes workers. A message that could not be sent, or got lost, is sen
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -23,22 +27,27 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerError
+from pydantic import ValidationError
 
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
-from rpt_core.presets import PlannedRun
+from rpt_core.presets import PlannedRun, Preset, missing
 from rpt_web.celery import app as celery_app
-from rpt_web.runs.models import Checkpoint, Experiment, Run, Status
+from rpt_web.runs import checks, planning
+from rpt_web.runs.models import ENDED_BADLY, Experiment, Run, Status
+from rpt_web.runs.planning import artifact
 from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
-from rpt_web.text import UNSTORABLE, clean_text
+from rpt_web.text import clean_text
 
 __all__ = [
+    "advance",
     "artifact",
     "claim",
     "code_version",
     "create_experiment",
     "dispatch",
+    "experiments_to_advance",
     "finish",
     "hand_back",
     "has_overdue",
@@ -49,14 +58,17 @@ __all__ = [
     "renew",
     "request_cancel",
     "requeue_or_lose",
+    "resubmit",
     "retry",
     "submit",
     "submit_planned",
+    "submit_suite",
     "take_overdue",
 ]
 
 EXECUTE_RUN = "workers.execute_run"
 DEFAULT_ATTEMPTS = 3
+NOT_QUEUED = "Internal error while it was queued. Look at the log of the process that did so, then retry the run."
 logger = logging.getLogger(__name__)
 
 
@@ -64,7 +76,7 @@ def create_experiment(
     name: str, user: User | None, *, preset: str = "", seed: int = 0, description: str = ""
 ) -> Experiment:
     """A new, empty experiment. Raises UserError for a name that cannot be stored."""
-    name = _checked_name(name, "experiment", 200)
+    name = checks.checked_name(name, "experiment", 200)
     return Experiment.objects.create(
         name=name, created_by=user, preset=preset, seed=seed, description=clean_text(description)
     )
@@ -80,54 +92,56 @@ def submit(
     max_attempts: int = DEFAULT_ATTEMPTS,
 ) -> Run:
     """Queue a run with its config frozen, and wake a worker on commit. Raises UserError when the name is taken."""
-    values = config.model_dump(mode="json")
-    _refuse_unstorable(values)
-    run = Run(
-        experiment=experiment,
-        name=_checked_run_name(name),
-        title=clean_text(title)[:200],
-        stage=config.stage,
-        config=values,
-        seed=config.seed,
-        code_version=code_version(),
-        created_by=user,
-        max_attempts=max_attempts,
-    )
-    try:
-        with transaction.atomic():
-            run.save(force_insert=True)
-            transaction.on_commit(partial(dispatch, run.pk))
-    except IntegrityError as error:
-        if "run_name_once_per_experiment" not in str(error):
-            raise
-        raise UserError(f"This experiment already has a run named {name!r}. Choose another name.") from None
+    run = planning.new_row(experiment, name, user, title=title, max_attempts=max_attempts, **planning.frozen(config))
+    _insert([run])
     return run
 
 
 def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
     """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded."""
-
-    def lookup(name: str, what: str) -> str | float:
-        needed = experiment.runs.filter(name=name).first()
-        if needed is None:
-            raise UserError(f"{planned.name!r} needs the run {name!r} of this experiment. Run that one first.")
-        return artifact(needed, what)
-
-    return submit(experiment, planned.name, planned.resolve(experiment.seed, lookup), user, title=planned.title)
+    by_name = {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
+    config = planning.resolve(planned, experiment.seed, by_name)
+    values = planning.as_planned(planned) | planning.frozen(config)
+    run = planning.new_row(experiment, planned.name, user, title=planned.title, **values)
+    _insert([run])
+    return run
 
 
-def artifact(run: Run, what: str) -> str | float:
-    """What a later run needs of this one: "checkpoint" or "positions" (folders), or "flops" (a number)."""
-    if run.status != Status.SUCCEEDED:
-        raise UserError(f"The run {run.name!r} has not succeeded; it is {run.status}. Wait for it or retry it first.")
-    if what == "positions":
-        return str(run.directory / "positions")
-    if what == "flops" and run.flops is not None:
-        return run.flops
-    newest = Checkpoint.objects.filter(run=run).order_by("step").last() if what == "checkpoint" else None
-    if newest is None:
-        raise UserError(f"The run {run.name!r} of stage {run.stage} has no {what}. Name a run that has.")
-    return str(run.directory / newest.path)
+def submit_suite(
+    experiment: Experiment,
+    preset: Preset,
+    user: User | None,
+    seeds: Sequence[int] | None = None,
+    *,
+    anyway: bool = False,
+) -> list[Run]:
+    """Make a row for every run of a plan: those that need no other are queued, the others wait. All or none.
+
+    `seeds` asks for a copy of the plan for each of them; None takes the preset's own, or else one copy with the
+    experiment's seed. Raises UserError for a config that cannot be right, for a name that is taken, and for a preset
+    that needs what is not here, unless it is to start `anyway` (because the workers run elsewhere).
+    """
+    if not anyway and (reasons := missing(preset)):
+        raise UserError(f"The preset {preset.name!r} cannot run here. {' '.join(reasons)}")
+    runs = [planning.suite_row(experiment, planned, user) for planned in planning.suite(preset, seeds).runs]
+    _insert(runs)
+    return runs
+
+
+def advance(experiment_id: int) -> list[Run]:
+    """Queue the waiting runs of an experiment whose needs have all succeeded, and return them.
+
+    Safe beside another's: each is queued once. One whose config turns out not to fit fails and says why.
+    """
+    ready = list(planning.ready_runs().filter(experiment=experiment_id).select_related("experiment").order_by("id"))
+    needed = {name for run in ready for name in run.needs}
+    by_name = {run.name: run for run in Run.objects.filter(experiment=experiment_id, name__in=needed)}
+    return [run for run in ready if _start(run, by_name)]
+
+
+def experiments_to_advance() -> list[int]:
+    """Ids of the experiments with a waiting run whose needs have all succeeded."""
+    return list(planning.ready_runs().order_by("experiment").values_list("experiment", flat=True).distinct())
 
 
 def dispatch(run_id: int) -> bool:
@@ -185,7 +199,11 @@ def finish(
 ) -> bool:
     """End an attempt's run; False when the run is no longer this attempt's."""
     mine = Run.objects.filter(pk=run.pk, attempt=attempt, status=Status.RUNNING)
-    return _end(mine, status, error=clean_text(error), log_tail=clean_text(log_tail), exit_code=exit_code)
+    ended = _end(mine, status, error=clean_text(error), log_tail=clean_text(log_tail), exit_code=exit_code)
+    if ended and status == Status.SUCCEEDED:
+        # After the commit: of two runs that end at the same time, one then sees that both have succeeded.
+        transaction.on_commit(partial(advance, run.experiment_id), robust=True)
+    return ended
 
 
 def interrupt(run: Run, error: str, *, log_tail: str = "", exit_code: int | None = None) -> Status | None:
@@ -211,37 +229,37 @@ def requeue_or_lose(run: Run) -> Status | None:
 
 
 def request_cancel(run: Run, user: User | None) -> None:
-    """Cancel a queued run at once; ask the runner of a running one to stop. Raises UserError when it has ended."""
+    """Cancel a waiting or queued run at once; ask the runner of a running one to stop. UserError when it has ended."""
     logger.info("cancel of run %s requested by %s", run.pk, user)
-    if _end(Run.objects.filter(pk=run.pk, status=Status.QUEUED), Status.CANCELLED, cancel_requested_at=Now()):
+    unstarted = Run.objects.filter(pk=run.pk, status__in=(Status.WAITING, Status.QUEUED))
+    if _end(unstarted, Status.CANCELLED, cancel_requested_at=Now()):
         return
     running = Run.objects.filter(pk=run.pk, status=Status.RUNNING)
     if not running.update(cancel_requested_at=Now()):
         run.refresh_from_db(fields=["status"])
         raise UserError(
-            f"The run {run.name!r} has ended ({run.status}). Only queued and running runs can be cancelled."
+            f"The run {run.name!r} has ended ({run.status}). Only waiting, queued and running runs can be cancelled."
         )
 
 
 def retry(run: Run, user: User | None) -> None:
     """Queue a failed, cancelled or lost run again; it goes on from its newest checkpoint. UserError otherwise."""
     logger.info("retry of run %s requested by %s", run.pk, user)
-    ended = Run.objects.filter(pk=run.pk, status__in=(Status.FAILED, Status.CANCELLED, Status.LOST))
-    with transaction.atomic():
-        retried = ended.update(
-            **_QUEUED,
-            max_attempts=F("attempt") + DEFAULT_ATTEMPTS,
-            cancel_requested_at=None,
-            finished_at=None,
-            error="",
-            log_tail="",
-            exit_code=None,
-        )
-        if retried:
-            transaction.on_commit(partial(dispatch, run.pk))
-            return
-    run.refresh_from_db(fields=["status"])
-    raise UserError(f"The run {run.name!r} is {run.status}. Only failed, cancelled and lost runs can be retried.")
+    if not _bring_back(Run.objects.filter(pk=run.pk)):
+        run.refresh_from_db(fields=["status"])
+        raise UserError(f"The run {run.name!r} is {run.status}. Only failed, cancelled and lost runs can be retried.")
+
+
+def resubmit(experiment: Experiment, user: User | None) -> list[Run]:
+    """Bring back every run of an experiment that failed, was cancelled or lost; what has succeeded stays.
+
+    Raises UserError when there is none.
+    """
+    logger.info("resubmit of experiment %s requested by %s", experiment.pk, user)
+    runs = _bring_back(experiment.runs.all())
+    if not runs:
+        raise UserError("Nothing is missing: no run of this experiment has failed, was cancelled or lost.")
+    return runs
 
 
 def lapsed_runs(limit: int = 100) -> Iterator[Run]:
@@ -265,6 +283,68 @@ def take_overdue(older_than_seconds: float, limit: int = 100) -> list[int]:
 
 
 _QUEUED: dict[str, Any] = {"status": Status.QUEUED, "worker": "", "lease_until": None, "dispatched_at": None}
+_UNENDED: dict[str, Any] = {
+    "cancel_requested_at": None,
+    "finished_at": None,
+    "error": "",
+    "log_tail": "",
+    "exit_code": None,
+}
+
+
+def _insert(runs: Sequence[Run]) -> None:
+    """Store new runs, all or none, and wake workers on commit. Raises UserError when a name is taken."""
+    try:
+        with transaction.atomic():
+            Run.objects.bulk_create(runs)
+            queued = [run.pk for run in runs if run.status == Status.QUEUED]
+            transaction.on_commit(partial(_dispatch_all, queued))
+    except IntegrityError as error:
+        if "run_name_once_per_experiment" not in str(error):
+            raise
+        names = {run.name for run in runs}
+        taken = runs[0].experiment.runs.filter(name__in=names).values_list("name", flat=True).order_by("id").first()
+        raise UserError(f"This experiment already has a run named {taken!r}. Choose another name.") from None
+
+
+def _dispatch_all(run_ids: Sequence[int]) -> None:
+    """Send several; the first that cannot be sent leaves the rest to the reaper."""
+    all(dispatch(run_id) for run_id in run_ids)
+
+
+def _start(run: Run, by_name: dict[str, Run]) -> bool:
+    """Waiting -> queued with its config, or failed; False when it is not queued by this call."""
+    waiting = Run.objects.filter(pk=run.pk, status=Status.WAITING)
+    try:
+        frozen = planning.frozen(planning.resolve_waiting(run, by_name))
+    except (UserError, ValidationError) as error:
+        words = checks.in_words(error) if isinstance(error, ValidationError) else str(error)
+        _end(waiting, Status.FAILED, error=clean_text(f"Its config does not fit what the runs before it made. {words}"))
+        return False
+    except Exception:
+        logger.exception("run %s cannot be queued", run.pk)
+        _end(waiting, Status.FAILED, error=NOT_QUEUED)
+        return False
+    with transaction.atomic():
+        queued = waiting.update(**_QUEUED, **frozen, code_version=code_version())
+        if queued:
+            transaction.on_commit(partial(dispatch, run.pk))
+    return bool(queued)
+
+
+def _bring_back(rows: QuerySet[Run]) -> list[Run]:
+    """Ended badly -> queued, or waiting when it never had a config; returns the runs as they were."""
+    with transaction.atomic():
+        ended = rows.filter(status__in=ENDED_BADLY).order_by("id").select_for_update(no_key=True)
+        runs = list(ended)
+        queued, waiting = [run.pk for run in runs if run.config], [run.pk for run in runs if not run.config]
+        fresh = _UNENDED | {"max_attempts": F("attempt") + DEFAULT_ATTEMPTS}
+        Run.objects.filter(pk__in=queued).update(**_QUEUED, **fresh)
+        Run.objects.filter(pk__in=waiting).update(status=Status.WAITING, **fresh)
+        transaction.on_commit(partial(_dispatch_all, queued))
+        for experiment_id in {run.experiment_id for run in runs if not run.config}:
+            transaction.on_commit(partial(advance, experiment_id), robust=True)
+    return runs
 
 
 def _release(rows: QuerySet[Run], otherwise: Status, allowance: int = 0, **values: Any) -> Status | None:
@@ -297,26 +377,3 @@ def _overdue(older_than_seconds: float) -> QuerySet[Run]:
 
 def _lease_end() -> Combinable:
     return Now() + timedelta(seconds=settings.RPT_LEASE_SECONDS)
-
-
-def _checked_name(name: str, noun: str, longest: int) -> str:
-    name = name.strip()
-    if not name or len(name) > longest or not name.isprintable():
-        shown = clean_text(name)[:200]
-        raise UserError(f"{shown!r} cannot be the name of this {noun}. Give 1 to {longest} printable characters.")
-    return name
-
-
-def _checked_run_name(name: str) -> str:
-    name = _checked_name(name, "run", 100)
-    if "/" in name or name.startswith("@"):  # presets refer to runs as @NAME/WHAT
-        raise UserError(f"{name!r} cannot be the name of this run. Leave out slashes and a leading @.")
-    return name
-
-
-def _refuse_unstorable(value: Any) -> None:
-    if isinstance(value, str) and UNSTORABLE.search(value):
-        shown = clean_text(value)[:80]
-        raise UserError(f"The config holds a text with a NUL or half a character: {shown!r}. Remove it.")
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _refuse_unstorable(item)

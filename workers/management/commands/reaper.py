@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs rounds of `workers.reaper`; survives a database or Redis that is away."""
 
-    help = "Queue runs of silent workers again, and send queued runs whose message got lost."
+    help = "Queue runs of silent workers and runs that may start, and send queued runs whose message got lost."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

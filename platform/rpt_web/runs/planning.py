@@ -1,0 +1,102 @@
+"""How a plan becomes rows: which runs may start, which must wait, and what a waiting one's references stand for.
+
+In: planned runs and the runs that an experiment has. Out: rows that are not stored yet, configs, querysets. Nothing
+here stores anything or changes a status; `runs.services` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet
+
+from rpt_core.config import StageConfig
+from rpt_core.errors import UserError
+from rpt_core.presets import PlannedRun, Preset, expand
+from rpt_core.products import product
+from rpt_core.run_dir import RunDir
+from rpt_web.runs import checks
+from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.runs.versions import code_version
+from rpt_web.teams.models import User
+from rpt_web.text import clean_text
+
+
+def artifact(run: Run, what: str) -> str | float:
+    """What a later run takes of this one, see `rpt_core.products`. Raises UserError when there is no such thing."""
+    if run.status != Status.SUCCEEDED:
+        raise UserError(f"The run {run.name!r} has not succeeded; it is {run.status}. Wait for it or retry it first.")
+    try:
+        return product(RunDir(run.directory), what)
+    except UserError as error:
+        raise UserError(f"Run {run.name!r}: {error}") from None
+
+
+def resolve(planned: PlannedRun, seed: int, by_name: Mapping[str, Run]) -> StageConfig:
+    """The config of a planned run from what the runs that it needs have made. Raises UserError, ValidationError."""
+
+    def lookup(name: str, what: str) -> str | float:
+        if name not in by_name:
+            raise UserError(f"{planned.name!r} needs the run {name!r} of this experiment. Run that one first.")
+        return artifact(by_name[name], what)
+
+    return planned.resolve(seed, lookup)
+
+
+def resolve_waiting(run: Run, by_name: Mapping[str, Run]) -> StageConfig:
+    """The same for a waiting run, from the plan in its row."""
+    values = {"name": run.name, "stage": run.stage, "title": run.title, "config": run.plan, "seed": run.seed}
+    return resolve(PlannedRun.model_validate(values), run.seed, by_name)
+
+
+def suite(preset: Preset, seeds: Sequence[int] | None) -> Preset:
+    """The plan with a copy for each seed that is asked for, or else for each of its own; as it is without either."""
+    wanted = preset.seeds if seeds is None else seeds
+    return preset if wanted is None else expand(preset, wanted)
+
+
+def suite_row(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
+    """A row of a suite: queued with its config when it needs no other run, else waiting with none.
+
+    Raises UserError when its config cannot be right whatever the runs before it make.
+    """
+    seed = experiment.seed if planned.seed is None else planned.seed
+    config = checks.rehearsed(planned, seed)
+    values = as_planned(planned) | frozen(config)
+    if planned.needs():
+        values |= {"status": Status.WAITING, "config": {}, "seed": seed}
+    return new_row(experiment, planned.name, user, title=planned.title, **values)
+
+
+def new_row(experiment: Experiment, name: str, user: User | None, *, title: str, **values: Any) -> Run:
+    """A run that is not stored yet. Raises UserError for a name or text that cannot be stored."""
+    checks.refuse_unstorable([values.get("config"), values.get("plan")])
+    return Run(
+        experiment=experiment,
+        name=checks.checked_run_name(name),
+        title=clean_text(title)[:200],
+        code_version=code_version(),
+        created_by=user,
+        **values,
+    )
+
+
+def frozen(config: StageConfig) -> dict[str, Any]:
+    """The fields of a row that a config decides."""
+    return {"stage": config.stage, "config": config.model_dump(mode="json"), "seed": config.seed}
+
+
+def as_planned(planned: PlannedRun) -> dict[str, Any]:
+    """The fields of a row that remember the plan."""
+    return {"plan": planned.config, "needs": sorted(planned.needs())}
+
+
+def ready_runs() -> QuerySet[Run]:
+    """Waiting runs that need no run that has not succeeded."""
+    names: ArrayField[Any, Any] = ArrayField(models.CharField(max_length=100))
+    asked = Run.objects.alias(asked=ExpressionWrapper(OuterRef("needs"), output_field=names))
+    needed = asked.filter(experiment=OuterRef("experiment"), **{"asked__contains": [F("name")]})
+    return Run.objects.filter(~Exists(needed.exclude(status=Status.SUCCEEDED)), status=Status.WAITING)
