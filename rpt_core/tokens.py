@@ -105,14 +105,14 @@ def encode(tokenizer: Tokenizer, text: str, parse_special: bool = True) -> list[
     return ids
 
 
-def encode_within(tokenizer: Tokenizer, text: str) -> list[int]:
+def encode_within(tokenizer: Tokenizer, text: str, parse_special: bool = True) -> list[int]:
     """Token ids of a text that continues another one: without the space that some tokenizers put before a text."""
-    ids = encode(tokenizer, text)
+    ids = encode(tokenizer, text, parse_special)
     if b"".join(token_bytes(tokenizer, ids, at_start=False)) == text.encode():
         return ids
     for anchor in ("\n", ".", "a"):
         before = encode(tokenizer, anchor)
-        rest = encode(tokenizer, anchor + text)[len(before) :]
+        rest = encode(tokenizer, anchor + text, parse_special)[len(before) :]
         if b"".join(token_bytes(tokenizer, rest, at_start=False)) == text.encode():
             return rest
     return ids
