@@ -1,0 +1,352 @@
+"""Graphs of runs: who may start when, what a failure stops, what comes back; two callers never both win."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+
+from rpt_core.errors import UserError
+from rpt_core.presets import PlannedRun, Preset, Requirements, load_preset
+from rpt_core.run_dir import RunDir
+from rpt_web.runs import services
+from rpt_web.runs.dependencies import blocked_by, is_in_progress
+from rpt_web.runs.models import Run, Status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOWHERE = "/no/such/file"
+
+
+def planned(name, model="m", positions="p", **more):
+    config = {"model": {"path": model}, "positions": positions, "seed": "@seed", "steps": 7, **more}
+    return PlannedRun(name=name, stage="rpt", title=f"Run {name}", config=config)
+
+
+BASE = planned("base")
+LEFT, RIGHT = planned("left", "@base/checkpoint"), planned("right", "@base/checkpoint@5")
+BOTH, END = planned("both", "@left/checkpoint", "@right/folder"), planned("end", "@both/checkpoint")
+ALONE = planned("alone")
+
+
+def plan(*runs, **more):
+    return Preset(name="graph", description="d", runs=runs, **more)
+
+
+DIAMOND = plan(BASE, LEFT, RIGHT, BOTH, END, ALONE)
+
+
+@pytest.fixture
+def experiment():
+    return services.create_experiment("Suite", None, seed=11)
+
+
+@pytest.fixture
+def diamond(experiment):
+    services.submit_suite(experiment, DIAMOND, None)
+    return experiment
+
+
+def states(experiment):
+    return {run.name: str(run.status) for run in experiment.runs.order_by("id")}
+
+
+def claim(experiment, name):
+    claimed = services.claim(experiment.runs.get(name=name).pk, "w")
+    assert claimed is not None
+    return claimed
+
+
+def end(run, status=Status.SUCCEEDED):
+    """End a claimed run with checkpoints of steps 5 and 7 on disk."""
+    for step in (5, 7):
+        RunDir(run.directory).checkpoint(step).mkdir(parents=True, exist_ok=True)
+    assert services.finish(run, run.attempt, status, error="" if status == Status.SUCCEEDED else "bad")
+
+
+def play(experiment, *names, status=Status.SUCCEEDED):
+    for name in names:
+        end(claim(experiment, name), status)
+
+
+def at_once(*acts):
+    """Do several things at the same time, each in a thread with a connection of its own."""
+    barrier = threading.Barrier(len(acts))
+
+    def do(act):
+        try:
+            barrier.wait()
+            act()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=do, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_all_runs_are_there_from_the_start_and_those_without_needs_are_queued(diamond):
+    assert states(diamond) == {
+        "base": "queued",
+        "left": "waiting",
+        "right": "waiting",
+        "both": "waiting",
+        "end": "waiting",
+        "alone": "queued",
+    }
+    both = diamond.runs.get(name="both")
+    assert (both.config, both.needs, both.plan, both.seed) == ({}, ["left", "right"], BOTH.config, 11)
+    assert (both.title, both.stage, both.code_version) == ("Run both", "rpt", services.code_version())
+    assert diamond.runs.get(name="base").config["seed"] == 11
+
+
+def test_a_waiting_run_is_no_workers_business(diamond):
+    left = diamond.runs.get(name="left")
+    assert services.claim(left.pk, "w") is None
+    assert not left.is_active
+    assert left.pk not in services.take_overdue(0)
+
+
+def test_a_run_is_queued_with_its_config_frozen_as_soon_as_its_needs_have_succeeded(diamond):
+    play(diamond, "base")
+    base, left, right = (diamond.runs.get(name=name) for name in ("base", "left", "right"))
+    assert (left.status, right.status) == (Status.QUEUED, Status.QUEUED)
+    assert left.config["model"]["path"] == str(base.directory / "checkpoints/step-000007")
+    assert right.config["model"]["path"] == str(base.directory / "checkpoints/step-000005")
+    assert (left.config["grpo"]["clip_low"], left.seed, left.attempt) == (0.2, 11, 0)
+    assert left.plan == LEFT.config
+
+
+def test_the_tip_of_a_diamond_waits_for_both_sides(diamond):
+    play(diamond, "base", "left")
+    assert states(diamond)["both"] == "waiting"
+    play(diamond, "right")
+    assert states(diamond)["both"] == "queued"
+    both = diamond.runs.get(name="both")
+    assert both.config["positions"] == str(diamond.runs.get(name="right").directory)
+    play(diamond, "both", "end", "alone")
+    assert set(states(diamond).values()) == {"succeeded"}
+    assert not is_in_progress(diamond.runs.all())
+
+
+def test_both_sides_of_a_diamond_may_end_at_the_same_time(experiment):
+    for number in range(8):
+        names = [f"left{number}", f"right{number}", f"tip{number}"]
+        tip = planned(names[2], f"@{names[0]}/checkpoint", f"@{names[1]}/folder")
+        services.submit_suite(experiment, plan(planned(names[0]), planned(names[1]), tip), None)
+        left, right = claim(experiment, names[0]), claim(experiment, names[1])
+        at_once(lambda left=left: end(left), lambda right=right: end(right))
+        assert states(experiment)[names[2]] == "queued"
+
+
+def test_of_eight_that_advance_at_the_same_time_one_wins(experiment, monkeypatch):
+    services.submit_suite(experiment, plan(BASE, LEFT, RIGHT), None)
+    base = claim(experiment, "base")
+    end(base, Status.FAILED)  # so that nobody has advanced yet when it turns out to have succeeded
+    Run.objects.filter(pk=base.pk).update(status=Status.SUCCEEDED)
+    sent, won = [], []
+    monkeypatch.setattr(services, "dispatch", sent.append)
+    at_once(*[lambda: won.extend(services.advance(experiment.pk)) for _ in range(8)])
+    assert sorted(run.name for run in won) == ["left", "right"]
+    assert sorted(sent) == sorted(run.pk for run in won)
+
+
+def test_a_cancel_and_an_advance_at_the_same_time_leave_a_cancelled_run(experiment):
+    for number in range(8):
+        first, then = planned(f"a{number}"), planned(f"b{number}", f"@a{number}/checkpoint")
+        services.submit_suite(experiment, plan(first, then), None)
+        waiting, running = experiment.runs.get(name=then.name), claim(experiment, first.name)
+        at_once(lambda run=running: end(run), lambda run=waiting: services.request_cancel(run, None))
+        assert states(experiment)[then.name] == "cancelled"
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED, Status.LOST])
+def test_a_bad_end_stops_only_what_depends_on_it(diamond, status):
+    play(diamond, "base")
+    play(diamond, "left", status=status)
+    play(diamond, "right", "alone")
+    assert states(diamond) == {
+        "base": "succeeded",
+        "left": str(status),
+        "right": "succeeded",
+        "both": "waiting",
+        "end": "waiting",
+        "alone": "succeeded",
+    }
+    assert blocked_by(diamond.runs.all()) == {"both": ["left"], "end": ["left"]}
+    assert diamond.runs.get(name="end").blocked_by() == ["left"]
+    assert diamond.runs.get(name="right").blocked_by() == []
+    assert not is_in_progress(diamond.runs.all())
+
+
+def test_an_experiment_is_in_progress_while_something_can_still_start(diamond):
+    assert is_in_progress(diamond.runs.all())
+    play(diamond, "base", "alone")
+    claim(diamond, "left")
+    assert is_in_progress(diamond.runs.all())
+    Run.objects.filter(name__in=["left", "right"]).update(status=Status.SUCCEEDED)
+    assert is_in_progress(diamond.runs.all()), "`both` waits for nothing any more and will start"
+
+
+def test_a_run_waits_for_a_failed_one_and_for_one_that_still_runs(diamond):
+    play(diamond, "base")
+    play(diamond, "left", status=Status.FAILED)
+    assert blocked_by(diamond.runs.all()) == {"both": ["left"], "end": ["left"]}
+    play(diamond, "right", status=Status.FAILED)
+    assert blocked_by(diamond.runs.all()) == {"both": ["left", "right"], "end": ["left", "right"]}
+
+
+def test_resubmitting_runs_only_what_is_missing(diamond):
+    play(diamond, "base", "alone")
+    play(diamond, "left", status=Status.FAILED)
+    services.request_cancel(diamond.runs.get(name="end"), None)
+    before = {run.name: (run.attempt, run.finished_at) for run in diamond.runs.filter(status=Status.SUCCEEDED)}
+    back = services.resubmit(diamond, None)
+    assert [run.name for run in back] == ["left", "end"]
+    assert states(diamond) == {
+        "base": "succeeded",
+        "left": "queued",
+        "right": "queued",
+        "both": "waiting",
+        "end": "waiting",
+        "alone": "succeeded",
+    }
+    left, end_ = diamond.runs.get(name="left"), diamond.runs.get(name="end")
+    assert (left.error, left.max_attempts, end_.finished_at, end_.cancel_requested_at) == ("", 4, None, None)
+    play(diamond, "left", "right", "both", "end")
+    assert set(states(diamond).values()) == {"succeeded"}
+    assert {run.name: (run.attempt, run.finished_at) for run in diamond.runs.filter(name__in=before)} == before
+
+
+def test_resubmitting_where_nothing_is_missing_is_refused(diamond):
+    with pytest.raises(UserError, match="Nothing is missing"):
+        services.resubmit(diamond, None)
+
+
+def test_a_waiting_run_is_cancelled_at_once_and_comes_back_as_waiting_or_queued(diamond):
+    left = diamond.runs.get(name="left")
+    services.request_cancel(left, None)
+    assert states(diamond)["left"] == "cancelled"
+    services.retry(left, None)
+    assert states(diamond)["left"] == "waiting"
+    services.request_cancel(left, None)
+    play(diamond, "base")
+    assert states(diamond)["left"] == "cancelled"
+    services.retry(left, None)
+    assert states(diamond)["left"] == "queued", "what it needs has succeeded meanwhile"
+
+
+def test_a_config_that_does_not_fit_when_it_is_resolved_fails_the_run_with_the_reason(experiment):
+    lost = planned("lost", "@base/checkpoint@6")
+    services.submit_suite(experiment, plan(BASE, lost, planned("after", "@lost/checkpoint"), LEFT), None)
+    play(experiment, "base")
+    assert states(experiment) == {"base": "succeeded", "lost": "failed", "after": "waiting", "left": "queued"}
+    run = experiment.runs.get(name="lost")
+    assert "Run 'base': The run in" in run.error
+    assert "has no checkpoint@6" in run.error
+    assert (run.config, run.finished_at is None) == ({}, False)
+    RunDir(experiment.runs.get(name="base").directory).checkpoint(6).mkdir()
+    services.resubmit(experiment, None)
+    assert states(experiment)["lost"] == "queued"
+
+
+def test_a_config_that_pydantic_refuses_when_it_is_resolved_names_the_field(experiment):
+    config = {"corpus": {"source": "tiny"}, "model": {"path": "m"}, "budget": {"flops": "@base/flops"}}
+    more = PlannedRun(name="more", stage="ntp", title="t", config=config)
+    services.submit_suite(experiment, plan(BASE, more), None)
+    Run.objects.filter(name="more").update(plan={**config, "budget": {"flops": "@base/folder"}})
+    play(experiment, "base")
+    assert "budget.flops: Give a number." in experiment.runs.get(name="more").error
+
+
+def test_a_broken_file_of_an_earlier_run_fails_the_run_and_is_logged(experiment, caplog):
+    config = {"corpus": {"source": "tiny"}, "model": {"path": "m"}, "budget": {"flops": "@base/flops"}}
+    services.submit_suite(experiment, plan(BASE, PlannedRun(name="x", stage="ntp", title="t", config=config)), None)
+    base = claim(experiment, "base")
+    base.directory.mkdir(parents=True, exist_ok=True)
+    RunDir(base.directory).events.write_text("no JSON\n")
+    end(base)
+    assert experiment.runs.get(name="x").error == services.NOT_QUEUED
+    assert "JSONDecodeError" in caplog.text
+    assert states(experiment)["base"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            planned("end", "@base/checkpoint", steps=0),
+            "The run 'end' of the plan cannot run. steps: Give a number above 0",
+        ),
+        (planned("end", "@base/checkpoint", typo=1), "typo: There is no such field"),
+        (planned("end", "@base/checkpoint", "a\x00b"), "NUL or half a character"),
+        (planned("end", steps=0), "The run 'end' of the plan cannot run"),
+    ],
+)
+def test_a_suite_with_one_wrong_run_is_refused_whole(experiment, wrong, message):
+    with pytest.raises(UserError, match=message):
+        services.submit_suite(experiment, plan(BASE, LEFT, wrong), None)
+    assert not experiment.runs.exists()
+
+
+def test_a_suite_whose_names_are_taken_is_refused_whole(diamond):
+    with pytest.raises(UserError, match="already has a run named 'left'"):
+        services.submit_suite(diamond, plan(planned("new"), planned("left")), None)
+    assert diamond.runs.count() == 6
+
+
+def test_a_preset_that_cannot_run_here_is_refused_unless_it_is_to_start_anyway(experiment):
+    preset = plan(BASE, requires=Requirements(paths=(NOWHERE,)))
+    with pytest.raises(UserError, match=f"'graph' cannot run here. It needs {NOWHERE}, which does not exist"):
+        services.submit_suite(experiment, preset, None)
+    assert not experiment.runs.exists()
+    assert services.submit_suite(experiment, preset, None, anyway=True)
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "expected"),
+    [
+        (None, None, [("base", 11), ("left", 11)]),
+        ((4, 5), None, [("s4-base", 4), ("s4-left", 4), ("s5-base", 5), ("s5-left", 5)]),
+        ((4, 5), [0], [("s0-base", 0), ("s0-left", 0)]),
+    ],
+)
+def test_a_suite_is_played_once_with_each_seed(experiment, own, asked, expected):
+    runs = services.submit_suite(experiment, plan(BASE, LEFT, seeds=own), None, asked)
+    assert [(run.name, run.seed) for run in runs] == expected
+    last = expected[-2][0]
+    play(experiment, last)
+    left = experiment.runs.get(name=expected[-1][0])
+    assert (left.status, left.config["seed"]) == (Status.QUEUED, expected[-1][1])
+    assert left.config["model"]["path"].startswith(str(experiment.runs.get(name=last).directory))
+
+
+def test_more_seeds_can_be_added_later(experiment):
+    services.submit_suite(experiment, plan(BASE, LEFT), None, [0])
+    services.submit_suite(experiment, plan(BASE, LEFT), None, [1])
+    with pytest.raises(UserError, match="already has a run named 's1-base'"):
+        services.submit_suite(experiment, plan(BASE, LEFT), None, [1, 2])
+    assert experiment.runs.count() == 4
+
+
+def test_an_experiment_that_waits_for_nothing_any_more_is_found_and_others_are_not(diamond):
+    other = services.create_experiment("Other", None)
+    services.submit_suite(other, DIAMOND, None)
+    assert services.experiments_to_advance() == []
+    Run.objects.filter(experiment=other, name="base").update(status=Status.SUCCEEDED)
+    assert services.experiments_to_advance() == [other.pk], "a success in one experiment says nothing of another"
+
+
+def test_a_run_whose_need_was_deleted_fails_rather_than_waits_for_ever(diamond):
+    diamond.runs.get(name="base").delete()
+    services.advance(diamond.pk)
+    left = diamond.runs.get(name="left")
+    assert (left.status, "needs the run 'base' of this experiment" in left.error) == (Status.FAILED, True)
+
+
+def test_advancing_is_a_fixed_number_of_queries(experiment, django_assert_max_num_queries):
+    services.submit_suite(experiment, load_preset("smoke"), None, range(5))
+    with django_assert_max_num_queries(2):
+        assert services.advance(experiment.pk) == []
