@@ -79,7 +79,7 @@ def is_all_one(rewards: Sequence[float]) -> bool:
 
 def is_blank(verdict: Verdict) -> bool:
     """The prediction is white space alone, and some."""
-    return bool(verdict.prediction) and not verdict.prediction.strip()
+    return verdict.prediction is not None and verdict.prediction.isspace()
 
 
 def is_right_but_blanks(verdict: Verdict, problem: Problem) -> bool:
