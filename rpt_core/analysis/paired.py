@@ -65,15 +65,15 @@ def mean_difference(
     seed: int,
     clusters: Sequence[Hashable] | None = None,
     resamples: int = RESAMPLES,
-) -> Estimate | None:
-    """Mean of b - a with its paired bootstrap interval; None without positions.
+) -> Estimate:
+    """Mean of b - a with its paired bootstrap interval. Raises ValueError without positions.
 
     clusters: what each position belongs to (its document); whole clusters are resampled. Where all that could be drawn
     is alike, a bootstrap shows no spread and says nothing: then the interval is missing.
     """
     differences = np.asarray(b, np.float64) - np.asarray(a, np.float64)
     if not len(differences):
-        return None
+        raise ValueError("no difference without positions")
     low, high = bootstrap_interval(differences, seed, clusters, resamples)
     return Estimate(float(differences.mean()), low, high, len(differences))
 
@@ -82,15 +82,11 @@ def bootstrap_interval(
     values: Values, seed: int, clusters: Sequence[Hashable] | None = None, resamples: int = RESAMPLES
 ) -> tuple[float | None, float | None]:
     """95 % percentile interval of the mean, (None, None) when it cannot be told."""
-    sums, counts = values, np.ones(len(values))
-    if clusters is not None:
-        numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-        which = np.array([numbers[cluster] for cluster in clusters])
-        sums, counts = np.bincount(which, values), np.bincount(which).astype(np.float64)
-    if np.ptp(values) == 0 or len(sums) < 2:
-        return None, None
+    sums, counts = _by_cluster(values, range(len(values)) if clusters is None else clusters)
     # What is alike is drawn together: how often each distinct value comes up is multinomial.
     distinct, alike = np.unique(np.stack([sums, counts]), axis=1, return_counts=True)
+    if np.ptp(values) == 0 or len(alike) < 2:
+        return None, None
     random = np.random.default_rng(derive_seed(seed, "bootstrap"))
     size = max(1, _DRAWS_AT_ONCE // len(alike))
     means = [
@@ -107,17 +103,22 @@ def sign_flip_p(a: npt.ArrayLike, b: npt.ArrayLike, seed: int, resamples: int = 
     McNemar's test, drawn instead of counted.
     """
     differences = np.asarray(b, np.float64) - np.asarray(a, np.float64)
-    differences = np.abs(differences[differences != 0])
-    observed = abs(float((np.asarray(b, np.float64) - np.asarray(a, np.float64)).sum()))
-    if not len(differences):
-        return 1.0
+    sizes, alike = np.unique(np.abs(differences), return_counts=True)
     random = np.random.default_rng(derive_seed(seed, "sign flips"))
-    size = max(1, _DRAWS_AT_ONCE // len(differences))
-    as_far = 0
-    for done in range(0, resamples, size):
-        signs = random.integers(0, 2, (min(size, resamples - done), len(differences))) * 2.0 - 1
-        as_far += int((np.abs(signs @ differences) >= observed - 1e-9).sum())
+    positive = random.binomial(alike, 0.5, (resamples, len(alike)))  # of each size
+    sums = (2 * positive - alike) @ sizes
+    as_far = int((np.abs(sums) >= abs(differences.sum()) - 1e-9).sum())
     return (as_far + 1) / (resamples + 1)
+
+
+def _by_cluster(values: Values, clusters: Sequence[Hashable]) -> tuple[Values, Values]:
+    """Sum and number of each cluster's values."""
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    sums, counts = np.zeros(len(numbers)), np.zeros(len(numbers))
+    for cluster, value in zip(clusters, values.tolist(), strict=True):
+        sums[numbers[cluster]] += value
+        counts[numbers[cluster]] += 1
+    return sums, counts
 
 
 def _resampled_means(distinct: Values, alike: npt.NDArray[np.int64], random: np.random.Generator, times: int) -> Values:
