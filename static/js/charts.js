@@ -2,7 +2,7 @@
 (() => {
   // The buttons are named one by one: Plotly's own set has one that sends a chart to a server of theirs.
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
-  let figures = new Map();
+  const figures = new Map();
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -13,12 +13,14 @@
 
   const trace = (given) => {
     const colour = css(given.meta.colour);
+    if (given.meta.band) return { ...given, line: { width: 0 }, fillcolor: faded(colour, 0.16) };
     const drawn = {
       ...given,
       line: { width: given.meta.fit ? 1.5 : 1.75, ...given.line, color: given.meta.fit ? faded(colour, 0.75) : colour },
-      marker: { size: 5.5, ...given.marker, color: colour },
+      marker: { size: 5.5, ...given.marker, color: given.type === "bar" ? faded(colour, 0.8) : colour },
     };
     if (given.error_y) drawn.error_y = { ...given.error_y, color: faded(colour, 0.55), thickness: 1.2, width: 3 };
+    if (given.error_y && given.type === "bar") drawn.error_y.color = css("ink-muted");
     return drawn;
   };
 
@@ -67,11 +69,17 @@
     Plotly.react(plot, figure.data.map(trace), layout(figure.layout, figure.data), CONFIG).then(() => (plot.dataset.drawn = "yes"));
   };
 
-  const load = () => {
-    const source = document.getElementById("figures");
-    figures = new Map(source ? JSON.parse(source.textContent).map((figure) => [figure.id, figure]) : []);
-    figures.forEach(draw);
+  // The figures of one part of the page; the others keep the points that they have got meanwhile.
+  const load = (source) => {
+    for (const [id, figure] of figures) {
+      if (figure.source === source.id) figures.delete(id);
+    }
+    for (const figure of JSON.parse(source.textContent)) {
+      figures.set(figure.id, { ...figure, source: source.id });
+      draw(figure);
+    }
   };
+  const loadWithin = (part) => part?.querySelectorAll('script[type="application/json"][id^="figures"]').forEach(load);
 
   // Adds a run's new points to the lines of their metrics. False when a metric has no line yet.
   const addPoints = (points) => {
@@ -95,12 +103,13 @@
     return points.every(({ values }) => Object.keys(values).every((metric) => known.has(metric)));
   };
 
-  const longest = () => Math.max(0, ...[...figures.values()].flatMap((figure) => figure.data.map((line) => line.x.length)));
+  const live = () => [...figures.values()].flatMap((figure) => figure.data).filter((line) => line.meta.metric);
+  const longest = () => Math.max(0, ...live().map((line) => line.x.length));
 
   window.charts = { addPoints, longest };
-  document.addEventListener("DOMContentLoaded", load);
+  document.addEventListener("DOMContentLoaded", () => loadWithin(document));
   document.addEventListener("themechange", () => figures.forEach(draw));
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.target.id === "charts" || document.getElementById("charts")?.contains(event.target)) load();
+    if (["charts", "tables"].includes(event.target.id)) loadWithin(document.getElementById(event.target.id));
   });
 })();

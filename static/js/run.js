@@ -46,7 +46,7 @@
     on("refresh", ({ parts }) => refresh(parts));
     on("end", () => {
       source.close();
-      refresh(["state", "records", "charts"]);
+      refresh(["state", "tables", "records", "charts"]);
     });
   };
 

@@ -47,7 +47,7 @@ def test_an_evaluation_that_only_repeats_the_run_is_shown_once(experiment):
     evaluate = experiment.runs.get(name="rpt-eval")
     assert evaluate.evaluations.exists()
     assert evaluate.pk not in {block.run.pk for block in blocks(experiment)}
-    evaluate.evaluations.filter(mode="greedy", difficulty="hard").update(correct=1)
+    evaluate.evaluations.filter(mode="greedy", difficulty="hard").update(value=0.01)
     assert evaluate.pk in {block.run.pk for block in blocks(experiment)}
 
 
@@ -152,7 +152,7 @@ def test_the_address_can_name_another_run_for_the_curve(page, experiment, ada):
 
 
 def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_queries):
-    with django_assert_num_queries(7):  # session, user, experiment, runs, evaluations, curve, headline
+    with django_assert_num_queries(8):  # session, user, experiment, runs, evaluations, curve, tables, headline
         page(address(experiment))
     run = experiment.runs.get(name="rpt")
     cells = list(run.evaluations.filter(step=80))
@@ -163,7 +163,7 @@ def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_quer
             )
             for cell in cells
         )
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page(address(experiment))
 
 

@@ -202,7 +202,7 @@ def test_cancelling_an_ended_run_says_why_not(client, ada):
     run = failed_run(make_experiment(ada), ada)
     client.force_login(ada)
     text = client.post(address(run, "run_cancel"), follow=True).content.decode()
-    assert "Only queued and running runs can be cancelled." in text
+    assert "Only waiting, queued and running runs can be cancelled." in text
 
 
 def test_retry_queues_the_run_again(client, ada):

@@ -11,14 +11,17 @@ from urllib.parse import urlencode
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import AsyncClient
 from django.urls import reverse
 
+from rpt_core.result_tables import emit_table
+from rpt_core.run_dir import RunDir
 from rpt_web.runs import queries, stream
 from rpt_web.runs.display import state_key
 from rpt_web.runs.models import Run, Status
 from tests.factories import end_run, make_experiment, make_user, record
+from tests.played_tables import played_tables
 from tests.preset_runs import evaluate_policy, finish_run, rpt_step, running_rpt
 from tests.web_server import web_server
 
@@ -40,12 +43,11 @@ def running(monkeypatch):
 
 def seen_now(run):
     run.refresh_from_db()
-    return stream.Seen(state_key(run), *queries.newest_events(run))
+    return stream.Seen(state_key(run), queries.newest_events(run))
 
 
 def stream_address(run, at):
-    newest, evaluation = queries.newest_events(run)
-    query = urlencode({"at": at, "state": state_key(run), "event": newest, "evaluation": evaluation})
+    query = urlencode({"at": at, "state": state_key(run), **queries.newest_events(run)._asdict()})
     return f"{reverse('runs:run_stream', args=[run.pk])}?{query}"
 
 
@@ -109,7 +111,7 @@ def test_a_viewer_who_comes_back_gets_what_was_missed_and_nothing_twice(running)
 def test_a_new_attempt_has_the_charts_drawn_anew(running):
     run, _ = running
     found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(0, 9), seen_now(run)), "refresh"))
-    assert ("refresh", {"parts": ["charts"]}, None) in found
+    assert ("refresh", {"parts": ["tables", "charts"]}, None) in found
     assert not any(name == "metrics" for name, _, _ in found)
 
 
@@ -127,14 +129,27 @@ def test_new_events_and_a_new_state_have_their_parts_drawn_anew(running):
 
     def cancel_and_log():
         events.emit("log", level="info", message="hello")
-        record(run)
-        Run.objects.filter(pk=run.pk).update(cancel_requested_at=run.created_at)
+        with transaction.atomic():  # seen together
+            record(run)
+            Run.objects.filter(pk=run.pk).update(cancel_requested_at=run.created_at)
 
     seen = seen_now(run)
     found = run_for_a_while(
         collect(stream.follow(run.pk, stream.Cursor(1, 5), seen), "refresh", between=cancel_and_log)
     )
     assert {"state", "records"} == {part for name, data, _ in found if name == "refresh" for part in data["parts"]}
+
+
+def test_a_new_result_table_has_the_tables_drawn_anew(running):
+    run, events = running
+
+    def add_table():
+        emit_table(RunDir(run.directory), events, played_tables("analyse")[0])
+        record(run)
+
+    seen = seen_now(run)
+    found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen), "refresh", between=add_table))
+    assert ("refresh", {"parts": ["tables", "records"]}, None) in found
 
 
 def test_a_new_evaluation_has_its_charts_drawn_anew(running):
@@ -173,7 +188,7 @@ def test_the_stream_ends_when_the_run_is_deleted(running):
     run, _ = running
 
     async def read_to_the_end():
-        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", 0, 0))
+        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", queries.Newest(0, 0, 0)))
         await anext(iterator)
         await anext(iterator)
         await asyncio.to_thread(committed, lambda: Run.objects.get(pk=run.pk).delete())
@@ -212,7 +227,7 @@ def test_a_viewer_who_does_not_read_is_let_go(running, monkeypatch):
     monkeypatch.setattr(stream, "LONGEST_QUEUE", 2)
 
     async def fall_behind():
-        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", 0, 0))
+        iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", queries.Newest(0, 0, 0)))
         await anext(iterator)
         await anext(iterator)
         await asyncio.sleep(0.6)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rpt_web.results.models import Evaluation
-from rpt_web.results.queries import DIFFICULTIES, MODE_LABELS, Curve
+from rpt_web.results.queries import DIFFICULTIES, Curve, mode_label
 
 Json = dict[str, Any]
 CURVE_POINTS = 80
@@ -49,7 +49,7 @@ class Axis:
 
     def as_json(self) -> Json:
         """Plotly's form of it."""
-        axis: Json = {"title": {"text": self.title}, **self.extra}
+        axis: Json = {"title": {"text": plain(self.title)}, **self.extra}
         if self.log:
             axis |= {"type": "log", "hoverformat": ".2e"}
         if self.percent:
@@ -67,7 +67,12 @@ def layout(x: Axis, y: Axis, *, legend: bool = True) -> Json:
 def line(name: str, colour: str, x: Sequence[Any], y: Sequence[Any], **more: Any) -> Json:
     """A line; gaps stay gaps."""
     meta = {"colour": colour, **more.pop("meta", {})}
-    return {"type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": list(y), "meta": meta, **more}
+    return {"type": "scatter", "mode": "lines", "name": plain(name), "x": list(x), "y": list(y), "meta": meta, **more}
+
+
+def plain(text: str) -> str:
+    """Text in which Plotly finds no markup: a stage's words may be hostile, and Plotly knows links and styles."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def accuracy_figure(found: dict[tuple[str, str], list[Evaluation]], mode: str) -> Figure | None:
@@ -81,8 +86,8 @@ def accuracy_figure(found: dict[tuple[str, str], list[Evaluation]], mode: str) -
         return None
     return Figure(
         id=f"accuracy-{mode}",
-        title=f"Next-token accuracy, {MODE_LABELS[mode]}",
-        caption="Held-out positions; bars are 95 % Wilson intervals.",
+        title=f"Next-token accuracy, {mode_label(mode)}",
+        caption="Held-out positions; bars are 95 % intervals.",
         data=traces,
         layout=layout(Axis("optimiser step", integer=True), Axis("accuracy", percent=True)),
         group=EVALUATION,
@@ -107,25 +112,31 @@ def scaling_figure(curves: Sequence[Curve]) -> Figure | None:
         caption="Points are evaluations with 95 % Wilson intervals; lines are the fits P(C) = A / C^α + P*.",
         data=traces,
         layout=layout(
-            Axis("training compute C (FLOPs, log scale)", log=True, extra=compute_ticks(curves)),
+            Axis(
+                "training compute C (FLOPs, log scale)",
+                log=True,
+                extra=log_ticks([row.flops for curve in curves for row in curve.points if row.flops]),
+            ),
             Axis("accuracy P(C)", percent=True),
         ),
         tall=True,
     )
 
 
-def compute_ticks(curves: Sequence[Curve]) -> Json:
-    """Ticks of a logarithmic axis as text of our own: Plotly's raised exponents break the content security policy."""
-    compute = [row.flops for curve in curves for row in curve.points if row.flops]
-    low, high = math.log10(min(compute)), math.log10(max(compute))
+def log_ticks(values: Sequence[float]) -> Json:
+    """Ticks of a logarithmic axis over positive values, as text of our own: Plotly's raised exponents break the content
+    security policy."""
+    low, high = math.log10(min(values)), math.log10(max(values))
     steps = (1, 2, 5) if high - low < 2.5 else (1,)
-    values = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
-    inside = [value for value in values if 10 ** (low - 0.15) <= value <= 10 ** (high + 0.15)]
-    return {"tickvals": inside, "ticktext": [power_text(value) for value in inside]}
+    ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+    inside = [tick for tick in ticks if 10 ** (low - 0.15) <= tick <= 10 ** (high + 0.15)]
+    return {"tickvals": inside, "ticktext": [power_text(tick) for tick in inside]}
 
 
 def power_text(value: float) -> str:
-    """2e10 as a multiple of a power of ten; the 1 before a bare power is left out."""
+    """2e10 as a multiple of a power of ten, the 1 before a bare power left out; 0.001 to 10,000 as they are."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:,g}"
     mantissa, _, exponent = f"{value:.0e}".partition("e")
     raised = str(int(exponent)).translate(SUPERSCRIPTS)
     return f"10{raised}" if mantissa == "1" else f"{mantissa}×10{raised}"

@@ -18,9 +18,15 @@ from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Experiment, Run, Status
 
 DIFFICULTIES = ("easy", "medium", "hard")
-MODES = ("standard", "sampled", "greedy")
-MODE_LABELS = {"standard": "standard", "sampled": "reasoning", "greedy": "reasoning, greedy"}
+MODE_LABELS = {
+    "standard": "standard",
+    "sampled": "reasoning",
+    "majority": "reasoning, majority vote",
+    "greedy": "reasoning, greedy",
+}
 _CHECKPOINT = re.compile(r"/runs/(\d+)/checkpoints/step-(\d+)$")
+
+_SEED = re.compile(r"^s(-?\d{1,10})-")
 
 Cells = dict[str, Evaluation | None]
 
@@ -105,6 +111,28 @@ def model_blocks(experiment: Experiment, runs: Sequence[Run]) -> list[ModelBlock
     return sorted(_without_repeats(blocks), key=lambda block: block.is_baseline)
 
 
+def by_seed(blocks: Iterable[ModelBlock]) -> list[tuple[str, list[ModelBlock]]]:
+    """Blocks by the seed with which their runs' names begin (`s0-rpt`): "" for none, then rising seeds."""
+    groups: dict[str, list[ModelBlock]] = defaultdict(list)
+    for block in blocks:
+        found = _SEED.match(block.run.name)
+        groups[found[1] if found else ""].append(block)
+    return [(seed, groups[seed]) for seed in sorted(groups, key=lambda seed: (seed != "", int(seed or 0)))]
+
+
+def mode_label(mode: str) -> str:
+    """A mode in words: `pass@8` is one of the reasoning modes."""
+    return MODE_LABELS.get(mode) or (f"reasoning, {mode}" if mode.startswith("pass@") else mode)
+
+
+def mode_order(mode: str) -> tuple[int, int, str]:
+    """Standard, reasoning, pass@k by rising k, majority, greedy, then whatever else there is."""
+    if mode.startswith("pass@") and mode[5:].isdecimal():
+        return 2, int(mode[5:]), mode
+    places = {"standard": 0, "sampled": 1, "majority": 3, "greedy": 4}
+    return places.get(mode, 5), 0, mode
+
+
 def curves(run: Run, mode: str = "sampled") -> list[Curve]:
     """Scaling curves of an RPT run (1 query). Step 0 has spent no compute and is left out, as in the paper."""
     rows = list(run.evaluations.filter(mode=mode, step__gt=0, flops__gt=0, n__gt=0).order_by("step"))
@@ -145,8 +173,8 @@ def _is_repeated(run: Run, rows: list[Evaluation], by_run: dict[int, dict[int, l
     source = _source(run.config)
     if source is None or source[0] not in by_run:
         return False
-    cells = {(row.mode, row.difficulty, row.correct, row.n) for row in by_run[source[0]].get(source[1], [])}
-    return cells == {(row.mode, row.difficulty, row.correct, row.n) for row in rows}
+    cells = {(row.mode, row.difficulty, row.value, row.n) for row in by_run[source[0]].get(source[1], [])}
+    return cells == {(row.mode, row.difficulty, row.value, row.n) for row in rows}
 
 
 def preferred(runs: Iterable[Run]) -> Run:
@@ -180,7 +208,8 @@ def _evaluated(run: Run, step: int, rows: list[Evaluation], by_id: dict[int, Run
     source = source_run(run.config, by_id)
     if source is None:
         return ModelBlock(run.title or run.name, "the model it was given", run, step, _flops(rows), _rows(rows))
-    is_baseline = bool((source.config.get("budget") or {}).get("flops"))
+    budget = source.config.get("budget") or {}
+    is_baseline = bool(budget.get("flops") or budget.get("flops_of"))
     flops = source.flops if source.flops is not None else _flops(rows)
     return ModelBlock(f"After {_name(source)}", source.title, run, step, flops, _rows(rows), is_baseline)
 
@@ -191,7 +220,7 @@ def _without_repeats(blocks: Iterable[ModelBlock]) -> list[ModelBlock]:
     kept = []
     for block in blocks:
         cells = [cell for row in block.rows for cell in row.in_order() if cell]
-        key = (block.title, block.note, *((cell.mode, cell.difficulty, cell.correct, cell.n) for cell in cells))
+        key = (block.title, block.note, *((cell.mode, cell.difficulty, cell.value, cell.n) for cell in cells))
         if key not in seen:
             seen.add(key)
             kept.append(block)
@@ -208,9 +237,9 @@ def _flops(rows: list[Evaluation]) -> float | None:
 
 def _rows(evaluations: list[Evaluation]) -> list[ModelRow]:
     cells = {(row.mode, row.difficulty): row for row in evaluations}
-    modes = [mode for mode in MODES if any(key[0] == mode for key in cells)]
+    modes = sorted({mode for mode, _ in cells}, key=mode_order)
     return [
-        ModelRow(mode, MODE_LABELS[mode], {level: cells.get((mode, level)) for level in DIFFICULTIES}) for mode in modes
+        ModelRow(mode, mode_label(mode), {level: cells.get((mode, level)) for level in DIFFICULTIES}) for mode in modes
     ]
 
 

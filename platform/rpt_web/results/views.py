@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from rpt_web.results import figures, published, queries
+from rpt_web.results import figures, published, queries, table_queries, tables
 from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
 from rpt_web.teams import access
@@ -25,10 +25,14 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
     chosen = _chosen(with_curve, request.GET.get("run", ""))
     curves = queries.curves(chosen) if chosen else []
     figure = figures.scaling_figure(curves)
+    by_run = table_queries.experiment_tables(experiment, runs)
+    kinds = [(kind, tables.table_views(kind.tables)) for kind in table_queries.kinds(by_run)]
+    drawn = [figure] if figure else []
+    drawn += [view.figure for _, views in kinds for view in views if view.figure]
     context = {
         "nav": "experiments",
         "experiment": experiment,
-        "blocks": blocks,
+        "seeds": queries.by_seed(blocks),
         "difficulties": queries.DIFFICULTIES,
         "published": published.TABLE_1,
         "published_source": published.TABLE_1_SOURCE,
@@ -38,7 +42,9 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
         "chosen": chosen,
         "curves": curves,
         "figure": figure,
-        "figures_json": [figure.as_json()] if figure else [],
+        "figures_json": [found.as_json() for found in drawn],
+        "tables_by_run": [(run, [(table, tables.table_id(table)) for table in found]) for run, found in by_run],
+        "kinds": kinds,
         "headline": queries.headlines([experiment]).get(experiment.pk),
         "is_small": experiment.preset in SMALL_PRESETS,
         "is_smoke": experiment.preset == "smoke",

@@ -22,6 +22,7 @@ class State:
 
 
 _STATES = {
+    Status.WAITING: State("Waiting", "teal", "hourglass", "Waits for other runs of the experiment."),
     Status.QUEUED: State("Queued", "grey", "clock", "Waits for a free worker."),
     Status.RUNNING: State("Running", "blue", "", "A worker is at it."),
     Status.SUCCEEDED: State("Succeeded", "green", "check", "Finished as it should."),
@@ -103,6 +104,7 @@ _EVENT_WORDS = {
     "evaluation": "Policy of step {step} evaluated",
     "corpus": "Corpus “{name}” read; {bad} bad records",
     "positions": "{split}: {kept} of {positions} positions kept",
+    "table": "Table “{title}” written",
     "log": "{message}",
     "finished": "Finished",
     "stopped": "Stopped cleanly at step {step}",

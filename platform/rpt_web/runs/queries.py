@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from django.db.models import Count, F, Max, Prefetch, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
@@ -44,6 +44,14 @@ class Series:
     def last_step(self) -> int:
         """The newest step in it; 0 for none."""
         return self.steps[-1] if self.steps else 0
+
+
+class Newest(NamedTuple):
+    """Numbers of a run's newest event, of its newest evaluation and of its newest result table; 0 for none."""
+
+    event: int
+    evaluation: int
+    table: int
 
 
 @dataclass(frozen=True)
@@ -117,10 +125,14 @@ def progress_of(run: Run) -> dict[str, Any]:
     }
 
 
-def newest_events(run: Run) -> tuple[int, int]:
-    """Numbers of a run's newest event and of its newest evaluation; 0 for none (1 query)."""
-    found = run.events.aggregate(newest=Max("seq"), evaluation=Max("seq", filter=Q(type="evaluation")))
-    return found["newest"] or 0, found["evaluation"] or 0
+def newest_events(run: Run) -> Newest:
+    """Numbers of a run's newest events (1 query)."""
+    found = run.events.aggregate(
+        event=Max("seq"),
+        evaluation=Max("seq", filter=Q(type="evaluation")),
+        table=Max("seq", filter=Q(type="table")),
+    )
+    return Newest(**{name: number or 0 for name, number in found.items()})
 
 
 def event_page(run: Run, before: int | None = None) -> EventPage:

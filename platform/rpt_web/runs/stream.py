@@ -18,7 +18,7 @@ from django.db import connection
 
 from rpt_web.runs import display
 from rpt_web.runs.models import FINAL, Run
-from rpt_web.runs.queries import new_metrics, newest_events, progress_of
+from rpt_web.runs.queries import Newest, new_metrics, newest_events, progress_of
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
@@ -45,11 +45,10 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the viewer's page was drawn from: the run's state, its newest event, its newest evaluation."""
+    """What the viewer's page was drawn from: the run's state and its newest events."""
 
     state: str
-    newest_event: int
-    newest_evaluation: int
+    newest: Newest
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def _read(run_id: int, cursor: Cursor) -> Snapshot | None:
             return None
         return Snapshot(
             attempt=run.attempt,
-            seen=Seen(display.state_key(run), *newest_events(run)),
+            seen=Seen(display.state_key(run), newest_events(run)),
             progress=progress_of(run),
             points=new_metrics(run_id, cursor.step if cursor.attempt == run.attempt else 0),
             is_final=run.status in FINAL,
@@ -194,11 +193,12 @@ def _lines(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Sna
 
 def _differences(cursor: Cursor, seen: Seen, new: Snapshot) -> list[tuple[str, bool]]:
     """The parts of the page to be drawn anew. A new attempt may have taken steps back; evaluations have charts too."""
-    has_new_charts = cursor.attempt != new.attempt or seen.newest_evaluation != new.seen.newest_evaluation
+    is_new_attempt, before, after = cursor.attempt != new.attempt, seen.newest, new.seen.newest
     return [
         ("state", seen.state != new.seen.state),
-        ("records", seen.newest_event != new.seen.newest_event),
-        ("charts", has_new_charts),
+        ("tables", is_new_attempt or before.table != after.table),
+        ("records", before.event != after.event),
+        ("charts", is_new_attempt or before.evaluation != after.evaluation),
     ]
 
 

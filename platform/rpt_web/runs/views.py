@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from rpt_core.config import STAGES
 from rpt_core.errors import UserError
-from rpt_web.results import figures, metric_figures
+from rpt_web.results import figures, metric_figures, published, table_queries, tables
 from rpt_web.results import queries as results
 from rpt_web.runs import display, plans, queries, services, stream
 from rpt_web.runs.forms import PlannedRunForm
@@ -123,6 +123,7 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
     run = access.get_run_or_404(request.user, run_id)
     parts: dict[str, tuple[str, Callable[[HttpRequest, Run], dict[str, Any]]]] = {
         "state": ("runs/_state.html", _state),
+        "tables": ("runs/_tables.html", _tables),
         "charts": ("runs/_charts.html", _charts),
         "records": ("runs/_records.html", _records),
         "events": ("runs/_events.html", _events),
@@ -164,8 +165,8 @@ async def run_stream(request: HttpRequest, run_id: int) -> StreamingHttpResponse
     await sync_to_async(access.get_run_or_404)(request.user, run_id)
     await sync_to_async(connections.close_all)()  # the stream lasts for hours; it must not hold a connection
     cursor = stream.Cursor.parse(request.headers.get("Last-Event-ID", "") or request.GET.get("at", ""))
-    newest = (_number(request, name) or 0 for name in ("event", "evaluation"))
-    seen = stream.Seen(request.GET.get("state", ""), *newest)
+    newest = queries.Newest(*(_number(request, name) or 0 for name in queries.Newest._fields))
+    seen = stream.Seen(request.GET.get("state", ""), newest)
     return StreamingHttpResponse(
         stream.follow(run_id, cursor or stream.Cursor(0, 0), seen),
         content_type="text/event-stream",
@@ -248,20 +249,31 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 
 def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
-    newest, evaluation = queries.newest_events(run)  # first: what comes in meanwhile is told by the stream
+    newest = queries.newest_events(run)  # first: what comes in meanwhile is told by the stream
     series = queries.metric_series(run)
     at = f"{run.attempt}-{series.last_step}"
     accuracy = results.accuracy_by_step(run)
     charts = metric_figures.metric_figures(series)
     if len({row.step for rows in accuracy.values() for row in rows}) > 1:
-        charts += [found for mode in results.MODES if (found := figures.accuracy_figure(accuracy, mode))]
+        modes = sorted({mode for mode, _ in accuracy}, key=results.mode_order)
+        charts += [found for mode in modes if (found := figures.accuracy_figure(accuracy, mode))]
     groups = {name: [chart for chart in charts if chart.group == name] for name in metric_figures.group_order(charts)}
     return {
+        "is_live": run.status not in FINAL,
         "figure_groups": groups,
         "figures_json": [chart.as_json() for chart in charts],
-        "stream_query": urlencode(
-            {"at": at, "state": display.state_key(run), "event": newest, "evaluation": evaluation}
-        ),
+        "stream_query": urlencode({"at": at, "state": display.state_key(run), **newest._asdict()}),
+    }
+
+
+def _tables(request: HttpRequest, run: Run) -> dict[str, Any]:
+    found = table_queries.run_tables(run, _number(request, "tables_at"))
+    views = tables.table_views(found.tables)
+    return {
+        "tables": views,
+        "tables_found": found,
+        "table_figures_json": [view.figure.as_json() for view in views if view.figure],
+        "reference": published.reference_for(run.stage) if views else None,
     }
 
 

@@ -1,0 +1,170 @@
+"""Result tables as pages show them: every cell written for people, and the figure that the stage asked for.
+
+In: rows of `ResultTable`, whose data is a `rpt_core.result_tables.ResultTable` as JSON. Out: plain data for templates.
+A cell that is not there is None, and the page writes a dash. A stage's texts are escaped by the page.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rpt_web.results.figures import Figure
+from rpt_web.results.models import ResultTable
+from rpt_web.results.table_figures import table_figure
+from rpt_web.runs.models import Run
+from rpt_web.runs.templatetags import show
+
+ROWS_AT_FIRST = 50
+UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
+"""Units that stand in a column's head; seconds and tokens carry theirs in each cell."""
+_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a column."""
+
+    label: str
+    unit: str
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class Written:
+    """A cell as it is read."""
+
+    text: str | None
+    """None is missing."""
+    is_number: bool
+    interval: str = ""
+    """The 95 % interval, in the column's unit."""
+    n: str = ""
+    exact: str = ""
+    """The whole number behind a rounded one."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row; one beyond the first `ROWS_AT_FIRST` is shown on request."""
+
+    cells: list[Written]
+    is_more: bool
+
+
+@dataclass(frozen=True)
+class TableView:
+    """One table of one run."""
+
+    run: Run
+    id: str
+    name: str
+    step: int
+    title: str
+    caption: str
+    heads: list[Head]
+    rows: list[Row]
+    figure: Figure | None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are rows that are shown on request only."""
+        return len(self.rows) > ROWS_AT_FIRST
+
+
+def table_views(tables: Iterable[ResultTable]) -> list[TableView]:
+    """Tables ready to be shown, in their order."""
+    return [table_view(table) for table in tables]
+
+
+def table_view(table: ResultTable) -> TableView:
+    """One table ready to be shown."""
+    data, id_ = table.data, table_id(table)
+    columns = data["columns"]
+    return TableView(
+        run=table.run,
+        id=id_,
+        name=table.name,
+        step=table.step,
+        title=table.title,
+        caption=data["caption"],
+        heads=[_head(column) for column in columns],
+        rows=[
+            Row([write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST)
+            for number, row in enumerate(data["rows"])
+        ],
+        figure=table_figure(f"{id_}-figure", table.title, data),
+    )
+
+
+def table_id(table: ResultTable) -> str:
+    """The element of a table, unique on a page and the same however often the table is written."""
+    slug = re.sub(r"[^a-z0-9]+", "-", table.name.lower()).strip("-")[:60]
+    return f"table-{table.pk}-{slug}"
+
+
+def write_cell(cell: Any, kind: str) -> Written:
+    """A cell in words. An estimate is an object with value, low, high and n."""
+    is_estimate = isinstance(cell, dict)
+    value = cell.get("value") if is_estimate else cell
+    if not _is_number(value):
+        return Written(None if value is None else str(value), is_number=kind != "text")
+    n = cell.get("n") if is_estimate else None
+    text = write_number(value, kind)
+    return Written(
+        text=text,
+        is_number=True,
+        interval=_interval(cell, kind) if is_estimate else "",
+        n="" if n is None else show.whole(n),
+        exact="" if kind not in ("tokens", "flops") else f"{value:,.0f}",
+    )
+
+
+def write_number(value: float, kind: str) -> str:
+    """A number in the unit of its kind, as `UNITS` and the cells name it."""
+    if kind == "share":
+        return show.points(value)
+    if kind == "difference":
+        return show.signed_points(value)
+    if kind == "count":
+        return show.whole(value) if isinstance(value, int) else show.short(value)
+    if kind == "seconds":
+        return f"{value:.3g} s" if 0 < value < 10 else show.duration(value)
+    if kind == "tokens":
+        return scaled(value)
+    return show.power(value) if kind == "flops" else show.short(value).replace("-", "−")
+
+
+def scaled(value: float) -> str:
+    """Three figures and k, M, B or T: 12300 is 12.3 k."""
+    size = abs(value)
+    for scale, letter in _SCALES:
+        if size >= 0.9995 * scale:
+            return f"{_three_figures(value / scale)} {letter}"
+    return _three_figures(value)
+
+
+def _three_figures(value: float) -> str:
+    digits = 0 if value == 0 else max(2 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _interval(estimate: dict[str, Any], kind: str) -> str:
+    low, high = estimate.get("low"), estimate.get("high")
+    if low is None or high is None:
+        return ""
+    return f"[{write_number(low, kind)}, {write_number(high, kind)}]"
+
+
+def _head(column: dict[str, Any]) -> Head:
+    kind, label = column["kind"], column["label"]
+    unit = UNITS.get(kind, "")
+    return Head(label, "" if unit.lower() in label.lower() else unit, kind != "text")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
