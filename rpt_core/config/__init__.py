@@ -9,6 +9,7 @@ from rpt_core.config.base import (
     BudgetConfig,
     Config,
     DifficultyConfig,
+    InferenceConfig,
     ModelConfig,
     OptimiserConfig,
     PromptConfig,
@@ -16,6 +17,7 @@ from rpt_core.config.base import (
     Share,
     Split,
     Stage,
+    VllmConfig,
 )
 from rpt_core.config.data import (
     OMNI_MATH,
@@ -51,6 +53,7 @@ from rpt_core.config.training import (
     SftConfig,
     TracesConfig,
     TrainConfig,
+    VerlConfig,
 )
 
 StageConfig = (
@@ -96,6 +99,7 @@ __all__ = [
     "FrontierConfig",
     "GrpoConfig",
     "HeldOutConfig",
+    "InferenceConfig",
     "Mode",
     "ModelConfig",
     "NtpConfig",
@@ -119,4 +123,6 @@ __all__ = [
     "TemplatesConfig",
     "TracesConfig",
     "TrainConfig",
+    "VerlConfig",
+    "VllmConfig",
 ]

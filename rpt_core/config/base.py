@@ -91,6 +91,23 @@ class SamplingConfig(Config):
     """Rows decoded together."""
 
 
+class VllmConfig(Config):
+    """How vLLM is started, where it samples or scores."""
+
+    tensor_parallel: Annotated[int, Field(gt=0)] = 1
+    """GPUs that share one copy of the model."""
+    gpu_memory_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of a GPU's memory that vLLM takes for weights and keys; the rest is for training."""
+
+
+class InferenceConfig(Config):
+    """What stages share that sample responses or score texts."""
+
+    rollout_backend: Literal["auto", "transformers", "vllm"] = "auto"
+    """Engine that samples and scores: `auto` takes vLLM where it is installed and there is a GPU."""
+    vllm: VllmConfig = VllmConfig()
+
+
 class DifficultyConfig(Config):
     """The paper's nested levels, by the proxy model's entropy in nats (Table 1)."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rpt_core.config.base import Config, DifficultyConfig, ModelConfig, Share
+from rpt_core.config.base import Config, DifficultyConfig, InferenceConfig, ModelConfig, Share
 
 
 class FieldMapping(Config):
@@ -84,7 +84,7 @@ class PositionSetConfig(DifficultyConfig):
     """Name of the set; evaluations refer to it."""
 
 
-class FilterConfig(Config):
+class FilterConfig(InferenceConfig):
     """Stage `filter`: proxy-model entropy at each position, and the positions worth training on."""
 
     stage: Literal["filter"] = "filter"

@@ -6,7 +6,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rpt_core.config.base import Config, DifficultyConfig, ModelConfig, PromptConfig, SamplingConfig, Share
+from rpt_core.config.base import (
+    Config,
+    DifficultyConfig,
+    InferenceConfig,
+    ModelConfig,
+    PromptConfig,
+    SamplingConfig,
+    Share,
+)
 
 Mode = Literal["standard", "sampled", "greedy"]
 
@@ -29,7 +37,7 @@ class EvaluationConfig(HeldOutConfig):
     """Sampled responses for each position; more than one also gives pass@k and the majority vote."""
 
 
-class EvaluateConfig(Config):
+class EvaluateConfig(InferenceConfig):
     """Stage `evaluate`: one checkpoint on one position set."""
 
     stage: Literal["evaluate"] = "evaluate"
@@ -44,7 +52,7 @@ class EvaluateConfig(Config):
         return self.evaluation.seed
 
 
-class TemplatesConfig(Config):
+class TemplatesConfig(InferenceConfig):
     """Stage `templates`: prompt templates compared on one position set (Tables 8 and 10)."""
 
     stage: Literal["templates"] = "templates"
@@ -66,7 +74,7 @@ class TemplatesConfig(Config):
         return self.held_out.seed
 
 
-class BenchmarkConfig(Config):
+class BenchmarkConfig(InferenceConfig):
     """Stage `benchmark`: multiple-choice questions, standard and reasoning (Table 3)."""
 
     stage: Literal["benchmark"] = "benchmark"

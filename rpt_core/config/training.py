@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from rpt_core.config.base import (
     BudgetConfig,
     Config,
+    InferenceConfig,
     ModelConfig,
     OptimiserConfig,
     PromptConfig,
@@ -196,7 +197,22 @@ class DynamicSamplingConfig(Config):
         return self
 
 
-class RptConfig(TrainConfig):
+class VerlConfig(Config):
+    """How verl trains: on this node, or on a Ray cluster."""
+
+    nodes: Annotated[int, Field(gt=0)] = 1
+    """Machines of the Ray cluster that take part."""
+    gpus_per_node: Annotated[int, Field(gt=0)] = 1
+    """GPUs of each of them."""
+    ray_address: str | None = None
+    """Ray's job server, such as http://127.0.0.1:8265; empty: RAY_ADDRESS, or a Ray of its own on this machine."""
+    micro_batch_per_gpu: Annotated[int, Field(gt=0)] = 1
+    """Responses in one forward and backward pass of a GPU."""
+    export_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Number format of exported weights; float32 keeps updates that bfloat16 would round away."""
+
+
+class RptConfig(TrainConfig, InferenceConfig):
     """Stage `rpt`: reinforcement pre-training on the positions that a filter run kept."""
 
     stage: Literal["rpt"] = "rpt"
@@ -221,6 +237,9 @@ class RptConfig(TrainConfig):
     """Evaluate while training; leave empty to do without."""
     evaluate_at_steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
     """Steps after which the policy is evaluated; 0 is before training."""
+    engine: Literal["torch", "verl"] = "torch"
+    """The plain torch loop on one device, or verl on GPU nodes."""
+    verl: VerlConfig = VerlConfig()
 
     @model_validator(mode="after")
     def _minibatches_divide(self) -> Self:
@@ -228,7 +247,7 @@ class RptConfig(TrainConfig):
         return self
 
 
-class RlvrConfig(TrainConfig):
+class RlvrConfig(TrainConfig, InferenceConfig):
     """Stage `rlvr`: reinforcement learning on questions with verifiable answers (Table 2 of the paper)."""
 
     stage: Literal["rlvr"] = "rlvr"
