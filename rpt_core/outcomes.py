@@ -139,14 +139,14 @@ def read_outcomes(path: Path | str) -> Outcomes:
         entropy_nats=columns["entropy_nats"].to_numpy().astype(np.float64),
         members={name: columns[name].to_numpy().astype(np.bool_) for name in DIFFICULTIES},
         samples=samples,
-        standard=_optional(columns["standard"], np.bool_),
-        standard_entropy_nats=_optional(columns["standard_entropy_nats"], np.float64),
-        sampled=_optional(columns["sampled"], np.float64),
-        sampled_right=_optional(columns["sampled_right"], np.int64),
-        majority=_optional(columns["majority"], np.bool_),
-        tokens=_optional(columns["tokens"], np.float64),
-        greedy=_optional(columns["greedy"], np.bool_),
-        greedy_tokens=_optional(columns["greedy_tokens"], np.float64),
+        standard=_optional(table, "standard", np.bool_),
+        standard_entropy_nats=_optional(table, "standard_entropy_nats", np.float64),
+        sampled=_optional(table, "sampled", np.float64),
+        sampled_right=_optional(table, "sampled_right", np.int64),
+        majority=_optional(table, "majority", np.bool_),
+        tokens=_optional(table, "tokens", np.float64),
+        greedy=_optional(table, "greedy", np.bool_),
+        greedy_tokens=_optional(table, "greedy_tokens", np.float64),
         next_token=_objects(columns["next_token"]),
         predictions={
             "standard": _objects(columns["standard_prediction"]),
@@ -174,7 +174,10 @@ def _read_table(path: Path) -> pa.Table:
         )
     if not table.num_rows:
         raise UserError(f"{path} has no positions.")
-    return table.select(SCHEMA.names).cast(SCHEMA)
+    try:
+        return table.select(SCHEMA.names).cast(SCHEMA)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UserError(f"{path} has columns of other types than an evaluation writes: {error}.") from None
 
 
 def _objects(column: Any) -> npt.NDArray[np.object_]:
@@ -184,10 +187,11 @@ def _objects(column: Any) -> npt.NDArray[np.object_]:
     return found
 
 
-def _optional(column: Any, dtype: type) -> Any:
-    """The column as an array; None when all of it is null."""
+def _optional(table: pa.Table, name: str, dtype: type) -> Any:
+    """A column as an array; None when all of it is null."""
+    column = table.column(name)
     if column.null_count == len(column):
         return None
     if column.null_count:
-        raise UserError("An outcome file lacks a mode's results at some positions. Run the evaluation again.")
+        raise UserError(f"The column {name} is null at some positions only. Run the evaluation again.")
     return np.array(column.to_pylist(), dtype)

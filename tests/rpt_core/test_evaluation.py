@@ -1,20 +1,26 @@
 """Next-token evaluation: who is asked what, how answers count, what is written."""
 
+import copy
+import shutil
+from collections import Counter
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from rpt_core.analysis.statistics import wilson_interval
-from rpt_core.config import EvaluationConfig, PromptConfig
+from rpt_core.config import EvaluationConfig, PositionSetConfig, PromptConfig, SamplingConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.findings import accuracies
 from rpt_core.evaluation.held_out import choose_sample
-from rpt_core.evaluation.next_token import standard_answers
+from rpt_core.evaluation.next_token import Evaluator, standard_answers
 from rpt_core.evaluation.outcome_table import Answers, StandardAnswers
 from rpt_core.events import EventLog, EventType
-from rpt_core.position_sets import PositionSample
+from rpt_core.outcomes import read_outcomes
+from rpt_core.position_sets import PositionSample, load_set, store_sets
 from rpt_core.problems import ProblemSet
+from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
 from rpt_core.stage import StageContext, StopRequested
@@ -230,3 +236,81 @@ def test_an_evaluation_cut_short_by_a_stop_is_done_after_the_resume(ground, tmp_
     whole, broken = (stages.events(tmp_path / name, EventType.EVALUATION) for name in ("whole", "broken"))
     assert whole == broken
     assert stages.weights(tmp_path / "whole") == stages.weights(tmp_path / "broken")
+
+
+def test_several_samples_give_means_pass_at_n_and_a_majority_that_agree_with_the_rollouts(ground, tmp_path):
+    result = stages.run_stage(tmp_path, evaluate(ground, samples=4, modes=["standard", "sampled"]))
+    run = RunDir(tmp_path)
+    outcomes = read_outcomes(run.evaluation(0))
+    rows = list(read_rollouts(run.rollout_shard("sampled", 0)))
+    assert [(row.group, row.sample) for row in rows] == [(g, s) for g in range(len(outcomes)) for s in range(4)]
+    groups = [rows[start : start + 4] for start in range(0, len(rows), 4)]
+    assert [(group[0].document, group[0].position) for group in groups] == list(
+        zip(outcomes.document, outcomes.position, strict=True)
+    )
+    assert outcomes.samples == 4
+    assert outcomes.sampled_right.tolist() == [sum(row.reward for row in group) for group in groups]
+    assert outcomes.sampled.tolist() == [sum(row.reward for row in group) / 4 for group in groups]
+    assert outcomes.tokens.tolist() == [sum(row.response_tokens for row in group) / 4 for group in groups]
+    predictions = [Counter(row.prediction for row in group).most_common(1)[0][0] for group in groups]
+    assert outcomes.predictions["sampled"].tolist() == predictions
+    (event,) = stages.events(tmp_path, EventType.EVALUATION)
+    assert list(event["results"]) == ["standard", "sampled", "pass@4", "majority"]
+    easy = outcomes.members["easy"]
+    assert event["results"]["pass@4"]["easy"]["correct"] == (outcomes.sampled_right[easy] > 0).sum()
+    assert event["results"]["majority"]["easy"]["correct"] == outcomes.majority[easy].sum()
+    assert result["sampled_easy"] == pytest.approx(outcomes.sampled[easy].mean())
+    tables = {table["name"]: table for table in stages.events(tmp_path, EventType.TABLE)}
+    assert list(tables) == ["two_by_two", "pass_at_k"]  # the corpus has no domains
+    assert {row["mode"] for row in tables["two_by_two"]["rows"]} == {"majority"}
+    means = {row["difficulty"]: row["accuracy"]["value"] for row in tables["pass_at_k"]["rows"] if row["k"] == 1}
+    assert means == {name: cell["value"] for name, cell in event["results"]["sampled"].items()}
+
+
+def test_the_standard_entropy_is_that_of_the_policys_own_distribution(ground, tmp_path):
+    stages.run_stage(tmp_path, evaluate(ground, modes=["standard"]))
+    outcomes = read_outcomes(RunDir(tmp_path).evaluation(0))
+    model, tokenizer = stages.taught()
+    held_out = ProblemSet.load(ground / "filter" / "positions", "validation", tokenizer, PromptConfig(template="plain"))
+    by_place = {(p.document, p.byte_offset): p for p in map(held_out.problem, range(len(held_out)))}
+    for n, place in enumerate(outcomes.places()):
+        problem = by_place[place]
+        with torch.inference_mode():
+            logits = model(input_ids=torch.tensor([problem.context_ids])).logits[0, -1]
+        shares = logits.topk(16).values.softmax(-1)
+        assert outcomes.standard_entropy_nats[n] == pytest.approx(float(-(shares * shares.log()).sum()), abs=1e-4)
+        assert outcomes.predictions["standard"][n] == token_bytes(tokenizer, [int(logits.argmax())])[0]
+        assert outcomes.next_token[n] == problem.completion[: problem.boundaries[0]]
+
+
+def test_an_evaluation_on_a_stored_set_asks_at_its_positions(ground, tmp_path):
+    folder = tmp_path / "positions"
+    shutil.copytree(ground / "filter" / "positions", folder)
+    levels = {"positions_per_difficulty": 5, **LEVELS}
+    store_sets(folder, [PositionSetConfig(name="test", **levels, seed=8)])
+    stages.run_stage(tmp_path / "named", evaluate(ground, positions=str(folder), position_set="test"))
+    stages.run_stage(tmp_path / "drawn", evaluate(ground, **levels, seed=8))
+    named, drawn = (read_outcomes(RunDir(tmp_path / name).evaluation(0)) for name in ("named", "drawn"))
+    assert named.places() == drawn.places()
+    assert named.standard.tolist() == drawn.standard.tolist()
+    assert named.greedy.tolist() == drawn.greedy.tolist()
+    assert stages.events(tmp_path / "named", EventType.LOG) == []
+
+
+def test_positions_of_a_set_that_are_missing_are_told_once(ground, problems, tmp_path):
+    model, tokenizer = stages.taught()
+    store_sets(ground / "filter" / "positions", [PositionSetConfig(name="some", **LEVELS)])
+    fewer = copy.copy(problems)
+    fewer.filter_index = np.where(np.arange(len(problems)) % 2, problems.filter_index, 10**6)
+    run = RunDir(tmp_path)
+    config = EvaluationConfig(**evaluation(ground, position_set="some", modes=["standard"]))
+    with EventLog(run.path / "events.jsonl") as log:
+        sampler = TransformersSampler(model, tokenizer)
+        evaluator = Evaluator(StageContext(run, log), model, sampler, tokenizer, fewer, config, SamplingConfig())
+        for step in (0, 1):
+            evaluator.run(step, 0.0)
+    (warning,) = stages.events(tmp_path, EventType.LOG)
+    total = len(load_set(ground / "filter" / "positions", "some").places)
+    missing = total - len(evaluator.sample.indices)
+    assert 0 < missing < total
+    assert f"{missing} of {total} positions of the set 'some' are left out" in warning["message"]

@@ -26,7 +26,18 @@ def test_all_light_modules_together_load_without_torch_and_numpy():
 
 
 @pytest.mark.parametrize(
-    "module", ["shards", "corpus", "positions", "analysis.statistics", "analysis.scaling", "analysis.patterns"]
+    "module",
+    [
+        "shards",
+        "corpus",
+        "positions",
+        "position_sets",
+        "outcomes",
+        "analysis.statistics",
+        "analysis.scaling",
+        "analysis.patterns",
+        "analysis.stage",
+    ],
 )
 def test_reading_results_needs_no_torch(module):
     assert loaded_after(f"import rpt_core.{module}", ["torch", "transformers", "tokenizers"]) == "[]"

@@ -1,10 +1,11 @@
-"""Intervals for accuracies."""
+"""Intervals for accuracies, and pass@k."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpt_core.analysis.statistics import wilson_interval
+from rpt_core.analysis.statistics import mean_interval, pass_at_k, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,48 @@ def test_the_interval_holds_the_share_and_mirrors_that_of_the_failures(counts):
 def test_impossible_counts_are_refused(correct, n, level):
     with pytest.raises(ValueError, match="no interval"):
         wilson_interval(correct, n, level)
+
+
+def test_one_response_at_each_position_gives_the_interval_of_the_count():
+    assert mean_interval([1, 0, 0, 1, 0, 0, 0]) == wilson_interval(2, 7)
+
+
+def test_responses_that_always_agree_count_as_one():
+    assert mean_interval([1, 0, 0, 1, 0, 0, 0], samples=8) == pytest.approx(wilson_interval(2, 7))
+
+
+def test_responses_that_differ_count_for_more():
+    # Means 1/4, 1/2, 3/4: p (1 - p) = 1/4, variance 1/24, so that each position is worth 6 responses, if there were 8.
+    assert mean_interval([0.25, 0.5, 0.75], samples=8) == pytest.approx(wilson_interval(1.5 * 6, 18))
+    assert mean_interval([0.25, 0.5, 0.75], samples=4) == pytest.approx(wilson_interval(1.5 * 4, 12))
+    assert mean_interval([0.5, 0.5, 0.5], samples=4) == pytest.approx(wilson_interval(6, 12))
+
+
+def test_where_all_are_wrong_only_the_positions_count():
+    assert mean_interval([0, 0, 0, 0, 0], samples=100) == wilson_interval(0, 5)
+    assert mean_interval([], samples=3) == (0.0, 1.0)
+
+
+def test_the_interval_of_means_covers_the_truth():
+    """Positions of differing difficulty, 8 responses each: 95 % intervals hold the mean in about 95 % of trials."""
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(2000):
+        chances = random.beta(0.4, 1.2, 60)  # mean 1/4
+        low, high = mean_interval((random.binomial(8, chances) / 8).tolist(), samples=8)
+        held += low <= 0.25 <= high
+    assert 0.93 < held / 2000 < 0.97
+
+
+@pytest.mark.parametrize(
+    ("samples", "right", "k", "value"),
+    [(4, 0, 2, 0.0), (4, 1, 1, 0.25), (4, 1, 2, 0.5), (4, 2, 2, 1 - 1 / 6), (4, 3, 2, 1.0), (8, 1, 8, 1.0)],
+)
+def test_pass_at_k_counts_the_draws_without_a_right_one(samples, right, k, value):
+    assert pass_at_k(samples, right, k) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("samples", "right", "k"), [(4, 5, 1), (4, 1, 5), (4, 1, 0), (4, -1, 2)])
+def test_impossible_draws_are_refused(samples, right, k):
+    with pytest.raises(ValueError, match="no pass@"):
+        pass_at_k(samples, right, k)
