@@ -1,25 +1,30 @@
-"""Runs a preset from the shell: its runs one after the other, each in a process of its own, and a table at the end.
+"""Runs a preset from the shell: each run in a process of its own, as soon as what it needs has finished.
 
-In: a preset's name, a folder, a seed. Out: FOLDER/NAME for every run of the plan, progress and results on the terminal.
-A run that has finished is not run again, and an interrupted one goes on from its newest checkpoint, so the same
-command can be repeated. Loads without torch and numpy.
+In: a preset's name or a YAML file of the same form, a folder, seeds. Out: FOLDER/NAME for every run of the plan,
+progress and results on the terminal, and at the end what failed and what was skipped for it. A run that fails stops
+only those that need it. A run that has finished is not run again, and an interrupted one goes on from its newest
+checkpoint, so the same command can be repeated and runs only what is missing. Loads without torch and numpy.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import signal
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from pydantic import ValidationError
 
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.events import Event, EventType, read_events
+from rpt_core.pipeline_process import RunProcess
 from rpt_core.pipeline_report import report
-from rpt_core.presets import PlannedRun, Preset, load_preset, preset_names
+from rpt_core.presets import PlannedRun, Preset, expand, load_preset, missing, preset_names, read_plan
+from rpt_core.products import product
 from rpt_core.run_dir import RunDir
 from rpt_core.stage import EXIT_FAILED, EXIT_FINISHED, EXIT_STOPPED
 
@@ -27,34 +32,38 @@ POLL_SECONDS = 0.5
 
 
 def main(arguments: list[str]) -> int:
-    """Parse the command line, run the preset, print the table; returns the exit code of the first run that fails."""
-    parser = argparse.ArgumentParser(prog="python -m rpt_core preset", description=__doc__)
-    parser.add_argument("name", choices=preset_names(), help="which preset")
-    parser.add_argument("folder", type=Path, help="folder of the runs, one folder each")
-    parser.add_argument("--seed", type=int, default=0, help="seed of every run (default: 0)")
-    options = parser.parse_args(arguments)
+    """Parse the command line, run the plan, print the results; returns 0 only when every run has finished."""
+    options = _parser().parse_args(arguments)
     try:
-        preset = load_preset(options.name)
-        return run_preset(preset, options.folder, options.seed)
+        preset = asked_plan(options.name, options.seeds if options.seed is None else [])
+        if not options.anyway and (reasons := missing(preset)):
+            raise UserError(f"The preset {preset.name!r} cannot run here. {' '.join(reasons)} Or give --anyway.")
     except (UserError, ValidationError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
+    return run_preset(preset, options.folder.absolute(), options.seed or 0, options.jobs)
 
 
-def run_preset(preset: Preset, folder: Path, seed: int) -> int:
-    """Run what has not finished yet, in the plan's order; stops at the first run that does not succeed."""
-    for number, planned in enumerate(preset.runs, start=1):
-        run = RunDir(folder / planned.name)
-        print(f"[{number}/{len(preset.runs)}] {planned.name}: {planned.title}", flush=True)
-        _prepare(run, resolve(planned, folder, seed))
-        if finished(run) is not None:
-            print("    finished earlier", flush=True)
-            continue
-        code = _run(planned.stage, run)
-        if code != EXIT_FINISHED:
-            return code
-    print(report(preset, folder), flush=True)
-    return EXIT_FINISHED
+def asked_plan(name: str, seeds: Sequence[int] | None) -> Preset:
+    """A shipped preset or a plan in a file, with a copy for each seed; `seeds` is empty for one copy as it is."""
+    preset = read_plan(Path(name)) if name.endswith((".yaml", ".yml")) else load_preset(name)
+    wanted = preset.seeds if seeds is None else seeds
+    return expand(preset, wanted) if wanted else preset.model_copy(update={"seeds": None})
+
+
+def run_preset(preset: Preset, folder: Path, seed: int, jobs: int = 1) -> int:
+    """Run what has not finished yet, at most so many at a time; returns the exit code of the first that failed."""
+    play = _Play(preset, folder, seed)
+    before = {signum: signal.signal(signum, play.request_stop) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        play.to_end(jobs)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    print(f"\n{report(preset, folder)}", flush=True)
+    for line in play.summary():
+        print(line, file=sys.stderr if play.code else sys.stdout, flush=True)
+    return play.code
 
 
 def resolve(planned: PlannedRun, folder: Path, seed: int) -> StageConfig:
@@ -62,23 +71,99 @@ def resolve(planned: PlannedRun, folder: Path, seed: int) -> StageConfig:
     return planned.resolve(seed, lambda name, what: product(RunDir(folder / name), what))
 
 
-def product(run: RunDir, what: str) -> str | float:
-    """What later runs may refer to: a run's newest `checkpoint`, its `positions`, or the `flops` it spent."""
-    if what == "checkpoint":
-        newest = run.newest_checkpoint()
-        if newest is None:
-            raise UserError(f"{run.path} has no checkpoint. Run that stage to its end first.")
-        return str(newest)
-    if what == "positions":
-        return str(run.positions)
-    if what == "flops":
-        return max((event.data["flops"] for event in read_events(run.events) if event.data.get("flops")), default=0.0)
-    raise UserError(f"A plan refers to {what!r} of a run. It can refer to checkpoint, positions or flops.")
-
-
 def finished(run: RunDir) -> Event | None:
     """The event that ended the run well, or None."""
     return next((event for event in read_events(run.events) if event.type == EventType.FINISHED), None)
+
+
+class _Play:
+    """The runs of one plan on their way."""
+
+    def __init__(self, preset: Preset, folder: Path, seed: int) -> None:
+        self.folder, self.seed = folder, seed
+        self.code = EXIT_FINISHED
+        self._numbers = {
+            planned.name: f"[{number}/{len(preset.runs)}]" for number, planned in enumerate(preset.runs, 1)
+        }
+        self._waiting = list(preset.runs)
+        self._running: list[RunProcess] = []
+        self._finished: set[str] = set()
+        self._failed: dict[str, str] = {}
+        self._skipped: dict[str, str] = {}
+        self._is_stopping = False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Signal handler: start nothing more, and let the stages write their checkpoints and stop."""
+        self._is_stopping = True
+
+    def to_end(self, jobs: int) -> None:
+        """Go on until nothing runs and nothing can start."""
+        try:
+            while self._start(jobs):
+                time.sleep(POLL_SECONDS)
+                self._look()
+        finally:
+            self._stop_all()
+        if self._is_stopping:
+            self.code = EXIT_STOPPED
+
+    def summary(self) -> Iterator[str]:
+        """How many have finished, what failed and what did not run."""
+        yield f"{len(self._finished)} of {len(self._numbers)} runs have finished."
+        yield from (f"failed: {name}: {why}" for name, why in self._failed.items())
+        yield from (f"skipped: {name}: {why}" for name, why in self._skipped.items())
+        if self.code:
+            yield "Repeat the command to run what is missing."
+
+    def _start(self, jobs: int) -> bool:
+        """Start what can start, in the plan's order, and skip what cannot any more; False when nothing runs."""
+        if self._is_stopping:
+            self._stop_all()
+            return bool(self._running)
+        for planned in list(self._waiting):
+            lost = sorted(name for name in planned.needs() if name in self._failed or name in self._skipped)
+            if lost:
+                self._waiting.remove(planned)
+                self._skipped[planned.name] = f"it needs {', '.join(lost)}"
+            elif planned.needs() <= self._finished and len(self._running) < jobs:
+                self._waiting.remove(planned)
+                self._start_one(planned)
+        return bool(self._running)
+
+    def _start_one(self, planned: PlannedRun) -> None:
+        run = RunDir(self.folder / planned.name)
+        print(f"{self._numbers[planned.name]} {planned.name}: {planned.title}", flush=True)
+        try:
+            _prepare(run, resolve(planned, self.folder, self.seed))
+        except (UserError, ValidationError) as error:
+            self._note_failure(planned.name, _in_one_line(error), EXIT_FAILED)
+            print(f"    {planned.name}: {self._failed[planned.name]}", file=sys.stderr, flush=True)
+            return
+        if finished(run) is not None:
+            print(f"    {planned.name}: finished earlier", flush=True)
+            self._finished.add(planned.name)
+            return
+        self._running.append(RunProcess(planned.name, planned.stage, run))
+
+    def _look(self) -> None:
+        for process in list(self._running):
+            code = process.poll()
+            if code is None:
+                continue
+            self._running.remove(process)
+            why = process.conclude(code, self._is_stopping)
+            if code == EXIT_FINISHED:
+                self._finished.add(process.name)
+            elif not self._is_stopping:
+                self._note_failure(process.name, why, code)
+
+    def _stop_all(self) -> None:
+        for process in self._running:
+            process.stop()
+
+    def _note_failure(self, name: str, why: str, code: int) -> None:
+        self._failed[name] = why
+        self.code = self.code or code
 
 
 def _prepare(run: RunDir, config: StageConfig) -> None:
@@ -92,54 +177,34 @@ def _prepare(run: RunDir, config: StageConfig) -> None:
         run.create(config)
 
 
-def _run(stage: str, run: RunDir) -> int:
-    """Run a stage in its own process and show its events as they come. Ctrl-C stops the stage cleanly too."""
-    start = time.monotonic()
-    offset = run.events.stat().st_size if run.events.exists() else 0
-    with run.log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rpt_core", stage, str(run.path)], stdout=log, stderr=subprocess.STDOUT
-        )
-        code = _follow(process, run, offset)
-    if code == EXIT_FINISHED:
-        print(f"    done in {time.monotonic() - start:.0f} s", flush=True)
-    elif code == EXIT_STOPPED:
-        print("    stopped; repeat the command to go on", flush=True)
-    else:
-        print(f"    failed (exit code {code}); the end of {run.log}:\n{_tail(run.log)}", file=sys.stderr, flush=True)
-    return code
+def _in_one_line(error: UserError | ValidationError) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
-def _follow(process: subprocess.Popen[bytes], run: RunDir, offset: int) -> int:
-    start, shown = time.monotonic(), 0.0
-    while True:
-        try:
-            ended = process.poll() is not None
-            last = None
-            for event in read_events(run.events, offset):
-                offset, last = event.end, _line(event) or last
-            if last and (ended or time.monotonic() - shown > 10 * POLL_SECONDS):
-                shown = time.monotonic()
-                print(f"    {shown - start:4.0f} s  {last}", flush=True)
-            if ended:
-                return process.returncode
-            time.sleep(POLL_SECONDS)
-        except KeyboardInterrupt:
-            continue
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rpt_core preset", description=__doc__)
+    parser.add_argument("name", help=f"one of {', '.join(preset_names())}, or a YAML file of the same form")
+    parser.add_argument("folder", type=Path, help="folder of the runs, one folder each")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=int, help="run the plan once, with this seed (default: 0, or the preset's seeds)")
+    seeds.add_argument("--seeds", type=_seeds, help="run it once with each of these, for example 0,1,2")
+    parser.add_argument("--jobs", type=_jobs, default=1, help="run so many at a time (default: 1)")
+    parser.add_argument(
+        "--anyway", action="store_true", help="start even if something that the preset needs is missing"
+    )
+    return parser
 
 
-def _line(event: Event) -> str | None:
-    """An event in a few words; None for those that the terminal does not show."""
-    data = event.data
-    if event.type == EventType.PROGRESS:
-        return f"{data['what']} {data['step']}/{data['total_steps'] or '?'}"
-    if event.type == EventType.METRICS:
-        values = (f"{name} {value:.4g}" for name, value in data["values"].items() if value is not None)
-        return f"step {data['step']}: " + ", ".join(list(values)[:4])
-    if event.type == EventType.FINISHED:
-        return ", ".join(f"{name} {value}" for name, value in data["result"].items())
-    return data["message"] if event.type in (EventType.LOG, EventType.FAILED) else None
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} are no seeds; give whole numbers such as 0,1,2") from None
 
 
-def _tail(path: Path, lines: int = 15) -> str:
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of jobs; give 1 or more")
+    return int(text)

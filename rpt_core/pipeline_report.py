@@ -1,4 +1,4 @@
-"""The end of a preset's run in text: accuracy by difficulty with intervals, probes, scaling fits, seconds of each run.
+"""The end of a preset's run in text: accuracy by difficulty with intervals, scaling fits, results, tables, seconds.
 
 In: a preset and the folder of its runs, whose events hold everything that is shown. Out: lines for the terminal.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rpt_core.errors import UserError
 from rpt_core.events import Event, EventType, read_events
 from rpt_core.presets import Preset
 from rpt_core.run_dir import RunDir
@@ -20,7 +21,8 @@ _MODES = {"standard": "standard (argmax)", "sampled": "reasoning, sampled", "gre
 def report(preset: Preset, folder: Path) -> str:
     """The whole closing text."""
     runs = [(planned.name, list(read_events(RunDir(folder / planned.name).events))) for planned in preset.runs]
-    blocks = [_accuracy_table(runs), _scaling_lines(runs), _result_lines(runs), _seconds_line(runs)]
+    tables = _table_lines(runs, folder)
+    blocks = [_accuracy_table(runs), _scaling_lines(runs), _result_lines(runs), tables, _seconds_line(runs)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
@@ -72,20 +74,24 @@ def _cell(share: dict[str, Any] | None) -> str:
 
 def _scaling_lines(runs: list[tuple[str, list[Event]]]) -> list[str]:
     """P(C) = A / C^alpha + P* of every run that was evaluated often enough (Eq. 5 of the paper)."""
+    curves = (
+        (f"{name}, {difficulty}", *scaling_points(events, "sampled", difficulty))
+        for name, events in runs
+        for difficulty in DIFFICULTIES
+    )
+    return [f"{label}: {_fit(compute, accuracy)}" for label, compute, accuracy in curves if len(compute) >= 4]
+
+
+def _fit(compute: list[float], accuracy: list[float]) -> str:
     from rpt_core.analysis.scaling import fit_power_law
 
-    lines = []
-    for name, events in runs:
-        for difficulty in DIFFICULTIES:
-            compute, accuracy = scaling_points(events, "sampled", difficulty)
-            if len(compute) >= 4:
-                fit = fit_power_law(compute, accuracy)
-                bound = " (a parameter is at its bound)" if fit.at_bound else ""
-                lines.append(
-                    f"{name}, {difficulty}: P(C) = {fit.A:.3g} / C^{fit.alpha:.3g} + {fit.p_star:.3g}, "
-                    f"R2 {fit.r2:.3f} on {len(compute)} points{bound}"
-                )
-    return lines
+    try:
+        fit = fit_power_law(compute, accuracy)
+    except UserError as error:
+        return str(error)
+    bound = " (a parameter is at its bound)" if fit.at_bound else ""
+    law = f"P(C) = {fit.A:.3g} / C^{fit.alpha:.3g} + {fit.p_star:.3g}"
+    return f"{law}, R2 {fit.r2:.3f} on {len(compute)} points{bound}"
 
 
 def _result_lines(runs: list[tuple[str, list[Event]]]) -> list[str]:
@@ -96,6 +102,17 @@ def _result_lines(runs: list[tuple[str, list[Event]]]) -> list[str]:
         f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in result.items())
         for name, result in results.items()
     ]
+
+
+def _table_lines(runs: list[tuple[str, list[Event]]], folder: Path) -> list[str]:
+    """Where each finished table stands; a table that was written several times, once."""
+    titles = {
+        folder / name / event.data["path"]: f"{name}: {event.data['title']}"
+        for name, events in runs
+        for event in events
+        if event.type == EventType.TABLE
+    }
+    return ["tables", *(f"{title}: {path}" for path, title in titles.items())] if titles else []
 
 
 def _short(value: Any) -> str:

@@ -1,12 +1,15 @@
 """A preset run from the shell: order, references, what is skipped, what is refused, the closing table."""
 
+import subprocess
+import sys
+import time
+
 import pytest
 
-from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType, read_events
-from rpt_core.pipeline import main, product, resolve, run_preset
+from rpt_core.pipeline import asked_plan, finished, main, resolve, run_preset
 from rpt_core.pipeline_report import evaluations, report, scaling_points
-from rpt_core.presets import PlannedRun, Preset, load_preset, preset_names
+from rpt_core.presets import PlannedRun, Preset, load_preset
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
 
@@ -57,16 +60,6 @@ def test_references_become_what_earlier_runs_produced(tmp_path):
     assert config.seed == 7
 
 
-def test_a_run_without_a_checkpoint_cannot_be_referred_to(tmp_path):
-    with pytest.raises(UserError, match="has no checkpoint"):
-        product(RunDir(tmp_path / "a"), "checkpoint")
-
-
-def test_a_plan_can_refer_to_three_things(tmp_path):
-    with pytest.raises(UserError, match="checkpoint, positions or flops"):
-        product(RunDir(tmp_path), "colour")
-
-
 def test_runs_follow_each_other_and_finished_ones_are_not_repeated(tmp_path, capsys):
     preset = plan(ntp("first"), ntp("second", scratch=None, model={"path": "@first/checkpoint"}))
     assert run_preset(preset, tmp_path, seed=0) == 0
@@ -78,18 +71,128 @@ def test_runs_follow_each_other_and_finished_ones_are_not_repeated(tmp_path, cap
     assert capsys.readouterr().out.count("finished earlier") == 2
 
 
-def test_a_folder_of_another_seed_is_left_alone(tmp_path):
-    preset = plan(ntp("first"))
+def test_a_folder_of_another_seed_is_left_alone(tmp_path, capsys):
+    preset = plan(ntp("first"), ntp("second", scratch=None, model={"path": "@first/checkpoint"}))
     RunDir(tmp_path / "first").create(resolve(preset.runs[0], tmp_path, seed=0))
-    with pytest.raises(UserError, match="another config"):
-        run_preset(preset, tmp_path, seed=1)
+    assert run_preset(preset, tmp_path, seed=1) == 2
+    shown = capsys.readouterr().err
+    assert "failed: first: " in shown
+    assert "holds a run with another config" in shown
+    assert "skipped: second: it needs first" in shown
+    assert not RunDir(tmp_path / "first").events.exists()
 
 
-def test_the_first_failure_ends_the_preset_and_shows_why(tmp_path, capsys):
-    broken = ntp("first", corpus={"source": "files", "paths": [str(tmp_path / "missing.txt")]})
-    assert run_preset(plan(broken, ntp("second")), tmp_path, seed=0) == 2
-    assert "missing.txt does not exist" in capsys.readouterr().err
-    assert not (tmp_path / "second").exists()
+@pytest.mark.slow
+def test_a_failure_stops_only_what_depends_on_it_and_repeating_runs_what_is_missing(tmp_path, capsys):
+    text = tmp_path / "late.txt"
+    broken = ntp("broken", corpus={"source": "files", "paths": [str(text)], "validation_share": 0.0})
+    after = ntp("after", scratch=None, model={"path": "@broken/checkpoint"})
+    last = ntp("last", scratch=None, model={"path": "@after/checkpoint"})
+    preset = plan(broken, after, last, ntp("other"))
+    assert run_preset(preset, tmp_path, seed=0) == 2
+    shown = capsys.readouterr().err.splitlines()
+    end = shown.index("1 of 4 runs have finished.")
+    assert "late.txt does not exist" in shown[end + 1]
+    assert shown[end + 1].startswith("failed: broken: ")
+    assert shown[end + 2 :] == [
+        "skipped: after: it needs broken",
+        "skipped: last: it needs after",
+        "Repeat the command to run what is missing.",
+    ]
+    assert not (tmp_path / "after").exists()
+    text.write_text("Add 4 and 7 and 2. The sum is 13. " * 30)
+    assert run_preset(preset, tmp_path, seed=0, jobs=2) == 0
+    shown = capsys.readouterr()
+    assert "other: finished earlier" in shown.out
+    assert "4 of 4 runs have finished." in shown.out
+    assert all(finished(RunDir(tmp_path / name)) for name in ("broken", "after", "last", "other"))
+
+
+@pytest.mark.slow
+def test_two_jobs_are_two_runs_at_a_time(tmp_path, capsys):
+    assert run_preset(plan(*(ntp(name) for name in ("a", "b", "c"))), tmp_path, seed=0, jobs=2) == 0
+    lines = capsys.readouterr().out.splitlines()
+    happened = [line.split()[0] for line in lines if line.startswith("[") or ": done in" in line]
+    assert happened[:2] == ["[1/3]", "[2/3]"], "the second starts before the first has ended"
+    assert happened.index("[3/3]") > 2, "the third waits for an end"
+
+
+@pytest.mark.slow
+def test_a_term_stops_every_stage_cleanly_and_the_command_can_be_repeated(tmp_path):
+    text = (
+        "description: d\nruns:\n"
+        "  - {name: a, stage: ntp, title: A, config: {corpus: {source: tiny, tiny_documents: 200}, "
+        "scratch: {}, budget: {steps: 100000}}}\n"
+        "  - {name: b, stage: ntp, title: B, config: {corpus: {source: tiny}, model: {path: '@a/checkpoint'}}}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(text)
+    command = [sys.executable, "-m", "rpt_core", "preset", str(tmp_path / "mine.yaml"), str(tmp_path / "runs")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    run = RunDir(tmp_path / "runs" / "a")
+    while not any(event.type == EventType.METRICS for event in read_events(run.events)):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "a: stopped; repeat the command to go on" in shown
+    assert "0 of 2 runs have finished." in shown
+    assert [event.type for event in read_events(run.events)][-1] == EventType.STOPPED
+    assert run.newest_checkpoint() is not None
+    assert not (tmp_path / "runs" / "b").exists()
+
+
+def test_seeds_become_copies_of_the_plan(tmp_path):
+    assert [run.name for run in asked_plan("smoke", [3, 4]).runs][::10] == ["s3-base", "s4-base"]
+    assert asked_plan("smoke", None) == load_preset("smoke")
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "description: d\nseeds: [5, 6]\nruns:\n"
+        "  - {name: a, stage: ntp, title: A, config: {corpus: {source: tiny}, scratch: {}}}\n"
+    )
+    assert [run.name for run in asked_plan(str(file), None).runs] == ["s5-a", "s6-a"]
+    assert [run.name for run in asked_plan(str(file), [7]).runs] == ["s7-a"]
+    assert [run.name for run in asked_plan(str(file), []).runs] == ["a"]
+
+
+def test_a_plan_that_needs_what_is_not_here_does_not_start_unless_asked(tmp_path, capsys):
+    file = tmp_path / "mine.yaml"
+    corpus = "{source: files, paths: [/no/such/file.txt]}"
+    file.write_text(
+        "description: d\nrequires: {paths: [/no/such/file.txt]}\nruns:\n"
+        f"  - {{name: a, stage: ntp, title: A, config: {{corpus: {corpus}, scratch: {{}}}}}}\n"
+    )
+    assert main([str(file), str(tmp_path / "runs")]) == 2
+    assert "'mine' cannot run here. It needs /no/such/file.txt, which does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+    assert main([str(file), str(tmp_path / "runs"), "--anyway"]) == 2
+    assert "failed: a: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds", "0,x"], "'0,x' are no seeds; give whole numbers such as 0,1,2"),
+        (["--seeds", "1", "--seed", "2"], "not allowed with argument"),
+        (["--jobs", "0"], "'0' is no number of jobs; give 1 or more"),
+    ],
+)
+def test_wrong_options_are_explained(tmp_path, capsys, words, message):
+    with pytest.raises(SystemExit):
+        main(["smoke", str(tmp_path), *words])
+    assert message in capsys.readouterr().err
+
+
+def test_a_seed_given_twice_is_refused(tmp_path, capsys):
+    assert main(["smoke", str(tmp_path), "--seeds", "1,1"]) == 2
+    assert "Give at least one, each once" in capsys.readouterr().err
+
+
+def test_the_report_names_the_files_of_tables_once(tmp_path):
+    table = {"path": "tables/patterns.json", "title": "Patterns", "name": "patterns", "step": 0}
+    write_events(RunDir(tmp_path / "a"), (EventType.TABLE, table), (EventType.TABLE, table))
+    lines = report(plan(ntp("a")), tmp_path).splitlines()
+    assert lines.count(f"a: Patterns: {tmp_path}/a/tables/patterns.json") == 1
 
 
 def test_the_table_shows_the_first_and_the_last_evaluation_with_n_and_interval(tmp_path):
@@ -121,20 +224,8 @@ def test_a_curve_is_fitted_to_the_points_after_the_start(tmp_path):
 
 
 def test_an_unknown_preset_is_refused(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["none", str(tmp_path)])
-    assert "tiny" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", preset_names())
-def test_shipped_presets_refer_to_earlier_runs_and_validate(name):
-    preset, known = load_preset(name), set()
-    for run in preset.runs:
-        assert run.needs() <= known
-        config = run.resolve(3, lambda run, what: 1e9 if what == "flops" else f"/runs/{run}/{what}")
-        assert config.stage == run.stage
-        assert config.seed == 3
-        known.add(run.name)
+    assert main(["none", str(tmp_path)]) == 2
+    assert "There is no preset 'none'. The presets are: paper," in capsys.readouterr().err
 
 
 def test_the_paper_preset_has_the_published_numbers():
