@@ -33,8 +33,9 @@ class EventType(StrEnum):
     CHECKPOINT = "checkpoint"
     """step, path below the run folder, bytes, flops."""
     EVALUATION = "evaluation"
-    """step, flops, outcomes: path below the run folder, results: {mode: {difficulty: {correct, n, value, low, high}}}
-    """
+    """step, flops, outcomes: path below the run folder, results: {mode: {difficulty: {correct, n, value, low, high}}}.
+    Modes: standard, sampled, greedy; with n samples also pass@n and majority. `correct` is null where the value is no
+    count, `value` where there are no positions."""
     TABLE = "table"
     """A finished table, as rpt_core.result_tables describes it: name, step, path, title, caption, columns, rows, chart.
     """
