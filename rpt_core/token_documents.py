@@ -61,7 +61,7 @@ class TokenDocument:
         starts, ends = self.byte_offsets[self.positions], self.byte_offsets[self.positions + 1]
         suspects = np.cumsum(np.isin(np.frombuffer(self.text, np.uint8), _SUSPECT), dtype=np.int64)
         suspects = np.concatenate([[0], suspects])
-        fine = suspects[ends] == suspects[starts]
+        fine: Flags = suspects[ends] == suspects[starts]
         for index in np.flatnonzero(~fine):
             fine[index] = is_boxable(self.text[starts[index] : ends[index]])
         return fine
