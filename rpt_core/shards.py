@@ -51,6 +51,9 @@ class RolloutRow:
     response_tokens: int
     mean_log_prob: float | None
     advantage: float | None
+    """None in evaluations, and where dynamic sampling left the group out."""
+    earned: float | None = None
+    """What the run's own reward gave in training, punishment of length included; `reward` is the verdict's."""
 
 
 SCHEMA = pa.schema(
@@ -74,6 +77,7 @@ SCHEMA = pa.schema(
         ("response_tokens", pa.int32()),
         ("mean_log_prob", pa.float32()),
         ("advantage", pa.float32()),
+        ("earned", pa.float32()),
     ]
 )
 _NAMES = [field.name for field in fields(RolloutRow)]

@@ -1,11 +1,13 @@
 """Rollouts as the rows of a shard. Loads without torch.
 
-In: problems, their groups of rollouts, verdicts, advantages. Out: rows in the order of problems and samples.
+In: problems, their groups of rollouts, verdicts, and of training what they earned and their advantages. Out: rows in
+the order of problems and samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rpt_core.problems import Problem
 from rpt_core.reward import Verdict
@@ -18,19 +20,27 @@ def rollout_rows(
     problems: Sequence[Problem],
     groups: Sequence[Sequence[Rollout]],
     verdicts: Sequence[Sequence[Verdict]],
-    advantages: Sequence[Sequence[float]] | None = None,
+    advantages: Sequence[Sequence[float] | None] | None = None,
+    earned: Sequence[Sequence[float]] | None = None,
 ) -> list[RolloutRow]:
-    """One row for each response; evaluations have no advantages."""
+    """One row for each response. Evaluations, and groups that were not learnt from, have no advantages."""
     return [
-        _row(step, n, sample, problem, rollout, verdict, None if advantages is None else advantages[n][sample])
+        replace(
+            _row(step, n, sample, problem, rollout, verdict),
+            advantage=_value(advantages, n, sample),
+            earned=_value(earned, n, sample),
+        )
         for n, problem in enumerate(problems)
         for sample, (rollout, verdict) in enumerate(zip(groups[n], verdicts[n], strict=True))
     ]
 
 
-def _row(
-    step: int, group: int, sample: int, problem: Problem, rollout: Rollout, verdict: Verdict, advantage: float | None
-) -> RolloutRow:
+def _value(values: Sequence[Sequence[float] | None] | None, group: int, sample: int) -> float | None:
+    of_the_group = None if values is None else values[group]
+    return None if of_the_group is None else of_the_group[sample]
+
+
+def _row(step: int, group: int, sample: int, problem: Problem, rollout: Rollout, verdict: Verdict) -> RolloutRow:
     return RolloutRow(
         step=step,
         group=group,
@@ -50,5 +60,5 @@ def _row(
         prompt_tokens=len(problem.prompt_ids),
         response_tokens=len(rollout.token_ids),
         mean_log_prob=sum(rollout.log_probs) / len(rollout.log_probs),
-        advantage=advantage,
+        advantage=None,
     )
