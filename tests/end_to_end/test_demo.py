@@ -132,6 +132,21 @@ def test_a_failing_run_ends_a_second_demo_with_its_error_and_where_to_look(demo,
     assert re.search(rf"{data_dir}/runs/\d+ \(stage.log, events.jsonl\)", done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "tiny-paper", "--report", "x.json"], "--report holds one seed, and 'tiny-paper' has several"),
+        (["--preset", "smoke", "--report", "/no/such/folder/x.json"], "cannot be written"),
+        (["--preset", "none"], "There is no preset 'none'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(tmp_path, words, message):
+    done = run_demo(tmp_path, *words)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the output of a terminal")
 def test_on_a_terminal_one_line_changes_and_an_interrupted_demo_does_not_hinder_the_next(demo, data_dir):
     controller, terminal = os.openpty()
@@ -147,10 +162,10 @@ def test_on_a_terminal_one_line_changes_and_an_interrupted_demo_does_not_hinder_
     os.close(controller)
 
     done = run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND="false")
-    assert "Cancelled 1 run(s) that an interrupted demo had left." in done.stdout
+    assert "Cancelled 10 run(s) that earlier demos had left unfinished." in done.stdout
     answer = ask_later(data_dir)
     assert answer["experiments"] == len({experiment for experiment, _, _ in answer["runs"]}) >= 3
-    assert [status for _, _, status in answer["runs"][-2:]] == ["cancelled", "failed"]
+    assert [status for _, _, status in answer["runs"][-20:]] == ["cancelled"] * 10 + ["failed"] + ["waiting"] * 9
 
 
 def read_until(terminal, pattern):

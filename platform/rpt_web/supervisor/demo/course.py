@@ -1,18 +1,18 @@
-"""The demo's runs, from the first to the last: each is submitted as soon as what it needs has succeeded.
+"""The demo's runs, from the first to the last: submitted together as a suite, then watched.
 
-In: a preset and an experiment. Out: the runs, all succeeded. Only the rows in Postgres are looked at.
+In: a plan and an experiment. Out: the runs, all succeeded. Only the rows in Postgres are looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.db import InterfaceError, OperationalError, connection
 
 from rpt_core.errors import UserError
-from rpt_core.presets import Preset, load_preset
+from rpt_core.presets import Preset, expand, load_preset, missing
 from rpt_web.runs import services
-from rpt_web.runs.models import ACTIVE, Experiment, Run, Status
+from rpt_web.runs.models import UNFINISHED, Experiment, Run, Status
 from rpt_web.supervisor.demo.progress import Progress
 from rpt_web.teams.models import User
 
@@ -31,11 +31,38 @@ class RunFailed(Exception):
 
 
 def checked_preset(name: str) -> Preset:
-    """The preset, if it has what the demo's table shows. Raises UserError otherwise."""
+    """The preset, if it has what the demo's table shows and can run here. Raises UserError otherwise."""
     preset = load_preset(name)
     if "rpt" not in {planned.name for planned in preset.runs}:
         raise UserError(f"The preset {name!r} has no run named rpt, which the demo's table needs. Try --preset tiny.")
+    if reasons := missing(preset):
+        raise UserError(f"The preset {name!r} cannot run here. {' '.join(reasons)} Or try --preset tiny.")
     return preset
+
+
+class Copies:
+    """What is played: the preset once with one seed, or a copy of it for each of its own seeds."""
+
+    def __init__(self, preset: Preset, seed: int | None) -> None:
+        several = preset.seeds if seed is None else None
+        self.preset = preset
+        self.seeds = several or (seed or 0,)
+        self.plan = expand(preset, several) if several else preset.model_copy(update={"seeds": None})
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one copy, whose runs bear the preset's own names."""
+        return self.plan.runs[0].name == self.preset.runs[0].name
+
+    def each(self, runs: Mapping[str, Run]) -> list[tuple[int, dict[str, Run]]]:
+        """(seed, its runs by the names that they have in the preset), seed by seed."""
+        return [
+            (seed, {planned.name: runs[self._prefix(seed) + planned.name] for planned in self.preset.runs})
+            for seed in self.seeds
+        ]
+
+    def _prefix(self, seed: int) -> str:
+        return "" if self.is_single else f"s{seed}-"
 
 
 def demo_user() -> User:
@@ -48,28 +75,29 @@ def demo_user() -> User:
 
 
 def cancel_leftovers(user: User) -> int:
-    """Cancel what an interrupted demo left active, so that the worker is free; returns how many runs that were."""
-    left = list(Run.objects.filter(experiment__created_by=user, experiment__description=MARK, status__in=ACTIVE))
+    """Cancel what earlier demos left unfinished, so that the workers are free; returns how many runs that were."""
+    left = list(Run.objects.filter(experiment__created_by=user, experiment__description=MARK, status__in=UNFINISHED))
     for run in left:
         services.request_cancel(run, user)
     return len(left)
 
 
-def new_experiment(preset: Preset, seed: int, user: User) -> Experiment:
+def new_experiment(copies: Copies, user: User) -> Experiment:
     """The experiment of one demo."""
-    name = f"Demo: {preset.name}, seed {seed}"
-    return services.create_experiment(name, user, preset=preset.name, seed=seed, description=MARK)
+    noun = "seed" if copies.is_single else "seeds"
+    name = f"Demo: {copies.preset.name}, {noun} {', '.join(map(str, copies.seeds))}"
+    return services.create_experiment(name, user, preset=copies.preset.name, seed=copies.seeds[0], description=MARK)
 
 
 class Course:
     """The runs of one experiment on their way."""
 
-    def __init__(self, preset: Preset, experiment: Experiment, user: User, progress: Progress) -> None:
-        self.preset = preset
+    def __init__(self, plan: Preset, experiment: Experiment, user: User, progress: Progress) -> None:
+        self.plan = plan
         self.experiment = experiment
         self.user = user
         self.progress = progress
-        self._numbers = {planned.name: number for number, planned in enumerate(preset.runs, start=1)}
+        self._numbers = {planned.name: number for number, planned in enumerate(plan.runs, start=1)}
         self._ended: set[str] = set()
 
     def follow(self, pause: Callable[[float], None]) -> dict[str, Run]:
@@ -81,24 +109,23 @@ class Course:
                 self.progress.say(f"The database does not answer ({error}); trying again.")
                 connection.close()
                 runs = {}
-            if len(self._ended) == len(self.preset.runs):
+            if len(self._ended) == len(self.plan.runs):
                 return runs
             pause(POLL_SECONDS)
 
     def _step(self) -> dict[str, Run]:
         runs = {run.name: run for run in self.experiment.runs.all()}
+        if not runs:
+            services.submit_suite(self.experiment, self.plan, self.user)
         for run in runs.values():
             self._note(run)
-        for planned in self.preset.runs:
-            if planned.name not in runs and planned.needs() <= self._ended:
-                services.submit_planned(self.experiment, planned, self.user)
         active = [run for run in runs.values() if run.is_active]
         running = [run for run in active if run.status == Status.RUNNING] or active[:1]
         self.progress.show(sorted((self._numbers[run.name], run) for run in running))
         return runs
 
     def _note(self, run: Run) -> None:
-        if run.is_active or run.name in self._ended:
+        if run.status in UNFINISHED or run.name in self._ended:
             return
         self.progress.ended(run, self._numbers[run.name])
         if run.status != Status.SUCCEEDED:

@@ -1,8 +1,8 @@
 """What the demo found: the same numbers as a table for the terminal and as JSON.
 
-In: the runs of a demo's experiment, by name. Out: plain data, and lines. "Before" is the evaluation of run `rpt` at
-step 0, "after" that of `rpt-eval`, or of the last step of `rpt` where a preset has no such run. What was not measured
-is null in JSON and a dash in the table.
+In: the runs of one seed of a demo's experiment, by their names in the preset. Out: plain data, and lines. "Before" is
+the evaluation of run `rpt` at step 0, "after" that of `rpt-eval`, or of the last step of `rpt` where a preset has no
+such run. What was not measured is null in JSON and a dash in the table.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LABEL_WIDTH = 38
 CELL_WIDTH = 25
 
 
-def build_report(experiment: Experiment, runs: Mapping[str, Run]) -> dict[str, Any]:
+def build_report(experiment: Experiment, seed: int, runs: Mapping[str, Run]) -> dict[str, Any]:
     """Everything, ready for JSON."""
     rpt = runs["rpt"]
     before, after = _cells(rpt, last=False), _cells(runs.get("rpt-eval", rpt))
@@ -53,7 +53,7 @@ def build_report(experiment: Experiment, runs: Mapping[str, Run]) -> dict[str, A
         "probes": {name: _finite(base.get(f"probe_{name}")) for name in ("step", "copy")},
         "scaling": _scaling(rpt),
         "seconds": {name: _rounded(run_seconds(run)) for name, run in runs.items()},
-        "seed": experiment.seed,
+        "seed": seed,
         "total_seconds": _rounded(_total_seconds(runs.values())),
         "baselines": {name: _baseline(runs[run]) for name, run, _ in BASELINES if run in runs},
         "preset": experiment.preset,

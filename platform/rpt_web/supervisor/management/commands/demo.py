@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
 from rpt_core.errors import UserError
-from rpt_core.presets import Preset
 from rpt_core.run_dir import write_whole
 from rpt_web.runs.models import Experiment
 from rpt_web.supervisor.demo import course
@@ -38,18 +37,18 @@ class Command(BaseCommand):
         add_options(parser)
         parser.set_defaults(workers=2)  # runs that do not need each other; the small model uses one core
         parser.add_argument("--preset", default="tiny", help="which preset to run (default: tiny)")
-        parser.add_argument("--seed", type=int, default=0, help="seed of every run (default: 0)")
+        parser.add_argument("--seed", type=int, help="seed of every run (default: 0, or each of the preset's seeds)")
         parser.add_argument("--report", type=Path, metavar="FILE", help="write the results there as JSON")
         parser.add_argument("--serve", action=BooleanOptionalAction, default=True, help="serve the results at the end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the demo; exits with 1 when one of its runs fails."""
         try:
-            preset = course.checked_preset(options["preset"])
-            check_report_path(options["report"])
-            self.progress = Progress(sys.stdout, len(preset.runs))
+            copies = course.Copies(course.checked_preset(options["preset"]), options["seed"])
+            check_report(options["report"], copies)
+            self.progress = Progress(sys.stdout, len(copies.plan.runs))
             with ProcessTree(read_options(options), self.progress.say, self._cancel_leftovers) as tree:
-                self._run(tree, preset, options)
+                self._run(tree, copies, options)
         except Interrupted:
             self.progress.say("Stopped.")
         except course.RunFailed as failed:
@@ -57,23 +56,27 @@ class Command(BaseCommand):
         except UserError as error:
             raise CommandError(str(error)) from None
 
-    def _run(self, tree: ProcessTree, preset: Preset, options: dict[str, Any]) -> None:
+    def _run(self, tree: ProcessTree, copies: course.Copies, options: dict[str, Any]) -> None:
         user = course.demo_user()
-        experiment = course.new_experiment(preset, options["seed"], user)
+        experiment = course.new_experiment(copies, user)
         self._announce(tree, experiment, user, options)
-        runs = course.Course(preset, experiment, user, self.progress).follow(tree.pause)
-        report = build_report(experiment, {planned.name: runs[planned.name] for planned in preset.runs})
-        for line in ["", *table(report), ""]:
-            self.progress.say(line)
-        if options["report"]:
-            write_whole(options["report"], (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
-            self.progress.say(f"Written to {options['report']}")
+        runs = course.Course(copies.plan, experiment, user, self.progress).follow(tree.pause)
+        for seed, its in copies.each(runs):
+            report = build_report(experiment, seed, its)
+            self._show(report, options["report"], heading="" if copies.is_single else f"Seed {seed}")
         if options["serve"]:
             self._serve(tree, experiment, user)
 
+    def _show(self, report: dict[str, Any], path: Path | None, heading: str) -> None:
+        for line in [heading, *table(report), ""]:
+            self.progress.say(line)
+        if path:
+            write_whole(path, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+            self.progress.say(f"Written to {path}")
+
     def _cancel_leftovers(self) -> None:
         if left := course.cancel_leftovers(course.demo_user()):
-            self.progress.say(f"Cancelled {left} run(s) that an interrupted demo had left.")
+            self.progress.say(f"Cancelled {left} run(s) that earlier demos had left unfinished.")
 
     def _announce(self, tree: ProcessTree, experiment: Experiment, user: User, options: dict[str, Any]) -> None:
         self.progress.say(f"\n{experiment.name}. Running for real; this takes some minutes. Ctrl-C stops everything.")
@@ -95,7 +98,13 @@ def login_address(tree: ProcessTree, user: User) -> str:
     return tree.address + reverse("teams:login_link", args=[LoginLink.issue(user, LINK_LIFETIME)])
 
 
-def check_report_path(path: Path | None) -> None:
+def check_report(path: Path | None, copies: course.Copies) -> None:
     """Raises UserError now rather than after the training when the report cannot be written."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+    if path is None:
+        return
+    if not copies.is_single:
+        raise UserError(
+            f"--report holds one seed, and {copies.preset.name!r} has several. Add --seed with one of them."
+        )
+    if path.is_dir() or not path.absolute().parent.is_dir():
         raise UserError(f"--report {path} cannot be written. Name a file in a folder that exists.")
