@@ -77,6 +77,7 @@ class PosedQuestion:
     """The same for people."""
     position: int = 0
     """A question has one place to answer, unlike a document."""
+    byte_offset: int = 0
     entropy_nats: None = None
     """It is no position that a proxy model has read."""
 
@@ -84,6 +85,11 @@ class PosedQuestion:
     def document(self) -> str:
         """The question's id."""
         return self.question.id
+
+    @property
+    def domain(self) -> str:
+        """The question's subject area."""
+        return self.question.domain
 
     @property
     def completion(self) -> bytes:

@@ -1,6 +1,6 @@
 """What was found at each position, as the rows of an outcome file (see rpt_core.outcomes).
 
-In: problems, the sample they are from, the answers of each mode. Out: an Arrow table.
+In: problems or questions, the sample they are from, the answers of each mode. Out: an Arrow table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 from rpt_core.evaluation.reasoning import Responses
 from rpt_core.outcomes import PREDICTION_BYTES, SCHEMA
 from rpt_core.position_sets import PositionSample
-from rpt_core.problems import Problem
+from rpt_core.rollouts import Asked
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Answers:
     greedy: Responses | None = None
 
 
-def outcome_table(problems: Sequence[Problem], sample: PositionSample, answers: Answers) -> pa.Table:
+def outcome_table(problems: Sequence[Asked], sample: PositionSample, answers: Answers) -> pa.Table:
     """One row for each position; the columns of a mode that was left out are null."""
     columns: dict[str, Any] = {
         "document": [problem.document for problem in problems],

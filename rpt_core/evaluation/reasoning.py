@@ -21,7 +21,7 @@ from rpt_core.config import SamplingConfig
 from rpt_core.problems import Problem
 from rpt_core.result_tables import Estimate
 from rpt_core.reward import Verdict, judge_response
-from rpt_core.rollouts import Rollout, Sampler
+from rpt_core.rollouts import Asked, Rollout, Sampler
 from rpt_core.seeds import derive_seed
 
 
@@ -74,7 +74,7 @@ def ask(sampler: Sampler, problems: Sequence[Problem], samples: int, sampling: S
 
 
 def respond(
-    sampler: Sampler, problems: Sequence[Problem], samples: int, sampling: SamplingConfig, seed: int
+    sampler: Sampler, problems: Sequence[Asked], samples: int, sampling: SamplingConfig, seed: int
 ) -> list[list[Rollout]]:
     """`samples` responses for each problem, in the order of the problems, sampled in batches of similar length."""
     order = sorted(range(len(problems)), key=lambda n: len(problems[n].prompt_ids))

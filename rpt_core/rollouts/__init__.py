@@ -34,6 +34,55 @@ class Rollout:
         return self.data.decode("utf-8", errors="replace")
 
 
+class Asked(Protocol):
+    """What a policy is asked: a position of a document, or a question."""
+
+    @property
+    def document(self) -> str:
+        """Id of the document or of the question."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Index of the token to predict in the document; 0 for a question."""
+        ...
+
+    @property
+    def byte_offset(self) -> int:
+        """Where the completion begins in the document; 0 for a question."""
+        ...
+
+    @property
+    def domain(self) -> str:
+        """Subject area; empty when it is not known."""
+        ...
+
+    @property
+    def entropy_nats(self) -> float | None:
+        """The proxy's entropy at the position; None for a question."""
+        ...
+
+    @property
+    def prompt_ids(self) -> list[int]:
+        """What the policy is given, special tokens included."""
+        ...
+
+    @property
+    def prompt(self) -> str:
+        """The same for people."""
+        ...
+
+    @property
+    def completion(self) -> bytes:
+        """The true continuation, or the reference answer."""
+        ...
+
+    @property
+    def boundaries(self) -> list[int]:
+        """Cumulative byte lengths of the completion's tokens; a reference answer counts as a whole."""
+        ...
+
+
 class Sampler(Protocol):
     """An engine that samples groups of responses from the policy."""
 

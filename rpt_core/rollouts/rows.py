@@ -1,7 +1,7 @@
 """Rollouts as the rows of a shard. Loads without torch.
 
-In: problems, their groups of rollouts, verdicts, and of training what they earned and their advantages. Out: rows in
-the order of problems and samples.
+In: problems or questions, their groups of rollouts, verdicts, and of training what they earned and their advantages.
+Out: rows in the order of problems and samples.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rpt_core.problems import Problem
 from rpt_core.reward import Verdict
-from rpt_core.rollouts import Rollout
+from rpt_core.rollouts import Asked, Rollout
 from rpt_core.shards import RolloutRow
 
 
 def rollout_rows(
     step: int,
-    problems: Sequence[Problem],
+    problems: Sequence[Asked],
     groups: Sequence[Sequence[Rollout]],
     verdicts: Sequence[Sequence[Verdict]],
     advantages: Sequence[Sequence[float] | None] | None = None,
@@ -40,7 +39,7 @@ def _value(values: Sequence[Sequence[float] | None] | None, group: int, sample: 
     return None if of_the_group is None else of_the_group[sample]
 
 
-def _row(step: int, group: int, sample: int, problem: Problem, rollout: Rollout, verdict: Verdict) -> RolloutRow:
+def _row(step: int, group: int, sample: int, problem: Asked, rollout: Rollout, verdict: Verdict) -> RolloutRow:
     return RolloutRow(
         step=step,
         group=group,
