@@ -6,9 +6,11 @@ Lists are paged by key: `after` is the `next` of the page before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, cast
 
+import pydantic
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -23,6 +25,7 @@ from rpt_core.presets import Preset, load_preset, preset_names
 from rpt_web.api_schemas import (
     EvaluationOut,
     EventOut,
+    ExperimentDetailOut,
     ExperimentIn,
     ExperimentOut,
     MetricsOut,
@@ -33,14 +36,18 @@ from rpt_web.api_schemas import (
     RunDetailOut,
     RunIn,
     RunOut,
+    SuiteIn,
+    TableOut,
 )
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import services
+from rpt_web.runs import checks, services
+from rpt_web.runs.dependencies import blocked_by, is_in_progress
 from rpt_web.runs.messages import messages_of
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams import access
 from rpt_web.teams.models import User
 from rpt_web.teams.tokens import UNAUTHORIZED, TokenAuth, token_required
+from rpt_web.text import clean_text
 
 api = NinjaAPI(
     title="Reinforcement pre-training",
@@ -58,7 +65,7 @@ Limit = Annotated[int, Query(ge=1, le=500, description="At most this many items.
 
 @api.get("/presets", response=list[PresetOut], tags=["experiments"])
 def presets(request: HttpRequest) -> list[Preset]:
-    """The plans that are shipped."""
+    """The plans that are shipped, each with what it lacks to run here."""
     return [load_preset(name) for name in preset_names()]
 
 
@@ -75,6 +82,39 @@ def create_experiment(request: HttpRequest, experiment: ExperimentIn) -> Answer[
     if experiment.preset:
         load_preset(experiment.preset)
     return Answer(201, services.create_experiment(user=_user(request), **experiment.model_dump()))
+
+
+@api.get("/experiments/{int:experiment_id}", response=ExperimentDetailOut, tags=["experiments"])
+def experiment_detail(request: HttpRequest, experiment_id: int) -> dict[str, Any]:
+    """One experiment and how its runs are getting on."""
+    found = access.get_experiment_or_404(_user(request), experiment_id)
+    runs = list(found.runs.defer("config", "plan", "log_tail").order_by("id"))
+    blocked = blocked_by(runs)
+    states = [
+        {name: getattr(run, name) for name in ("id", "name", "stage", "status", "needs")}
+        | {"blocked_by": blocked.get(run.name, [])}
+        for run in runs
+    ]
+    own = {name: getattr(found, name) for name in ExperimentOut.model_fields}
+    return own | {"is_in_progress": is_in_progress(runs), "runs": states}
+
+
+@api.post("/experiments/{int:experiment_id}/suite", response={201: list[RunOut], 422: Problem}, tags=["experiments"])
+def submit_suite(request: HttpRequest, experiment_id: int, suite: SuiteIn) -> Answer[list[Run]]:
+    """Submit every run of a plan, or none: those that need no other are queued, the others wait for their needs."""
+    user = _user(request)
+    experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
+    runs = services.submit_suite(experiment, _plan(experiment, suite), user, suite.seeds, anyway=suite.anyway)
+    return Answer(201, _as_they_are(user, runs))
+
+
+@api.post("/experiments/{int:experiment_id}/resubmit", response={202: list[RunOut], 409: Problem}, tags=["experiments"])
+def resubmit(request: HttpRequest, experiment_id: int) -> Answer[list[Run]]:
+    """Bring back every run that failed, was cancelled or lost. What has succeeded is not run again."""
+    user = _user(request)
+    experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
+    with _conflicts():
+        return Answer(202, _as_they_are(user, services.resubmit(experiment, user)))
 
 
 @api.get("/runs", response=Page[RunOut], tags=["runs"])
@@ -154,6 +194,15 @@ def evaluations(request: HttpRequest, run_id: int) -> QuerySet[Evaluation]:
     return Evaluation.objects.filter(run=_run(request, run_id))
 
 
+@api.get("/runs/{int:run_id}/tables", response=Page[TableOut], tags=["what a run wrote"])
+def tables(
+    request: HttpRequest, run_id: int, after: After = None, limit: Limit = 50, name: str | None = None
+) -> dict[str, Any]:
+    """Finished tables in the order in which they were recorded."""
+    found = _run(request, run_id).tables.all()
+    return _page(found if name is None else found.filter(name=clean_text(name)), "id", after, limit)
+
+
 @api.exception_handler(AuthenticationError)
 def _unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     return api.create_response(request, {"detail": UNAUTHORIZED}, status=401)
@@ -184,14 +233,39 @@ def _field(location: Sequence[str | int]) -> Sequence[str | int]:
     return location[2:]
 
 
+def _plan(experiment: Experiment, suite: SuiteIn) -> Preset:
+    """The preset that a body names, or its own runs as one."""
+    if suite.runs is None:
+        return load_preset(suite.preset or experiment.preset)
+    if suite.preset:
+        raise UserError("Give either `preset` or `runs`, not both.")
+    try:
+        return Preset(name="plan", description="", runs=tuple(suite.runs))
+    except pydantic.ValidationError as error:
+        raise UserError(f"These runs are no plan. {checks.in_words(error)}") from None
+
+
 def _change(request: HttpRequest, run_id: int, act: Callable[[Run, User], None]) -> Answer[Run]:
     run = access.get_run_or_404(_user(request), run_id, to_change=True)
-    try:
+    with _conflicts():
         act(run, _user(request))
-    except UserError as error:
-        raise HttpError(409, str(error)) from None
     run.refresh_from_db()
     return Answer(202, run)
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    """What the state of a run does not allow is a conflict, not a wrong body."""
+    try:
+        yield
+    except UserError as error:
+        raise HttpError(409, str(error)) from None
+
+
+def _as_they_are(user: User, runs: Sequence[Run]) -> list[Run]:
+    """The runs as the database has them now, in their order."""
+    found = access.runs_for(user).in_bulk([run.pk for run in runs])
+    return [found[run.pk] for run in runs]
 
 
 def _page(rows: QuerySet[Any], order: str, after: int | None, limit: int) -> dict[str, Any]:

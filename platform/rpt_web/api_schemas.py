@@ -8,7 +8,10 @@ from typing import Annotated, Any, Generic, TypeVar
 from ninja import Schema
 from pydantic import Field, field_validator
 
+from rpt_core import presets
 from rpt_core.config import StageConfig
+from rpt_core.presets import PlannedRun, Preset, Requirements, Seed
+from rpt_web.runs.models import Run
 
 Item = TypeVar("Item")
 AnyStageConfig = Annotated[StageConfig, Field(discriminator="stage")]
@@ -42,7 +45,17 @@ class PresetOut(Schema):
 
     name: str
     description: str
+    requires: Requirements
+    missing: list[str] = Field(
+        description="Why it cannot run on this machine: a sentence for each thing that it lacks."
+    )
+    seeds: list[int] | None = Field(description="The seeds that it is played with when none are asked for.")
     runs: list[PlannedRunOut]
+
+    @staticmethod
+    def resolve_missing(preset: Preset) -> list[str]:
+        """What is not here."""
+        return presets.missing(preset)
 
 
 class ExperimentIn(Schema):
@@ -51,7 +64,27 @@ class ExperimentIn(Schema):
     name: str
     description: str = ""
     preset: str = ""
-    seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] = 0
+    seed: Seed = 0
+
+
+class SuiteIn(Schema):
+    """A plan to play in an experiment: a preset, or runs of one's own."""
+
+    preset: str = Field(default="", description="Name of a preset; empty takes the experiment's.")
+    runs: list[PlannedRun] | None = Field(
+        default=None,
+        description="Or a plan of your own: runs, each behind those that it refers to with @NAME/WHAT in its config.",
+    )
+    seeds: list[Seed] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Play it once with each; run rpt becomes s0-rpt, s1-rpt, ... Empty: with the preset's own seeds, "
+        "or once with the experiment's seed.",
+    )
+    anyway: bool = Field(
+        default=False, description="Start although something that the preset needs is missing on this machine."
+    )
 
 
 class ExperimentOut(Schema):
@@ -63,6 +96,24 @@ class ExperimentOut(Schema):
     preset: str
     seed: int
     created_at: datetime
+
+
+class RunStateOut(Schema):
+    """How one run of an experiment is getting on."""
+
+    id: int
+    name: str
+    stage: str
+    status: str
+    needs: list[str] = Field(description="Names of the runs that must have succeeded before it.")
+    blocked_by: list[str] = Field(description="Names of the runs that ended badly and for which it waits in vain.")
+
+
+class ExperimentDetailOut(ExperimentOut):
+    """An experiment with the state of its runs, in the order in which they were submitted."""
+
+    is_in_progress: bool = Field(description="Whether a run is queued or running, or will be without being asked.")
+    runs: list[RunStateOut]
 
 
 class RunIn(Schema):
@@ -83,6 +134,7 @@ class RunOut(Schema):
     title: str
     stage: str
     status: str
+    needs: list[str] = Field(description="Names of the runs of its experiment that must have succeeded before it.")
     attempt: int
     max_attempts: int
     seed: int
@@ -102,10 +154,17 @@ class RunOut(Schema):
 class RunDetailOut(RunOut):
     """A run with its frozen config and the end of its log."""
 
-    config: dict[str, Any]
+    config: dict[str, Any] = Field(description="Empty while it waits for other runs.")
+    plan: dict[str, Any] = Field(description="The config as planned, with references; empty for a run without a plan.")
+    blocked_by: list[str] = Field(description="Names of the runs that ended badly and for which it waits in vain.")
     worker: str
     exit_code: int | None
     log_tail: str
+
+    @staticmethod
+    def resolve_blocked_by(run: Run) -> list[str]:
+        """Only a waiting run can be blocked."""
+        return run.blocked_by()
 
 
 class MetricsOut(Schema):
@@ -135,11 +194,22 @@ class EvaluationOut(Schema):
     flops: float | None
     mode: str
     difficulty: str
-    correct: int
+    correct: int | None = Field(description="null for a mean over several samples.")
     n: int
     value: float
     low: float
     high: float
+
+
+class TableOut(Schema):
+    """A finished table. `data` holds caption, columns, rows and how to draw it (`rpt_core.result_tables`)."""
+
+    id: int
+    attempt: int
+    step: int
+    name: str
+    title: str
+    data: dict[str, Any]
 
 
 class RolloutOut(Schema):

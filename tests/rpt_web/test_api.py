@@ -10,8 +10,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from rpt_core.config import STAGES
+from rpt_core.presets import Requirements, load_preset, preset_names
 from rpt_web.api import api
-from rpt_web.results.models import Evaluation
+from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, RunEvent, Status, StepMetrics
 from rpt_web.teams.models import ApiToken, Role, User
@@ -56,13 +58,13 @@ def operations():
     document = api.get_openapi_schema()
     for path, methods in document["paths"].items():
         for method in methods:
-            yield method, path.replace("{run_id}", "1")
+            yield method, path.replace("{run_id}", "1").replace("{experiment_id}", "1")
 
 
 def test_every_operation_and_the_document_ask_for_a_token(client, user):
     client.force_login(user)  # a session is not a token
     paths = [*operations(), ("get", f"{ROOT}/openapi.json")]
-    assert len(paths) == 13
+    assert len(paths) == 17
     for method, path in paths:
         answer = getattr(client, method)(path)
         assert answer.status_code == 401, path
@@ -104,8 +106,19 @@ def test_there_is_no_page_that_loads_scripts(caller):
 
 def test_presets_are_listed_with_their_runs(caller):
     listed = caller.get(f"{ROOT}/presets").json()
-    assert {"name", "description", "runs"} == set(listed[0])
+    assert {"name", "description", "requires", "missing", "seeds", "runs"} == set(listed[0])
     assert all(run["stage"] for preset in listed for run in preset["runs"])
+    by_name = {preset["name"]: preset for preset in listed}
+    assert by_name["smoke"]["missing"] == []
+    assert by_name["tiny-paper"]["seeds"] == [0, 1, 2]
+
+
+def test_a_preset_says_what_it_lacks_here(caller, monkeypatch):
+    needy = load_preset("smoke").model_copy(update={"requires": Requirements(paths=("/no/such/file",))})
+    monkeypatch.setattr("rpt_web.api.load_preset", lambda name: needy)
+    listed = caller.get(f"{ROOT}/presets").json()
+    assert listed[0]["missing"] == ["It needs /no/such/file, which does not exist. Put it there."]
+    assert listed[0]["requires"]["paths"] == ["/no/such/file"]
 
 
 def test_an_experiment_is_made_and_listed(caller, user):
@@ -139,7 +152,7 @@ def test_a_submitted_run_is_queued_with_its_whole_config_frozen(run, user):
         ({**CONFIG, "sampling": {"temperature": -1}}, {"config.sampling.temperature": "Give a number of at least 0."}),
         (
             {"stage": "dream"},
-            {"config": "'dream' is not a choice. Allowed: 'filter', 'ntp', 'sft', 'rpt', 'evaluate'."},
+            {"config": "'dream' is not a choice. Allowed: " + ", ".join(map(repr, STAGES)) + "."},
         ),
         ({}, {"config": "Name the 'stage'."}),
         (None, {"config": "Give an object with named fields."}),
@@ -150,6 +163,144 @@ def test_a_config_that_does_not_fit_is_explained_field_by_field(caller, experime
     answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
     assert (answer.status_code, answer.json()) == (422, {"detail": "Some fields do not fit.", "errors": errors})
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_of_every_stage_is_taken_and_its_wrong_fields_are_named(caller, experiment, stage):
+    planned = next(run for name in preset_names() for run in load_preset(name).runs if run.stage == stage)
+    config = planned.rehearse(0).model_dump(mode="json")
+    body = {"experiment": experiment.pk, "name": "a", "config": config}
+    answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["config"]) == (201, config)
+    body["config"] = {**config, "typo": 1}
+    answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
+    assert answer.json()["errors"] == {"config.typo": "There is no such field. Remove it or correct its name."}
+
+
+@pytest.mark.parametrize(
+    ("config", "errors"),
+    [
+        (
+            {"stage": "analyse"},
+            {"config": "Nothing to do: give at least one of comparisons, frontiers, patterns, scaling."},
+        ),
+        (
+            {"stage": "analyse", "comparisons": [{"name": "x", "a": "p", "b": "q", "mode_a": "argmax"}]},
+            {"config.comparisons.0.mode_a": "Allowed: 'standard', 'sampled' or 'greedy'."},
+        ),
+        (
+            {
+                "stage": "rlvr",
+                "model": {"path": "m"},
+                "questions": {"source": "tiny"},
+                "budget": {"epochs": 1, "steps": 2},
+            },
+            {"config.budget": "Give exactly one of epochs, steps, tokens, flops, flops_of."},
+        ),
+        (
+            {**CONFIG, "grpo": {"minibatch_groups": 7}},
+            {"config": "grpo.minibatch_groups 7 does not divide batch_problems 256."},
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_explained_where_it_stands(caller, experiment, config, errors):
+    body = {"experiment": experiment.pk, "name": "a", "config": config}
+    answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["errors"]) == (422, errors)
+
+
+def post(caller, path, body):
+    return caller.post(f"{ROOT}/{path}", body, content_type="application/json")
+
+
+def planned(name, model="m"):
+    config = {"model": {"path": model}, "positions": "p", "seed": "@seed"}
+    return {"name": name, "stage": "rpt", "title": name, "config": config}
+
+
+def test_a_preset_is_submitted_as_a_suite_and_its_runs_can_be_watched(caller, experiment):
+    answer = post(caller, f"experiments/{experiment.pk}/suite", {"preset": "smoke", "seeds": [3, 4]})
+    assert answer.status_code == 201
+    runs = answer.json()
+    assert len(runs) == 20
+    assert [(run["name"], run["status"], run["seed"]) for run in runs[:2]] == [
+        ("s3-base", "queued", 3),
+        ("s3-filter", "waiting", 3),
+    ]
+    assert runs[1]["needs"] == ["s3-base"]
+    shown = caller.get(f"{ROOT}/experiments/{experiment.pk}").json()
+    assert shown["is_in_progress"]
+    assert shown["name"] == "First"
+    assert [run["name"] for run in shown["runs"]] == [run["name"] for run in runs]
+    waiting = caller.get(f"{ROOT}/runs/{runs[1]['id']}").json()
+    assert (waiting["config"], waiting["plan"]["proxy"]) == ({}, {"path": "@s3-base/checkpoint"})
+    assert len(caller.get(f"{ROOT}/runs?status=waiting").json()["items"]) == 18
+
+
+def test_a_suite_of_ones_own_runs_is_taken_and_resubmitted(caller, experiment):
+    body = {"runs": [planned("a"), planned("b", "@a/checkpoint")]}
+    assert post(caller, f"experiments/{experiment.pk}/suite", body).status_code == 201
+    first, second = experiment.runs.order_by("id")
+    assert caller.post(f"{ROOT}/experiments/{experiment.pk}/resubmit").status_code == 409
+    assert caller.post(f"{ROOT}/runs/{first.pk}/cancel").json()["status"] == "cancelled"
+    shown = caller.get(f"{ROOT}/experiments/{experiment.pk}").json()
+    assert (shown["is_in_progress"], shown["runs"][1]["blocked_by"]) == (False, ["a"])
+    assert caller.get(f"{ROOT}/runs/{second.pk}").json()["blocked_by"] == ["a"]
+    back = caller.post(f"{ROOT}/experiments/{experiment.pk}/resubmit")
+    assert (back.status_code, [run["status"] for run in back.json()]) == (202, ["queued"])
+
+
+def test_the_preset_of_the_experiment_is_taken_when_none_is_named(caller, user):
+    experiment = services.create_experiment("x", user, preset="smoke", seed=8)
+    runs = post(caller, f"experiments/{experiment.pk}/suite", {}).json()
+    assert (len(runs), {run["seed"] for run in runs}) == (10, {8})
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "There is no preset ''. The presets are: "),
+        ({"preset": "smoke", "runs": [planned("a")]}, "Give either `preset` or `runs`, not both."),
+        ({"runs": [planned("a"), planned("b", "@c/checkpoint")]}, "'b' refers to 'c', which is no run before it"),
+        ({"runs": []}, "These runs are no plan. "),
+        ({"runs": [planned("a") | {"config": {"steps": 0}}]}, "steps: Give a number above 0."),
+        ({"preset": "smoke", "seeds": [1, 1]}, "Give at least one, each once"),
+    ],
+)
+def test_a_suite_that_cannot_be_is_refused_whole(caller, experiment, body, words):
+    answer = post(caller, f"experiments/{experiment.pk}/suite", body)
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"preset": "smoke", "seeds": []}, "seeds"),
+        ({"preset": "smoke", "seeds": [2**31]}, "seeds.0"),
+        ({"runs": [{"name": "a"}]}, "runs.0.stage"),
+        ({"runs": [planned("a") | {"stage": "dream"}]}, "runs.0.stage"),
+    ],
+)
+def test_a_field_of_a_suite_that_does_not_fit_is_named(caller, experiment, body, field):
+    answer = post(caller, f"experiments/{experiment.pk}/suite", body)
+    assert answer.status_code == 422
+    assert field in answer.json()["errors"]
+
+
+def test_tables_are_listed_and_filtered_by_name(caller, run):
+    for step, name in ((0, "patterns"), (5, "patterns"), (5, "frontier")):
+        ResultTable.objects.create(run=run, attempt=1, step=step, name=name, title="T", data={"rows": [step]})
+    first = caller.get(f"{ROOT}/runs/{run.pk}/tables?limit=2").json()
+    assert [(item["name"], item["step"], item["data"]) for item in first["items"]] == [
+        ("patterns", 0, {"rows": [0]}),
+        ("patterns", 5, {"rows": [5]}),
+    ]
+    rest = caller.get(f"{ROOT}/runs/{run.pk}/tables?after={first['next']}").json()
+    assert ([item["name"] for item in rest["items"]], rest["next"]) == (["frontier"], None)
+    assert len(caller.get(f"{ROOT}/runs/{run.pk}/tables?name=patterns").json()["items"]) == 2
+    assert caller.get(f"{ROOT}/runs/{run.pk}/tables?name=%00").json()["items"] == []
 
 
 def test_a_name_that_is_taken_is_refused(caller, run):
@@ -216,7 +367,7 @@ def test_a_run_is_cancelled_and_retried(caller, run):
     assert (cancelled.status_code, cancelled.json()["status"]) == (202, "cancelled")
     again = caller.post(f"{ROOT}/runs/{run.pk}/cancel")
     assert again.status_code == 409
-    assert "Only queued and running runs can be cancelled." in again.json()["detail"]
+    assert "Only waiting, queued and running runs can be cancelled." in again.json()["detail"]
     retried = caller.post(f"{ROOT}/runs/{run.pk}/retry")
     assert (retried.status_code, retried.json()["status"]) == (202, "queued")
     assert caller.post(f"{ROOT}/runs/{run.pk}/retry").status_code == 409
@@ -231,6 +382,8 @@ def test_a_viewer_sees_everything_and_changes_nothing(run):
         ("experiments", {"name": "x"}),
         (f"runs/{run.pk}/cancel", {}),
         (f"runs/{run.pk}/retry", {}),
+        (f"experiments/{run.experiment_id}/suite", {"preset": "smoke"}),
+        (f"experiments/{run.experiment_id}/resubmit", {}),
     ]
     for path, sent in attempts:
         answer = viewer.post(f"{ROOT}/{path}", sent, content_type="application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -68,4 +69,5 @@ def _names(location: Iterable[int | str]) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    is_field = re.match(r"\w+[._]", text)  # names of fields stay as they are
+    return (text if is_field else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "!", "?")) else ".")

@@ -111,6 +111,8 @@ class Run(models.Model):
 
     def blocked_by(self) -> list[str]:
         """Names of the runs that ended badly and that this waiting run needs, itself or by way of others (1 query)."""
+        if self.status != Status.WAITING:
+            return []
         from rpt_web.runs.dependencies import blocked_by
 
         return blocked_by(Run.objects.filter(experiment=self.experiment_id).only(*NEEDED)).get(self.name, [])
