@@ -36,12 +36,20 @@ def messages(stage, values):
         (
             "ntp",
             {**NTP, "scratch": {"hidden_size": 10, "heads": 3}},
-            {"scratch": "Hidden_size 10 is not divisible by heads 3."},
+            {"scratch": "hidden_size 10 is not divisible by heads 3."},
         ),
         (
             "ntp",
             {"corpus": {"source": "tiny", "mapping": "x"}, "scratch": {}},
             {"corpus.mapping": "Allowed: 'text' or 'omni_math'."},
+        ),
+        (
+            "rlvr",
+            {"model": {"path": "m"}, "questions": {"source": "tiny", "mapping": {"question": 3}}},
+            {
+                "questions.mapping": "Allowed: 'plain' or 'skywork_or1'.",
+                "questions.mapping.question": "Give a text.",
+            },
         ),
     ],
 )

@@ -9,7 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from rpt_core import config
+
 Context = Mapping[str, Any]
+_MODELS = frozenset(config.__all__)
 
 _SENTENCES: dict[str, Callable[[Context], str]] = {
     "missing": lambda c: "This field is required.",
@@ -65,7 +68,7 @@ def message(detail: ErrorDetails) -> str:
 
 def _names(location: Iterable[int | str]) -> Iterator[str]:
     """Fields and positions, without the alternatives of a union, which pydantic lists as if they were fields."""
-    return (str(part) for part in location if isinstance(part, int) or "[" not in part)
+    return (str(part) for part in location if isinstance(part, int) or ("[" not in part and part not in _MODELS))
 
 
 def _sentence(text: str) -> str:
