@@ -1,8 +1,10 @@
 """Scaling curves: P(C) = A / C^alpha + P*, accuracy over training compute (Eq. 5 and Fig. 5 of the paper).
 
-In: compute in FLOPs and accuracies as fractions of 1. Out: a PowerLaw with R2. For a given alpha the curve is linear in
-A and P*, so alpha is searched on a grid, refined three times, and the rest is least squares. P* is held within [0, 1].
-Three parameters on a handful of points flatter R2; `at_bound` marks a fit that its bounds decided.
+In: compute (FLOPs, hours or tokens) and accuracies as fractions of 1. Out: a PowerLaw with R2, its extrapolation, its
+error at a last point that it has not seen. For a given alpha the curve is linear in A and P*, so alpha is searched on a
+grid, refined three times, and the rest is least squares. P* is held within [0, 1]. Many curves over the same compute
+are fitted at once, which is what makes a bootstrap band cheap. Three parameters on a handful of points flatter R2;
+`at_bound` marks a fit that its bounds decided, and such a fit is never extrapolated.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ MIN_POINTS = 4
 ALPHA_RANGE = (0.01, 10.0)
 _GRID = 201
 _REFINEMENTS = 4
+_CURVES_AT_ONCE = 256
+"""Bounds the memory of a fit: curves x grid x points numbers at one time."""
 _Array = npt.NDArray[np.float64]
+_Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class PowerLaw:
     """alpha or P* lies at the edge of what is allowed: the curve does not determine it."""
 
     def predict(self, compute: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Accuracy at each compute (FLOPs, more than 0)."""
+        """Accuracy at each compute (more than 0, in the unit of the fit)."""
         # By logarithms, since C^alpha leaves the range of floats for large alpha.
         values = np.asarray(compute, dtype=np.float64)
         sign = np.sign(self.A)
@@ -45,26 +50,95 @@ class PowerLaw:
         predicted: _Array = sign * np.exp(size - self.alpha * np.log(values)) + self.p_star
         return predicted
 
+    def bound(self) -> str | None:
+        """What decided the fit instead of the points, in words; None when the points did."""
+        if not self.at_bound:
+            return None
+        if np.isnan(self.r2):
+            return "the accuracies do not vary"
+        if self.p_star in (0.0, 1.0):
+            return f"P* lies at its bound of {self.p_star:.0%}"
+        return f"alpha lies at its bound of {self.alpha:.3g}"
+
 
 @dataclass(frozen=True)
-class _Fit:
-    error: float
-    alpha: float
-    a: float
-    p_star: float
+class PowerLaws:
+    """Curves fitted to several rows of accuracies over the same compute; each array has one value for each row."""
+
+    a: _Array
+    """A in units of scale^alpha, which keeps it within the range of floats."""
+    alpha: _Array
+    p_star: _Array
+    error: _Array
+    """Sum of squared residuals."""
+    at_bound: _Flags
+    scale: float
+
+    def predict(self, compute: npt.ArrayLike) -> _Array:
+        """Accuracy of each row's curve at each compute (points,): (rows, points)."""
+        logs = np.log(np.asarray(compute, dtype=np.float64) / self.scale)
+        predicted: _Array = self.a[:, None] * np.exp(-self.alpha[:, None] * logs) + self.p_star[:, None]
+        return predicted
 
 
 def fit_power_law(compute: Sequence[float] | npt.ArrayLike, accuracy: Sequence[float] | npt.ArrayLike) -> PowerLaw:
     """Fit the curve to points with compute above 0. Raises UserError when there are too few or they make no sense."""
     c, p = _points(compute, accuracy)
-    scale = float(np.exp(np.log(c).mean()))  # keeps x near 1, whatever the FLOPs
-    low, high = ALPHA_RANGE
-    for _ in range(_REFINEMENTS):
-        grid = np.geomspace(low, high, _GRID)
-        fits = [_solve((c / scale) ** -alpha, p, float(alpha)) for alpha in grid]
-        best = min(range(_GRID), key=lambda index: fits[index].error)
-        low, high = grid[max(best - 1, 0)], grid[min(best + 1, _GRID - 1)]
-    return _power_law(fits[best], p, scale)
+    fit = fit_power_laws(c, p[None])
+    spread = float(((p - p.mean()) ** 2).sum())
+    with np.errstate(over="ignore"):
+        a = float(fit.a[0] * np.exp(fit.alpha[0] * np.log(fit.scale)))
+    return PowerLaw(
+        A=a,
+        alpha=float(fit.alpha[0]),
+        p_star=float(fit.p_star[0]),
+        r2=1 - float(fit.error[0]) / spread if _varies(p[None])[0] else float("nan"),
+        at_bound=bool(fit.at_bound[0]),
+    )
+
+
+def fit_power_laws(compute: _Array, accuracies: _Array) -> PowerLaws:
+    """Fit a curve to each row of accuracies (rows, points) over the same compute (points,).
+
+    Unchecked: compute is above 0 and takes at least MIN_POINTS different values, accuracies lie in [0, 1].
+    """
+    scale = float(np.exp(np.log(compute).mean()))  # keeps x near 1, whatever the unit
+    logs = np.log(compute / scale)
+    parts = [
+        _search(logs, accuracies[start : start + _CURVES_AT_ONCE])
+        for start in range(0, len(accuracies), _CURVES_AT_ONCE)
+    ]
+    alpha, a, p_star, error = (np.concatenate(values) for values in zip(*parts, strict=True))
+    at_edge = np.isclose(alpha, ALPHA_RANGE[0], rtol=1e-3) | np.isclose(alpha, ALPHA_RANGE[1], rtol=1e-3)
+    at_bound = at_edge | (p_star == 0) | (p_star == 1) | ~_varies(accuracies)
+    return PowerLaws(a, alpha, p_star, error, at_bound, scale)
+
+
+def extrapolate(
+    compute: Sequence[float] | npt.ArrayLike, accuracy: Sequence[float] | npt.ArrayLike, at: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Accuracy that the curve through the points predicts at other compute.
+
+    Raises UserError, saying why, when there are fewer than MIN_POINTS points, or when the best fit lies at a bound, so
+    that the points do not say where the curve goes.
+    """
+    fit = fit_power_law(compute, accuracy)
+    if (reason := fit.bound()) is not None:
+        raise UserError(
+            f"This scaling curve cannot be extrapolated: {reason}, so the points do not say where it goes. Evaluate at "
+            "more checkpoints, further apart, or at more positions."
+        )
+    return fit.predict(at)
+
+
+def held_out_error(compute: Sequence[float] | npt.ArrayLike, accuracy: Sequence[float] | npt.ArrayLike) -> float:
+    """Predicted minus measured accuracy at the largest compute, by the curve through all other points.
+
+    Raises UserError when fewer than MIN_POINTS remain without it, or their fit cannot be extrapolated.
+    """
+    c, p = _points(compute, accuracy)
+    last, others = c == c.max(), c < c.max()
+    return float(extrapolate(c[others], p[others], c.max()) - p[last].mean())
 
 
 def _points(compute: npt.ArrayLike, accuracy: npt.ArrayLike) -> tuple[_Array, _Array]:
@@ -73,7 +147,7 @@ def _points(compute: npt.ArrayLike, accuracy: npt.ArrayLike) -> tuple[_Array, _A
         raise UserError(f"{c.size} compute values do not match {p.size} accuracies. Give one accuracy for each.")
     usable = np.isfinite(c) & np.isfinite(p) & (c > 0)
     c, p = c[usable], p[usable]
-    if len(c) < MIN_POINTS or len(np.unique(c)) < MIN_POINTS:
+    if len(np.unique(c)) < MIN_POINTS:
         raise UserError(
             f"{len(np.unique(c))} points with different compute above 0 are too few for a scaling curve, which needs "
             f"{MIN_POINTS}. Evaluate at more checkpoints."
@@ -83,27 +157,32 @@ def _points(compute: npt.ArrayLike, accuracy: npt.ArrayLike) -> tuple[_Array, _A
     return c, p
 
 
-def _solve(x: _Array, p: _Array, alpha: float) -> _Fit:
-    """Least squares for p = a x + P* with P* in [0, 1]."""
-    centred = x - x.mean()
-    slope = float(centred @ p / (centred @ centred))
-    p_star = float(p.mean() - slope * x.mean())
-    if not 0 <= p_star <= 1:
-        p_star = min(max(p_star, 0.0), 1.0)
-        slope = float(x @ (p - p_star) / (x @ x))
-    return _Fit(float(((p - slope * x - p_star) ** 2).sum()), alpha, slope, p_star)
+def _search(logs: _Array, p: _Array) -> tuple[_Array, _Array, _Array, _Array]:
+    """Best alpha, slope, P* and squared error of each row of p (rows, points)."""
+    rows = np.arange(len(p))
+    low, high = (np.full(len(p), np.log(edge)) for edge in ALPHA_RANGE)
+    for _ in range(_REFINEMENTS):
+        grid = np.linspace(low, high, _GRID, axis=1)  # (rows, grid), of log alpha
+        slope, p_star, error = _solve(np.exp(-np.exp(grid)[..., None] * logs), p)
+        best = error.argmin(1)
+        low, high = grid[rows, np.maximum(best - 1, 0)], grid[rows, np.minimum(best + 1, _GRID - 1)]
+    return np.exp(grid[rows, best]), slope[rows, best], p_star[rows, best], error[rows, best]
 
 
-def _power_law(fit: _Fit, p: _Array, scale: float) -> PowerLaw:
-    spread = float(((p - p.mean()) ** 2).sum())
-    varies = spread > 1e-18
-    at_edge = any(np.isclose(fit.alpha, edge, rtol=1e-3) for edge in ALPHA_RANGE)
-    with np.errstate(over="ignore"):
-        a = float(fit.a * np.exp(fit.alpha * np.log(scale)))
-    return PowerLaw(
-        A=a,
-        alpha=fit.alpha,
-        p_star=fit.p_star,
-        r2=1 - fit.error / spread if varies else float("nan"),
-        at_bound=bool(at_edge or fit.p_star in (0.0, 1.0) or not varies),
-    )
+def _solve(x: _Array, p: _Array) -> tuple[_Array, _Array, _Array]:
+    """Least squares for p = slope x + P* with P* in [0, 1], for x (rows, grid, points) and p (rows, points)."""
+    mean_x, mean_p = x.mean(2), p.mean(1)[:, None]
+    centred = x - mean_x[..., None]
+    slope = np.einsum("rgp,rp->rg", centred, p) / np.einsum("rgp,rgp->rg", centred, centred)
+    free = mean_p - slope * mean_x
+    p_star = np.clip(free, 0.0, 1.0)
+    held = np.einsum("rgp,rgp->rg", x, p[:, None] - p_star[..., None]) / np.einsum("rgp,rgp->rg", x, x)
+    slope = np.where(p_star == free, slope, held)
+    residual = p[:, None] - slope[..., None] * x - p_star[..., None]
+    return slope, p_star, np.einsum("rgp,rgp->rg", residual, residual)
+
+
+def _varies(p: _Array) -> _Flags:
+    """Whether each row's accuracies differ by more than rounding."""
+    varies: _Flags = ((p - p.mean(1, keepdims=True)) ** 2).sum(1) > 1e-18
+    return varies

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rpt_core.analysis.scaling import fit_power_law
+from rpt_core.analysis.scaling import extrapolate, fit_power_law, fit_power_laws, held_out_error
 from rpt_core.errors import UserError
 
 FLOPS = np.geomspace(1e18, 1e20, 7)
@@ -91,3 +91,57 @@ def test_r2_by_hand():
 def test_points_that_cannot_be_fitted_are_explained(compute, accuracy, problem):
     with pytest.raises(UserError, match=problem):
         fit_power_law(compute, accuracy)
+
+
+def test_many_curves_are_fitted_as_each_would_be_alone():
+    curves = np.stack([curve(0.3, 0.5, 0.7), curve(0.2, 1.1, 0.6), np.linspace(0.2, 0.9, 7), np.full(7, 0.5)])
+    fits = fit_power_laws(FLOPS, curves)
+    alone = [fit_power_law(FLOPS, row) for row in curves]
+    assert fits.alpha == pytest.approx([fit.alpha for fit in alone])
+    assert fits.p_star == pytest.approx([fit.p_star for fit in alone])
+    assert fits.at_bound.tolist() == [False, False, True, True] == [fit.at_bound for fit in alone]
+    at = [1e19, 1e21]
+    assert fits.predict(at) == pytest.approx(np.stack([fit.predict(at) for fit in alone]))
+
+
+def test_memory_is_bounded_without_a_change_of_the_numbers(monkeypatch):
+    curves = np.stack([curve(0.3, 0.1 * n, 0.7) for n in range(2, 9)])
+    whole = fit_power_laws(FLOPS, curves)
+    monkeypatch.setattr("rpt_core.analysis.scaling._CURVES_AT_ONCE", 3)
+    parts = fit_power_laws(FLOPS, curves)
+    assert whole.alpha.tolist() == parts.alpha.tolist()
+    assert whole.p_star.tolist() == parts.p_star.tolist()
+
+
+def test_a_curve_is_extrapolated_where_its_points_determine_it():
+    found = extrapolate(FLOPS, curve(0.3, 0.5, 0.7), [1e22, 1e40])
+    assert found == pytest.approx([0.7 - 0.3 * 10**-2.0, 0.7], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("compute", "accuracy", "reason"),
+    [
+        ([1, 2, 4], [0.1, 0.2, 0.3], "3 points .* are too few"),
+        (FLOPS, np.linspace(0.2, 0.9, 7), r"P\* lies at its bound of 100%"),
+        (FLOPS, np.linspace(0.5, 0.01, 7) ** 2, r"P\* lies at its bound of 0%"),
+        ([1.0, 10.0, 20.0, 30.0, 40.0], [0.1, 0.6, 0.6, 0.6, 0.6], "alpha lies at its bound of 10"),
+        (FLOPS, 0.3 + 0.005 * np.log(FLOPS / 1e18), "alpha lies at its bound of 0.01"),
+        (FLOPS, [0.5] * 7, "the accuracies do not vary"),
+    ],
+)
+def test_an_extrapolation_that_nothing_supports_is_refused_with_its_reason(compute, accuracy, reason):
+    with pytest.raises(UserError, match=reason):
+        extrapolate(compute, accuracy, 1e30)
+
+
+def test_the_error_at_the_last_point_is_that_of_the_curve_through_the_others():
+    accuracy = curve(0.3, 0.5, 0.7)
+    accuracy[-1] -= 0.02
+    assert held_out_error(FLOPS, accuracy) == pytest.approx(0.02, abs=1e-5)
+    # The order of the points does not matter, and points without compute are left out.
+    assert held_out_error([*FLOPS[::-1], 0.0], [*accuracy[::-1], 0.1]) == pytest.approx(0.02, abs=1e-5)
+
+
+def test_the_error_at_the_last_point_needs_one_point_more_than_a_fit():
+    with pytest.raises(UserError, match="3 points"):
+        held_out_error(FLOPS[:4], curve(0.3, 0.5, 0.7)[:4])
