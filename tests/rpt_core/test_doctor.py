@@ -1,0 +1,91 @@
+"""The doctor: it sees what is there, and names the command for what is not."""
+
+import importlib.metadata
+import json
+import socket
+import threading
+
+import pytest
+
+from rpt_core import doctor
+from rpt_core.doctor import PROFILES, Profile, examine, main
+
+
+def installed(monkeypatch, versions):
+    """Let Python's own list of packages have these versions and no others."""
+
+    def version(package):
+        if package not in versions:
+            raise importlib.metadata.PackageNotFoundError(package)
+        return versions[package]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+
+
+def found(name):
+    return next(finding for finding in examine() if finding.name == name)
+
+
+def test_it_sees_this_machine(capsys):
+    assert main(["--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    names = {finding["name"] for finding in findings}
+    assert {"system", "processor", "Python", "torch", "vLLM", "verl", "data", "temporary"} <= names
+    assert not [finding for finding in findings if finding["level"] == "problem"]
+
+
+def test_versions_are_those_of_the_installation():
+    import torch
+
+    assert found("torch").words == torch.__version__
+
+
+def test_a_missing_package_comes_with_its_remedy(monkeypatch):
+    installed(monkeypatch, {"torch": "2.13.0", "transformers": "5.10.4", "tokenizers": "0.22", "safetensors": "0.8"})
+    assert found("pyarrow").level == "problem"
+    assert found("pyarrow").remedy == "make setup"
+
+
+def test_a_folder_that_cannot_be_made_is_a_problem(monkeypatch, tmp_path):
+    monkeypatch.setenv("RPT_DATA_DIR", str(tmp_path / "new" / "data"))
+    assert found("data").level == "good", "it can be made in a folder that can be written"
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert found("data").level == "problem"
+    assert found("data").remedy.startswith("chown ")
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_the_versions_of_each_profile_fit(monkeypatch, profile):
+    installed(monkeypatch, {package: f"{version}.3" for package, version in profile.versions.items()})
+    assert found("versions").words == f"those of the profile “{profile.name}”"
+
+
+def test_versions_that_nobody_has_tried_are_named(monkeypatch):
+    versions = {**PROFILES[1].versions, "vllm": "0.30"}
+    installed(monkeypatch, {package: f"{version}.1" for package, version in versions.items()})
+    assert found("versions").level == "problem"
+    assert "vllm 0.30.1 (tried: 0.24)" in found("versions").words
+
+
+def test_a_version_that_only_begins_alike_does_not_fit(monkeypatch):
+    installed(monkeypatch, {"torch": "2.130.0"})
+    assert doctor._misfit(Profile("x", {"torch": "2.13"}, "")) == [("torch", "2.130.0", "2.13")]
+
+
+def test_a_port_that_answers_beyond_this_machine_is_a_problem(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        monkeypatch.setattr(doctor, "RAY_PORTS", {port: "Ray"})
+        monkeypatch.setattr(socket, "gethostbyname", lambda name: "127.0.1.1")
+        assert found(str(port)).level == "good"
+        monkeypatch.setattr(doctor, "_answers", lambda host, _: host in ("127.0.0.1", "10.1.2.3"))
+        monkeypatch.setattr(socket, "gethostbyname", lambda name: "10.1.2.3")
+        assert found(str(port)).level == "problem"
+        assert "private network" in found(str(port)).remedy
+
+
+def test_the_text_groups_findings_by_area(capsys):
+    main([])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == ["machine", "packages", "engines", "folders"]
