@@ -2,6 +2,7 @@
 
     step-000100/  config.json, model.safetensors, tokenizer.json, ...   loads with transformers as it is
                   optimiser.safetensors, optimiser.json                 the optimiser's tensors and numbers
+                  NAME.safetensors                                      tensors that a stage keeps, such as an average
                   metadata.json                                         step, flops, stage, seed, tokenizer_hash, state
 
 A checkpoint is there whole or not at all: it is written beside its place, forced to disk, and renamed. Nothing is
@@ -13,11 +14,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from rpt_core.config import ModelConfig, ScratchConfig
 from rpt_core.errors import UserError
@@ -83,8 +86,12 @@ def save_checkpoint(
     tokenizer: Tokenizer,
     optimiser: torch.optim.Optimizer,
     metadata: dict[str, Any],
+    kept: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> Path:
-    """Write the checkpoint of a step, whole or not at all, and return its folder."""
+    """Write the checkpoint of a step, whole or not at all, and return its folder.
+
+    kept: further tensors, by the name of their file and their own.
+    """
     final = run.checkpoint(step)
     partial = final.with_name(final.name + PARTIAL_SUFFIX)
     shutil.rmtree(partial, ignore_errors=True)
@@ -92,6 +99,8 @@ def save_checkpoint(
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     _save_optimiser(partial, model, optimiser)
+    for name, tensors in (kept or {}).items():
+        _save_tensors(partial / f"{name}.safetensors", tensors)
     (partial / METADATA).write_text(json.dumps({"step": step, **metadata}, indent=2), encoding="utf-8")
     for path in [*partial.rglob("*"), partial]:
         _force_to_disk(path)
@@ -112,6 +121,20 @@ def restore_optimiser(path: Path, model: Any, optimiser: torch.optim.Optimizer) 
         if entries:
             state[index] = entries
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def restore_tensors(path: Path, name: str, tensors: Mapping[str, Tensor]) -> None:
+    """Write the values that a checkpoint holds under a name into the tensors, in place."""
+    file = path / f"{name}.safetensors"
+    if not file.is_file():
+        raise UserError(
+            f"The checkpoint {path} has no {file.name}, which this run's config needs to go on exactly as before. "
+            "Start a new run from this checkpoint instead of resuming."
+        )
+    saved = load_file(file)
+    with torch.no_grad():
+        for key, tensor in tensors.items():
+            tensor.copy_(saved[key])
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
@@ -168,9 +191,13 @@ def _save_optimiser(folder: Path, model: Any, optimiser: torch.optim.Optimizer) 
     state = optimiser.state_dict()["state"]
     entries = {names[index]: values for index, values in state.items()}
     tensors = {f"{name}/{key}": tensor for name, values in entries.items() for key, tensor in values.items()}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / _TENSORS)
+    _save_tensors(folder / _TENSORS, tensors)
     numbers = {"tensors": {name: sorted(values) for name, values in entries.items()}}
     (folder / _NUMBERS).write_text(json.dumps(numbers, indent=2), encoding="utf-8")
+
+
+def _save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
 
 
 def _trained_names(model: Any) -> list[str]:

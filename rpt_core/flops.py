@@ -2,6 +2,7 @@
 
     C = 2 N (prompt tokens read once for each group + generated tokens)   rollouts
       + 6 N (tokens in the forward and backward pass)                     updates
+      + 2 N (tokens in a forward pass that gives log-probs)               references, old policies, some rewards
 
 N counts the parameters that take part in matrix products: every weight matrix, but the input embedding only when it
 is tied to the output layer. Attention over the context, norms and biases are left out, as is usual; padding and
@@ -26,6 +27,11 @@ def matrix_parameters(model: Any) -> int:
 def sampling_flops(parameters: int, prompt_tokens: int, generated_tokens: int) -> float:
     """Forward passes of a rollout: 2 N for each token."""
     return 2.0 * parameters * (prompt_tokens + generated_tokens)
+
+
+def forward_flops(parameters: int, tokens: int) -> float:
+    """Forward pass alone: 2 N for each token."""
+    return 2.0 * parameters * tokens
 
 
 def training_flops(parameters: int, tokens: int) -> float:

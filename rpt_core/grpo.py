@@ -1,19 +1,24 @@
-"""Group-relative policy optimisation: advantages of a group's responses, and the clipped loss over their tokens.
+"""Group-relative policy optimisation: advantages of a group's responses, and the terms of the loss over their tokens.
 
 In: rewards, log-probs. Out: tensors; nothing here knows models or text. Follows DeepSeekMath's GRPO as the paper
 uses it (section 3.3, Table 5): no KL term, no entropy term, exactly on-policy (one update for each batch).
 
 Where the paper is silent: the loss is a mean over all completion tokens of the batch, not a mean of each response's
-mean, so that long responses are not favoured when wrong; `mean` leaves the division by the standard deviation out
-(Dr. GRPO), which otherwise weighs nearly unanimous groups up.
+mean, so that long responses are not favoured when wrong (`sequence` gives the other, DeepSeekMath's own); `mean` leaves
+the division by the standard deviation out (Dr. GRPO), which otherwise weighs nearly unanimous groups up. Options beyond
+the paper: an upper clip of its own and a gradual punishment of over-long responses (both DAPO, arXiv 2503.14476), the
+k3 estimator of the KL divergence (as in DeepSeekMath).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+Aggregation = Literal["token", "sequence"]
 
 
 def group_advantages(rewards: Tensor, normalise: Literal["std", "mean"] = "std") -> Tensor:
@@ -34,6 +39,53 @@ def live_groups(rewards: Tensor) -> Tensor:
     return rewards.amax(dim=1) > rewards.amin(dim=1)
 
 
+def overlong_punishment(lengths: Tensor, limit: int, buffer: int) -> Tensor:
+    """DAPO's soft punishment (its Eq. 13): 0 up to `limit - buffer` tokens, from there down in a line to -1 at `limit`.
+
+    lengths: responses' tokens, any shape. Returns floats of that shape, to be added to rewards.
+    """
+    return ((limit - buffer - lengths) / buffer).clamp(-1, 0)
+
+
+def clipped_gains(
+    log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, clip_low: float = 0.2, clip_high: float = 0.2
+) -> Tensor:
+    """What each token gains: min(r A, clip(r, 1 - clip_low, 1 + clip_high) A), r = exp(new - old log-prob).
+
+    log_probs, old_log_probs: of one shape. advantages: a shape that broadcasts to it. On-policy, with old_log_probs =
+    log_probs.detach(), the ratio is 1 and the gradient is that of A log p.
+    """
+    ratio = (log_probs - old_log_probs).exp()
+    clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
+    return torch.minimum(ratio * advantages, clipped * advantages)
+
+
+def is_clipped(ratio: Tensor, advantages: Tensor, clip_low: float = 0.2, clip_high: float = 0.2) -> Tensor:
+    """Which tokens the clip leaves without a gradient: gone far enough in the direction that their advantage wants."""
+    return ((advantages > 0) & (ratio > 1 + clip_high)) | ((advantages < 0) & (ratio < 1 - clip_low))
+
+
+def k3_divergence(log_probs: Tensor, reference_log_probs: Tensor) -> Tensor:
+    """Schulman's k3 estimate of KL(policy || reference) at each token: q - log q - 1, q = reference / policy.
+
+    Never negative, and unbiased for tokens drawn from the policy.
+    """
+    log_quotient = reference_log_probs - log_probs
+    return log_quotient.exp() - log_quotient - 1
+
+
+def aggregate(values: Tensor, lengths: Sequence[int], how: Aggregation = "token") -> Tensor:
+    """One number of the tokens' values, (tokens,), response by response; lengths has each response's tokens.
+
+    `token`: the mean over the tokens. `sequence`: the mean over the responses of each one's mean. A response without
+    tokens is not allowed.
+    """
+    if how == "token":
+        return values.sum() / len(values)
+    means = [part.mean() for part in torch.split(values, list(lengths))]
+    return torch.stack(means).mean()
+
+
 def clipped_token_loss(
     log_probs: Tensor,
     old_log_probs: Tensor,
@@ -42,15 +94,15 @@ def clipped_token_loss(
     clip_low: float = 0.2,
     clip_high: float = 0.2,
 ) -> Tensor:
-    """Mean over completion tokens of -min(r A, clip(r, 1 - clip_low, 1 + clip_high) A), r = exp(new - old log-prob).
+    """Mean over completion tokens of the negative clipped gain.
 
     log_probs, old_log_probs, completion_mask: of one shape, such as (responses, tokens). advantages: a shape that
     broadcasts to it, such as (responses, 1). Tokens outside the mask count nothing; without any token the loss is 0.
-    On-policy, with old_log_probs = log_probs.detach(), the ratio is 1 and the gradient is that of -A log p.
     """
-    mask = completion_mask.to(log_probs.dtype)
+    mask = completion_mask.bool()
     # Masked entries may hold anything, infinities included: they must not reach the product.
-    ratio = torch.where(completion_mask.bool(), log_probs - old_log_probs, torch.zeros_like(log_probs)).exp()
-    clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
-    gain = torch.minimum(ratio * advantages, clipped * advantages)
-    return -(gain * mask).sum() / mask.sum().clamp(min=1)
+    zeros = torch.zeros_like(log_probs)
+    gains = clipped_gains(
+        torch.where(mask, log_probs, zeros), torch.where(mask, old_log_probs, zeros), advantages, clip_low, clip_high
+    )
+    return -(gains * mask).sum() / mask.sum().clamp(min=1)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Reason = Literal["match", "mismatch", "not_on_boundary", "empty", "no_box"]
-_END_OF_THOUGHT = "</think>"
-_BOX = r"\boxed{"
+END_OF_THOUGHT = "</think>"
+BOX = r"\boxed{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class Verdict:
 
 def extract_prediction(response: str) -> str | None:
     r"""The content of the last `\boxed{` after the last `</think>`, untouched; None without a closed one."""
-    thought_end = response.rfind(_END_OF_THOUGHT)
+    thought_end = response.rfind(END_OF_THOUGHT)
     if thought_end < 0:
         return None
-    start = response.rfind(_BOX, thought_end + len(_END_OF_THOUGHT))
+    start = response.rfind(BOX, thought_end + len(END_OF_THOUGHT))
     if start < 0:
         return None
-    rest = response[start + len(_BOX) :]
+    rest = response[start + len(BOX) :]
     last = rest.rfind("}")
     return rest[: _box_end(rest, last)] if last >= 0 else None
 
@@ -63,7 +63,7 @@ def judge_response(response: bytes, completion: bytes, boundaries: Sequence[int]
     The bytes may break off inside a character: they are carried through the text form without loss.
     """
     # Only what follows the thought is decoded; the thought is most of a response.
-    thought_end = response.rfind(_END_OF_THOUGHT.encode()) if finished else -1
+    thought_end = response.rfind(END_OF_THOUGHT.encode()) if finished else -1
     if thought_end < 0:
         return judge(None, completion, boundaries)
     prediction = extract_prediction(response[thought_end:].decode(errors="surrogateescape"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rpt_core.checkpoints import (
     folder_bytes,
@@ -23,9 +24,10 @@ from rpt_core.checkpoints import (
     read_metadata,
     remove_leftovers,
     restore_optimiser,
+    restore_tensors,
     save_checkpoint,
 )
-from rpt_core.config import ModelConfig, NtpConfig, OptimiserConfig, RptConfig, SftConfig
+from rpt_core.config import ModelConfig, NtpConfig, OptimiserConfig, RlvrConfig, RptConfig, SftConfig
 from rpt_core.events import EventType
 from rpt_core.flops import matrix_parameters
 from rpt_core.run_dir import RunDir
@@ -39,16 +41,19 @@ PROGRESS_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Limit:
-    """When training ends: after a number of steps, or with the step that reaches an amount of compute."""
+    """When training ends: after a number of steps, or with the step that reaches an amount of compute or tokens."""
 
     steps: int | None = None
     flops: float | None = None
+    tokens: int | None = None
+    """Tokens that are trained on."""
 
-    def share(self, step: int, flops: float) -> float:
+    def share(self, step: int, flops: float, tokens: int = 0) -> float:
         """How much of the training is done, from 0 to 1."""
-        if self.steps is not None:
-            return min(1.0, step / self.steps)
-        return min(1.0, flops / self.flops) if self.flops else 1.0
+        for done, limit in ((step, self.steps), (flops, self.flops), (tokens, self.tokens)):
+            if limit:
+                return min(1.0, done / limit)
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class StepResult:
     tokens: int
     """Tokens processed, for the speed."""
     flops: float
+    trained_tokens: int | None = None
+    """Tokens in forward and backward passes, for a budget in tokens; None when all were."""
 
 
 def load_trained(run: RunDir, config: ModelConfig) -> tuple[Any, Tokenizer]:
@@ -89,7 +96,7 @@ class TrainingLoop:
 
     def __init__(
         self,
-        config: NtpConfig | SftConfig | RptConfig,
+        config: NtpConfig | SftConfig | RptConfig | RlvrConfig,
         context: StageContext,
         model: Any,
         tokenizer: Tokenizer,
@@ -100,12 +107,14 @@ class TrainingLoop:
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.matrix_parameters = matrix_parameters(model)
         self.optimiser = make_optimiser(self.parameters, config.optimiser)
-        self.step, self.flops = 0, 0.0
+        self.step, self.flops, self.tokens = 0, 0.0, 0
         self.state: dict[str, Any] = {}
         """What a stage wants to find again after a resume: plain JSON values."""
         self._meter = _Meter()
         self._last_progress = time.monotonic()
         self._hash = tokenizer_hash(tokenizer)
+        self._kept: dict[str, Mapping[str, Tensor]] = {}
+        self._resumed_from: Path | None = None
         self._saved_at: int | None = None
         check_head(model)
         remove_leftovers(context.run)
@@ -113,18 +122,29 @@ class TrainingLoop:
         if newest is not None:
             self._resume(newest)
 
+    def keep(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Save these tensors with every checkpoint; in a resumed run they get back the values they had at its start."""
+        self._kept[name] = tensors
+        if self._resumed_from is not None:
+            restore_tensors(self._resumed_from, name, tensors)
+
+    def share(self) -> float:
+        """How much of the training is done, from 0 to 1."""
+        return self.limit.share(self.step, self.flops, self.tokens)
+
     def start(self) -> None:
         """Say from which step training goes on; the stage's first event."""
         self.context.started(self.step, self.limit.steps)
 
     def run(self, do_step: Callable[[int], StepResult], after_step: Callable[[int], None] | None = None) -> None:
         """Do steps to the limit. `do_step` gets the number of finished steps; `after_step` that of the new one."""
-        while self.limit.share(self.step, self.flops) < 1:
+        while self.share() < 1:
             self.stop_if_asked()
             began = time.perf_counter()
             result = do_step(self.step)
             self.step += 1
             self.flops += result.flops
+            self.tokens += result.tokens if result.trained_tokens is None else result.trained_tokens
             self._meter.add(result, time.perf_counter() - began)
             if self.step % self.config.log_every_steps == 0:
                 self._log()
@@ -136,7 +156,7 @@ class TrainingLoop:
 
     def update(self) -> dict[str, float]:
         """One optimiser step with the gradients at hand; returns the metrics of it."""
-        rate = learning_rate(self.config.optimiser, self.step, self.limit.share(self.step, self.flops))
+        rate = learning_rate(self.config.optimiser, self.step, self.share())
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.optimiser.max_grad_norm)
@@ -162,13 +182,14 @@ class TrainingLoop:
             return
         metadata = {
             "flops": self.flops,
+            "tokens": self.tokens,
             "stage": self.config.stage,
             "seed": self.config.seed,
             "tokenizer_hash": self._hash,
             "state": self.state,
         }
         run = self.context.run
-        path = save_checkpoint(run, self.step, self.model, self.tokenizer, self.optimiser, metadata)
+        path = save_checkpoint(run, self.step, self.model, self.tokenizer, self.optimiser, metadata, self._kept)
         self._saved_at = self.step
         self.context.log.emit(
             EventType.CHECKPOINT,
@@ -191,15 +212,16 @@ class TrainingLoop:
         if not values:
             return
         self.context.log.emit(EventType.METRICS, step=self.step, values=values, flops=self.flops)
-        if self.limit.steps is None:  # nobody can tell otherwise how far a budget of compute has got
-            total = round(self.step / max(self.limit.share(self.step, self.flops), 1e-9))
+        if self.limit.steps is None:  # nobody can tell otherwise how far a budget of compute or tokens has got
+            total = round(self.step / max(self.share(), 1e-9))
             self.context.progress(self.step, max(total, self.step), "training")
 
     def _resume(self, path: Path) -> None:
         metadata = read_metadata(path)
         restore_optimiser(path, self.model, self.optimiser)
         self.step, self.flops, self.state = metadata["step"], metadata["flops"], metadata["state"]
-        self._saved_at = self.step
+        self.tokens = metadata.get("tokens", 0)  # checkpoints from before budgets in tokens have none
+        self._resumed_from, self._saved_at = path, self.step
 
 
 def make_optimiser(parameters: list[torch.nn.Parameter], config: OptimiserConfig) -> torch.optim.Optimizer:

@@ -1,0 +1,75 @@
+r"""Information gain (RLP, arXiv 2510.01265): how much the thought raises the likelihood of the true next token.
+
+In: responses, the policy, a moving average of it. Out: log p(x_t | prompt, thought) - log p_average(x_t | context), in
+nats, both at temperature 1 and without gradients. No verdict is needed, and every position has something to say.
+
+What is conditioned on:
+- with the thought, the present policy: the prompt as it was sampled from, the response up to and including its last
+  `</think>`, then `\boxed{`. The response's own tokens are kept as far as they end there; the rest is tokenised anew.
+- without, the moving average: the context itself, without template (RLP's no-think baseline).
+The true token is the document's own, whatever the tokenizer would make of it behind `\boxed{`.
+
+Deviations from RLP: the thought is asked for by a prompt and ends with a box, as everywhere here. RLP ends every
+thought by force; here a response without `</think>` predicts nothing and is taken for a blind guess, log p = -log of
+the vocabulary's size, so that dropping the form never pays. RLP takes one random position of each document; here
+positions are those of the filter run.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+
+from rpt_core.reward import BOX, END_OF_THOUGHT
+from rpt_core.rewards.base import AveragedPolicy, Groups, Policy, Problems, Reward, Verdicts
+from rpt_core.rollouts import Rollout
+from rpt_core.tokens import Tokenizer, encode_within, prefix_ids, token_bytes
+
+
+class InformationGainReward(Reward):
+    """Log-likelihood of the true next token with the thought minus without it."""
+
+    def __init__(self, policy: Policy, average: AveragedPolicy) -> None:
+        self.policy, self.average = policy, average
+        self.prefix = prefix_ids(policy.tokenizer)
+        self.blind_guess = -math.log(len(policy.tokenizer))
+
+    def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
+        """See Reward."""
+        contexts = [[*self.prefix, *problem.context_ids] for problem in problems]
+        without = self.average.next_token_log_probs(contexts, [[problem.next_token_id] for problem in problems])
+        self.flops = self.average.forward_flops(sum(map(len, contexts)))
+        with_thought = self._with_thought(problems, groups)
+        return [[value - before for value in group] for group, (before,) in zip(with_thought, without, strict=True)]
+
+    def after_update(self) -> None:
+        """See Reward."""
+        self.average.update()
+
+    def _with_thought(self, problems: Problems, groups: Groups) -> list[list[float]]:
+        thoughts = {
+            (n, k): [*problem.prompt_ids, *ids]
+            for n, (problem, group) in enumerate(zip(problems, groups, strict=True))
+            for k, rollout in enumerate(group)
+            if (ids := opened_box(self.policy.tokenizer, rollout)) is not None
+        }
+        values = [[self.blind_guess] * len(group) for group in groups]
+        found = self.policy.next_token_log_probs(
+            list(thoughts.values()), [[problems[n].next_token_id] for n, _ in thoughts]
+        )
+        for (n, k), (value,) in zip(thoughts, found, strict=True):
+            values[n][k] = value
+        self.flops += self.policy.forward_flops(sum(map(len, thoughts.values())))
+        return values
+
+
+def opened_box(tokenizer: Tokenizer, rollout: Rollout) -> list[int] | None:
+    r"""Token ids of the response's thought, `</think>` included, and `\boxed{` behind it; None without `</think>`."""
+    found = rollout.data.rfind(END_OF_THOUGHT.encode())
+    if found < 0:
+        return None
+    end = found + len(END_OF_THOUGHT)
+    lengths = accumulate(map(len, token_bytes(tokenizer, rollout.token_ids, at_start=False)))
+    whole = [length for length in lengths if length <= end]
+    begun = rollout.data[whole[-1] if whole else 0 : end].decode(errors="replace")  # sampled tokens may split letters
+    return [*rollout.token_ids[: len(whole)], *encode_within(tokenizer, begun + BOX)]
