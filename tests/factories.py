@@ -53,6 +53,10 @@ class EventFile:
             (self.path.parent / data["path"]).mkdir(parents=True, exist_ok=True)
         if type_ == "positions":
             (self.path.parent / "positions").mkdir(exist_ok=True)
+        if type_ == "evaluation":
+            path = self.path.parent / data["outcomes"]
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
         line = {"seq": self.seq, "attempt": self.attempt, "time": self.now.timestamp(), "type": type_, **data}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -157,6 +161,13 @@ def write_shard(run: Run, events: EventFile, kind: str, step: int, rows: list[Ro
 def evaluation_results(accuracy: dict[str, dict[str, float]], n: int = 700) -> dict[str, dict[str, dict[str, float]]]:
     """The payload of an evaluation event from accuracies by mode and difficulty."""
     return {mode: {level: _cell(value, n) for level, value in levels.items()} for mode, levels in accuracy.items()}
+
+
+def with_samples(results: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The same evaluation with eight samples: their mean has no count of right ones; pass@8 and the majority have."""
+    better = {level: min(cell["value"] + 0.2, 1.0) for level, cell in results["sampled"].items()}
+    mean = {level: cell | {"correct": None} for level, cell in results["sampled"].items()}
+    return results | {"sampled": mean, "majority": results["sampled"]} | evaluation_results({"pass@8": better})
 
 
 def _cell(value: float, n: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The runs of the tiny preset as if they had been played: plausible curves, evaluations and responses about cards.
+"""The runs of the tiny presets as if they had been played: plausible curves, evaluations and responses about cards.
 
 In: users and experiments. Out: runs whose rows came the same way as a real run's; see `tests.factories`.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from rpt_core.presets import PlannedRun, load_preset
+from rpt_core.presets import load_preset
+from rpt_core.result_tables import emit_table
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import RolloutRow
 from rpt_web.runs import services
@@ -28,8 +30,10 @@ from tests.factories import (
     record,
     response_row,
     start_run,
+    with_samples,
     write_shard,
 )
+from tests.played_tables import played_tables
 
 
 def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int = 80, groups: int = 4) -> Experiment:
@@ -40,15 +44,41 @@ def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int =
     for planned in preset.runs:
         run = services.submit_planned(experiment, planned, user)
         ago -= timedelta(minutes=5)
-        _play(run, planned, ago, steps, groups)
+        _play(run, ago, steps, groups)
     return experiment
+
+
+def suite(
+    user: User, name: str = "Paper, small", *, preset: str = "tiny-paper", seeds: Sequence[int] = (0,)
+) -> Experiment:
+    """A suite as it was submitted: what needs nothing is queued, the rest waits."""
+    experiment = make_experiment(user, name, preset=preset, description="Small versions of the paper's experiments.")
+    services.submit_suite(experiment, load_preset(preset), user, seeds=seeds)
+    return experiment
+
+
+def finished_suite(user: User, name: str = "Paper, small", *, steps: int = 80, **more: Any) -> Experiment:
+    """All runs of a suite, succeeded."""
+    experiment = suite(user, name, **more)
+    for run in experiment.runs.order_by("id"):
+        finish_waiting(experiment, run.name, steps=steps, groups=1)
+    return experiment
+
+
+def finish_waiting(experiment: Experiment, name: str, *, steps: int = 3, groups: int = 1) -> Run:
+    """Play a run of a suite to its end; those it needs must have been."""
+    services.advance(experiment.pk)
+    run = experiment.runs.get(name=name)
+    _play(run, timedelta(minutes=3), steps, groups)
+    run.refresh_from_db()
+    return run
 
 
 def finish_run(experiment: Experiment, name: str, user: User | None = None, *, steps: int = 3) -> Run:
     """One run of the tiny preset by its name, played to its end; the runs it needs must have been."""
     planned = load_preset("tiny").run(name)
     run = services.submit_planned(experiment, planned, user)
-    _play(run, planned, timedelta(minutes=3), steps, 2)
+    _play(run, timedelta(minutes=3), steps, 2)
     run.refresh_from_db()
     return run
 
@@ -170,17 +200,11 @@ def _accuracy(step: int) -> dict[str, dict[str, float]]:
     return {"standard": standard, "sampled": sampled, "greedy": greedy}
 
 
-def _play(run: Run, planned: PlannedRun, ago: timedelta, steps: int, groups: int) -> None:
+def _play(run: Run, ago: timedelta, steps: int, groups: int) -> None:
     run, events = start_run(run, ago)
-    total = {"rpt": steps, "ntp": 400, "sft": 120}.get(planned.stage, 3)
+    total = {"rpt": steps, "ntp": 400, "sft": 120, "rlvr": 20}.get(run.stage, 3)
     events.emit("started", start_step=0, total_steps=total)
-    {
-        "filter": _play_filter,
-        "ntp": _play_supervised,
-        "sft": _play_supervised,
-        "rpt": _play_rpt,
-        "evaluate": _play_evaluate,
-    }[planned.stage](run, events, total, groups)
+    _PLAYS[run.stage](run, events, total, groups)
     end_run(run, events)
 
 
@@ -238,12 +262,12 @@ def _play_rpt(run: Run, events: EventFile, total: int, groups: int) -> None:
 
 
 def _play_evaluate(run: Run, events: EventFile, total: int, groups: int) -> None:
-    results = _accuracy(80)
-    if run.name != "rpt-eval":
+    results, samples = _accuracy(80), run.config["evaluation"]["samples"]
+    if not run.name.endswith("rpt-eval"):
         results = {
             "standard": {"easy": 0.66, "medium": 0.24, "hard": 0.15},
-            "sampled": {"easy": 0.31, "medium": 0.12, "hard": 0.06 if run.name == "ntp-eval" else 0.21},
-            "greedy": {"easy": 0.33, "medium": 0.13, "hard": 0.05 if run.name == "ntp-eval" else 0.24},
+            "sampled": {"easy": 0.31, "medium": 0.12, "hard": 0.06 if run.name.endswith("ntp-eval") else 0.21},
+            "greedy": {"easy": 0.33, "medium": 0.13, "hard": 0.05 if run.name.endswith("ntp-eval") else 0.24},
         }
     events.emit(
         "evaluation",
@@ -251,10 +275,24 @@ def _play_evaluate(run: Run, events: EventFile, total: int, groups: int) -> None
         step=80,
         flops=2.48e11,
         outcomes="evaluations/step-000080.parquet",
-        results=evaluation_results(results),
+        results=evaluation_results(results) if samples == 1 else with_samples(evaluation_results(results)),
     )
     events.emit("progress", step=total, total_steps=total, what="evaluating")
     events.emit("finished", result={"positions": 1830})
+
+
+def _play_rlvr(run: Run, events: EventFile, total: int, groups: int) -> None:
+    for step in range(1, total + 1):
+        rpt_step(run, events, step, groups)
+    _play_tables(run, events, total, groups)
+    _checkpoint(events, run, total, total * 3.1e9)
+
+
+def _play_tables(run: Run, events: EventFile, total: int, groups: int) -> None:
+    """Any stage whose findings are tables."""
+    for table in played_tables(run.stage):
+        emit_table(RunDir(run.directory), events, table)
+    events.emit("finished", 2, result={"tables": len(played_tables(run.stage))})
 
 
 def _rpt_steps(run: Run, events: EventFile, steps: Iterable[int], groups: int, evaluate_at: Iterable[int]) -> None:
@@ -289,7 +327,14 @@ def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
         "response_tokens_mean": _curve(12, 23, step) + random_.gauss(0, 0.3),
         "mean_negative_log_prob": _curve(0.9, 0.2, step),
         "predicted_bytes_mean": sum(predicted) / len(predicted) if predicted else None,
+        "share_no_box": 1 - len(predicted) / len(rows),
+        "share_several_boxes": 0.01 * random_.random(),
+        "share_blank_prediction": 0.004 * random_.random(),
+        "share_right_but_blanks": _curve(0.1, 0.02, step),
+        "first_token_gap": _curve(0.08, 0.01, step),
+        "share_target_quoted": _curve(0.3, 0.9, step),
         "loss": random_.gauss(0, 0.01),
+        "entropy_nats": _curve(0.9, 0.2, step),
         "sampler_log_prob_gap": 1e-6 * random_.random(),
         "gradient_norm": 0.4 + random_.random() / 5,
         "learning_rate": 3e-4 * min(1, step / 5),
@@ -299,7 +344,7 @@ def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
         "tokens_per_second": 9800 + 600 * random_.random(),
     }
     events.emit("metrics", 3.6, step=step, values=values, flops=step * 3.1e9)
-    events.emit("progress", step=step, total_steps=run.config["steps"], what="training")
+    events.emit("progress", step=step, total_steps=run.config.get("steps", 20), what="training")
 
 
 def evaluate_policy(run: Run, events: EventFile, step: int) -> None:
@@ -333,10 +378,14 @@ def _checkpoint(events: EventFile, run: Run, step: int, flops: float) -> None:
     events.emit("checkpoint", 0.2, step=step, path=f"checkpoints/{path.name}", bytes=2_311_704, flops=flops)
 
 
-_PLAYS = {
+_PLAYS: dict[str, Callable[[Run, EventFile, int, int], None]] = {
     "filter": _play_filter,
     "ntp": _play_supervised,
     "sft": _play_supervised,
     "rpt": _play_rpt,
+    "rlvr": _play_rlvr,
     "evaluate": _play_evaluate,
+    "templates": _play_tables,
+    "benchmark": _play_tables,
+    "analyse": _play_tables,
 }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
 from django.urls import reverse
 
-from rpt_core.config import RptConfig
+from rpt_core.config import STAGES, RptConfig
 from rpt_core.presets import load_preset, preset_names
-from rpt_web.runs import forms, plans
+from rpt_web.runs import form_fields, forms, plans, services
+from rpt_web.runs.form_sections import SECTIONS
 from rpt_web.runs.models import Experiment, Run, Status
 from tests.factories import make_experiment
-from tests.preset_runs import finish_run
+from tests.preset_runs import finish_run, finish_waiting
 
 NEW = "/runs/new/"
 
@@ -39,24 +41,26 @@ def typed(page_text):
         name, value = (re.search(rf'{key}="([^"]*)"', tag) for key in ("name", "value"))
         if 'type="checkbox"' in tag:
             if "checked" in tag:
-                data.setdefault(name[1], []).append(value[1])
+                data.setdefault(name[1], []).append(value[1] if value else "on")
         else:
-            data[name[1]] = value[1] if value else ""
+            data[name[1]] = html.unescape(value[1]) if value else ""
     for name, options in re.findall(r'<select name="([^"]+)".*?>(.*?)</select>', form, re.S):
         data[name] = re.search(r'value="([^"]*)" selected', options)[1]
+    for name, text in re.findall(r'<textarea name="([^"]+)"[^>]*>\n?(.*?)</textarea>', form, re.S):
+        data[name] = html.unescape(text)
     return data
 
 
 def test_every_setting_has_a_field_with_its_help(page, address):
     text = page(address)
-    leaves = list(forms.leaves(RptConfig))
-    assert len(leaves) > 25
+    values = load_preset("tiny").run("rpt").rehearse(7).model_dump(mode="json")
+    leaves = list(form_fields.leaves(RptConfig, values))
+    assert len(leaves) > 50
     for leaf in leaves:
         assert f'name="{leaf.name}"' in text, leaf.name
     assert "Responses sampled for each problem." in text
     assert "Steps after which the policy is evaluated; 0 is before training. Separate them by commas." in text
-    for given in ("model.path", "positions", "evaluation.positions", "stage"):
-        assert f'name="{given}"' not in text
+    assert 'name="stage"' not in text
 
 
 def test_the_fields_hold_the_presets_values(page, address):
@@ -69,6 +73,7 @@ def test_the_fields_hold_the_presets_values(page, address):
     assert data["optimiser.schedule"] == "constant"
     assert data["evaluation.modes"] == ["standard", "sampled", "greedy"]
     assert data["run_name"] == "rpt"
+    assert (data["model.path"], data["positions"]) == ("@cold/checkpoint", "@filter/positions")
 
 
 def test_an_unchanged_form_submits_the_presets_own_run(client, page, address, experiment):
@@ -178,12 +183,13 @@ def test_only_experiments_whose_needed_runs_succeeded_are_offered(page, ada, exp
 def test_without_a_ready_experiment_the_page_says_what_to_do(page, ada):
     text = page(NEW)
     assert "No experiment is ready" in text
-    assert "make demo" in text
+    assert 'href="/experiments/new/?preset=tiny"' in text
+    assert "or run <code>make demo</code>" in page(f"{NEW}?preset=tiny&run=base")
 
 
 @pytest.mark.parametrize("query", ["?preset=nonsense", "?experiment=x", "?experiment=999999", "?preset=&experiment="])
 def test_nonsense_in_the_address_is_no_error(page, experiment, query):
-    assert "New RPT run" in page(NEW + query)
+    assert "New run" in page(NEW + query)
 
 
 def test_viewers_may_not_submit(viewer_client, address):
@@ -194,19 +200,105 @@ def test_viewers_may_not_submit(viewer_client, address):
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_the_form_can_be_made_from_every_preset_that_has_an_rpt_run(name):
-    planned = plans._rpt_run(load_preset(name))
-    if planned is None:
-        return
-    form = forms.PlannedRunForm(planned, planned.name)
-    html = form.as_div()
-    assert "steps" in html
-    assert {name for _, names in form.sections() for name in names}
+def test_every_run_of_every_preset_has_a_form_that_gives_it_back(name):
+    for planned in load_preset(name).runs:
+        form = forms.PlannedRunForm(planned, planned.name)
+        typed_form = forms.PlannedRunForm(
+            planned, planned.name, typed(f'<form class="card" method="post">{form.as_div()}')
+        )
+        assert typed_form.is_valid(), (planned.name, typed_form.errors)
+        assert typed_form.planned().rehearse(0) == planned.rehearse(0), planned.name
+        shown = [field.name for _, fields in (*form.sections(), *form.other_groups()) for field in fields]
+        assert sorted(shown) == sorted(form.leaves), planned.name
 
 
-def test_sources_tell_what_the_run_starts_from(page, address):
-    text = re.sub(r"<[^>]+>", "", page(address))
-    assert "the checkpoint of cold (model.path), the positions of filter (positions)" in text
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_sections_of_a_stage_name_fields_that_it_has(stage):
+    values = STAGES[stage].model_json_schema()["properties"]
+    names = [name for section in SECTIONS[stage] for name in section.names]
+    assert len(names) == len(set(names))
+    assert all(name.partition(".")[0] in values for name in names)
+
+
+def test_what_the_run_starts_from_stands_first_and_can_be_changed(client, page, address, experiment):
+    text = page(address)
+    assert text.index("Starts from") < text.index('name="model.path"') < text.index('name="steps"')
+    client.post(address, typed(text) | {"model.path": "@base/checkpoint"})
+    base = experiment.runs.get(name="base")
+    assert Run.objects.latest("id").config["model"]["path"].startswith(f"{base.directory}/checkpoints/")
+
+
+def test_a_reference_to_a_run_that_is_not_there_is_explained(client, page, address):
+    response = client.post(address, typed(page(address)) | {"model.path": "@nobody/checkpoint"})
+    assert response.status_code == 422
+    assert "needs the run &#x27;nobody&#x27;" in response.content.decode()
+
+
+def test_other_runs_of_the_preset_can_be_chosen(client, page, experiment):
+    address = f"{NEW}?preset=tiny&run=filter&experiment={experiment.pk}"
+    text = page(address)
+    assert '<option value="filter" selected>filter (filter)</option>' in text
+    data = typed(text) | {
+        "run_name": "filter of all",
+        "keep": "random",
+        "position_sets": "- {name: mine, hard_nats: 2}",
+    }
+    response = client.post(address, data)
+    run = Run.objects.latest("id")
+    assert response["Location"] == reverse("runs:run_detail", args=[run.pk])
+    assert (run.stage, run.config["keep"], run.config["position_sets"][0]["hard_nats"]) == ("filter", "random", 2.0)
+
+
+def test_an_optional_part_can_be_left_out(client, page, address):
+    data = typed(page(address))
+    assert data.pop("evaluation") == ["on"]
+    client.post(address, data | {"evaluate_at_steps": ""})
+    assert Run.objects.latest("id").config["evaluation"] is None
+
+
+def test_an_optional_part_that_the_plan_has_not_can_be_written(ada):
+    planned = load_preset("tiny").run("more-ntp")
+    data = typed(f'<form class="card" method="post">{forms.PlannedRunForm(planned, "x").as_div()}')
+    form = forms.PlannedRunForm(planned, "x", data | {"scratch": "hidden_size: 32"})
+    del form.data["model"]
+    assert form.is_valid()
+    config = form.planned().rehearse(0)
+    assert (config.model, config.scratch.hidden_size) == (None, 32)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- {name: x", "This is not valid YAML. Look at line 1, column 11"),
+        ("- name: a\n- [*x]", "aliases are not allowed"),
+        ("- {name: a b}", "Item 1, name: String should match pattern"),
+        ("- {hard_nats: 2}", "Item 1, name: This field is required."),
+        ("just words", "Give a list."),
+        ("&a [1]", "Item 1: Give an object with named fields."),
+        ("x" * 60_000, "Give at most 50,000 characters."),
+    ],
+)
+def test_wrong_yaml_is_explained_on_its_field(client, page, experiment, text, words):
+    address = f"{NEW}?preset=tiny&run=filter&experiment={experiment.pk}"
+    response = client.post(address, typed(page(address)) | {"run_name": "x", "position_sets": text})
+    assert response.status_code == 422
+    wrong = response.content.decode().partition('<div class="field wrong span-all">')[2]
+    assert wrong.index('name="position_sets"') < wrong.index(words)
+    assert text in html.unescape(wrong)
+
+
+def test_copies_of_a_suite_are_places_of_their_own(page, client, ada):
+    experiment = make_experiment(ada, "Suite", preset="tiny")
+    services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[3, 4])
+    for name in ("s3-base", "s3-filter", "s3-cold-filter", "s3-cold", "s4-base"):
+        finish_waiting(experiment, name)
+    address = f"{NEW}?preset=tiny&experiment={experiment.pk}:s3-"
+    text = page(address)
+    assert f'<option value="{experiment.pk}:s3-" selected>Suite (seed 3)</option>' in text
+    assert "(seed 4)" not in text
+    client.post(address, typed(text))
+    run = Run.objects.latest("id")
+    assert (run.name, run.seed, run.needs) == ("s3-rpt-2", 3, ["s3-cold", "s3-filter"])
 
 
 def test_the_number_of_queries_does_not_grow(page, address, experiment, django_assert_max_num_queries):

@@ -27,17 +27,20 @@ class Chart:
     metrics: dict[str, str]
 
 
-LEARNING, RESPONSES, UPDATE, COST = "Learning", "Responses", "Update", "Cost"
-GROUP_ORDER = (LEARNING, EVALUATION, RESPONSES, UPDATE, COST)
+LEARNING, RESPONSES, COLLAPSE, UPDATE, COST = "Learning", "Responses", "Signs of collapse", "Update", "Cost"
+SAMPLING = "Dynamic sampling"
+GROUP_ORDER = (LEARNING, EVALUATION, RESPONSES, COLLAPSE, SAMPLING, UPDATE, COST)
 SHARE = Axis("share of responses", percent=True)
+FROM_ZERO = {"rangemode": "tozero"}
 
 CHARTS = (
     Chart(
         "reward",
         LEARNING,
         "Reward",
-        "Mean reward of the step's responses: the share whose prediction is a true beginning of the text.",
-        Axis("mean reward", percent=True),
+        "Mean over the step's responses. With the prefix reward: the share whose prediction is a true beginning of the "
+        "text. It should rise; a jump to the top within a few steps hints at a reward that is gamed.",
+        Axis("mean reward", extra=FROM_ZERO),
         {"reward_mean": "mean reward"},
     ),
     Chart(
@@ -52,9 +55,9 @@ CHARTS = (
         "groups",
         LEARNING,
         "Groups that teach nothing",
-        "Groups whose responses are all wrong or all right have no advantage. Both rising together is a warning.",
+        "Groups whose responses earn all the same have no advantage. Both lines rising together is a warning.",
         Axis("share of groups", percent=True),
-        {"share_all_zero": "all wrong", "share_all_one": "all right"},
+        {"share_all_zero": "nothing earned", "share_all_one": "all the same, above 0"},
     ),
     Chart(
         "loss",
@@ -69,7 +72,7 @@ CHARTS = (
         RESPONSES,
         "Response length",
         "A steep fall into short templates is a sign of collapse.",
-        Axis("tokens for each response", extra={"rangemode": "tozero"}),
+        Axis("tokens for each response", extra=FROM_ZERO),
         {"response_tokens_mean": "mean tokens"},
     ),
     Chart(
@@ -77,7 +80,7 @@ CHARTS = (
         RESPONSES,
         "Length of predictions",
         "Any prefix on a token boundary pays, so predictions may drift towards one cheap token.",
-        Axis("bytes for each prediction", extra={"rangemode": "tozero"}),
+        Axis("bytes for each prediction", extra=FROM_ZERO),
         {"predicted_bytes_mean": "mean bytes"},
     ),
     Chart(
@@ -85,15 +88,128 @@ CHARTS = (
         RESPONSES,
         "Surprise of the sampled tokens",
         "Mean negative log-probability, an estimate of the policy's entropy. Near 0 it no longer explores.",
-        Axis("nats for each token", extra={"rangemode": "tozero"}),
+        Axis("nats for each token", extra=FROM_ZERO),
         {"mean_negative_log_prob": "mean surprise"},
+    ),
+    Chart(
+        "entropy",
+        RESPONSES,
+        "Entropy of the policy",
+        "Mean over the tokens that were learnt from, at the sampling temperature. A fall towards 0 ends exploration.",
+        Axis("nats for each token", extra=FROM_ZERO),
+        {"entropy_nats": "mean entropy"},
+    ),
+    Chart(
+        "form",
+        COLLAPSE,
+        "Answers that break the form",
+        "Without a box, with several boxes, with nothing but white space in the box. Each should stay near 0; a rise "
+        "says that the policy forgets the form, or fishes for the reward.",
+        SHARE,
+        {
+            "share_no_box": "no box",
+            "share_several_boxes": "several boxes",
+            "share_blank_prediction": "white space only",
+        },
+    ),
+    Chart(
+        "right-but-blanks",
+        COLLAPSE,
+        "Right but for white space",
+        "Wrong by blanks at the ends alone. A high share loses whole groups to the form of the box: look at the "
+        "template.",
+        SHARE,
+        {"share_right_but_blanks": "right but for blanks"},
+    ),
+    Chart(
+        "first-token-gap",
+        COLLAPSE,
+        "First token right, prediction wrong",
+        "Share whose prediction begins with the true first token, less the share that is rewarded. A rise says that "
+        "predictions go on too long; a fall to 0 while they get shorter, that they shrink to one token.",
+        Axis("difference of shares", percent=True),
+        {"first_token_gap": "first token less match"},
+    ),
+    Chart(
+        "target-quoted",
+        COLLAPSE,
+        "Target stands in the thought",
+        "The true next token occurs in the chain of thought, by chance too. A steep rise while thoughts get shorter "
+        "says that they only name the answer.",
+        SHARE,
+        {"share_target_quoted": "target in the thought"},
+    ),
+    Chart(
+        "groups-sampled",
+        SAMPLING,
+        "Groups of a step",
+        "Sampled in all, and dropped since they teach nothing. Drops that grow with each step mean that the positions "
+        "are used up: too easy by now, or never solved.",
+        Axis("groups", extra=FROM_ZERO),
+        {
+            "groups_sampled": "sampled",
+            "dropped_all_zero": "dropped, nothing earned",
+            "dropped_all_one": "dropped, all the same above 0",
+            "dropped_band": "dropped, outside the band",
+            "groups_surplus": "surplus",
+        },
+    ),
+    Chart(
+        "share-dropped",
+        SAMPLING,
+        "Share of groups dropped",
+        "Near 100 %, nearly all sampling is for nothing.",
+        Axis("share of groups", percent=True),
+        {"share_dropped": "dropped"},
+    ),
+    Chart(
+        "extra-batches",
+        SAMPLING,
+        "Further batches sampled",
+        "To replace what was dropped. At the cap, the step goes on with fewer groups than it should have.",
+        Axis("batches", extra=FROM_ZERO),
+        {"extra_batches": "further batches"},
+    ),
+    Chart(
+        "flops-dropped",
+        SAMPLING,
+        "Compute of dropped responses",
+        "What the rollouts cost that nothing was learnt from.",
+        Axis("FLOPs", extra=FROM_ZERO | {"exponentformat": "SI"}),
+        {"flops_dropped": "dropped"},
+    ),
+    Chart(
+        "kl",
+        UPDATE,
+        "Divergence from the first policy",
+        "KL divergence to the model that training started from (k3 estimator). A steep rise says that the policy runs "
+        "away from it.",
+        Axis("nats for each token", extra=FROM_ZERO),
+        {"kl": "KL divergence"},
+    ),
+    Chart(
+        "clipped",
+        UPDATE,
+        "Clipped tokens",
+        "Tokens whose probability ratio lies outside the clip range. On-policy none; much above 20 % the mini-batches "
+        "are too many or the learning rate is too high.",
+        Axis("share of tokens", percent=True),
+        {"share_clipped": "clipped"},
+    ),
+    Chart(
+        "ratio",
+        UPDATE,
+        "Probability ratio",
+        "New policy against the one that sampled, mean over tokens. It should stay near 1.",
+        Axis("mean ratio"),
+        {"ratio_mean": "mean ratio"},
     ),
     Chart(
         "gradient",
         UPDATE,
         "Gradient norm",
         "Before it is clipped.",
-        Axis("gradient norm", extra={"rangemode": "tozero"}),
+        Axis("gradient norm", extra=FROM_ZERO),
         {"gradient_norm": "gradient norm"},
     ),
     Chart(
@@ -101,7 +217,7 @@ CHARTS = (
         UPDATE,
         "Learning rate",
         "As the schedule set it.",
-        Axis("learning rate", extra={"rangemode": "tozero", "exponentformat": "e"}),
+        Axis("learning rate", extra=FROM_ZERO | {"exponentformat": "e"}),
         {"learning_rate": "learning rate"},
     ),
     Chart(
@@ -109,7 +225,7 @@ CHARTS = (
         UPDATE,
         "Sampler against trainer",
         "How far the two are apart in the log-probability of the same tokens. On-policy it stays near 0.",
-        Axis("mean difference (nats)", extra={"rangemode": "tozero", "exponentformat": "e"}),
+        Axis("mean difference (nats)", extra=FROM_ZERO | {"exponentformat": "e"}),
         {"sampler_log_prob_gap": "difference"},
     ),
     Chart(
@@ -117,7 +233,7 @@ CHARTS = (
         COST,
         "Time of a step",
         "Sampling responses, and learning from them.",
-        Axis("seconds", extra={"rangemode": "tozero"}),
+        Axis("seconds", extra=FROM_ZERO),
         {"seconds_sampling": "sampling", "seconds_update": "update", "seconds": "step"},
     ),
     Chart(
@@ -125,7 +241,7 @@ CHARTS = (
         COST,
         "Speed",
         "Tokens read, written and trained on.",
-        Axis("tokens for each second", extra={"rangemode": "tozero"}),
+        Axis("tokens for each second", extra=FROM_ZERO),
         {"tokens_per_second": "tokens a second"},
     ),
     Chart(
@@ -133,7 +249,7 @@ CHARTS = (
         COST,
         "Compute of a step",
         "Counted from the tokens really processed (docs/method.md).",
-        Axis("FLOPs", extra={"rangemode": "tozero", "exponentformat": "SI"}),
+        Axis("FLOPs", extra=FROM_ZERO | {"exponentformat": "SI"}),
         {"flops": "FLOPs"},
     ),
 )

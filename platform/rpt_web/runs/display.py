@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ class State:
 
 
 _STATES = {
-    Status.WAITING: State("Waiting", "teal", "hourglass", "Waits for other runs of the experiment."),
+    Status.WAITING: State("Waiting", "hollow", "circle-dashed", "Starts when the runs that it needs have succeeded."),
     Status.QUEUED: State("Queued", "grey", "clock", "Waits for a free worker."),
     Status.RUNNING: State("Running", "blue", "", "A worker is at it."),
     Status.SUCCEEDED: State("Succeeded", "green", "check", "Finished as it should."),
@@ -30,12 +31,16 @@ _STATES = {
     Status.CANCELLED: State("Cancelled", "amber", "ban", "Stopped on request, after a checkpoint."),
     Status.LOST: State("Lost", "violet", "unlink", "Its worker vanished too often. Retry goes on from the checkpoint."),
 }
+_BLOCKED = State("Blocked", "red", "ban", "Waits in vain: a run that it needs did not succeed.")
 _CANCELLING = State("Cancelling", "amber", "", "Stops after its next checkpoint.")
 _SILENT = State("Silent", "violet", "", "Its worker has not been heard of; the run will be taken over soon.")
 
 
-def run_state(run: Run) -> State:
-    """The state to show: also whether a running run is being cancelled, or its worker has gone silent."""
+def run_state(run: Run, blockers: Sequence[str] = ()) -> State:
+    """The state to show: also whether a waiting run waits in vain because of `blockers`, whether a running one is being
+    cancelled, and whether its worker has gone silent."""
+    if run.status == Status.WAITING and blockers:
+        return _BLOCKED
     if run.is_active and run.cancel_requested_at:
         return _CANCELLING
     if run.status == Status.RUNNING and run.lease_until and run.lease_until < timezone.now():
@@ -43,9 +48,9 @@ def run_state(run: Run) -> State:
     return _STATES[Status(run.status)]
 
 
-def state_key(run: Run) -> str:
+def state_key(run: Run, blockers: Sequence[str] = ()) -> str:
     """A word that changes whenever the head of the run's page has to be drawn anew."""
-    return f"{run.attempt}-{run_state(run).label}"
+    return f"{run.attempt}-{run_state(run, blockers).label}{'-'.join(blockers)}"
 
 
 def elapsed(run: Run, now: datetime | None = None) -> timedelta | None:

@@ -1,70 +1,35 @@
-"""A form for a planned run, its fields generated from the stage's pydantic model.
+"""A form for a planned run, its fields generated from the stage's pydantic model, and one for a whole suite.
 
-In: a planned run of a preset, whose references stay as they are, and what the user typed. Out: the planned run with the
-typed values. Nothing is checked here: pydantic does that when the run is submitted, and `add_problems` puts its
-messages on the fields they belong to.
+In: a planned run of a preset and what the user typed. Out: the planned run with the typed values. References to other
+runs (`@NAME/WHAT`) are values like any other. Nothing is checked here but that YAML is YAML: pydantic does the rest
+when the run is submitted, and `add_problems` puts its messages on the fields they belong to.
 """
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 from django import forms
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from rpt_core.config import STAGES
-from rpt_core.presets import PlannedRun
+from rpt_core.presets import PlannedRun, Preset, Seed
+from rpt_web.runs.form_fields import Widget, field, leaves, typed_value
+from rpt_web.runs.form_sections import SECTIONS, Section
 from rpt_web.runs.messages import field_messages
+from rpt_web.runs.plans import is_reference
 from rpt_web.runs.queries import flatten
 
-GIVEN_BY_PLAN = ("stage", "model", "positions", "evaluation.positions")
-"""Fields that the plan fills in from earlier runs."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """Fields that stand together under a heading."""
-
-    title: str
-    words: str
-    names: tuple[str, ...]
-
-
-MAIN_SECTIONS = (
-    Section(
-        "Training",
-        "One step samples a group of responses for each problem and makes one update.",
-        ("steps", "batch_problems", "group_size", "optimiser.learning_rate", "seed"),
-    ),
-    Section(
-        "Responses",
-        "How the policy thinks before it predicts.",
-        ("sampling.temperature", "sampling.max_response_tokens", "prompt.template", "prompt.completion_tokens"),
-    ),
-    Section(
-        "Evaluation and checkpoints",
-        "Held-out positions, standard and reasoning, at the steps you name.",
-        ("evaluate_at_steps", "evaluation.positions_per_difficulty", "checkpoint_every_steps"),
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One value of a config, by its dotted name."""
-
-    name: str
-    annotation: Any
-    is_optional: bool
-    words: str
+REFERENCES = Section("Starts from", "`@RUN/WHAT` stands for what another run of the experiment has made.", ())
+OWN_LABELS = ("path", "seed", "source", "paths", "batch rows", "dtype", "device")
+"""Last parts of names that say too little by themselves."""
+_SEEDS = TypeAdapter(list[Seed])
 
 
 class PlannedRunForm(forms.Form):
-    """Name, title, and every setting of the run's stage that the plan does not fill in."""
+    """Name, title, and every setting of the run's stage."""
 
     run_name = forms.CharField(
         label="Name of the run",
@@ -81,38 +46,66 @@ class PlannedRunForm(forms.Form):
     def __init__(self, planned: PlannedRun, name: str, data: Mapping[str, Any] | None = None, *, seed: int = 0) -> None:
         super().__init__(data, initial={"run_name": name, "run_title": planned.title})
         self.plan = planned
-        values = dict(flatten(_preview(planned, seed)))
-        self.leaves = {leaf.name: leaf for leaf in leaves(STAGES[planned.stage]) if leaf.name in values}
+        values = planned.rehearse(seed).model_dump(mode="json")
+        asked = dict(flatten(planned.config))
+        self.leaves = {leaf.name: leaf for leaf in leaves(STAGES[planned.stage], values)}
+        self.references = [name for name in self.leaves if is_reference(asked.get(name))]
         for leaf in self.leaves.values():
-            self.fields[leaf.name] = _field(leaf, values[leaf.name])
+            value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
+            self.fields[leaf.name] = field(leaf, value, _label(leaf.name, leaf.name in self.references))
 
     def planned(self) -> PlannedRun:
         """The plan with what was typed. Call it on a valid form."""
-        config = deepcopy(self.plan.config)
+        config: dict[str, Any] = deepcopy(self.plan.config)
         for leaf in self.leaves.values():
-            _set(config, leaf.name, _value(leaf, self.cleaned_data[leaf.name]))
+            typed = self.cleaned_data[leaf.name]
+            if leaf.widget is not Widget.PART:
+                _set(config, leaf.name, typed_value(leaf, typed))
+        for leaf in self.leaves.values():
+            if leaf.widget is Widget.PART and not self.cleaned_data[leaf.name]:
+                _set(config, leaf.name, None)
         name, title = self.cleaned_data["run_name"], self.cleaned_data["run_title"]
         return self.plan.model_copy(update={"name": name, "title": title, "config": config})
 
     def add_problems(self, error: ValidationError) -> None:
         """Put pydantic's messages on the fields they belong to."""
         for name, words in field_messages(error).items():
-            field = self._field_of(name)
-            self.add_error(field, words if field or not name else f"{_label(name)}: {words}")
+            place = self._field_of(name)
+            rest = name.removeprefix(place or "").strip(".")
+            self.add_error(place, f"{_sentence(_place_within(rest))}: {words}" if rest else words)
 
-    def sections(self) -> list[tuple[Section, list[forms.BoundField]]]:
+    def sections(self) -> Iterator[tuple[Section, list[forms.BoundField]]]:
         """The main settings, section by section."""
-        found = [(part, [self[name] for name in part.names if name in self.fields]) for part in MAIN_SECTIONS]
-        return [(part, fields) for part, fields in found if fields]
+        for section in (REFERENCES, *SECTIONS[self.plan.stage]):
+            names = self.references if section is REFERENCES else self._names(section)
+            if names:
+                yield section, [self[name] for name in names]
 
-    def other_fields(self) -> list[forms.BoundField]:
-        """All other settings."""
-        main = {name for part in MAIN_SECTIONS for name in part.names}
-        return [self[name] for name in self.leaves if name not in main]
+    def other_groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """All other settings, by the part of the config that they belong to."""
+        main = {*self.references, *(name for section in SECTIONS[self.plan.stage] for name in self._names(section))}
+        groups: dict[str, list[forms.BoundField]] = {}
+        for name in self.leaves:
+            if name not in main:
+                part = name.partition(".")[0] if "." in name or self._is_part(name) else ""
+                groups.setdefault(part, []).append(self[name])
+        return [(_sentence(part) if part else "General", fields) for part, fields in groups.items()]
 
     def other_errors(self) -> bool:
         """Whether a field among the other settings is wrong, so that they must be shown."""
-        return any(field.errors for field in self.other_fields())
+        return any(found.errors for _, fields in self.other_groups() for found in fields)
+
+    def _names(self, section: Section) -> list[str]:
+        """The fields of a section that this form has, less those that refer to other runs."""
+        return [
+            name
+            for wanted in section.names
+            for name in self.leaves
+            if (name == wanted or (wanted.endswith(".") and name.startswith(wanted))) and name not in self.references
+        ]
+
+    def _is_part(self, name: str) -> bool:
+        return self.leaves[name].widget is Widget.PART
 
     def _field_of(self, name: str) -> str | None:
         """The form's field for a message's name; an item of a list belongs to the list."""
@@ -121,73 +114,50 @@ class PlannedRunForm(forms.Form):
         return name or None
 
 
-def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[Leaf]:
-    """All single values of a config model, nested ones by dotted names, less those that the plan fills in."""
-    for key, info in model.model_fields.items():
-        name = f"{prefix}{key}"
-        if name in GIVEN_BY_PLAN:
-            continue
-        annotation, is_optional = _unwrapped(info.annotation)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from leaves(annotation, f"{name}.")
-        else:
-            yield Leaf(name, annotation, is_optional, info.description or "")
+class SuiteForm(forms.Form):
+    """A new experiment that plays a whole preset."""
+
+    name = forms.CharField(
+        label="Name of the experiment",
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
+    )
+    description = forms.CharField(
+        label="Description",
+        required=False,
+        help_text="What you want to find out.",
+        widget=forms.Textarea(attrs={"class": "form-control", "rows": 2}),
+    )
+    seeds = forms.CharField(
+        label="Seeds",
+        help_text="Separate several by commas: the plan is then played once with each.",
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    anyway = forms.BooleanField(
+        label="Submit it all the same",
+        required=False,
+        help_text="The workers run on another machine, which has what is missing here.",
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
+    def __init__(self, preset: Preset, data: Mapping[str, Any] | None = None) -> None:
+        initial = {"name": f"{preset.name} suite", "seeds": ", ".join(map(str, preset.seeds or (0,)))}
+        super().__init__(data, initial=initial)
+
+    def clean_seeds(self) -> list[int]:
+        """The seeds as numbers."""
+        try:
+            return _SEEDS.validate_python(
+                [part.strip() for part in self.cleaned_data["seeds"].split(",") if part.strip()]
+            )
+        except ValidationError:
+            raise forms.ValidationError("Give whole numbers within 32 bits, separated by commas.") from None
 
 
-def _preview(planned: PlannedRun, seed: int) -> dict[str, Any]:
-    """The config with the plan's values and the model's defaults; references stand for anything."""
-    config = planned.resolve(seed, lambda name, what: 1.0 if what == "flops" else f"@{name}/{what}")
-    return config.model_dump(mode="json")
-
-
-def _unwrapped(annotation: Any) -> tuple[Any, bool]:
-    """`Annotated[X, ...] | None` -> X, True."""
-    if get_origin(annotation) is Annotated:
-        return _unwrapped(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        members = [member for member in get_args(annotation) if member is not type(None)]
-        if len(members) == 1:
-            return _unwrapped(members[0])[0], True
-    return annotation, False
-
-
-def _choices(annotation: Any) -> list[tuple[str, str]]:
-    return [(value, value) for value in get_args(annotation)]
-
-
-def _item(annotation: Any) -> Any:
-    """What a tuple holds, when that is a choice."""
-    items = get_args(annotation) if get_origin(annotation) is tuple else ()
-    return items[0] if items and get_origin(items[0]) is Literal else None
-
-
-def _field(leaf: Leaf, value: Any) -> forms.Field:
-    shared: dict[str, Any] = {"label": _label(leaf.name), "help_text": leaf.words, "required": False}
-    if get_origin(leaf.annotation) is Literal:
-        widget = forms.Select(attrs={"class": "form-select"})
-        return forms.ChoiceField(choices=_choices(leaf.annotation), initial=value, widget=widget, **shared)
-    if (item := _item(leaf.annotation)) is not None:
-        boxes = forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"})
-        return forms.MultipleChoiceField(choices=_choices(item), initial=value, widget=boxes, **shared)
-    if get_origin(leaf.annotation) is tuple:
-        shared["help_text"] += " Separate them by commas."
-        value = ", ".join(map(_written, value))
-    keyboard = {"inputmode": "decimal"} if leaf.annotation in (int, float) else {}
-    text = forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "spellcheck": "false", **keyboard})
-    return forms.CharField(initial=_written(value), widget=text, **shared)
-
-
-def _written(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _value(leaf: Leaf, typed: Any) -> Any:
-    """What was typed as pydantic takes it; an empty field of an optional value is None."""
-    if leaf.is_optional and typed == "":
-        return None
-    if get_origin(leaf.annotation) is tuple and isinstance(typed, str):
-        return [part.strip() for part in typed.split(",") if part.strip()]
-    return typed
+def _at(values: Any, name: str) -> Any:
+    for part in name.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
 
 
 def _set(config: dict[str, Any], name: str, value: Any) -> None:
@@ -197,7 +167,17 @@ def _set(config: dict[str, Any], name: str, value: Any) -> None:
     config[last] = value
 
 
-def _label(name: str) -> str:
+def _label(name: str, is_reference: bool) -> str:
     *parents, last = name.replace("_", " ").split(".")
-    words = f"{', '.join(parents)}: {last}" if parents and last in ("batch rows", "seed") else last
-    return words[:1].upper() + words[1:]
+    return _sentence(f"{', '.join(parents)}: {last}" if parents and (is_reference or last in OWN_LABELS) else last)
+
+
+def _place_within(rest: str) -> str:
+    """`0.mode_a` within a list of models -> item 1, mode a."""
+    parts = rest.replace("_", " ").split(".")
+    return ", ".join(f"item {int(part) + 1}" if part.isdecimal() else part for part in parts)
+
+
+def _sentence(text: str) -> str:
+    text = text.replace("_", " ")
+    return text[:1].upper() + text[1:]

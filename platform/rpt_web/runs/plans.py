@@ -1,29 +1,61 @@
-"""What a form can start: presets with an RPT run, and the experiments that have what such a run needs."""
+"""What a form can start: a run of a preset, and the places where everything that it needs has been made.
+
+A place is an experiment, or within an experiment that plays a suite with several seeds the copy of one seed, whose
+runs have names that begin with `s0-`.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from rpt_core.presets import PlannedRun, Preset, load_preset, preset_names
-from rpt_web.runs.models import Experiment, Status
-from rpt_web.runs.queries import flatten
+from rpt_core.presets import PlannedRun, Preset, load_preset, missing, preset_names
+from rpt_web.runs.models import Experiment, Run, Status
 
-STAGE = "rpt"
-EXPERIMENTS_OFFERED = 200
+PLACES_OFFERED = 200
+FAVOURITE = "rpt"
+"""The stage that is offered when the address asks for none."""
+_PREFIX = r"(s-?\d{1,10}-)?"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run can start."""
+
+    experiment: Experiment
+    prefix: str = ""
+    """`s0-` for the copy of seed 0."""
+
+    @property
+    def key(self) -> str:
+        """How the address names it."""
+        return f"{self.experiment.pk}:{self.prefix}" if self.prefix else str(self.experiment.pk)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the copy, or of the experiment."""
+        return int(self.prefix[1:-1]) if self.prefix else self.experiment.seed
+
+    def plan(self, planned: PlannedRun) -> PlannedRun:
+        """The planned run with the names and the seed of this place."""
+        return planned.renamed(self.prefix).model_copy(update={"seed": self.seed}) if self.prefix else planned
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What can be chosen, and what is. Without a preset or a ready experiment the rest is None."""
+    """What can be chosen, and what is. Without a preset or a ready place the rest is None."""
 
     presets: Sequence[Preset]
     preset: Preset | None
     planned: PlannedRun | None
-    experiments: Sequence[Experiment]
-    experiment: Experiment | None
+    places: Sequence[Place]
+    place: Place | None
+    reasons: Sequence[str]
+    """Why the preset cannot run on this machine."""
 
     @property
     def needs(self) -> list[str]:
@@ -31,25 +63,34 @@ class Choice:
         return sorted(self.planned.needs()) if self.planned else []
 
 
-def choose(visible: QuerySet[Experiment], preset_name: str, experiment_id: int | None) -> Choice:
+def choose(visible: QuerySet[Experiment], preset_name: str, run_name: str, place_key: str) -> Choice:
     """The choice by what the address asks for, with the nearest fitting one for what it leaves open."""
-    presets = [preset for preset in map(load_preset, preset_names()) if _rpt_run(preset)]
-    asked = visible.filter(pk=experiment_id).first() if experiment_id is not None else None
+    presets = [load_preset(name) for name in preset_names()]
+    asked_id, prefix = _parsed(place_key)
+    asked = visible.filter(pk=asked_id).first() if asked_id is not None else None
     wanted = preset_name or (asked.preset if asked else "") or "tiny"
     preset = next((found for found in presets if found.name == wanted), presets[0] if presets else None)
-    planned = _rpt_run(preset) if preset else None
-    ready = list(ready_experiments(visible, planned)[:EXPERIMENTS_OFFERED]) if planned else []
-    experiment = next((found for found in ready if found.pk == experiment_id), None)
-    if experiment is None and asked is None and ready:
-        experiment = ready[0]
-    return Choice(presets, preset, planned, ready, experiment)
+    planned = _run_of(preset, run_name) if preset else None
+    places = ready_places(visible, planned) if planned else []
+    here = [place for place in places if asked is not None and place.experiment.pk == asked.pk]
+    place = next((place for place in here if place.prefix == prefix), here[0] if here else None)
+    if place is None and asked is None and places:
+        place = places[0]
+    return Choice(presets, preset, planned, places, place, missing(preset) if preset else ())
 
 
-def ready_experiments(visible: QuerySet[Experiment], planned: PlannedRun) -> QuerySet[Experiment]:
-    """Experiments in which every run that the planned one needs has succeeded, newest first."""
-    for name in planned.needs():
-        visible = visible.filter(runs__name=name, runs__status=Status.SUCCEEDED)
-    return visible.order_by("-id")
+def ready_places(visible: QuerySet[Experiment], planned: PlannedRun) -> list[Place]:
+    """Places in which every run that the planned one needs has succeeded, newest first (1 query)."""
+    needs = planned.needs()
+    if not needs:
+        return [Place(experiment) for experiment in visible.order_by("-id")[:PLACES_OFFERED]]
+    pattern = f"^{_PREFIX}({'|'.join(map(re.escape, sorted(needs)))})$"
+    runs = Run.objects.filter(experiment__in=visible, status=Status.SUCCEEDED, name__regex=pattern)
+    made: dict[Place, set[str]] = defaultdict(set)
+    for run in runs.select_related("experiment").only("name", "experiment").order_by("-experiment_id", "name"):
+        if found := re.match(pattern, run.name):
+            made[Place(run.experiment, found[1] or "")].add(found[2])
+    return [place for place, names in made.items() if names >= needs][:PLACES_OFFERED]
 
 
 def free_name(experiment: Experiment, name: str) -> str:
@@ -62,16 +103,19 @@ def free_name(experiment: Experiment, name: str) -> str:
     return free
 
 
-def sources(choice: Choice) -> list[tuple[str, str, str]]:
-    """What the run takes from earlier ones: (field, run, what), each once."""
-    values = flatten(choice.planned.config) if choice.planned else []
-    references = [
-        (name, text[1:].partition("/"))
-        for name, text in values
-        if isinstance(text, str) and "/" in text[1:] and text.startswith("@")
-    ]
-    return [(name, run, what) for name, (run, _, what) in references]
+def is_reference(value: object) -> bool:
+    """Whether a value of a plan stands for something that another run makes."""
+    return isinstance(value, str) and value.startswith("@") and "/" in value
 
 
-def _rpt_run(preset: Preset) -> PlannedRun | None:
-    return next((run for run in preset.runs if run.stage == STAGE), None)
+def _run_of(preset: Preset, name: str) -> PlannedRun:
+    """The run of that name, or else the one that most people want to vary."""
+    by_name = {run.name: run for run in preset.runs}
+    favourites = [run for run in preset.runs if run.stage == FAVOURITE]
+    return by_name.get(name) or (favourites or list(preset.runs))[0]
+
+
+def _parsed(key: str) -> tuple[int | None, str]:
+    """`12:s0-` -> 12, "s0-"."""
+    number, _, prefix = key.partition(":")
+    return (int(number) if number.isdecimal() and len(number) < 19 else None), prefix

@@ -70,7 +70,7 @@ def experiment_page(
         experiments = experiments.filter(Q(name__icontains=search) | Q(description__icontains=search))
     if before is not None:
         experiments = experiments.filter(pk__lt=before)
-    runs = Run.objects.defer("config", "log_tail", "error", "result").order_by("id")
+    runs = Run.objects.defer("config", "plan", "log_tail", "error", "result").order_by("id")
     found = list(
         experiments.select_related("created_by")
         .prefetch_related(Prefetch("runs", queryset=runs))
@@ -82,7 +82,18 @@ def experiment_page(
 
 def runs_in_order(experiment: Experiment) -> list[Run]:
     """An experiment's runs, in the order in which they were submitted (1 query)."""
-    return list(experiment.runs.defer("log_tail").select_related("created_by").order_by("id"))
+    return list(experiment.runs.defer("plan", "log_tail").select_related("created_by").order_by("id"))
+
+
+def blockers(run: Run) -> list[str]:
+    """Names of the runs because of which a waiting run waits in vain (1 query, none for a run that does not wait)."""
+    return run.blocked_by() if run.status == Status.WAITING else []
+
+
+def needed_runs(run: Run) -> list[tuple[str, Run | None]]:
+    """What a run needs, by name; None for a run that the experiment has not (1 query)."""
+    found = {needed.name: needed for needed in Run.objects.filter(experiment=run.experiment_id, name__in=run.needs)}
+    return [(name, found.get(name)) for name in run.needs]
 
 
 def metric_series(run: Run, cap: int = POINTS_PER_CHART) -> Series:

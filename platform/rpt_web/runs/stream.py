@@ -18,7 +18,7 @@ from django.db import connection
 
 from rpt_web.runs import display
 from rpt_web.runs.models import FINAL, Run
-from rpt_web.runs.queries import Newest, new_metrics, newest_events, progress_of
+from rpt_web.runs.queries import Newest, blockers, new_metrics, newest_events, progress_of
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
@@ -161,12 +161,12 @@ def _join(run_id: int, cursor: Cursor, queue: asyncio.Queue[Snapshot | None]) ->
 
 def _read(run_id: int, cursor: Cursor) -> Snapshot | None:
     try:
-        run = Run.objects.defer("config", "result", "log_tail").filter(pk=run_id).first()
+        run = Run.objects.defer("config", "plan", "result", "log_tail").filter(pk=run_id).first()
         if run is None:
             return None
         return Snapshot(
             attempt=run.attempt,
-            seen=Seen(display.state_key(run), newest_events(run)),
+            seen=Seen(display.state_key(run, blockers(run)), newest_events(run)),
             progress=progress_of(run),
             points=new_metrics(run_id, cursor.step if cursor.attempt == run.attempt else 0),
             is_final=run.status in FINAL,

@@ -2,15 +2,17 @@
 
 from django.urls import path
 
-from rpt_web.runs import views
+from rpt_web.runs import submit_views, views
 
 app_name = "runs"
 urlpatterns = [
     # experiments
     path("", views.experiment_list, name="experiment_list"),
     path("experiments/<int:experiment_id>/", views.experiment_detail, name="experiment_detail"),
+    path("experiments/<int:experiment_id>/resubmit", views.experiment_resubmit, name="experiment_resubmit"),
+    path("experiments/new/", submit_views.suite_new, name="suite_new"),
     # runs
-    path("runs/new/", views.run_new, name="run_new"),
+    path("runs/new/", submit_views.run_new, name="run_new"),
     path("runs/<int:run_id>/", views.run_detail, name="run_detail"),
     path("runs/<int:run_id>/stream", views.run_stream, name="run_stream"),
     path("runs/<int:run_id>/metrics.json", views.run_metrics, name="run_metrics"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -11,23 +11,19 @@ from urllib.parse import urlencode
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.db import connections
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
-from pydantic import ValidationError
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web.results import figures, metric_figures, published, table_queries, tables
 from rpt_web.results import queries as results
-from rpt_web.runs import display, plans, queries, services, stream
-from rpt_web.runs.forms import PlannedRunForm
-from rpt_web.runs.models import FINAL, Experiment, Run, Status
+from rpt_web.runs import dependencies, display, queries, services, stream
+from rpt_web.runs.models import ENDED_BADLY, FINAL, Experiment, Run, Status
 from rpt_web.teams import access
 from rpt_web.teams.models import User
-
-RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.LOST)
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,25 @@ class RunLine:
     run: Run
     share: float | None
     seconds: float | None
+    blockers: Sequence[str]
+    """Because of which runs it waits in vain."""
+    waits_for: Sequence[str]
+    """What a waiting run needs that has not succeeded yet."""
 
     @classmethod
-    def of(cls, run: Run) -> RunLine:
-        """Work out what the row does not hold."""
+    def of(cls, run: Run, blocked: Mapping[str, Sequence[str]], succeeded: Set[str] = frozenset()) -> RunLine:
+        """Work out what the row does not hold, from what is known of all runs of its experiment."""
         elapsed = display.elapsed(run)
-        return cls(run, display.share_done(run), None if elapsed is None else elapsed.total_seconds())
+        seconds = None if elapsed is None else elapsed.total_seconds()
+        waits_for = [name for name in run.needs if name not in succeeded] if run.status == Status.WAITING else []
+        return cls(run, display.share_done(run), seconds, blocked.get(run.name, ()), waits_for)
+
+    @classmethod
+    def of_all(cls, runs: Sequence[Run]) -> list[RunLine]:
+        """The lines of all runs of an experiment."""
+        blocked = dependencies.blocked_by(runs)
+        succeeded = {run.name for run in runs if run.status == Status.SUCCEEDED}
+        return [cls.of(run, blocked, succeeded) for run in runs]
 
 
 @dataclass(frozen=True)
@@ -60,10 +69,21 @@ class ExperimentLine:
 
     @property
     def current(self) -> RunLine | None:
-        """The run that is being worked on, or else one that waits."""
+        """The run that is being worked on, or else one that waits for a worker."""
         active = [run for run in self.runs if run.is_active]
         running = [run for run in active if run.status == Status.RUNNING]
-        return RunLine.of((running or active)[0]) if active else None
+        return RunLine.of((running or active)[0], {}) if active else None
+
+    @property
+    def pips(self) -> list[tuple[Run, Sequence[str]]]:
+        """Each run with those because of which it waits in vain."""
+        blocked = dependencies.blocked_by(self.runs)
+        return [(run, blocked.get(run.name, ())) for run in self.runs]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether something is still to come without anybody's doing."""
+        return dependencies.is_in_progress(self.runs)
 
     @property
     def last_change(self) -> Any:
@@ -86,7 +106,7 @@ def experiment_list(request: HttpRequest) -> HttpResponse:
         "older": page.older,
         "search": search,
         "before": request.GET.get("before", ""),
-        "is_active": any(line.current for line in lines),
+        "is_active": any(line.goes_on for line in lines),
         "may_change": access.can_change(request.user),
     }
     return render(
@@ -99,7 +119,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """An experiment's runs in order."""
     experiment = access.get_experiment_or_404(request.user, experiment_id)
     runs = queries.runs_in_order(experiment)
-    lines = [RunLine.of(run) for run in runs]
+    lines = RunLine.of_all(runs)
     seconds = [line.seconds for line in lines if line.seconds is not None]
     flops = [run.flops for run in runs if run.flops is not None]
     context = {
@@ -108,7 +128,9 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "lines": lines,
         "succeeded": sum(run.status == Status.SUCCEEDED for run in runs),
         "failed": sum(run.status in (Status.FAILED, Status.LOST) for run in runs),
-        "is_active": any(run.is_active for run in runs),
+        "is_active": dependencies.is_in_progress(runs),
+        "waiting": sum(run.status == Status.WAITING for run in runs),
+        "missing": sum(run.status in ENDED_BADLY for run in runs),
         "total_seconds": sum(seconds) if seconds else None,
         "total_flops": sum(flops) if flops else None,
         "headline": results.headlines([experiment]).get(experiment.pk),
@@ -154,6 +176,8 @@ def run_metrics(request: HttpRequest, run_id: int) -> JsonResponse:
 def run_config(request: HttpRequest, run_id: int) -> HttpResponse:
     """The frozen config as a file that `python -m rpt_core` takes."""
     run = access.get_run_or_404(request.user, run_id)
+    if not run.config:
+        raise Http404("A waiting run has no config yet.")
     response = HttpResponse(json.dumps(_config(run), indent=2) + "\n", content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="run-{run.pk}-config.json"'
     return response
@@ -175,6 +199,19 @@ async def run_stream(request: HttpRequest, run_id: int) -> StreamingHttpResponse
 
 
 @require_POST
+def experiment_resubmit(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """Bring back what failed, was cancelled or lost; what waits for it goes on then."""
+    experiment = access.get_experiment_or_404(request.user, experiment_id, to_change=True)
+    try:
+        runs = services.resubmit(experiment, cast(User, request.user))
+        names = ", ".join(f"“{run.name}”" for run in runs)
+        messages.success(request, f"Submitted again: {names}. What waits for them follows by itself.")
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("runs:experiment_detail", experiment.pk)
+
+
+@require_POST
 def run_cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     """Ask for a run to be stopped."""
     run = access.get_run_or_404(request.user, run_id, to_change=True)
@@ -190,37 +227,6 @@ def run_retry(request: HttpRequest, run_id: int) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def run_new(request: HttpRequest) -> HttpResponse:
-    """Submit an RPT run from a preset into an experiment whose earlier runs have succeeded."""
-    access.require_change(request.user)
-    choice = plans.choose(
-        access.experiments_for(request.user), request.GET.get("preset", ""), _number(request, "experiment")
-    )
-    form = None
-    if choice.planned and choice.experiment:
-        name = plans.free_name(choice.experiment, choice.planned.name)
-        data = request.POST if request.method == "POST" else None
-        form = PlannedRunForm(choice.planned, name, data, seed=choice.experiment.seed)
-        run = _submitted(request, form, choice.experiment) if form.is_valid() else None
-        if run is not None:
-            messages.success(request, f"“{run.name}” was submitted.")
-            return redirect("runs:run_detail", run.pk)
-    context = {"nav": "new", "choice": choice, "form": form, "sources": plans.sources(choice)}
-    return render(request, "runs/run_new.html", context, status=422 if form is not None and form.errors else 200)
-
-
-def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experiment) -> Run | None:
-    """The queued run, or None with the problems on the form."""
-    try:
-        return services.submit_planned(experiment, form.planned(), cast(User, request.user))
-    except ValidationError as error:
-        form.add_problems(error)
-    except UserError as error:
-        form.add_error("run_name" if "name" in str(error) else None, str(error))
-    return None
-
-
 def _change(request: HttpRequest, run: Run, service: Callable[[Run, Any], None], done: str) -> HttpResponse:
     try:
         service(run, request.user)
@@ -231,8 +237,9 @@ def _change(request: HttpRequest, run: Run, service: Callable[[Run, Any], None],
 
 
 def _config(run: Run) -> dict[str, Any]:
-    model = STAGES.get(run.stage)
-    return queries.in_model_order(run.config, model) if model else run.config
+    """The frozen config, or the plan of a run that waits."""
+    config, model = run.config or run.plan, STAGES.get(run.stage)
+    return queries.in_model_order(config, model) if model else config
 
 
 def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
@@ -241,8 +248,10 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
         "progress": queries.progress_of(run),
         "seconds": None if elapsed is None else elapsed.total_seconds(),
         "is_final": run.status in FINAL,
-        "may_cancel": run.is_active and not run.cancel_requested_at and access.can_change(request.user),
-        "may_retry": run.status in RETRYABLE and access.can_change(request.user),
+        "blockers": queries.blockers(run),
+        "needed": queries.needed_runs(run) if run.status == Status.WAITING else [],
+        "may_cancel": run.status not in FINAL and not run.cancel_requested_at and access.can_change(request.user),
+        "may_retry": run.status in ENDED_BADLY and access.can_change(request.user),
         "now": timezone.now(),
         "shards": run.shards.exists() if run.stage in ("rpt", "evaluate") else False,
     }
@@ -251,7 +260,7 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
 def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
     newest = queries.newest_events(run)  # first: what comes in meanwhile is told by the stream
     series = queries.metric_series(run)
-    at = f"{run.attempt}-{series.last_step}"
+    at, state = f"{run.attempt}-{series.last_step}", display.state_key(run, queries.blockers(run))
     accuracy = results.accuracy_by_step(run)
     charts = metric_figures.metric_figures(series)
     if len({row.step for rows in accuracy.values() for row in rows}) > 1:
@@ -262,7 +271,7 @@ def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
         "is_live": run.status not in FINAL,
         "figure_groups": groups,
         "figures_json": [chart.as_json() for chart in charts],
-        "stream_query": urlencode({"at": at, "state": display.state_key(run), **newest._asdict()}),
+        "stream_query": urlencode({"at": at, "state": state, **newest._asdict()}),
     }
 
 

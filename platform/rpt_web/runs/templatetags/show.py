@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -124,15 +125,15 @@ def size(count: int | None) -> str:
 
 
 @register.inclusion_tag("parts/status.html")
-def status_tag(run: Any) -> dict[str, Any]:
-    """A run's state as a coloured word."""
-    return {"state": display.run_state(run)}
+def status_tag(run: Any, blockers: Sequence[str] = ()) -> dict[str, Any]:
+    """A run's state as a coloured word; `blockers` are the runs because of which it waits in vain."""
+    return {"state": display.run_state(run, blockers)}
 
 
 @register.simple_tag
-def pip(run: Any) -> SafeString:
+def pip(run: Any, blockers: Sequence[str] = ()) -> SafeString:
     """A run as a small coloured bar, named by its title."""
-    state = display.run_state(run)
+    state = display.run_state(run, blockers)
     return format_html('<span class="pip {}" title="{}: {}"></span>', state.colour, run.name, state.label)
 
 

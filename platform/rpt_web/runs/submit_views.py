@@ -1,0 +1,98 @@
+"""Pages that submit: one run of a preset with settings of one's own, and a whole preset as a new experiment."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+from pydantic import ValidationError
+
+from rpt_core.errors import UserError
+from rpt_core.presets import Preset, load_preset, missing, preset_names
+from rpt_web.runs import plans, services
+from rpt_web.runs.forms import PlannedRunForm, SuiteForm
+from rpt_web.runs.models import Experiment, Run
+from rpt_web.teams import access
+from rpt_web.teams.models import User
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_new(request: HttpRequest) -> HttpResponse:
+    """Submit a run of a preset into an experiment where everything that it needs has been made."""
+    access.require_change(request.user)
+    asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
+    choice = plans.choose(access.experiments_for(request.user), *asked)
+    form = None
+    if choice.planned and choice.place:
+        planned = choice.place.plan(choice.planned)
+        name = plans.free_name(choice.place.experiment, planned.name)
+        form = PlannedRunForm(planned, name, _posted(request), seed=choice.place.seed)
+        run = _submitted(request, form, choice.place.experiment) if form.is_valid() else None
+        if run is not None:
+            messages.success(request, f"“{run.name}” was submitted.")
+            return redirect("runs:run_detail", run.pk)
+    context = {"nav": "new", "choice": choice, "form": form}
+    return render(request, "runs/run_new.html", context, status=422 if form is not None and form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def suite_new(request: HttpRequest) -> HttpResponse:
+    """Submit a whole preset as a new experiment: each of its runs starts when what it needs has succeeded."""
+    access.require_change(request.user)
+    presets = [load_preset(name) for name in preset_names()]
+    wanted = request.GET.get("preset", "") or "tiny-paper"
+    preset = next((found for found in presets if found.name == wanted), presets[0])
+    form = SuiteForm(preset, _posted(request))
+    experiment = _submitted_suite(request, form, preset) if form.is_valid() else None
+    if experiment is not None:
+        messages.success(request, f"“{experiment.name}” was submitted. Its runs start one after the other.")
+        return redirect("runs:experiment_detail", experiment.pk)
+    context = {
+        "nav": "new-suite",
+        "presets": presets,
+        "preset": preset,
+        "form": form,
+        "reasons": missing(preset),
+        "lines": [(run, sorted(run.needs())) for run in preset.runs],
+    }
+    return render(request, "runs/suite_new.html", context, status=422 if form.errors else 200)
+
+
+def _posted(request: HttpRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
+
+
+def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experiment) -> Run | None:
+    """The queued run, or None with the problems on the form."""
+    try:
+        return services.submit_planned(experiment, form.planned(), cast(User, request.user))
+    except ValidationError as error:
+        form.add_problems(error)
+    except UserError as error:
+        form.add_error("run_name" if "name" in str(error) else None, str(error))
+    return None
+
+
+def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset) -> Experiment | None:
+    """The experiment with all its runs, or None with the problem on the form and nothing stored."""
+    user, values = cast(User, request.user), form.cleaned_data
+    seeds = values["seeds"]
+    is_single = preset.seeds is None and len(seeds) == 1  # then the experiment's seed is enough, without copies
+    try:
+        with transaction.atomic():
+            experiment = services.create_experiment(
+                values["name"],
+                user,
+                preset=preset.name,
+                seed=seeds[0] if is_single else 0,
+                description=values["description"],
+            )
+            services.submit_suite(experiment, preset, user, None if is_single else seeds, anyway=values["anyway"])
+    except UserError as error:
+        form.add_error("seeds" if "seed" in str(error) else None, str(error))
+        return None
+    return experiment
