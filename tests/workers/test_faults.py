@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from rpt_core.presets import PlannedRun, Preset
 from rpt_web.celery import app as celery_app
 from rpt_web.runs import services
 from rpt_web.runs.models import FINAL, Run, Status
@@ -264,6 +265,34 @@ def test_a_run_whose_workers_all_die_is_lost_at_the_cap(platform, submit):
     wait_for_status(run, *FINAL)
     assert run.status == Status.LOST
     assert "fell silent in attempt 2 of 2" in run.error
+
+
+def test_a_suite_goes_on_when_worker_and_redis_die_and_the_database_drops_connections(platform, check_once):
+    sizes = {"steps": STEPS, "batch_problems": 3, "group_size": 2, "checkpoint_every_steps": 5}
+
+    def planned(name, model, positions="none"):
+        config = {"model": {"path": model}, "positions": positions, **sizes}
+        return PlannedRun(name=name, stage="rpt", title=name, config=config)
+
+    sides = [planned(name, "well", "@base/checkpoint") for name in ("left", "right")]
+    tip = planned("tip", "@left/checkpoint", "@right/folder")
+    experiment = services.create_experiment("Suite", None)
+    graph = Preset(name="graph", description="", runs=[planned("base", "gated"), *sides, tip])
+    base, *_ = services.submit_suite(experiment, graph, None)
+    worker = platform.start_worker()
+    wait_for_step(base, 8)
+    worker.kill()
+    worker.wait()
+    platform.wipe_redis()
+    platform.start_worker("second")
+    platform.start_worker("third")
+    open_gate(base)
+    for done in (1, 2, 4):
+        wait_for(lambda done=done: experiment.runs.filter(status=Status.SUCCEEDED).count() >= done)
+        drop_other_connections()
+    assert {run.name: run.attempt for run in experiment.runs.all()} == {"base": 2, "left": 1, "right": 1, "tip": 1}
+    for run in experiment.runs.all():
+        check_once(run, STEPS)
 
 
 def drop_other_connections():
