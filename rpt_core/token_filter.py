@@ -93,7 +93,7 @@ def score(
     _check_head(model)
     found = [Scores(np.full(len(s), np.nan, np.float32), np.full(len(s), -1, np.int64)) for s in sequences]
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31
-    windows = [w for index, s in enumerate(sequences) for w in _windows(index, len(s), limit)]
+    windows = [w for index, s in enumerate(sequences) for w in windows_of(index, len(s), limit)]
     was_training = model.training
     model.eval()
     try:
@@ -253,7 +253,7 @@ def _with_choice(file: pq.ParquetFile, chosen: list[Indices]) -> Iterator[tuple[
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """A stretch of a sequence that is read in one pass; its tokens from `new` on get their scores from it."""
 
     sequence: int
@@ -262,18 +262,18 @@ class _Window:
     new: int
 
 
-def _windows(sequence: int, length: int, limit: int) -> Iterator[_Window]:
+def windows_of(sequence: int, length: int, limit: int) -> Iterator[Window]:
     """Windows that cover a sequence: each new token sees at least half a window before it."""
     start, new = 0, 1
     while new < length:
         end = min(start + limit, length)
-        yield _Window(sequence, start, end, new)
+        yield Window(sequence, start, end, new)
         start, new = max(end - max(limit // 2, 1), start + 1), end
 
 
-def _batches(windows: list[_Window], batch_tokens: int) -> Iterator[list[_Window]]:
+def _batches(windows: list[Window], batch_tokens: int) -> Iterator[list[Window]]:
     """Windows of similar length together, the longest first, so that too little memory shows at once."""
-    batch: list[_Window] = []
+    batch: list[Window] = []
     for window in sorted(windows, key=lambda w: w.start - w.end):
         if batch and (len(batch) + 1) * (batch[0].end - batch[0].start) > batch_tokens:
             yield batch
@@ -287,7 +287,7 @@ def _batches(windows: list[_Window], batch_tokens: int) -> Iterator[list[_Window
 def _score_batch(
     model: Any,
     sequences: Sequence[Sequence[int]],
-    batch: list[_Window],
+    batch: list[Window],
     found: list[Scores],
     how: tuple[int, EntropyKind, int],
 ) -> None:
@@ -306,7 +306,7 @@ def _score_batch(
         at += w.end - w.new
 
 
-def _hidden(model: Any, rows: list[Sequence[int]], batch: list[_Window]) -> Tensor:
+def _hidden(model: Any, rows: list[Sequence[int]], batch: list[Window]) -> Tensor:
     """The last hidden states from which the batch's new tokens are predicted: (positions, width).
 
     Rows are padded on the right, where a causal model cannot see it: no mask is needed.

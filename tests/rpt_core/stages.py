@@ -87,11 +87,13 @@ def write_corpus(path, count=40, seed=0):
 
 
 @cache
-def taught(architecture="qwen2"):
+def taught(architecture="qwen2", hidden_size=32):
     """A tokenizer and the weights of a model that knows the digits corpus and answers in the right form."""
     texts = [record["text"] for record in digits_documents(60)]
     tokenizer = train_tokenizer(texts, SCRATCH["vocab_size"])
-    model = new_model(ScratchConfig(**SCRATCH, architecture=architecture), tokenizer, seed=0)
+    model = new_model(
+        ScratchConfig(**SCRATCH | {"hidden_size": hidden_size}, architecture=architecture), tokenizer, seed=0
+    )
     optimiser = make_optimiser(list(model.parameters()), OptimiserConfig(learning_rate=1e-2, weight_decay=0))
     rng, end = random.Random(1), tokenizer.eos_token_id
     for _ in range(40):
@@ -107,9 +109,9 @@ def taught(architecture="qwen2"):
     return model, tokenizer
 
 
-def save_taught(folder, architecture="qwen2"):
+def save_taught(folder, architecture="qwen2", hidden_size=32):
     """The taught model in the Hugging Face layout; returns the model config."""
-    model, tokenizer = taught(architecture)
+    model, tokenizer = taught(architecture, hidden_size)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {"path": str(folder), "device": "cpu"}

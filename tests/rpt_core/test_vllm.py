@@ -1,0 +1,146 @@
+"""vLLM against transformers on the same model: greedy responses, log-probs, entropies (run by `make test-verl`)."""
+
+import numpy as np
+import pytest
+import torch
+
+from rpt_core.config import ModelConfig, SamplingConfig, VllmConfig
+from rpt_core.errors import UserError
+from rpt_core.rollouts.transformers import TransformersSampler
+from rpt_core.token_filter import full_entropy, score
+from rpt_core.tokens import encode
+from tests.rpt_core import stages
+
+pytestmark = [pytest.mark.verl, pytest.mark.slow]
+LONGEST = 64
+GREEDY = SamplingConfig(temperature=0.0, max_response_tokens=20)
+SAMPLED = SamplingConfig(temperature=0.8, max_response_tokens=20)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    # Two heads of 32: vLLM's attention for CPUs takes no smaller ones.
+    return stages.save_taught(tmp_path_factory.mktemp("model"), hidden_size=64)["path"]
+
+
+@pytest.fixture(scope="module")
+def engine(folder):
+    from rpt_core.rollouts.vllm import VllmEngine
+
+    return VllmEngine(ModelConfig(path=folder), VllmConfig(), LONGEST)
+
+
+@pytest.fixture
+def taught(folder, engine):
+    model, tokenizer = stages.load({"path": folder, "device": "cpu"})
+    engine.load(model)
+    return model, tokenizer
+
+
+def prompts(tokenizer):
+    rows = [f"Digits: {a} {b} {c}" for a in range(4) for b in range(4) for c in range(3)]
+    return [[*encode(tokenizer, row), *encode(tokenizer, "<think>")] for row in rows]
+
+
+def sampler(engine, tokenizer, before_chunk=None):
+    from rpt_core.rollouts.vllm import VllmSampler
+
+    return VllmSampler(engine, tokenizer, before_chunk)
+
+
+def test_greedy_responses_are_those_of_transformers(taught, engine):
+    model, tokenizer = taught
+    asked = prompts(tokenizer)
+    ours = TransformersSampler(model, tokenizer).sample(asked, 1, GREEDY, 0)
+    theirs = sampler(engine, tokenizer).sample(asked, 1, GREEDY, 0)
+    assert [group[0].token_ids for group in theirs] == [group[0].token_ids for group in ours]
+    assert [group[0].data for group in theirs] == [group[0].data for group in ours]
+    assert [group[0].finish_reason for group in theirs] == [group[0].finish_reason for group in ours]
+    for a, b in zip(ours, theirs, strict=True):
+        assert b[0].log_probs == pytest.approx(a[0].log_probs, abs=1e-4)
+
+
+def test_log_probs_are_those_of_the_distribution_that_was_sampled(taught, engine):
+    model, tokenizer = taught
+    asked = prompts(tokenizer)[:8]
+    for prompt, group in zip(asked, sampler(engine, tokenizer).sample(asked, 4, SAMPLED, 3), strict=True):
+        for rollout in group:
+            ids = torch.tensor([[*prompt, *rollout.token_ids]])
+            logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1] / SAMPLED.temperature
+            expected = logits.log_softmax(-1).gather(-1, ids[0, len(prompt) :, None])[:, 0]
+            assert rollout.log_probs == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_equal_arguments_give_equal_responses_and_groups_vary(taught, engine):
+    _, tokenizer = taught
+    asked = prompts(tokenizer)[:6]
+    first = sampler(engine, tokenizer).sample(asked, 8, SAMPLED, 1)
+    assert sampler(engine, tokenizer).sample(asked, 8, SAMPLED, 1) == first
+    assert sampler(engine, tokenizer).sample(asked, 8, SAMPLED, 2) != first
+    assert len({rollout.data for rollout in first[0]}) > 1
+
+
+def test_a_prompt_gets_the_same_responses_in_small_chunks(taught, engine):
+    _, tokenizer = taught
+    asked = prompts(tokenizer)[:6]
+    chunks = []
+    small = sampler(engine, tokenizer, lambda: chunks.append(1))
+    config = SAMPLED.model_copy(update={"batch_rows": 8})
+    found = small.sample(asked, 4, config, 5)
+    whole = sampler(engine, tokenizer).sample(asked, 4, SAMPLED, 5)
+    assert len(chunks) == 3
+    assert [[r.token_ids for r in group] for group in found] == [[r.token_ids for r in group] for group in whole]
+
+
+def test_new_weights_are_taken_over(taught, engine):
+    model, tokenizer = taught
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    asked = prompts(tokenizer)[:12]
+    before = sampler(engine, tokenizer).sample(asked, 1, GREEDY, 0)
+    engine.load(model)
+    after = sampler(engine, tokenizer).sample(asked, 1, GREEDY, 0)
+    ours = TransformersSampler(model, tokenizer).sample(asked, 1, GREEDY, 0)
+    assert [group[0].token_ids for group in after] == [group[0].token_ids for group in ours]
+    assert before != after
+
+
+@pytest.mark.parametrize("kind", ["renormalised", "partial"])
+def test_entropies_are_those_of_transformers(taught, engine, kind):
+    from rpt_core.rollouts.vllm import score as score_with_vllm
+
+    model, tokenizer = taught
+    texts = [*prompts(tokenizer)[:5], prompts(tokenizer)[7] * 12]  # the last one is longer than the engine takes
+    assert len(texts[-1]) > LONGEST
+    theirs = score_with_vllm(engine, texts, renormalise=kind == "renormalised", chunk_sequences=2)
+    ours = score(model, texts, entropy=kind)
+    for a, b in zip(ours[:5], theirs[:5], strict=True):
+        np.testing.assert_allclose(b.entropies, a.entropies, atol=1e-4)
+        assert (a.argmax_ids == b.argmax_ids).all()
+    assert np.isfinite(theirs[-1].entropies[1:]).all()
+
+
+def test_the_entropy_of_log_probs_is_that_of_their_shares():
+    from rpt_core.rollouts.vllm import entropy_of_log_probs
+
+    logits = torch.tensor([2.0, 1.0, 0.5, -1.0], dtype=torch.float64)
+    log_probs = logits.log_softmax(-1).tolist()
+    assert entropy_of_log_probs(log_probs, True) == pytest.approx(float(full_entropy(logits)))
+    half = torch.tensor([0.25, 0.25]).log().tolist()  # half of the probability is elsewhere
+    assert entropy_of_log_probs(half, True) == pytest.approx(np.log(2))
+    assert entropy_of_log_probs(half, False) == pytest.approx(np.log(4) / 2)
+
+
+def test_what_is_too_long_is_refused(taught, engine):
+    _, tokenizer = taught
+    with pytest.raises(UserError, match=r"vLLM was started for 64\. Lower"):
+        sampler(engine, tokenizer).sample([[5] * 60], 2, SAMPLED, 0)
+
+
+def test_a_folder_without_a_model_is_explained(tmp_path):
+    from rpt_core.rollouts.vllm import VllmEngine
+
+    with pytest.raises(UserError, match="vLLM cannot start with the model"):
+        VllmEngine(ModelConfig(path=str(tmp_path)), VllmConfig(), LONGEST)
