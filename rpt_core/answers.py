@@ -19,7 +19,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import IO, Literal, cast
 
-from rpt_core.reward import Verdict, judge_response
+from rpt_core.reward import Reason, Verdict, judge_response
 
 MAX_CHARACTERS = 1000
 """Of an answer; the longest reference answers of public data have a few hundred."""
@@ -46,7 +46,8 @@ class AnswerJudge:
             return Verdict(0.0, "no_box" if found.prediction is None else "empty", found.prediction)
         equal = self._are_equal(found.prediction.decode(errors="replace").strip(), tuple(references))
         self.given_up += equal is None
-        return Verdict(1.0, "match", found.prediction) if equal else _mismatch(found, first)
+        reason: Reason = "match" if equal else "mismatch"
+        return Verdict(float(bool(equal)), reason, found.prediction, _first_difference(found.prediction, first))
 
     def close(self) -> None:
         """End the library's process."""
@@ -68,12 +69,12 @@ class AnswerJudge:
         return self._library.is_equal(prediction, references)
 
 
-def _mismatch(found: Verdict, reference: bytes) -> Verdict:
-    """The verdict on a wrong answer, with the first byte at which it is not the reference as it is written."""
-    prediction = found.prediction or b""
+def _first_difference(prediction: bytes, reference: bytes) -> int | None:
+    """First byte at which an answer is not the reference as it is written; None when it is."""
+    if prediction == reference:
+        return None
     pairs = enumerate(zip(prediction, reference, strict=False))
-    at = next((index for index, (a, b) in pairs if a != b), min(len(prediction), len(reference)))
-    return Verdict(0.0, "mismatch", prediction, at)
+    return next((index for index, (a, b) in pairs if a != b), min(len(prediction), len(reference)))
 
 
 class _Library:

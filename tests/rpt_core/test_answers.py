@@ -106,7 +106,8 @@ def test_the_last_box_behind_the_thought_counts(exact, text, finished, reason, p
     assert (verdict.reason, verdict.prediction) == (reason, prediction)
 
 
-def test_a_mismatch_names_the_first_byte_that_differs_from_the_reference(exact):
+def test_a_verdict_names_the_first_byte_that_is_not_as_in_the_reference(exact, mathematics):
+    assert mathematics.judge(response("12.0"), ["12"]).mismatch_byte == 2
     assert exact.judge(response("129"), ["123"]).mismatch_byte == 2
     assert exact.judge(response("12"), ["123"]).mismatch_byte == 2
     assert exact.judge(response("123"), ["123"]).mismatch_byte is None

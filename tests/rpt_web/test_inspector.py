@@ -121,3 +121,10 @@ def test_the_verdict_is_said_in_words(answer, finished, words):
     finish = "stop" if finished else "length"
     found = verdict_words(verdict.reason, finish, completion, boundaries, verdict.prediction, verdict.mismatch_byte)
     assert found == words
+
+
+@pytest.mark.parametrize(("prediction", "mismatch"), [(b"0.5", 1), (b"1", None), (b" 1/2", 0)])
+def test_an_answer_that_counts_as_equal_is_not_said_to_agree_byte_for_byte(prediction, mismatch):
+    found = verdict_words("match", "stop", b"1/2", [3], prediction, mismatch)
+    assert found == "The answer is not written as the reference is, but counts as equal to it."
+    assert verdict_words("match", "stop", b"1/2", [3], b"1/2", None).startswith("All 3 bytes agree")

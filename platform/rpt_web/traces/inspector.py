@@ -130,6 +130,8 @@ def verdict_words(
         return "There is no closed \\boxed{…} after </think>."
     if reason == "empty":
         return "The box is empty. An empty prediction earns nothing."
+    if reason == "match" and (completion[:length] != prediction or length not in boundaries):
+        return "The answer is not written as the reference is, but counts as equal to it."
     if reason == "match":
         tokens = sum(1 for end in boundaries if end <= length)
         return f"{_all_agree(length)} and end{'s' if length == 1 else ''} where {_ordinal_token(tokens)} ends."
