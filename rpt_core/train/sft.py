@@ -47,7 +47,8 @@ def run(config: SftConfig, context: StageContext) -> dict[str, Any]:
         message = f"{len(found) - len(traces)} traces are left out: they are longer than {longest} tokens."
         context.log.emit(EventType.LOG, level="warning", message=message)
     train_on(loop, examples, batches, config.batch_tokens)
-    return {"steps": loop.step, "flops": loop.flops, "traces": len(traces), "replayed_documents": len(replayed)}
+    spent = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens}
+    return {**spent, "traces": len(traces), "replayed_documents": len(replayed)}
 
 
 def read_traces(path: Path, tokenizer: Tokenizer) -> list[Trace]:

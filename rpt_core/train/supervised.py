@@ -10,12 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rpt_core.config import BudgetConfig
+from rpt_core.errors import UserError
 from rpt_core.flops import training_flops
+from rpt_core.products import product
+from rpt_core.run_dir import RunDir
 from rpt_core.seeds import derive_seed
 from rpt_core.train.log_probs import target_log_probs
 from rpt_core.train.loop import Limit, StepResult, TrainingLoop
@@ -59,11 +63,23 @@ class LengthBatches:
         return batches
 
 
-def limit_of(budget: BudgetConfig, steps_per_epoch: int) -> Limit:
-    """The budget as a number of steps, where it can be one."""
+def limit_of(budget: BudgetConfig, steps_per_epoch: float) -> Limit:
+    """The budget as a limit: of steps where it can be, else of compute or of tokens.
+
+    Raises UserError when the run that `flops_of` names has not counted any compute.
+    """
     if budget.epochs is not None:
-        return Limit(steps=math.ceil(budget.epochs * steps_per_epoch))
-    return Limit(steps=budget.steps, flops=budget.flops)
+        # Rounded up, but not because of the last bit of a product.
+        return Limit(steps=max(1, math.ceil(budget.epochs * steps_per_epoch - 1e-9)))
+    flops = budget.flops if budget.flops_of is None else spent_flops(Path(budget.flops_of))
+    return Limit(steps=budget.steps, flops=flops, tokens=budget.tokens)
+
+
+def spent_flops(folder: Path) -> float:
+    """The training compute that the run in a folder has spent. Raises UserError when there is none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} does not exist. Name the folder of a run that has trained in `flops_of`.")
+    return float(product(RunDir(folder), "flops"))
 
 
 def train_on(loop: TrainingLoop, examples: Sequence[Example], batches: LengthBatches, batch_tokens: int) -> None:

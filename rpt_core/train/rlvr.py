@@ -1,0 +1,206 @@
+"""Stage `rlvr`: reinforcement learning on questions whose answers can be checked, from any checkpoint (Table 2).
+
+In: an RlvrConfig, a policy, questions with answers. Out: checkpoints, rollouts of every step, the table `rlvr_test`
+with the test questions before, during and after training. One step is that of RPT with another reward: sample a group
+of responses for each question, reward 1 for a right answer, update the policy. The paper trains on 256 questions of
+Skywork-OR1 in batches of 64 for 15 epochs and tests on 200 others; it starts from R1-14B, from that after continual
+next-token prediction, and from RPT-14B.
+
+Questions are drawn without replacement; a batch may reach over the end of an epoch. A budget in tokens counts every
+response with its prompt, also of groups that are all right or all wrong: those are not learnt from, and a policy that
+has only such groups left would never reach the budget. Compute counts what was processed, as everywhere.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from rpt_core.answers import AnswerJudge
+from rpt_core.config import RlvrConfig
+from rpt_core.errors import UserError
+from rpt_core.evaluation.question_test import QuestionTest, Row, judge_answers
+from rpt_core.events import EventType
+from rpt_core.flops import sampling_flops
+from rpt_core.monitors import response_metrics
+from rpt_core.questions import PosedQuestion, Question, emit_questions, load_questions, pose
+from rpt_core.rollouts.rows import rollout_rows
+from rpt_core.rollouts.transformers import TransformersSampler
+from rpt_core.seeds import derive_seed
+from rpt_core.shards import write_rollouts
+from rpt_core.stage import StageContext
+from rpt_core.tokens import Tokenizer
+from rpt_core.train.batch import Batch, make_batch
+from rpt_core.train.loop import StepResult, TrainingLoop, load_trained
+from rpt_core.train.policy_update import PolicyUpdate
+from rpt_core.train.problem_order import ProblemOrder
+from rpt_core.train.supervised import limit_of
+
+
+def run(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
+    """Train to the budget; returns steps, compute and the test accuracies for the `finished` event."""
+    _check(config)
+    questions = load_questions(config.questions)
+    model, tokenizer = load_trained(context.run, config.model)
+    train, long_train = _posed(questions.train, config, tokenizer)
+    test, long_test = _posed(questions.test, config, tokenizer)
+    limit = limit_of(config.budget, len(train) / config.batch_questions)
+    loop = TrainingLoop(config, context, model, tokenizer, limit)
+    with AnswerJudge(config.answer_by) as judge:
+        trainer = _Trainer(config, context, loop, judge, train, test)
+        loop.start()
+        emit_questions(questions, context.log)
+        _tell_of_long_ones(context, config, long_train, long_test)
+        trainer.test_if_due()
+        loop.run(trainer.do_step, trainer.after_step)
+        trainer.test_at_the_end()
+    counts = {"train_questions": len(train), "test_questions": len(test), "left_out_long": long_train + long_test}
+    spent = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens, "parameters": loop.matrix_parameters}
+    return {**spent, **counts, **trainer.found()}
+
+
+class _Trainer:
+    """The step of RLVR, and the tests between steps."""
+
+    def __init__(
+        self,
+        config: RlvrConfig,
+        context: StageContext,
+        loop: TrainingLoop,
+        judge: AnswerJudge,
+        train: list[PosedQuestion],
+        test: list[PosedQuestion],
+    ) -> None:
+        self.config, self.context, self.loop, self.judge, self.questions = config, context, loop, judge, train
+        self.order = ProblemOrder(np.arange(len(train)), config.seed)
+        self.update = PolicyUpdate(config.grpo, loop, config.sampling)
+        self.policy = loop.model
+        if config.model.dtype != "float32":  # generating needs no float32 weights, and is faster without
+            self.policy = copy.deepcopy(loop.model).to(getattr(torch, config.model.dtype))
+        self.sampler = TransformersSampler(self.policy, loop.tokenizer, loop.stop_if_asked)
+        self.test = QuestionTest(context, self.sampler, judge, test, config)
+
+    @property
+    def tests(self) -> list[Row]:
+        """The tests so far; checkpoints carry them."""
+        tests: list[Row] = self.loop.state.setdefault("tests", [])
+        return tests
+
+    def do_step(self, step: int) -> StepResult:
+        """Sample, judge, update, record."""
+        began, given_up = time.perf_counter(), self.judge.given_up
+        batch = self._batch(step)
+        sampled = time.perf_counter()
+        self.loop.progress("updating the policy")
+        update = self.update.update(batch)
+        if self.policy is not self.loop.model:
+            self.policy.load_state_dict(self.loop.model.state_dict())
+        seconds = {"seconds_sampling": sampled - began, "seconds_update": time.perf_counter() - sampled}
+        self._record(step + 1, batch)
+        prompts, responses = batch.prompt_tokens(), batch.response_tokens()
+        flops = sampling_flops(self.loop.matrix_parameters, prompts, responses) + update.flops
+        values = {
+            **response_metrics(batch.groups, batch.verdicts, batch.rewards.tolist()),
+            "answers_given_up": float(self.judge.given_up - given_up),
+            **update.metrics,
+            **seconds,
+            "flops": flops,
+        }
+        learnt_from = prompts * self.config.group_size + responses
+        return StepResult(values, prompts + responses + update.trained_tokens, flops, learnt_from)
+
+    def after_step(self, step: int) -> None:
+        """Test when it is time to."""
+        every = self.config.test_every_epochs
+        if every is not None and int(self._epoch(step) / every) > int(self._epoch(step - 1) / every):
+            self.loop.state["test_due"] = True
+        self.test_if_due()
+
+    def test_if_due(self) -> None:
+        """Run the test of this step; one that a stop cuts short is done again after the resume."""
+        if not self.tests or self.loop.state.get("test_due"):
+            self._test()
+
+    def test_at_the_end(self) -> None:
+        """Test the trained policy, unless its last step has been tested."""
+        if self.tests[-1]["step"] != self.loop.step:
+            self._test()
+
+    def found(self) -> dict[str, float]:
+        """The accuracies before and after training, and the change."""
+        before, after = self.tests[0], self.tests[-1]
+        cells = {"test_before": before["accuracy"], "test_after": after["accuracy"], "test_change": after["change"]}
+        values = {name: cell for name, cell in cells.items() if cell is not None}
+        found = {f"{name}{suffix}": cell[key] for name, cell in values.items() for key, suffix in _RESULTS.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _batch(self, step: int) -> Batch[PosedQuestion]:
+        config = self.config
+        drawn = self.order.draw(step * config.batch_questions, config.batch_questions)
+        questions = [self.questions[i] for i in drawn]
+        self.loop.progress("sampling responses")
+        seed = derive_seed(config.seed, "rollouts", step)
+        prompts = [question.prompt_ids for question in questions]
+        groups = self.sampler.sample(prompts, config.group_size, config.sampling, seed)
+        self.loop.progress("judging answers")
+        verdicts = judge_answers(self.judge, questions, groups)
+        earned = [[verdict.reward for verdict in group] for group in verdicts]
+        return make_batch(questions, groups, verdicts, earned, config.grpo, config.sampling)
+
+    def _record(self, step: int, batch: Batch[PosedQuestion]) -> None:
+        path = self.context.run.rollout_shard("train", step)
+        advantages, earned = batch.advantages.tolist(), batch.rewards.tolist()
+        rows = rollout_rows(step, batch.problems, batch.groups, batch.verdicts, advantages, earned)
+        write_rollouts(path, rows)
+        self.context.log.emit(
+            EventType.ROLLOUTS, step=step, kind="train", shard=self.context.run.relative(path), rows=len(rows)
+        )
+
+    def _test(self) -> None:
+        step = self.loop.step
+        self.context.progress(step, self.loop.limit.steps, "answering the test questions")
+        self.tests.append(self.test.run(step, self._epoch(step)))
+        self.loop.state.pop("test_due", None)
+        self.test.announce(self.tests, step)
+
+    def _epoch(self, step: int) -> float:
+        """Passes over the training questions after so many steps."""
+        return step * self.config.batch_questions / len(self.questions)
+
+
+_RESULTS = {"value": "", "low": "_low", "high": "_high", "n": "_n"}
+"""Parts of an estimate -> what is put behind the name of the result."""
+
+
+def _check(config: RlvrConfig) -> None:
+    if config.sampling.temperature == 0:
+        raise UserError("`sampling.temperature` is 0: all responses of a group would be equal. Use 0.8, for instance.")
+    if config.test_sampling.temperature == 0 and config.test_samples > 1:
+        raise UserError(
+            f"`test_sampling.temperature` is 0: the {config.test_samples} responses to a question would be equal. "
+            "Set `test_samples` to 1, or use 0.6, for instance."
+        )
+
+
+def _posed(questions: Sequence[Question], config: RlvrConfig, tokenizer: Tokenizer) -> tuple[list[PosedQuestion], int]:
+    """The questions as prompts, and how many were too long. Raises UserError when all were."""
+    posed, too_long = pose(questions, config.template, tokenizer, config.max_prompt_tokens)
+    if not posed:
+        raise UserError(
+            f"No question's prompt has at most {config.max_prompt_tokens} tokens. Raise `max_prompt_tokens`."
+        )
+    return posed, too_long
+
+
+def _tell_of_long_ones(context: StageContext, config: RlvrConfig, train: int, test: int) -> None:
+    if train or test:
+        message = (
+            f"{train} training and {test} test questions are left out: their prompts have more than "
+            f"{config.max_prompt_tokens} tokens."
+        )
+        context.log.emit(EventType.LOG, level="warning", message=message)
