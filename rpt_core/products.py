@@ -4,7 +4,7 @@
     outcomes             outcomes of the newest evaluation        outcomes@STEP             of that step
     rollouts:KIND        newest shard of train, sampled, greedy   rollouts:KIND@STEP        of that step
     positions            folder of the positions (stage filter)
-    never-solved         list of the positions never solved       always-solved             the contrary (stage rpt)
+    never-solved, sometimes-solved, always-solved                 lists of positions (stage rpt)
     folder               the run's folder                         flops                     its training compute
 
 In: a run's folder. Out: a path that exists, or a number. The shell and the platform both resolve references here.
@@ -24,8 +24,8 @@ from rpt_core.run_dir import RunDir
 
 ROLLOUT_KINDS = ("train", "sampled", "greedy")
 ALLOWED = (
-    "checkpoint, outcomes, rollouts:KIND (each also with @STEP behind it), positions, never-solved, always-solved, "
-    f"folder, flops; KIND is one of {', '.join(ROLLOUT_KINDS)}"
+    "checkpoint, outcomes, rollouts:KIND (each also with @STEP behind it), positions, never-solved, sometimes-solved, "
+    f"always-solved, folder, flops; KIND is one of {', '.join(ROLLOUT_KINDS)}"
 )
 _FORM = re.compile(r"(?P<noun>[a-z-]+)(?::(?P<kind>[a-z]+))?(?:@(?P<step>\d+))?")
 
@@ -102,7 +102,8 @@ _STEPPED: dict[str, tuple[Callable[[RunDir, str], list[int]], Callable[[RunDir, 
 """Noun -> (the steps that a run has it for, oldest first; its path at a step)."""
 _FIXED: dict[str, Callable[[RunDir], Path]] = {
     "positions": lambda run: run.positions,
-    "never-solved": lambda run: run.position_list("never-solved"),
-    "always-solved": lambda run: run.position_list("always-solved"),
     "folder": lambda run: run.path,
+    "never-solved": lambda run: run.position_list("never-solved"),
+    "sometimes-solved": lambda run: run.position_list("sometimes-solved"),
+    "always-solved": lambda run: run.position_list("always-solved"),
 }

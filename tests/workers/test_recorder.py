@@ -350,6 +350,7 @@ def test_rollouts_go_to_the_runs_own_partition(run, log):
 
 def test_a_finished_run_gives_its_newest_checkpoint_to_the_next(run, log):
     emit_everything(run, log)
+    RunDir(run.directory).checkpoint(3).mkdir(parents=True)
     Recorder(run).record_all()
     with pytest.raises(UserError, match="Wait for it"):
         services.artifact(run, "checkpoint")
