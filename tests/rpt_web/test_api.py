@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from rpt_core.config import STAGES
-from rpt_core.presets import Requirements, load_preset, preset_names
+from rpt_core.presets import load_preset, preset_names
 from rpt_web.api import api
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs import services
@@ -19,9 +19,9 @@ from rpt_web.runs.models import Run, RunEvent, Status, StepMetrics
 from rpt_web.teams.models import ApiToken, Role, User
 from rpt_web.traces.models import Rollout, rollout_id
 from rpt_web.traces.partitions import ensure_partition
+from tests.api_client import ROOT, client_of
 
 pytestmark = pytest.mark.django_db
-ROOT = "/api/v1"
 CONFIG = {"stage": "rpt", "model": {"path": "m"}, "positions": "p", "steps": 7}
 
 
@@ -33,11 +33,6 @@ def user():
 @pytest.fixture
 def caller(user):
     return client_of(user)
-
-
-def client_of(user, **options):
-    secret = ApiToken.issue(user, "test", options.get("lifetime", timedelta(days=1)))
-    return Client(headers={"Authorization": f"Bearer {secret}"})
 
 
 @pytest.fixture
@@ -102,23 +97,6 @@ def test_the_document_describes_each_stages_config(caller):
 
 def test_there_is_no_page_that_loads_scripts(caller):
     assert caller.get(f"{ROOT}/docs").status_code == 404
-
-
-def test_presets_are_listed_with_their_runs(caller):
-    listed = caller.get(f"{ROOT}/presets").json()
-    assert {"name", "description", "requires", "missing", "seeds", "runs"} == set(listed[0])
-    assert all(run["stage"] for preset in listed for run in preset["runs"])
-    by_name = {preset["name"]: preset for preset in listed}
-    assert by_name["smoke"]["missing"] == []
-    assert by_name["tiny-paper"]["seeds"] == [0, 1, 2]
-
-
-def test_a_preset_says_what_it_lacks_here(caller, monkeypatch):
-    needy = load_preset("smoke").model_copy(update={"requires": Requirements(paths=("/no/such/file",))})
-    monkeypatch.setattr("rpt_web.api.load_preset", lambda name: needy)
-    listed = caller.get(f"{ROOT}/presets").json()
-    assert listed[0]["missing"] == ["It needs /no/such/file, which does not exist. Put it there."]
-    assert listed[0]["requires"]["paths"] == ["/no/such/file"]
 
 
 def test_an_experiment_is_made_and_listed(caller, user):
@@ -207,86 +185,6 @@ def test_what_does_not_go_together_is_explained_where_it_stands(caller, experime
     body = {"experiment": experiment.pk, "name": "a", "config": config}
     answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
     assert (answer.status_code, answer.json()["errors"]) == (422, errors)
-
-
-def post(caller, path, body):
-    return caller.post(f"{ROOT}/{path}", body, content_type="application/json")
-
-
-def planned(name, model="m"):
-    config = {"model": {"path": model}, "positions": "p", "seed": "@seed"}
-    return {"name": name, "stage": "rpt", "title": name, "config": config}
-
-
-def test_a_preset_is_submitted_as_a_suite_and_its_runs_can_be_watched(caller, experiment):
-    answer = post(caller, f"experiments/{experiment.pk}/suite", {"preset": "smoke", "seeds": [3, 4]})
-    assert answer.status_code == 201
-    runs = answer.json()
-    assert len(runs) == 20
-    assert [(run["name"], run["status"], run["seed"]) for run in runs[:2]] == [
-        ("s3-base", "queued", 3),
-        ("s3-filter", "waiting", 3),
-    ]
-    assert runs[1]["needs"] == ["s3-base"]
-    shown = caller.get(f"{ROOT}/experiments/{experiment.pk}").json()
-    assert shown["is_in_progress"]
-    assert shown["name"] == "First"
-    assert [run["name"] for run in shown["runs"]] == [run["name"] for run in runs]
-    waiting = caller.get(f"{ROOT}/runs/{runs[1]['id']}").json()
-    assert (waiting["config"], waiting["plan"]["proxy"]) == ({}, {"path": "@s3-base/checkpoint"})
-    assert len(caller.get(f"{ROOT}/runs?status=waiting").json()["items"]) == 18
-
-
-def test_a_suite_of_ones_own_runs_is_taken_and_resubmitted(caller, experiment):
-    body = {"runs": [planned("a"), planned("b", "@a/checkpoint")]}
-    assert post(caller, f"experiments/{experiment.pk}/suite", body).status_code == 201
-    first, second = experiment.runs.order_by("id")
-    assert caller.post(f"{ROOT}/experiments/{experiment.pk}/resubmit").status_code == 409
-    assert caller.post(f"{ROOT}/runs/{first.pk}/cancel").json()["status"] == "cancelled"
-    shown = caller.get(f"{ROOT}/experiments/{experiment.pk}").json()
-    assert (shown["is_in_progress"], shown["runs"][1]["blocked_by"]) == (False, ["a"])
-    assert caller.get(f"{ROOT}/runs/{second.pk}").json()["blocked_by"] == ["a"]
-    back = caller.post(f"{ROOT}/experiments/{experiment.pk}/resubmit")
-    assert (back.status_code, [run["status"] for run in back.json()]) == (202, ["queued"])
-
-
-def test_the_preset_of_the_experiment_is_taken_when_none_is_named(caller, user):
-    experiment = services.create_experiment("x", user, preset="smoke", seed=8)
-    runs = post(caller, f"experiments/{experiment.pk}/suite", {}).json()
-    assert (len(runs), {run["seed"] for run in runs}) == (10, {8})
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({}, "There is no preset ''. The presets are: "),
-        ({"preset": "smoke", "runs": [planned("a")]}, "Give either `preset` or `runs`, not both."),
-        ({"runs": [planned("a"), planned("b", "@c/checkpoint")]}, "'b' refers to 'c', which is no run before it"),
-        ({"runs": []}, "These runs are no plan. "),
-        ({"runs": [planned("a") | {"config": {"steps": 0}}]}, "steps: Give a number above 0."),
-        ({"preset": "smoke", "seeds": [1, 1]}, "Give at least one, each once"),
-    ],
-)
-def test_a_suite_that_cannot_be_is_refused_whole(caller, experiment, body, words):
-    answer = post(caller, f"experiments/{experiment.pk}/suite", body)
-    assert answer.status_code == 422
-    assert words in answer.json()["detail"]
-    assert not Run.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"preset": "smoke", "seeds": []}, "seeds"),
-        ({"preset": "smoke", "seeds": [2**31]}, "seeds.0"),
-        ({"runs": [{"name": "a"}]}, "runs.0.stage"),
-        ({"runs": [planned("a") | {"stage": "dream"}]}, "runs.0.stage"),
-    ],
-)
-def test_a_field_of_a_suite_that_does_not_fit_is_named(caller, experiment, body, field):
-    answer = post(caller, f"experiments/{experiment.pk}/suite", body)
-    assert answer.status_code == 422
-    assert field in answer.json()["errors"]
 
 
 def test_tables_are_listed_and_filtered_by_name(caller, run):

@@ -1,0 +1,17 @@
+"""A client of the API with a token of its own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.test import Client
+
+from rpt_web.teams.models import ApiToken, User
+
+ROOT = "/api/v1"
+
+
+def client_of(user: User, lifetime: timedelta = timedelta(days=1)) -> Client:
+    """A client that calls as this user."""
+    secret = ApiToken.issue(user, "test", lifetime)
+    return Client(headers={"Authorization": f"Bearer {secret}"})
