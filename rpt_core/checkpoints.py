@@ -1,8 +1,8 @@
 """Checkpoints: a folder in the Hugging Face layout, with the optimiser's state and metadata beside the weights.
 
     step-000100/  config.json, model.safetensors, tokenizer.json, ...   loads with transformers as it is
-                  optimiser.safetensors, optimiser.json                 the optimiser's tensors and numbers
-                  NAME.safetensors                                      tensors that a stage keeps, such as an average
+                  training/optimiser.safetensors, optimiser.json        the optimiser's tensors and numbers
+                  training/NAME.safetensors                             tensors that a stage keeps, such as an average
                   metadata.json                                         step, flops, stage, seed, tokenizer_hash, state
 
 A checkpoint is there whole or not at all: it is written beside its place, forced to disk, and renamed. Nothing is
@@ -30,7 +30,9 @@ from rpt_core.tokens import Tokenizer, load_tokenizer
 METADATA = "metadata.json"
 SMALL_MODEL_PARAMETERS = 2_000_000
 """A smaller model runs on one CPU thread."""
-_TENSORS, _NUMBERS = "optimiser.safetensors", "optimiser.json"
+_TRAINING = "training"
+"""A folder of its own: vLLM takes every safetensors file beside the weights for weights."""
+_TENSORS, _NUMBERS = f"{_TRAINING}/optimiser.safetensors", f"{_TRAINING}/optimiser.json"
 
 
 def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
@@ -95,12 +97,12 @@ def save_checkpoint(
     final = run.checkpoint(step)
     partial = final.with_name(final.name + PARTIAL_SUFFIX)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    (partial / _TRAINING).mkdir(parents=True)
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     _save_optimiser(partial, model, optimiser)
     for name, tensors in (kept or {}).items():
-        _save_tensors(partial / f"{name}.safetensors", tensors)
+        _save_tensors(partial / _TRAINING / f"{name}.safetensors", tensors)
     (partial / METADATA).write_text(json.dumps({"step": step, **metadata}, indent=2), encoding="utf-8")
     for path in [*partial.rglob("*"), partial]:
         _force_to_disk(path)
@@ -125,7 +127,7 @@ def restore_optimiser(path: Path, model: Any, optimiser: torch.optim.Optimizer) 
 
 def restore_tensors(path: Path, name: str, tensors: Mapping[str, Tensor]) -> None:
     """Write the values that a checkpoint holds under a name into the tensors, in place."""
-    file = path / f"{name}.safetensors"
+    file = path / _TRAINING / f"{name}.safetensors"
     if not file.is_file():
         raise UserError(
             f"The checkpoint {path} has no {file.name}, which this run's config needs to go on exactly as before. "

@@ -22,6 +22,7 @@ from rpt_core.train.loop import make_optimiser
 from rpt_core.train.supervised import Example, accumulate_loss
 
 SCRATCH = {"hidden_size": 32, "layers": 1, "intermediate_size": 32, "vocab_size": 280}
+OPTIMISER = {"learning_rate": 3e-3, "max_grad_norm": 1.0, "warmup_steps": 2, "schedule": "cosine"}
 TIMED = {"tokens_per_second", "seconds_sampling", "seconds_update"}
 
 
@@ -69,7 +70,7 @@ def metrics(folder):
 def weights(folder):
     """Bytes of the newest checkpoint's weights and optimiser."""
     newest = RunDir(folder).newest_checkpoint()
-    return [(newest / name).read_bytes() for name in ("model.safetensors", "optimiser.safetensors")]
+    return [(newest / name).read_bytes() for name in ("model.safetensors", "training/optimiser.safetensors")]
 
 
 def digits_documents(count, seed=0):
@@ -121,3 +122,28 @@ def load(config):
     """The model of a config."""
     with torch.random.fork_rng():
         return load_model(ModelConfig(**config))
+
+
+def make_ground(folder):
+    """Put the taught model, its corpus, and the positions of a filter run over it into a folder, and return that."""
+    model = save_taught(folder / "model")
+    corpus = write_corpus(folder / "digits.jsonl")
+    run_stage(folder / "filter", {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 0.3})
+    return folder
+
+
+def rpt(ground, **changes):
+    """Config of a short RPT run of the taught model."""
+    return {
+        "stage": "rpt",
+        "model": {"path": str(ground / "model"), "device": "cpu"},
+        "positions": str(ground / "filter" / "positions"),
+        "steps": 7,
+        "batch_problems": 5,
+        "group_size": 4,
+        "prompt": {"template": "plain"},
+        "sampling": {"max_response_tokens": 16},
+        "grpo": {"batch_rows": 7},
+        "optimiser": OPTIMISER,
+        **changes,
+    }
