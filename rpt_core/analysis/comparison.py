@@ -53,6 +53,11 @@ class Pair:
         """Positions that are in both samples of a difficulty."""
         return self.a.outcomes.members[difficulty] & self.b.outcomes.members[difficulty]
 
+    def levels(self) -> dict[str, Flags]:
+        """The positions of each difficulty that has some; test questions have none and stand together as `all`."""
+        found = {name: flags for name in DIFFICULTIES if (flags := self.members(name)).any()}
+        return found or {"all": np.ones(len(self.a.outcomes), np.bool_)}
+
 
 def comparison_tables(config: ComparisonConfig, seed: int, resamples: int) -> tuple[list[ResultTable], int]:
     """The two tables, and how many positions only one of the files has. Raises UserError when nothing is common."""
@@ -81,11 +86,7 @@ def match(a: Outcomes, b: Outcomes, config: ComparisonConfig) -> Pair:
 
 
 def _differences(config: ComparisonConfig, pair: Pair, seed: int, resamples: int) -> ResultTable:
-    rows = [
-        _difference_row(name, pair, flags, seed, resamples)
-        for name in DIFFICULTIES
-        if (flags := pair.members(name)).any()
-    ]
+    rows = [_difference_row(name, pair, flags, seed, resamples) for name, flags in pair.levels().items()]
     left_out = f" {pair.left_out} positions that only one of the two has are left out." if pair.left_out else ""
     return ResultTable(
         f"comparison_{slug(config.name)}",

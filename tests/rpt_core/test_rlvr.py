@@ -1,14 +1,20 @@
 """RLVR on a small model: what it learns from, how it tests, resumes and counts; the budgets of all training stages."""
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 
 import pyarrow.parquet as pq
 import pytest
 
+from rpt_core.analysis.comparison import comparison_tables
 from rpt_core.analysis.statistics import wilson_interval
 from rpt_core.checkpoints import read_metadata
-from rpt_core.config import BudgetConfig
+from rpt_core.config import BudgetConfig, ComparisonConfig, RlvrConfig
 from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType
 from rpt_core.flops import sampling_flops, training_flops
@@ -118,6 +124,19 @@ def test_outcomes_can_be_read_and_paired_question_by_question(whole):
     differences = after.correctness("sampled") - before.correctness("sampled")
     assert differences.mean() == pytest.approx(result["test_change"])
     assert before.domain.tolist() == [""] * 8
+
+
+def test_two_tests_can_be_compared_by_the_stage_that_compares_evaluations(whole):
+    folder, result = whole
+    before, after = (str(RunDir(folder).evaluation(step)) for step in (0, 6))
+    config = ComparisonConfig(name="RLVR", a=before, b=after)
+    (differences, changed), left_out = comparison_tables(config, seed=0, resamples=100)
+    (row,) = differences.rows
+    assert row["difficulty"] == "all"
+    assert row["difference"].value == pytest.approx(result["test_change"])
+    assert (row["gained"] - row["forgotten"]) / 8 == pytest.approx(result["test_change"])
+    assert len(changed.rows) == row["gained"] + row["forgotten"]
+    assert left_out == 0
 
 
 def test_a_resumed_run_gives_the_numbers_of_one_without_a_break(ground, whole, tmp_path):
@@ -351,3 +370,23 @@ def test_epochs_become_steps_rounded_up():
     assert limit_of(BudgetConfig(epochs=0.1), 30) == Limit(steps=3)
     assert limit_of(BudgetConfig(epochs=0.01), 3) == Limit(steps=1)
     assert limit_of(BudgetConfig(tokens=7), 3) == Limit(tokens=7)
+
+
+@pytest.mark.slow
+def test_term_to_the_group_stops_the_stage_with_a_checkpoint(ground, tmp_path):
+    run = RunDir(tmp_path)
+    config = rlvr(ground, budget={"steps": 100000}, answer_by="math_verify")
+    run.create(RlvrConfig.model_validate(config))
+    command = [sys.executable, "-m", "rpt_core", "rlvr", str(tmp_path)]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not stages.events(tmp_path, EventType.METRICS) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=60) == 3
+    finally:
+        process.kill()
+    (stopped,) = stages.events(tmp_path, EventType.STOPPED)
+    assert run.checkpoint_steps() == [stopped["step"]]
+    assert {values["answers_given_up"] for values in stages.metrics(tmp_path).values()} == {0}
