@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,23 +95,36 @@ def save_checkpoint(
 
     kept: further tensors, by the name of their file and their own.
     """
+    with checkpoint_folder(run, step) as folder:
+        (folder / _TRAINING).mkdir()
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        _save_optimiser(folder, model, optimiser)
+        for name, tensors in (kept or {}).items():
+            _save_tensors(folder / _TRAINING / f"{name}.safetensors", tensors)
+        write_metadata(folder, step, metadata)
+    return run.checkpoint(step)
+
+
+@contextmanager
+def checkpoint_folder(run: RunDir, step: int) -> Iterator[Path]:
+    """An empty folder to fill. At the end of the block it is forced to disk and becomes the checkpoint of the step."""
     final = run.checkpoint(step)
     partial = final.with_name(final.name + PARTIAL_SUFFIX)
     shutil.rmtree(partial, ignore_errors=True)
-    (partial / _TRAINING).mkdir(parents=True)
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    _save_optimiser(partial, model, optimiser)
-    for name, tensors in (kept or {}).items():
-        _save_tensors(partial / _TRAINING / f"{name}.safetensors", tensors)
-    (partial / METADATA).write_text(json.dumps({"step": step, **metadata}, indent=2), encoding="utf-8")
+    partial.mkdir(parents=True)
+    yield partial
     for path in [*partial.rglob("*"), partial]:
         _force_to_disk(path)
     if final.exists():
         _remove(final)
     partial.rename(final)
     _force_to_disk(final.parent)
-    return final
+
+
+def write_metadata(folder: Path, step: int, metadata: Mapping[str, Any]) -> None:
+    """Write a checkpoint's metadata."""
+    (folder / METADATA).write_text(json.dumps({"step": step, **metadata}, indent=2), encoding="utf-8")
 
 
 def restore_optimiser(path: Path, model: Any, optimiser: torch.optim.Optimizer) -> None:
