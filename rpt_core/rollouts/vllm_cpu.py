@@ -41,7 +41,7 @@ def prepare_cpu() -> None:
         return
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    _answer_for_vllm()
+    answer_for_vllm()
     keep_plain_weights()
 
 
@@ -56,7 +56,7 @@ def keep_plain_weights() -> None:
     utils.dispatch_cpu_unquantized_gemm = plain
 
 
-def _answer_for_vllm() -> None:
+def answer_for_vllm() -> None:
     """Let `importlib.metadata.version("vllm")` tell the CPU build's version, with "+cpu"."""
     ask = importlib.metadata.version
 

@@ -67,15 +67,16 @@ def select_groups(
     step that is being done, from 1.
     """
     is_active = config.from_step is not None and step >= config.from_step
-    outcomes = [_outcome(rewards, config, is_active) for rewards in sample_batch(0)]
+    outcomes = [outcome_of(rewards, config, is_active) for rewards in sample_batch(0)]
     extra = 0
     while is_active and outcomes.count(Outcome.USED) < batch_groups and extra < config.max_extra_batches:
         extra += 1
-        outcomes += [_outcome(rewards, config, is_active) for rewards in sample_batch(extra)]
+        outcomes += [outcome_of(rewards, config, is_active) for rewards in sample_batch(extra)]
     return Selection(_without_surplus(outcomes, batch_groups), is_active, extra)
 
 
-def _outcome(rewards: Sequence[float], config: DynamicSamplingConfig, is_active: bool) -> Outcome:
+def outcome_of(rewards: Sequence[float], config: DynamicSamplingConfig, is_active: bool) -> Outcome:
+    """What its rewards make of a group, whatever others there are. is_active: dynamic sampling is at work."""
     if is_all_zero(rewards):
         return Outcome.ALL_ZERO
     if is_all_one(rewards):
