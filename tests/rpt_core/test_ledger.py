@@ -94,13 +94,19 @@ def test_the_tables_say_what_each_outcome_cost():
 
 
 @pytest.fixture(scope="module")
-def problems(tmp_path_factory):
-    """The training positions of a small filter run."""
+def ground(tmp_path_factory):
+    """A small filter run."""
     folder = tmp_path_factory.mktemp("ledger")
     model = stages.save_taught(folder / "model")
     corpus = stages.write_corpus(folder / "digits.jsonl")
     stages.run_stage(folder, {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 0.3})
-    return ProblemSet.load(folder / "positions", "train", stages.taught()[1], PromptConfig(template="plain"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def problems(ground):
+    """Its training positions for a policy with the proxy model's tokenizer."""
+    return ProblemSet.load(ground / "positions", "train", stages.taught()[1], PromptConfig(template="plain"))
 
 
 def test_the_file_has_a_row_for_each_position_that_was_tried(problems, tmp_path):
@@ -130,6 +136,20 @@ def test_the_lists_name_what_was_never_and_always_solved(problems, tmp_path):
         read = read_position_list(run.position_lists / f"{name}.jsonl")
         assert list(read.by_document) == [problem.document]
     assert len((run.position_lists / "sometimes-solved.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_lists_are_in_the_filters_tokens_whatever_the_policys_are(ground, byte_level, tmp_path):
+    problems = ProblemSet.load(ground / "positions", "train", byte_level, PromptConfig(template="plain"))
+    kept, run = problems.kept(), RunDir(tmp_path)
+    ledger = Ledger(kept)
+    ledger.add(1, [group(int(index), Outcome.ALL_ZERO) for index in kept])
+    write_lists(run, ledger, problems)
+    rows = pq.read_table(ground / "positions" / "train.parquet").to_pylist()
+    offsets = {row["document"]: row["byte_offsets"] for row in rows}
+    lines = [json.loads(line) for line in (run.position_lists / "never-solved.jsonl").read_text().splitlines()]
+    assert len(lines) == len(kept) > 0
+    assert all(offsets[line["document"]][line["position"]] == line["byte_offset"] for line in lines)
+    assert [line["position"] for line in lines] != problems.token_index[kept].tolist()
 
 
 def test_an_empty_ledger_writes_empty_files(problems, tmp_path):

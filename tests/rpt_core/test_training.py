@@ -20,27 +20,17 @@ from rpt_core.errors import UserError
 from rpt_core.events import EventType
 from rpt_core.flops import matrix_parameters, training_flops
 from rpt_core.run_dir import RunDir
-from rpt_core.shards import read_rollouts
 from rpt_core.train.log_probs import check_head, target_log_probs
 from rpt_core.train.loop import Limit, learning_rate
 from rpt_core.train.ntp import make_examples
-from rpt_core.train.rpt import ProblemOrder
 from rpt_core.train.sft import read_traces
 from rpt_core.train.supervised import Example, LengthBatches, accumulate_loss, limit_of
 from tests.rpt_core import stages
 
-OPTIMISER = {"learning_rate": 3e-3, "max_grad_norm": 1.0, "warmup_steps": 2, "schedule": "cosine"}
-
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    """A folder with the taught model, its corpus, and the positions of a filter run over it."""
-    folder = tmp_path_factory.mktemp("ground")
-    model = stages.save_taught(folder / "model")
-    corpus = stages.write_corpus(folder / "digits.jsonl")
-    config = {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 0.3}
-    stages.run_stage(folder / "filter", config)
-    return folder
+    return stages.make_ground(tmp_path_factory.mktemp("ground"))
 
 
 def ntp(ground, **changes):
@@ -50,7 +40,7 @@ def ntp(ground, **changes):
         "scratch": stages.SCRATCH,
         "batch_documents": 8,
         "budget": {"steps": 7},
-        "optimiser": OPTIMISER,
+        "optimiser": stages.OPTIMISER,
         "checkpoint_every_steps": 100,
         **changes,
     }
@@ -69,29 +59,13 @@ def sft(ground, **changes):
         "replay": stages.write_corpus(ground / "digits.jsonl"),
         "batch_documents": 6,
         "budget": {"steps": 7},
-        "optimiser": OPTIMISER,
-        **changes,
-    }
-
-
-def rpt(ground, **changes):
-    return {
-        "stage": "rpt",
-        "model": {"path": str(ground / "model"), "device": "cpu"},
-        "positions": str(ground / "filter" / "positions"),
-        "steps": 7,
-        "batch_problems": 5,
-        "group_size": 4,
-        "prompt": {"template": "plain"},
-        "sampling": {"max_response_tokens": 16},
-        "grpo": {"batch_rows": 7},
-        "optimiser": OPTIMISER,
+        "optimiser": stages.OPTIMISER,
         **changes,
     }
 
 
 SHAPE = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-STAGES = {"ntp": ntp, "sft": sft, "rpt": rpt}
+STAGES = {"ntp": ntp, "sft": sft, "rpt": stages.rpt}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -181,88 +155,6 @@ def test_compute_is_6_n_for_each_token_of_the_batch(ground, tmp_path):
     assert min(counts.values()) <= tokens / corpus["documents"]["train"] <= max(counts.values())
 
 
-def test_an_rpt_step_reports_what_its_rollouts_show(ground, tmp_path):
-    stages.run_stage(tmp_path, rpt(ground, steps=3))
-    parameters = matrix_parameters(stages.taught()[0])
-    total = 0.0
-    for step, values in stages.metrics(tmp_path).items():
-        rows = list(read_rollouts(RunDir(tmp_path).rollout_shard("train", step)))
-        groups = [[row.reward for row in rows if row.group == n] for n in range(5)]
-        live = [n for n in range(5) if len(set(groups[n])) > 1]
-        assert len(rows) == 20
-        assert values["reward_mean"] == pytest.approx(sum(row.reward for row in rows) / 20)
-        assert values["share_matched"] == pytest.approx(sum(row.reason == "match" for row in rows) / 20)
-        assert values["share_boxed"] == pytest.approx(sum(row.prediction is not None for row in rows) / 20)
-        assert values["share_cut"] == pytest.approx(sum(row.finish_reason == "length" for row in rows) / 20)
-        assert values["share_all_zero"] == pytest.approx(sum(max(group) == 0 for group in groups) / 5)
-        assert values["share_all_one"] == pytest.approx(sum(min(group) == 1 for group in groups) / 5)
-        assert values["response_tokens_mean"] == pytest.approx(sum(row.response_tokens for row in rows) / 20)
-        logs = sum(row.mean_log_prob * row.response_tokens for row in rows)
-        assert values["mean_negative_log_prob"] == pytest.approx(-logs / sum(row.response_tokens for row in rows))
-        assert values["sampler_log_prob_gap"] < 1e-5
-        read = sum(row.prompt_tokens for row in rows if row.sample == 0) + sum(row.response_tokens for row in rows)
-        trained = sum(row.prompt_tokens + row.response_tokens for row in rows if row.group in live)
-        assert values["flops"] == 2 * parameters * read + 6 * parameters * trained
-        total += values["flops"]
-        for row in rows:
-            assert (row.advantage == 0) == (row.group not in live)
-    assert stages.events(tmp_path, EventType.METRICS)[-1]["flops"] == total
-
-
-def test_a_step_without_a_live_group_is_logged_and_leaves_the_weights_alone(ground, tmp_path):
-    # One token is never enough for a box: every reward is 0.
-    stages.run_stage(tmp_path, rpt(ground, steps=2, sampling={"max_response_tokens": 1}))
-    values = stages.metrics(tmp_path)[2]
-    assert values["share_all_zero"] == 1
-    assert values["share_cut"] == 1
-    assert "loss" not in values
-    assert "gradient_norm" not in values
-    assert "predicted_bytes_mean" not in values
-    before, after = (
-        stages.load({"path": str(path)})[0] for path in (ground / "model", RunDir(tmp_path).newest_checkpoint())
-    )
-    assert all(torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
-
-
-def test_the_size_of_a_pass_does_not_change_the_update(ground, tmp_path):
-    for rows in (3, 100):
-        stages.run_stage(tmp_path / str(rows), rpt(ground, steps=1, grpo={"batch_rows": rows}))
-    few, many = (stages.metrics(tmp_path / name)[1] for name in ("3", "100"))
-    assert few["gradient_norm"] == pytest.approx(many["gradient_norm"], rel=1e-4)
-    assert few["loss"] == pytest.approx(many["loss"], abs=1e-5)
-
-
-def test_a_policy_in_bfloat16_is_trained_in_float32(ground, tmp_path):
-    model = {"path": str(ground / "model"), "device": "cpu", "dtype": "bfloat16"}
-    small = {"learning_rate": 1e-6, "max_grad_norm": 1.0}
-    stages.run_stage(tmp_path, rpt(ground, steps=2, model=model, optimiser=small))
-    assert stages.metrics(tmp_path)[1]["sampler_log_prob_gap"] < 0.05
-    before, after = (
-        stages.load({"path": str(path)})[0] for path in (ground / "model", RunDir(tmp_path).newest_checkpoint())
-    )
-    changed = [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)]
-    # In bfloat16 a step of 1e-6 would leave a norm's weight of 1 as it is.
-    assert all(changed)
-
-
-def test_rpt_without_temperature_is_refused(ground, tmp_path):
-    with pytest.raises(UserError, match="temperature"):
-        stages.run_stage(tmp_path, rpt(ground, sampling={"temperature": 0}))
-
-
-def test_rpt_raises_the_reward_where_there_is_something_to_learn(ground, tmp_path):
-    # The policy boxes any of four digits; in these documents the right one is always 2.
-    records = [{"id": str(n), "text": f"Digits: {' '.join('2' * (3 + n % 4))}"} for n in range(30)]
-    (tmp_path / "twos.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    corpus, proxy = {"paths": [str(tmp_path / "twos.jsonl")]}, {"path": str(ground / "model"), "device": "cpu"}
-    stages.run_stage(tmp_path / "filter", {"stage": "filter", "corpus": corpus, "proxy": proxy, "min_entropy_nats": 1})
-    config = rpt(ground, steps=20, batch_problems=8, group_size=8, positions=str(tmp_path / "filter" / "positions"))
-    stages.run_stage(tmp_path / "rpt", {**config, "optimiser": {"learning_rate": 3e-3, "max_grad_norm": 1.0}})
-    rewards = [values["reward_mean"] for values in stages.metrics(tmp_path / "rpt").values()]
-    assert rewards[0] < 0.5
-    assert sum(rewards[-3:]) / 3 > 0.8
-
-
 def test_checkpoints_are_kept_as_configured(ground, tmp_path):
     stages.run_stage(tmp_path, ntp(ground, checkpoint_every_steps=2, keep_checkpoints=2))
     assert [e["step"] for e in stages.events(tmp_path, EventType.CHECKPOINT)] == [2, 4, 6, 7]
@@ -316,14 +208,6 @@ def test_each_epoch_has_every_sequence_once_and_an_order_of_its_own():
     assert [again.at(step) for step in range(7, 14)] == epochs[1]
     # Sequences of one batch are of similar length: sorted, each covers a seventh of the range and a bit.
     assert max(max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in epochs[0]) <= 2
-
-
-def test_positions_are_drawn_without_replacement_until_all_were_used():
-    order = ProblemOrder([10, 11, 12, 13, 14], 3, seed=0)
-    drawn = list(chain.from_iterable(order.at(step) for step in range(5)))
-    assert [sorted(drawn[start : start + 5]) for start in (0, 5, 10)] == [[10, 11, 12, 13, 14]] * 3
-    assert ProblemOrder([10, 11, 12, 13, 14], 3, seed=0).at(3) == drawn[9:12]
-    assert drawn[:5] != drawn[5:10]
 
 
 def test_the_loss_counts_the_tokens_from_the_start_on():
