@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from rpt_web.runs.models import Run
 from rpt_web.traces import queries
 from rpt_web.traces.models import Rollout, rollout_id
 from tests.factories import HOSTILE, make_experiment
@@ -138,6 +139,12 @@ def test_a_rightful_prediction_is_shown_with_its_verdict_and_numbers(page, run):
 
 
 def test_the_context_is_marked_where_it_ends_with_its_last_blank_shown(page, run):
+    text = page(detail_address(run, rollout_id(6, "train", 0)))
+    assert 'Solution:<span class="sign">␠</span><span class="here"' in text
+
+
+def test_the_context_of_a_question_is_marked_by_the_template_that_its_stage_names(page, run):
+    Run.objects.filter(pk=run.pk).update(config={"template": run.config["prompt"]["template"]})
     text = page(detail_address(run, rollout_id(6, "train", 0)))
     assert 'Solution:<span class="sign">␠</span><span class="here"' in text
 

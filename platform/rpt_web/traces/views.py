@@ -17,6 +17,12 @@ from rpt_web.traces import inspector, queries
 from rpt_web.traces.models import Rollout, RolloutShard
 
 FULL_TEXTS_OF_GROUP = 16
+ANSWER_WORDS = {
+    "match": "The answer equals the reference.",
+    "mismatch": "The answer does not equal the reference.",
+    "empty": "The box is empty. An empty answer earns nothing.",
+}
+"""Verdicts on answers to questions, which are compared as a whole; byte by byte they say little."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "full": full,
         "prompt": _prompt(run, full.prompt) if full else None,
         "response": inspector.split_response(full.response, full.prediction) if full else None,
+        "is_question": rollout.entropy_nats is None,
+        "answer_words": ANSWER_WORDS.get(rollout.reason, ""),
         "inspection": _inspection(rollout, full),
         "group": [_member(member, texts.get(member.row), rollout) for member in group],
         "votes": _votes(group),
@@ -128,7 +136,8 @@ def _read(run: Run, shard: RolloutShard | None, rows: list[int]) -> dict[int, Ro
 def _prompt(run: Run, text: str) -> Prompt:
     """Where the context stands in a prompt, by the template of the run's config."""
     try:
-        template = load_template((run.config.get("prompt") or {}).get("template", ""))
+        # Stages that ask questions name their template outside of `prompt`.
+        template = load_template((run.config.get("prompt") or run.config).get("template", ""))
     except (UserError, OSError):
         return Prompt("", text, b"", "")
     start = text.find(template.before) + len(template.before) if template.before else 0
