@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from rpt_core.errors import UserError
-from rpt_core.presets import PlannedRun, Preset, Requirements, load_preset
+from rpt_core.presets import PlannedRun, Preset, Requirements, load_preset, preset_names
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import services
 from rpt_web.runs.dependencies import blocked_by, is_in_progress
@@ -350,3 +350,12 @@ def test_advancing_is_a_fixed_number_of_queries(experiment, django_assert_max_nu
     services.submit_suite(experiment, load_preset("smoke"), None, range(5))
     with django_assert_max_num_queries(2):
         assert services.advance(experiment.pk) == []
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_shipped_preset_is_taken_as_a_suite(experiment, name):
+    preset = load_preset(name)
+    runs = services.submit_suite(experiment, preset, None, anyway=True)
+    assert len(runs) == len(preset.runs) * len(preset.seeds or (0,))
+    assert is_in_progress(experiment.runs.all())
+    assert not blocked_by(experiment.runs.all())
