@@ -101,7 +101,7 @@ def response_row(
     completion: bytes,
     boundaries: list[int],
     position: int = 12,
-    entropy: float = 1.8,
+    entropy: float | None = 1.8,
     document: str = "",
     finish: str = "stop",
     advantage: float | None = None,

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from rpt_core.presets import load_preset
 from rpt_core.result_tables import emit_table
@@ -44,41 +43,15 @@ def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int =
     for planned in preset.runs:
         run = services.submit_planned(experiment, planned, user)
         ago -= timedelta(minutes=5)
-        _play(run, ago, steps, groups)
+        play(run, ago, steps, groups)
     return experiment
-
-
-def suite(
-    user: User, name: str = "Paper, small", *, preset: str = "tiny-paper", seeds: Sequence[int] = (0,)
-) -> Experiment:
-    """A suite as it was submitted: what needs nothing is queued, the rest waits."""
-    experiment = make_experiment(user, name, preset=preset, description="Small versions of the paper's experiments.")
-    services.submit_suite(experiment, load_preset(preset), user, seeds=seeds)
-    return experiment
-
-
-def finished_suite(user: User, name: str = "Paper, small", *, steps: int = 80, **more: Any) -> Experiment:
-    """All runs of a suite, succeeded."""
-    experiment = suite(user, name, **more)
-    for run in experiment.runs.order_by("id"):
-        finish_waiting(experiment, run.name, steps=steps, groups=1)
-    return experiment
-
-
-def finish_waiting(experiment: Experiment, name: str, *, steps: int = 3, groups: int = 1) -> Run:
-    """Play a run of a suite to its end; those it needs must have been."""
-    services.advance(experiment.pk)
-    run = experiment.runs.get(name=name)
-    _play(run, timedelta(minutes=3), steps, groups)
-    run.refresh_from_db()
-    return run
 
 
 def finish_run(experiment: Experiment, name: str, user: User | None = None, *, steps: int = 3) -> Run:
     """One run of the tiny preset by its name, played to its end; the runs it needs must have been."""
     planned = load_preset("tiny").run(name)
     run = services.submit_planned(experiment, planned, user)
-    _play(run, timedelta(minutes=3), steps, 2)
+    play(run, timedelta(minutes=3), steps, 2)
     run.refresh_from_db()
     return run
 
@@ -200,7 +173,8 @@ def _accuracy(step: int) -> dict[str, dict[str, float]]:
     return {"standard": standard, "sampled": sampled, "greedy": greedy}
 
 
-def _play(run: Run, ago: timedelta, steps: int, groups: int) -> None:
+def play(run: Run, ago: timedelta, steps: int, groups: int) -> None:
+    """Play a queued run of any stage to its end."""
     run, events = start_run(run, ago)
     total = {"rpt": steps, "ntp": 400, "sft": 120, "rlvr": 20}.get(run.stage, 3)
     events.emit("started", start_step=0, total_steps=total)
@@ -312,6 +286,8 @@ def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
     random_ = random.Random(step)
     skill = _curve(0.2, 0.9, step)
     rows = card_rows(step, skill, groups, 8, seed=run.name) + (hostile_rows(step, groups) if step == 1 else [])
+    if run.stage == "rlvr":  # answers to questions, which are no positions
+        rows = [replace(row, entropy_nats=None, position=0, earned=row.reward) for row in rows]
     write_shard(run, events, "train", step, rows)
     rewards = [row.reward for row in rows]
     rewards = rewards[: groups * 8]

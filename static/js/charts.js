@@ -31,7 +31,7 @@
     ...given,
     gridcolor: css("grid"),
     linecolor: css("line-strong"),
-    zerolinecolor: css("grid"),
+    zerolinecolor: css("line-strong"),
     tickcolor: css("line-strong"),
     tickfont: { color: css("axis"), size: 11 },
     title: { ...given.title, font: { color: css("axis"), size: 11.5 }, standoff: 8 },
@@ -49,7 +49,7 @@
   const layout = (given, data) => ({
     ...given,
     xaxis: { ...axis(given.xaxis), ...wholeTicks(given, data), showgrid: false, showline: true },
-    yaxis: { ...axis(given.yaxis), zeroline: false, nticks: 6 },
+    yaxis: { zeroline: false, ...axis(given.yaxis), nticks: 6 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, color: css("ink"), size: 12 },

@@ -33,7 +33,7 @@ def rows(django_db_setup, django_db_blocker):
 
     from rpt_web.runs.models import Experiment
     from rpt_web.teams.models import LoginLink, User
-    from tests import factories, preset_runs
+    from tests import factories, preset_runs, suite_runs
 
     with django_db_blocker.unblock():
         user = factories.make_user("ada")
@@ -42,6 +42,8 @@ def rows(django_db_setup, django_db_blocker):
         failed = preset_runs.failed_run(broken, user)
         running, events = preset_runs.running_rpt(finished, user)
         queued = preset_runs.queued_rpt(finished, user)
+        paper = suite_runs.finished_suite(user)
+        stopped = suite_runs.stopped_suite(user)
         empty = factories.make_experiment(factories.make_user("grace"), "Seed 1, nothing yet", seed=1)
         client = Client()
         client.force_login(user)
@@ -58,6 +60,8 @@ def rows(django_db_setup, django_db_blocker):
             "running": running,
             "events": events,
             "queued": queued,
+            "paper": paper,
+            "stopped": stopped,
             "empty": empty,
             "link": LoginLink.issue(user, timedelta(hours=1)),
         }
@@ -87,6 +91,23 @@ def rollout_address(rows, reason):
     return reverse("traces:rollout_detail", args=[rows["rpt"].pk, found.id])
 
 
+def answer_address(rows):
+    from rpt_web.traces.models import Rollout
+
+    run = rows["paper"].runs.get(name="s0-rlvr-rpt")
+    found = Rollout.objects.filter(run_id=run.pk, reason="mismatch").order_by("id").first()
+    return reverse("traces:rollout_detail", args=[run.pk, found.id])
+
+
+def run_address(rows, experiment, name):
+    return reverse("runs:run_detail", args=[rows[experiment].runs.get(name=name).pk])
+
+
+def form_address(rows, preset, run, place=""):
+    query = f"?preset={preset}&run={run}&experiment={rows['paper'].pk}{place}"
+    return reverse("runs:run_new") + query
+
+
 PAGES = {
     "experiments": lambda rows: reverse("runs:experiment_list"),
     "experiments-none-found": lambda rows: reverse("runs:experiment_list") + "?q=nothing-like-it",
@@ -96,6 +117,18 @@ PAGES = {
     "run-base": lambda rows: reverse("runs:run_detail", args=[rows["base"].pk]),
     "run-filter": lambda rows: reverse("runs:run_detail", args=[rows["filter"].pk]),
     "run-failed": lambda rows: reverse("runs:run_detail", args=[rows["failed"].pk]),
+    "experiment-stopped": lambda rows: reverse("runs:experiment_detail", args=[rows["stopped"].pk]),
+    "run-waiting": lambda rows: run_address(rows, "stopped", "s0-cold"),
+    "run-blocked": lambda rows: run_address(rows, "stopped", "s0-rpt"),
+    "run-analyse": lambda rows: run_address(rows, "paper", "s0-analysis"),
+    "run-templates": lambda rows: run_address(rows, "paper", "s0-templates"),
+    "run-benchmark": lambda rows: run_address(rows, "paper", "s0-choice-rpt"),
+    "run-rlvr": lambda rows: run_address(rows, "paper", "s0-rlvr-rpt"),
+    "results-paper": lambda rows: reverse("results:experiment_results", args=[rows["paper"].pk]),
+    "suite-new": lambda rows: reverse("runs:suite_new"),
+    "suite-new-not-here": lambda rows: reverse("runs:suite_new") + "?preset=paper",
+    "run-new-analyse": lambda rows: form_address(rows, "tiny-paper", "analysis", ":s0-"),
+    "run-new-filter": lambda rows: form_address(rows, "tiny-paper", "filter"),
     "run-queued": lambda rows: reverse("runs:run_detail", args=[rows["queued"].pk]),
     "run-running": lambda rows: reverse("runs:run_detail", args=[rows["running"].pk]),
     "run-new": lambda rows: reverse("runs:run_new") + f"?preset=tiny&experiment={rows['finished'].pk}",
@@ -106,6 +139,7 @@ PAGES = {
     "rollout-mismatch": lambda rows: rollout_address(rows, "mismatch"),
     "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),
     "rollout-hostile": lambda rows: reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]),
+    "rollout-answer": answer_address,
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
     "results-empty": lambda rows: reverse("results:experiment_results", args=[rows["empty"].pk]),
 }
@@ -245,6 +279,57 @@ def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
             browser.execute_script("window.theme.choose(arguments[0])", theme)
             visit.picture(f"run-new-errors-{theme}-wide")
         browser.get_log("browser")  # Chromium reports the answer's status, which is meant
+
+
+def test_rows_beyond_the_first_are_shown_on_request(visit, rows):
+    shown = "return [...document.querySelectorAll('.more-row')].filter((row) => row.offsetParent !== null).length"
+    with visit(PAGES["run-analyse"](rows)) as browser:
+        assert browser.execute_script(shown) == 0
+        press(browser, ".more-rows summary")
+        assert browser.execute_script(shown) == 70
+
+
+def test_a_wide_table_scrolls_in_its_own_place(visit, rows):
+    with visit(PAGES["run-analyse"](rows), width="narrow") as browser:
+        wider = "[...document.querySelectorAll('#tables .table-wrap')].some((e) => e.scrollWidth > e.clientWidth)"
+        assert browser.execute_script(f"return {wider}")
+
+
+def test_result_tables_appear_when_the_stage_writes_them(visit, live):
+    from rpt_core.result_tables import emit_table
+    from rpt_core.run_dir import RunDir
+    from tests import factories, preset_runs
+    from tests.played_tables import played_tables
+
+    def another():
+        return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=3, groups=1)
+
+    run, events = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        assert browser.execute_script("return document.querySelector('#tables').hasAttribute('data-empty')")
+        browser.execute_script("window.neverReloaded = true")
+
+        def one_table_and_one_step():
+            preset_runs.rpt_step(run, events, 4, groups=1)
+            emit_table(RunDir(run.directory), events, played_tables("templates")[0])
+            factories.record(run)
+
+        committed(one_table_and_one_step)
+        visit.wait("return document.querySelector('#tables .result-table .plot')?.dataset.drawn")
+        visit.wait("return document.querySelector('[data-figure=reward] .plot').data[0].x.at(-1) === 4")
+        assert browser.execute_script("return window.neverReloaded") is True
+
+
+def test_a_suite_is_submitted_by_one_button(visit, rows):
+    from selenium.webdriver.common.by import By
+
+    with visit(PAGES["suite-new"](rows) + "?preset=tiny") as browser:
+        name = browser.find_element(By.NAME, "name")
+        name.clear()
+        name.send_keys("From the browser")
+        press(browser, "form[method=post] .card-foot button")
+        visit.wait("return document.querySelector('h1')?.textContent === 'From the browser'")
+        assert browser.execute_script("return document.querySelectorAll('#runs tbody tr').length") == 10
 
 
 def test_filters_of_rollouts_stand_in_the_address(visit, rows):

@@ -14,7 +14,8 @@ from rpt_web.runs import form_fields, forms, plans, services
 from rpt_web.runs.form_sections import SECTIONS
 from rpt_web.runs.models import Experiment, Run, Status
 from tests.factories import make_experiment
-from tests.preset_runs import finish_run, finish_waiting
+from tests.preset_runs import finish_run
+from tests.suite_runs import finish_waiting
 
 NEW = "/runs/new/"
 

@@ -10,6 +10,7 @@ from rpt_web.traces import queries
 from rpt_web.traces.models import Rollout, rollout_id
 from tests.factories import HOSTILE, make_experiment
 from tests.preset_runs import finish_run, hostile_id, running_rpt
+from tests.suite_runs import finish_waiting, suite
 
 
 @pytest.fixture
@@ -231,3 +232,19 @@ def test_the_detail_takes_a_fixed_number_of_queries(page, run, django_assert_num
 def test_the_hostile_text_really_is_in_the_shard():
     assert "<script>" in HOSTILE
     assert "onerror" in HOSTILE
+
+
+def test_an_answer_to_a_question_is_compared_as_a_whole(page, ada):
+    experiment = suite(ada, seeds=(0,))
+    for name in ("s0-base", "s0-cold-filter", "s0-cold", "s0-rlvr-cold"):
+        finish_waiting(experiment, name)
+    run = experiment.runs.get(name="s0-rlvr-cold")
+    assert 'href="/runs/' in page(reverse("runs:run_detail", args=[run.pk]))
+    found = rollouts(run).filter(reason="mismatch").first()
+    text = page(detail_address(run, found.id))
+    assert "Answer against the reference" in text
+    assert "The answer does not equal the reference." in text
+    assert "<dt>Earned in training</dt><dd>0</dd>" in text
+    assert "byte-grid" not in text
+    assert "Entropy there" not in text
+    assert f"{found.document}</span>:0" not in page(list_address(run))

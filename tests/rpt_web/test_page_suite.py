@@ -11,7 +11,7 @@ from rpt_core.presets import Preset, load_preset, preset_names
 from rpt_web.runs import services, submit_views
 from rpt_web.runs.models import Experiment, Run, Status
 from tests.factories import start_run
-from tests.preset_runs import finish_waiting, suite
+from tests.suite_runs import finish_waiting, suite
 
 NEW = "/experiments/new/"
 

@@ -150,7 +150,14 @@ def _layout(chart: Json, columns: dict[str, Json], found: Sequence[Series]) -> J
         Axis(_with_unit(y_title, y_column["kind"]), **_y_axis(y_column["kind"], is_bars=chart["kind"] == "bars")),
         legend=len(found) > 1,
     )
-    return drawn | ({"barmode": "group"} if chart["kind"] == "bars" else {})
+    return drawn | _beside_each_other(chart["kind"])
+
+
+def _beside_each_other(kind: str) -> Json:
+    """What keeps the bars and points of several series apart within a category."""
+    if kind == "bars":
+        return {"barmode": "group", "bargap": 0.4, "bargroupgap": 0.06}
+    return {"scattermode": "group", "scattergap": 0.6} if kind == "points" else {}
 
 
 def _x_axis(kind: str, xs: Sequence[Any], is_log: bool) -> dict[str, Any]:
@@ -166,6 +173,8 @@ def _x_axis(kind: str, xs: Sequence[Any], is_log: bool) -> dict[str, Any]:
 def _y_axis(kind: str, *, is_bars: bool) -> dict[str, Any]:
     if kind == "share":
         return {"percent": True}
+    if kind == "difference":
+        return {"extra": {"zeroline": True}}
     starts_at_zero = {"rangemode": "tozero"} if is_bars or kind in ("count", "tokens", "flops", "seconds") else {}
     return {"extra": starts_at_zero | ({"exponentformat": "SI"} if kind in ("tokens", "flops") else {})}
 

@@ -169,9 +169,16 @@ def in_model_order(config: dict[str, Any], model: type[BaseModel]) -> dict[str, 
     ordered = {name: config[name] for name in [*known, *sorted(config.keys() - known)]}
     for name in known:
         part = _model_of(model.model_fields[name].annotation)
-        if part is not None and isinstance(config[name], dict):
-            ordered[name] = in_model_order(config[name], part)
+        if part is not None:
+            ordered[name] = _in_order(config[name], part)
     return ordered
+
+
+def _in_order(value: Any, model: type[BaseModel]) -> Any:
+    """A value that is a model, a list of them, or something else that the field may hold."""
+    if isinstance(value, list):
+        return [_in_order(item, model) for item in value]
+    return in_model_order(value, model) if isinstance(value, dict) else value
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:

@@ -150,7 +150,7 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
         "records": ("runs/_records.html", _records),
         "events": ("runs/_events.html", _events),
     }
-    shared = {"nav": "experiments", "run": run}
+    shared = {"nav": "experiments", "run": run, "is_live": run.status not in FINAL}
     asked = request.headers.get("HX-Target", "")
     if asked in parts:
         template, make = parts[asked]
@@ -253,7 +253,7 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
         "may_cancel": run.status not in FINAL and not run.cancel_requested_at and access.can_change(request.user),
         "may_retry": run.status in ENDED_BADLY and access.can_change(request.user),
         "now": timezone.now(),
-        "shards": run.shards.exists() if run.stage in ("rpt", "evaluate") else False,
+        "shards": run.shards.exists(),
     }
 
 
@@ -268,7 +268,6 @@ def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
         charts += [found for mode in modes if (found := figures.accuracy_figure(accuracy, mode))]
     groups = {name: [chart for chart in charts if chart.group == name] for name in metric_figures.group_order(charts)}
     return {
-        "is_live": run.status not in FINAL,
         "figure_groups": groups,
         "figures_json": [chart.as_json() for chart in charts],
         "stream_query": urlencode({"at": at, "state": state, **newest._asdict()}),
