@@ -6,7 +6,7 @@ In: `RolloutRow`s written by a stage. Out: the same rows, all metadata of a shar
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ _NAMES = [field.name for field in fields(RolloutRow)]
 
 def write_rollouts(path: Path, rows: Sequence[RolloutRow]) -> None:
     """Write a shard, whole or not at all; an older shard of that name is replaced."""
-    write_table(path, pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA))
+    write_table(path, pa.Table.from_pylist([vars(row) for row in rows], schema=SCHEMA))
 
 
 def read_rollouts(path: Path) -> Iterator[RolloutRow]:

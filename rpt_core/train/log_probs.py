@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from rpt_core.errors import UserError
+from rpt_core.train.shared_prompts import can_pack, pack, packed_states, saves_enough
 
 LOGITS_AT_ONCE = 2**27
 """Logits in memory at once, half a gigabyte in float32; fewer are kept for the backward pass as they are."""
@@ -95,8 +96,12 @@ def check_head(model: Any) -> None:
 def _counted(model: Any, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The states that predict the counted tokens, (counted tokens, hidden), and those tokens.
 
-    Rows are padded on the right, where a causal model cannot see it: no mask is needed.
+    Rows that share a prompt read it together where that saves much. Otherwise rows are padded on the right, where a
+    causal model cannot see it: no mask is needed.
     """
+    if can_pack(model) and saves_enough(packed := pack(rows, starts), rows):
+        targets = [token for row, start in zip(rows, starts, strict=True) for token in row[start:]]
+        return packed_states(model, packed), torch.tensor(targets, device=model.device)
     width = max(map(len, rows)) - 1
     ids = torch.tensor([[*row, *[0] * (width + 1 - len(row))] for row in rows], device=model.device)
     hidden = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state  # (rows, width, hidden)
