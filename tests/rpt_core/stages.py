@@ -15,7 +15,7 @@ from rpt_core.checkpoints import load_model, new_model
 from rpt_core.config import STAGES, ModelConfig, OptimiserConfig, ScratchConfig
 from rpt_core.events import EventLog, EventType, read_events
 from rpt_core.run_dir import RunDir
-from rpt_core.stage import StageContext, StopRequested
+from rpt_core.stage import _MODULES, StageContext, StopRequested
 from rpt_core.tokenizer_training import train_tokenizer
 from rpt_core.tokens import encode
 from rpt_core.train.loop import make_optimiser
@@ -43,14 +43,10 @@ def run_stage(folder, config, stop_after=None):
     run = RunDir(folder)
     validated = STAGES[config["stage"]].model_validate(config)
     run.create(validated)
-    module = {
-        "filter": "rpt_core.token_filter",
-        "evaluate": "rpt_core.evaluation.next_token",
-    }.get(config["stage"], f"rpt_core.train.{config['stage']}")
     with StopAfter(run.events) as log:
         log.context, log.step = StageContext(run, log), stop_after
         try:
-            return importlib.import_module(module).run(validated, log.context)
+            return importlib.import_module(_MODULES[config["stage"]]).run(validated, log.context)
         except StopRequested as stop:
             log.emit(EventType.STOPPED, step=stop.step)
             return None

@@ -1,0 +1,152 @@
+"""Stage `templates`: prompt templates compared at the same held-out positions (Tables 8 and 10).
+
+In: a policy, the validation split of a filter run, templates by name or as files. Out: the tables `templates` and
+`templates_by_difficulty`, all responses as rollouts, each template's per-position outcomes in Parquet.
+
+A template's number, from 1 in the order of the config, is the step of all that it leaves behind: its responses are the
+rollouts of kind `sampled` of that step, its outcomes the evaluation of that step. They can be compared like those of
+any two evaluations. A stopped run goes on with the first template whose outcomes are not there.
+
+All templates get the same positions, the same sampling seeds, and the same contexts too: those that fit into the
+longest of them. The paper says neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rpt_core.checkpoints import load_model
+from rpt_core.config import PromptConfig, TemplatesConfig
+from rpt_core.errors import UserError
+from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
+from rpt_core.evaluation.outcome_table import Answers, outcome_table
+from rpt_core.evaluation.reasoning import Responses, ask
+from rpt_core.evaluation.template_tables import TemplateResult, template_tables
+from rpt_core.events import EventType
+from rpt_core.outcomes import read_outcomes
+from rpt_core.position_sets import PositionSample
+from rpt_core.problems import Problem, ProblemSet, prompt_frame
+from rpt_core.prompts import Template, load_template
+from rpt_core.result_tables import Estimate, emit_table
+from rpt_core.rollouts.rows import rollout_rows
+from rpt_core.rollouts.transformers import TransformersSampler
+from rpt_core.run_dir import RunDir
+from rpt_core.shards import write_rollouts, write_table
+from rpt_core.stage import StageContext, StopRequested
+from rpt_core.tokens import Tokenizer
+
+
+def run(config: TemplatesConfig, context: StageContext) -> dict[str, Any]:
+    """Ask with each template; returns each one's accuracies for the `finished` event."""
+    templates = load_templates(config.templates)
+    model, tokenizer = load_model(config.model)
+    prompts = equal_prompts(config, templates, tokenizer)
+    bench = _Bench(config, context, model, tokenizer)
+    done = bench.finished()
+    context.started(done, len(templates))
+    _warn_of_unopened_thoughts(context, templates, tokenizer)
+    for number in range(done + 1, len(templates) + 1):
+        context.progress(number - 1, len(templates), f"asking with the template {templates[number - 1].id}")
+        bench.ask(number, prompts[number - 1])
+    results = [read_result(context.run, number, template.id) for number, template in enumerate(templates, 1)]
+    summary, by_difficulty = template_tables(results, config)
+    for table in (summary, by_difficulty):
+        emit_table(context.run, context.log, table)
+    return {
+        f"{key}_{row['template']}": cell.value
+        for row in summary.rows
+        for key in ("random_at_1", "pass_at_k")
+        if isinstance(cell := row.get(key), Estimate)
+    }
+
+
+def load_templates(names: tuple[str, ...]) -> list[Template]:
+    """All templates. Raises UserError when there is none, one is no good, or two have the same id."""
+    templates = [load_template(name) for name in names]
+    ids = [template.id for template in templates]
+    if not ids:
+        raise UserError("`templates` is empty. Name at least one prompt template.")
+    if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
+        raise UserError(f"Several templates are called {', '.join(twice)}. Name each once, and rename files.")
+    return templates
+
+
+def equal_prompts(config: TemplatesConfig, templates: list[Template], tokenizer: Tokenizer) -> list[PromptConfig]:
+    """How each template becomes prompts, so that all leave the same room for the context.
+
+    Raises UserError when one of them leaves none.
+    """
+    frames = [prompt_frame(template, tokenizer, config.max_prompt_tokens) for template in templates]
+    room = min(frame.max_context_tokens for frame in frames)
+    return [
+        PromptConfig(
+            template=name,
+            max_prompt_tokens=config.max_prompt_tokens - frame.max_context_tokens + room,
+            completion_tokens=config.completion_tokens,
+        )
+        for name, frame in zip(config.templates, frames, strict=True)
+    ]
+
+
+def read_result(run: RunDir, number: int, template: str) -> TemplateResult:
+    """What a template's files say."""
+    return TemplateResult.read(template, read_outcomes(run.evaluation(number)), run.rollout_shard("sampled", number))
+
+
+@dataclass
+class _Bench:
+    """Asks one policy at one sample of positions."""
+
+    config: TemplatesConfig
+    context: StageContext
+    model: Any
+    tokenizer: Tokenizer
+
+    def __post_init__(self) -> None:
+        self._sampler = TransformersSampler(self.model, self.tokenizer, self._stop_if_asked)
+        self._sample: PositionSample | None = None
+
+    def finished(self) -> int:
+        """How many templates have their outcomes: the file that is written last."""
+        number = 0
+        while number < len(self.config.templates) and self.context.run.evaluation(number + 1).exists():
+            number += 1
+        return number
+
+    def ask(self, number: int, prompt: PromptConfig) -> None:
+        """Sample responses with a template, judge, write and announce them."""
+        problems, sample = self._problems(prompt)
+        responses = ask(self._sampler, problems, self.config.samples, self.config.sampling, self.config.seed)
+        self._record(number, problems, responses)
+        write_table(self.context.run.evaluation(number), outcome_table(problems, sample, Answers(sampled=responses)))
+
+    def _problems(self, prompt: PromptConfig) -> tuple[list[Problem], PositionSample]:
+        """The positions do not depend on the template, so what is told of them is told once."""
+        found = ProblemSet.load(self.config.held_out.positions, "validation", self.tokenizer, prompt)
+        if self._sample is None:
+            self._sample = choose_sample(found, self.config.held_out)
+            warn_of_lost_positions(self.context, found)
+            warn_of_missing_positions(self.context, self._sample, self.config.held_out)
+        return [found.problem(index) for index in self._sample.indices], self._sample
+
+    def _record(self, number: int, problems: list[Problem], responses: Responses) -> None:
+        run = self.context.run
+        path = run.rollout_shard("sampled", number)
+        rows = rollout_rows(number, problems, responses.groups, responses.verdicts)
+        write_rollouts(path, rows)
+        self.context.log.emit(EventType.ROLLOUTS, step=number, kind="sampled", shard=run.relative(path), rows=len(rows))
+
+    def _stop_if_asked(self) -> None:
+        if self.context.stop_requested:
+            raise StopRequested(self.finished())
+
+
+def _warn_of_unopened_thoughts(context: StageContext, templates: list[Template], tokenizer: Tokenizer) -> None:
+    """A message to a model without a chat template opens no thought, and mostly none is then closed either."""
+    if messages := [template.id for template in templates if template.chat and not tokenizer.chat_template]:
+        message = (
+            f"The model has no chat template, so {', '.join(messages)} is given to it as plain text that opens no "
+            "thought. Templates that end in <think> suit such a model better."
+        )
+        context.log.emit(EventType.LOG, level="warning", message=message)
