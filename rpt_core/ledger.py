@@ -136,7 +136,7 @@ def write_ledger(run: RunDir, ledger: Ledger, problems: ProblemSet) -> None:
     seen = ledger.seen()
     indices = ledger.kept[seen]
     columns = {
-        "document": pa.array([problems.document_id(int(index)) for index in indices], pa.string()),
+        "document": pa.array(map(problems.document_id, indices.tolist()), pa.string()),
         "position": pa.array(problems.token_index[indices], pa.int32()),
         "entropy_nats": pa.array(problems.entropies[indices], pa.float32()),
         **{name: pa.array(ledger.of(name)[seen], pa.int64()) for name in _COUNTS},

@@ -110,7 +110,8 @@ def quotes_target(response: bytes, problem: Problem) -> bool:
         return False
     if len(target) > 1:
         return response.find(target, 0, end) >= 0
-    return re.search(rb"(?<!\w)" + re.escape(target) + rb"(?!\w)", response[:end]) is not None
+    byte = re.escape(target)  # standing first, it is what the search goes by; the other way round is far slower
+    return re.search(byte + rb"(?<!\w" + byte + rb")(?!\w)", response[:end]) is not None
 
 
 def has_several_boxes(response: bytes) -> bool:
