@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 
+from rpt_core.problems import Problem
 from rpt_core.reward import BOX, END_OF_THOUGHT
 from rpt_core.rewards.base import AveragedPolicy, Groups, Policy, Problems, Reward, Verdicts
 from rpt_core.rollouts import Rollout
@@ -47,20 +48,19 @@ class InformationGainReward(Reward):
         self.average.update()
 
     def _with_thought(self, problems: Problems, groups: Groups) -> list[list[float]]:
-        thoughts = {
-            (n, k): [*problem.prompt_ids, *ids]
-            for n, (problem, group) in enumerate(zip(problems, groups, strict=True))
-            for k, rollout in enumerate(group)
-            if (ids := opened_box(self.policy.tokenizer, rollout)) is not None
-        }
-        values = [[self.blind_guess] * len(group) for group in groups]
-        found = self.policy.next_token_log_probs(
-            list(thoughts.values()), [[problems[n].next_token_id] for n, _ in thoughts]
-        )
-        for (n, k), (value,) in zip(thoughts, found, strict=True):
-            values[n][k] = value
-        self.flops += self.policy.forward_flops(sum(map(len, thoughts.values())))
-        return values
+        thoughts = [[self._thought(problem, r) for r in group] for problem, group in zip(problems, groups, strict=True)]
+        # Equal thoughts are read once: rounding must not tell them apart.
+        asked = list(dict.fromkeys((n, ids) for n, group in enumerate(thoughts) for ids in group if ids))
+        contexts = [ids for _, ids in asked]
+        found = self.policy.next_token_log_probs(contexts, [[problems[n].next_token_id] for n, _ in asked])
+        self.flops += self.policy.forward_flops(sum(map(len, contexts)))
+        values = {key: value for key, (value,) in zip(asked, found, strict=True)}
+        return [[values.get((n, ids), self.blind_guess) for ids in group] for n, group in enumerate(thoughts)]
+
+    def _thought(self, problem: Problem, rollout: Rollout) -> tuple[int, ...]:
+        """Prompt, thought and opened box; empty without an end of the thought."""
+        ids = opened_box(self.policy.tokenizer, rollout)
+        return () if ids is None else (*problem.prompt_ids, *ids)
 
 
 def opened_box(tokenizer: Tokenizer, rollout: Rollout) -> list[int] | None:

@@ -113,19 +113,11 @@ class PolicyUpdate:
         all_count = self.config.kl_coefficient > 0 or self.config.entropy_coefficient > 0
         counts = (live_groups(batch.rewards) | all_count).tolist()
         skip_cut = self.config.overlong == "mask"
+        seed = derive_seed(self.loop.config.seed, "mini-batches", self.loop.step)
         return [
             [row for n in groups if counts[n] for row in policy_rows(batch, n, skip_cut)]
-            for groups in self._minibatches(len(batch.groups))
+            for groups in minibatches(len(batch.groups), self.config.minibatch_groups, seed)
         ]
-
-    def _minibatches(self, groups: int) -> list[list[int]]:
-        """Numbers of the groups of each update."""
-        size = self.config.minibatch_groups or groups
-        if size >= groups:
-            return [list(range(groups))]
-        seed = derive_seed(self.loop.config.seed, "mini-batches", self.loop.step)
-        order = torch.randperm(groups, generator=torch.Generator().manual_seed(seed)).tolist()
-        return [order[start : start + size] for start in range(0, groups, size)]
 
     def _keep_old_log_probs(self, parts: Sequence[_Part]) -> None:
         for part in parts:
@@ -141,6 +133,7 @@ class PolicyUpdate:
                 part_loss.backward()  # type: ignore[no-untyped-call]
             loss += part_loss.item()
             self._add(sums, terms, part)
+            self.loop.progress("updating the policy")
         return loss
 
     def _weight(self, part: _Part) -> int:
@@ -221,6 +214,14 @@ def check_overlong(config: GrpoConfig, sampling: SamplingConfig) -> None:
             f"`sampling.max_response_tokens` ({sampling.max_response_tokens}): even the shortest response would be "
             "punished. Lower it."
         )
+
+
+def minibatches(groups: int, size: int | None, seed: int) -> list[list[int]]:
+    """Numbers of the groups of each update: all in their order, or at most `size` each in a random one."""
+    if size is None or size >= groups:
+        return [list(range(groups))]
+    order = torch.randperm(groups, generator=torch.Generator().manual_seed(seed)).tolist()
+    return [order[start : start + size] for start in range(0, groups, size)]
 
 
 def policy_rows(batch: Batch[Any], group: int, skip_cut: bool = False) -> list[PolicyRow]:

@@ -15,6 +15,7 @@ from rpt_core.checkpoints import (
     read_metadata,
     remove_leftovers,
     restore_optimiser,
+    restore_tensors,
     save_checkpoint,
 )
 from rpt_core.config import ModelConfig, OptimiserConfig, ScratchConfig
@@ -85,6 +86,22 @@ def test_weights_and_optimiser_are_safetensors_and_nothing_is_pickled(tmp_path, 
     path = save_checkpoint(RunDir(tmp_path), 1, *trained, {})
     endings = {file.suffix for file in path.rglob("*") if file.is_file()}
     assert endings <= {".json", ".safetensors", ".jinja"}
+
+
+def test_kept_tensors_come_back_into_the_same_memory(tmp_path, trained):
+    kept = {"average": {"a": torch.tensor([1.0, 2.0]), "b": torch.eye(3).T[:, ::2]}}
+    path = save_checkpoint(RunDir(tmp_path), 1, *trained, {}, kept)
+    tensors = {"a": torch.zeros(2, requires_grad=True), "b": torch.zeros(3, 2)}
+    same = tensors["b"]
+    restore_tensors(path, "average", tensors)
+    assert tensors["a"].tolist() == [1, 2]
+    assert same.tolist() == [[1, 0], [0, 0], [0, 1]]
+
+
+def test_a_checkpoint_without_the_kept_tensors_is_refused_with_their_name(tmp_path, trained):
+    path = save_checkpoint(RunDir(tmp_path), 1, *trained, {})
+    with pytest.raises(UserError, match=r"average\.safetensors"):
+        restore_tensors(path, "average", {})
 
 
 @pytest.mark.parametrize("breaks", ["tokenizer", "optimiser", "disk"])

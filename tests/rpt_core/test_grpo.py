@@ -1,11 +1,20 @@
-"""Advantages and the clipped loss on numbers worked out by hand."""
+"""Advantages and the terms of the loss on numbers worked out by hand."""
 
 import math
 
 import pytest
 import torch
 
-from rpt_core.grpo import clipped_token_loss, group_advantages, live_groups
+from rpt_core.grpo import (
+    aggregate,
+    clipped_gains,
+    clipped_token_loss,
+    group_advantages,
+    is_clipped,
+    k3_divergence,
+    live_groups,
+    overlong_punishment,
+)
 
 
 def test_advantages_are_rewards_less_the_mean_over_the_deviation():
@@ -82,3 +91,49 @@ def test_what_stands_outside_the_mask_counts_nothing_even_when_infinite():
 
 def test_without_any_token_the_loss_is_0():
     assert clipped_token_loss(torch.zeros(2), torch.zeros(2), torch.ones(2), torch.zeros(2, dtype=torch.bool)) == 0
+
+
+def test_gains_are_clipped_token_by_token():
+    # Ratios 1.5, 0.5, 1.1 with advantages 1, -1, 2.
+    log_probs = torch.tensor([1.5, 0.5, 1.1]).log()
+    gains = clipped_gains(log_probs, torch.zeros(3), torch.tensor([1.0, -1.0, 2.0]), 0.2, 0.3)
+    assert gains.tolist() == pytest.approx([1.3, -0.8, 2.2])
+
+
+def test_a_token_is_clipped_where_its_gain_has_no_gradient():
+    ratios, advantages = torch.tensor([1.5, 1.5, 0.5, 0.5, 1.25, 0.85, 1.5]), torch.tensor([1, -1, 1, -1, 1, -1, 0.0])
+    log_probs = ratios.log().requires_grad_()
+    clipped_gains(log_probs, torch.zeros(7), advantages, 0.2, 0.3).sum().backward()
+    clipped = is_clipped(ratios, advantages, 0.2, 0.3)
+    assert clipped.tolist() == [True, False, False, True, False, False, False]
+    assert torch.equal(clipped, (log_probs.grad == 0) & (advantages != 0))
+
+
+def test_the_k3_divergence_of_a_token():
+    # q = reference / policy = 2, 1, 1/2: q - log q - 1.
+    policy = torch.tensor([0.2, 0.3, 0.5]).log()
+    values = k3_divergence(policy, torch.tensor([0.4, 0.3, 0.25]).log())
+    assert values.tolist() == pytest.approx([1 - math.log(2), 0, math.log(2) - 0.5], abs=1e-6)
+
+
+def test_the_k3_divergence_has_the_mean_of_the_true_one():
+    p, q = torch.tensor([0.2, 0.3, 0.5]), torch.tensor([0.4, 0.3, 0.3])
+    expected = (p * (p / q).log()).sum().item()
+    assert (p * k3_divergence(p.log(), q.log())).sum().item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_tokens_or_responses_count_alike():
+    # One response with the values 1, 2, 3 and one with 10.
+    values = torch.tensor([1.0, 2.0, 3.0, 10.0], requires_grad=True)
+    assert aggregate(values, [3, 1], "token").item() == 4
+    mean = aggregate(values, [3, 1], "sequence")
+    assert mean.item() == 6
+    mean.backward()
+    assert values.grad.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
+
+
+def test_over_long_responses_are_punished_in_a_line_before_the_limit():
+    lengths = torch.tensor([1, 12, 13, 14, 15, 16])
+    assert overlong_punishment(lengths, limit=16, buffer=4).tolist() == [0, 0, -0.25, -0.5, -0.75, -1]
+    # DAPO's own numbers: limit 20,480 with a buffer of 4,096.
+    assert overlong_punishment(torch.tensor([[16384, 18432, 20480]]), 20480, 4096).tolist() == [[0, -0.5, -1]]
