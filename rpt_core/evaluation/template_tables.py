@@ -50,8 +50,8 @@ class TemplateResult:
         counts = np.bincount(groups, minlength=len(outcomes))
 
         def mean(values: npt.NDArray[np.generic]) -> Floats:
-            sums: Floats = np.bincount(groups, values.astype(np.float64), len(outcomes))
-            return sums / counts
+            means: Floats = np.bincount(groups, values.astype(np.float64), len(outcomes)) / counts
+            return means
 
         return cls(
             template,
