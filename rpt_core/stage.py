@@ -36,6 +36,8 @@ _MODULES = {
     "analyse": "rpt_core.analysis.stage",
 }
 """Each module has `run(config, context) -> dict`: the result for the `finished` event. Imported only when needed."""
+_VERL = "rpt_core.verl_backend.stage"
+"""The stage of configs whose `engine` is verl."""
 
 
 class StopRequested(Exception):
@@ -83,7 +85,7 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, context.request_stop)
     try:
-        result = importlib.import_module(_MODULES[stage]).run(config, context)
+        result = importlib.import_module(_module(stage, config)).run(config, context)
     except StopRequested as stop:
         context.log.emit(EventType.STOPPED, step=stop.step)
         return EXIT_STOPPED
@@ -96,6 +98,10 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
         return EXIT_BUG
     context.log.emit(EventType.FINISHED, result=result)
     return EXIT_FINISHED
+
+
+def _module(stage: str, config: Any) -> str:
+    return _VERL if getattr(config, "engine", None) == "verl" else _MODULES[stage]
 
 
 def _next_attempt(run: RunDir) -> int:

@@ -24,12 +24,9 @@ from rpt_core.evaluation.next_token import Evaluator
 from rpt_core.events import EventType
 from rpt_core.flops import sampling_flops
 from rpt_core.ledger import GroupRecord, Ledger, ledger_tables, write_ledger, write_lists
-from rpt_core.monitors import prediction_metrics, response_metrics
 from rpt_core.problems import Problem, ProblemSet
 from rpt_core.result_tables import emit_table
-from rpt_core.reward import Verdict, judge_response
 from rpt_core.rewards import make_reward
-from rpt_core.rollouts import Rollout
 from rpt_core.rollouts.rows import rollout_rows
 from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.seeds import derive_seed
@@ -41,6 +38,7 @@ from rpt_core.train.loop import Limit, StepResult, TrainingLoop, load_trained
 from rpt_core.train.policy_update import PolicyUpdate, UpdateResult
 from rpt_core.train.problem_order import ProblemOrder
 from rpt_core.train.reward_policy import LoopPolicy
+from rpt_core.train.step_records import group_records, judge, step_metrics
 
 
 def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
@@ -207,14 +205,6 @@ class _Trainer:
         )
 
 
-def judge(problems: Sequence[Problem], groups: Sequence[Sequence[Rollout]]) -> list[list[Verdict]]:
-    """Verdicts by Eq. 3; a response that the limit cut has no box."""
-    return [
-        [judge_response(r.data, problem.completion, problem.boundaries, r.finish_reason == "stop") for r in group]
-        for problem, group in zip(problems, groups, strict=True)
-    ]
-
-
 def joined(batches: Sequence[Batch[Problem]]) -> Batch[Problem]:
     """Several batches as one."""
     return Batch(
@@ -235,28 +225,3 @@ def part_of(batch: Batch[Problem], numbers: Sequence[int]) -> Batch[Problem]:
         batch.rewards[numbers],
         batch.advantages[numbers],
     )
-
-
-def group_records(indices: Sequence[int], batch: Batch[Problem], selection: Selection) -> list[GroupRecord]:
-    """What the ledger counts of each group."""
-    dropped = set(selection.dropped())
-    rewards = batch.rewards.tolist()
-    return [
-        GroupRecord(
-            index=index,
-            outcome=selection.outcomes[n],
-            is_dropped=n in dropped,
-            rollouts=len(batch.groups[n]),
-            rewarded=sum(reward > 0 for reward in rewards[n]),
-            matched=sum(verdict.reason == "match" for verdict in batch.verdicts[n]),
-            prompt_tokens=len(batch.problems[n].prompt_ids),
-            response_tokens=sum(len(rollout.token_ids) for rollout in batch.groups[n]),
-        )
-        for n, index in enumerate(indices)
-    ]
-
-
-def step_metrics(batch: Batch[Problem]) -> dict[str, float]:
-    """What all responses of a step look like."""
-    responses = response_metrics(batch.groups, batch.verdicts, batch.rewards.tolist())
-    return responses | prediction_metrics(batch.problems, batch.groups, batch.verdicts)
