@@ -57,6 +57,8 @@ _LABELS = {
 _OUTCOMES = list(Outcome)
 _COUNTS = ("groups", "all_zero", "all_one", "dropped", "surplus", "rollouts", "rewarded", "matched", "last_step")
 _COSTS = ("groups", "dropped", "rollouts", "prompt_tokens", "response_tokens")
+_ROW_GROUP_ROWS = 65536
+"""The ledger is read whole; small groups would only make it slow to write."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def write_ledger(run: RunDir, ledger: Ledger, problems: ProblemSet) -> None:
         "entropy_nats": pa.array(problems.entropies[indices], pa.float32()),
         **{name: pa.array(ledger.of(name)[seen], pa.int64()) for name in _COUNTS},
     }
-    write_table(run.ledger, pa.table(columns))
+    write_table(run.ledger, pa.table(columns), _ROW_GROUP_ROWS)
 
 
 def write_lists(run: RunDir, ledger: Ledger, problems: ProblemSet) -> None:

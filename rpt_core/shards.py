@@ -115,11 +115,11 @@ def read_rollouts_at(path: Path, indexes: Sequence[int]) -> list[RolloutRow]:
     return rows
 
 
-def write_table(path: Path, table: pa.Table) -> None:
+def write_table(path: Path, table: pa.Table, row_group_rows: int = ROW_GROUP_ROWS) -> None:
     """Write any table as zstd Parquet by way of a partial file and one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    pq.write_table(table, partial, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    pq.write_table(table, partial, compression="zstd", row_group_size=row_group_rows)
     partial.replace(path)
 
 
