@@ -9,7 +9,7 @@
     positions/       train.parquet, validation.parquet, sets/NAME.parquet (stage filter)
     tables/          NAME.json: finished tables
     ledger.parquet   what became of each position's groups (stage rpt)
-    position_lists/  never-solved.jsonl, always-solved.jsonl (stage rpt)
+    position_lists/  never-solved.jsonl, sometimes-solved.jsonl, always-solved.jsonl (stage rpt)
     traces.jsonl     token ids of the traces that stage sft had a model write
     lock             held by the process that runs the stage
 
