@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rpt_core.errors import UserError
 from rpt_core.evaluation.choice_prompts import Choices
 
 BATCH_TOKENS = 16384
@@ -37,7 +38,11 @@ class _Row:
 def option_log_probs(
     model: Any, questions: Sequence[Choices], before_batch: Callable[[int], None] | None = None
 ) -> list[list[float]]:
-    """Total log-prob of each option of each question. before_batch gets the number of rows done; it may raise."""
+    """Total log-prob of each option of each question. before_batch gets the number of rows done; it may raise.
+
+    Raises UserError when a question is longer than the model can read.
+    """
+    _check_length(model, max((question.tokens for question in questions), default=0))
     found = [[0.0] * len(question.options) for question in questions]
     rows = sorted((row for n, question in enumerate(questions) for row in _rows(n, question)), key=lambda r: len(r.ids))
     done = 0
@@ -51,6 +56,15 @@ def option_log_probs(
                 found[row.question][option] = float(scores[-row.read :].gather(-1, targets[:, None]).sum())
         done += len(batch)
     return found
+
+
+def _check_length(model: Any, tokens: int) -> None:
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if limit is not None and tokens > limit:
+        raise UserError(
+            f"{type(model).__name__} reads at most {limit} tokens, but a question with its options has {tokens}. Lower "
+            "`max_prompt_tokens`, which leaves such questions out, or take another model."
+        )
 
 
 def _rows(number: int, question: Choices) -> list[_Row]:

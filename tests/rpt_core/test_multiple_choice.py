@@ -357,6 +357,14 @@ def test_options_of_one_token_share_a_pass():
     assert (passes, len(hook)) == ([0], 1)
 
 
+def test_a_question_beyond_the_models_length_is_refused():
+    model, _ = stages.taught()
+    limit = model.config.max_position_embeddings
+    option_log_probs(model, [Choices([5] * (limit - 1), [[6], [7]], [1, 1])])
+    with pytest.raises(UserError, match=f"at most {limit} tokens.*{limit + 1}"):
+        option_log_probs(model, [Choices([5] * (limit - 1), [[6], [7, 8]], [1, 1])])
+
+
 def test_letters_are_compared_by_their_total_and_texts_by_bytes():
     choices = Choices([1], [[2], [3, 4]], [2, 8])
     assert stage.best_option(choices, [-2.0, -4.0], by_letter=True) == 0
