@@ -77,10 +77,12 @@ class ResultTable:
 
 
 def emit_table(run: RunDir, log: EventLog, table: ResultTable) -> None:
-    """Write the table's file and announce it. A row without one of the columns is a bug (KeyError)."""
+    """Write the table's file and announce it. A row or a chart that does not fit the columns is a bug (KeyError)."""
     if len(table.rows) > MAX_ROWS:
         raise ValueError(f"table {table.name!r} has {len(table.rows)} rows, at most {MAX_ROWS} are allowed")
     keys = [column.key for column in table.columns]
+    if table.chart and (unknown := {table.chart.x, *table.chart.y, table.chart.group or table.chart.x} - {*keys}):
+        raise KeyError(f"the chart of table {table.name!r} names columns that are not there: {sorted(unknown)}")
     data = {
         "name": table.name,
         "step": table.step,

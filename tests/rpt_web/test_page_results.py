@@ -7,12 +7,15 @@ import re
 import pytest
 from django.urls import reverse
 
+from rpt_core.presets import load_preset
 from rpt_web.results import published, queries
 from rpt_web.results.models import Evaluation
+from rpt_web.runs import services
 from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
 from tests.factories import make_experiment
 from tests.preset_runs import finish_run, finished_experiment, running_rpt
+from tests.suite_runs import finish_waiting, finished_suite
 
 
 def address(experiment, query=""):
@@ -121,6 +124,63 @@ def test_too_few_points_are_said_instead_of_fitted(page, ada):
     text = words(page(address(experiment)))
     assert "2 points with different compute above 0 are too few for a scaling curve, which needs 4." in text
     assert "fit at bound" not in text
+
+
+def test_several_samples_have_their_own_rows_in_order(page, experiment):
+    run = experiment.runs.get(name="rpt")
+    for cell in list(run.evaluations.filter(step=80, mode="sampled")):
+        for mode in ("pass@16", "pass@2", "majority", "brand new"):
+            cell.pk, cell.mode = None, mode
+            cell.save()
+    run.evaluations.filter(step=80, mode="sampled").update(correct=None)
+    after = blocks(experiment)[1]
+    assert [row.label for row in after.rows] == [
+        "standard",
+        "reasoning",
+        "reasoning, pass@2",
+        "reasoning, pass@16",
+        "reasoning, majority vote",
+        "reasoning, greedy",
+        "brand new",
+    ]
+    assert "reasoning, pass@16" in page(address(experiment))
+    assert "Next-token accuracy, reasoning, majority vote" in page(reverse("runs:run_detail", args=[run.pk]))
+
+
+def test_copies_of_a_suite_are_told_apart_by_their_seeds(page, ada):
+    experiment = make_experiment(ada)
+    services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[10, 2])
+    for seed in (10, 2):
+        for name in ("base", "filter", "cold-filter", "cold", "rpt"):
+            finish_waiting(experiment, f"s{seed}-{name}")
+    groups = queries.by_seed(blocks(experiment))
+    assert [(seed, len(found)) for seed, found in groups] == [("2", 2), ("10", 2)]
+    text = words(page(address(experiment)))
+    assert text.index("Seed 2 Before RPT") < text.index("Seed 10 Before RPT")
+
+
+def test_tables_with_a_published_counterpart_stand_beside_it(page, ada):
+    text = page(address(finished_suite(ada)))
+    shown = words(text)
+    for reference, rows in {
+        "Table 2": "R1-Distill-Qwen-14B 51.2 52.7 R1-Distill-Qwen-14B + continual NTP on the same corpus 10.7 13.0 "
+        "RPT-14B 56.3 58.3",
+        "Table 3": "R1-Distill-Qwen-14B standard 32.0 48.4 R1-Distill-Qwen-32B standard 37.2 56.5 "
+        "R1-Distill-Qwen-14B reasoning 36.1 68.9 RPT-14B reasoning 39.0 71.1",
+        "Table 8": "v0, used for training 3.0 8.5 v1 5.7 11.0 v2 5.7 16.0 v3 5.3 11.0 v4 4.0 9.0 v5 4.4 12.5 "
+        "v6 6.0 19.0",
+    }.items():
+        assert f"Published: {reference}, arXiv 2506.08007" in shown
+        assert rows in shown
+    assert shown.index("Questions answered right, before and after RLVR") < shown.index("Published: Table 2")
+    assert "Hybrid thinking: after RPT" in shown
+    assert "<script>alert" not in text
+
+
+def test_without_tables_nothing_is_said_of_them(page, experiment):
+    shown = words(page(address(experiment)))
+    assert "Published: Table 2" not in shown
+    assert "Result tables of the runs" not in shown
 
 
 def test_an_empty_experiment_shows_the_published_rows_only(page, ada):

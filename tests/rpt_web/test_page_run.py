@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from rpt_core.config import STAGES
+from rpt_core.result_tables import emit_table
+from rpt_core.run_dir import RunDir
 from rpt_web.runs import queries
 from rpt_web.runs.models import Run, Status, StepMetrics
 from tests.factories import HOSTILE, end_run, make_experiment, record, start_run
+from tests.played_tables import played_tables
 from tests.preset_runs import failed_run, finish_run, finished_experiment, queued_rpt, rpt_step, running_rpt
 
 
@@ -79,6 +83,38 @@ def test_positions_checkpoints_corpus_and_evaluations_are_shown(page, ada):
     assert "checkpoints/step-000040" in text
     assert "2.3 MB" in text
     assert "Next-token accuracy, reasoning, greedy" in text
+
+
+def test_result_tables_are_shown_with_their_charts(page, ada, experiment):
+    run, events = running_rpt(experiment, ada, done=1, groups=1)
+    assert 'id="tables" aria-labelledby="tables-heading" data-empty' in page(address(run))
+    for table in played_tables("templates") + played_tables("analyse"):
+        emit_table(RunDir(run.directory), events, table)
+    record(run)
+    text = part(page, run, "tables")
+    assert "data-empty" not in text
+    assert "<strong>20.0</strong> <span" in text
+    assert "[16.4, 24.2]" in text
+    assert "n 400" in text
+    assert "Show all 120 rows" in text
+    assert text.count('class="more-row"') == 80
+    assert text.count("data-figure=") == 4
+    assert "<script>alert" not in text
+    assert text.count("&lt;script&gt;alert") >= 3
+
+
+def test_tables_can_be_seen_as_of_an_earlier_step(page, ada, experiment):
+    run, events = running_rpt(experiment, ada, done=1, groups=1)
+    table = played_tables("rlvr")[0]
+    for step, title in ((0, "at the start"), (10, "after ten")):
+        emit_table(RunDir(run.directory), events, replace(table, step=step, title=title))
+    record(run)
+    assert "after ten" in part(page, run, "tables")
+    assert "at the start" not in part(page, run, "tables")
+    text = part(page, run, "tables", "?tables_at=0")
+    assert "at the start" in text
+    assert "after ten" not in text
+    assert "after ten" in part(page, run, "tables", "?tables_at=99999")
 
 
 def test_the_config_is_shown_flat_and_in_the_models_order(page, experiment, ada):

@@ -150,14 +150,14 @@ def _layout(chart: Json, columns: dict[str, Json], found: Sequence[Series]) -> J
         Axis(_with_unit(y_title, y_column["kind"]), **_y_axis(y_column["kind"], is_bars=chart["kind"] == "bars")),
         legend=len(found) > 1,
     )
-    return drawn | _beside_each_other(chart["kind"])
+    return drawn | _beside_each_other(chart["kind"], is_category=drawn["xaxis"].get("type") == "category")
 
 
-def _beside_each_other(kind: str) -> Json:
+def _beside_each_other(kind: str, *, is_category: bool) -> Json:
     """What keeps the bars and points of several series apart within a category."""
     if kind == "bars":
         return {"barmode": "group", "bargap": 0.4, "bargroupgap": 0.06}
-    return {"scattermode": "group", "scattergap": 0.6} if kind == "points" else {}
+    return {"scattermode": "group", "scattergap": 0.6} if kind == "points" and is_category else {}
 
 
 def _x_axis(kind: str, xs: Sequence[Any], is_log: bool) -> dict[str, Any]:

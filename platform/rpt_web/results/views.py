@@ -11,7 +11,7 @@ from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
 from rpt_web.teams import access
 
-SMALL_PRESETS = ("tiny", "smoke")
+SMALL_PRESETS = ("tiny", "tiny-paper", "smoke")
 """Presets whose results need words on what they show and what not."""
 
 

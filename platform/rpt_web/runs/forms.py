@@ -7,6 +7,7 @@ when the run is submitted, and `add_problems` puts its messages on the fields th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
@@ -23,7 +24,7 @@ from rpt_web.runs.plans import is_reference
 from rpt_web.runs.queries import flatten
 
 REFERENCES = Section("Starts from", "`@RUN/WHAT` stands for what another run of the experiment has made.", ())
-OWN_LABELS = ("path", "seed", "source", "paths", "batch rows", "dtype", "device")
+VAGUE = ("path", "source", "paths", "kind", "from_step", "dtype", "device")
 """Last parts of names that say too little by themselves."""
 _SEEDS = TypeAdapter(list[Seed])
 
@@ -52,7 +53,7 @@ class PlannedRunForm(forms.Form):
         self.references = [name for name in self.leaves if is_reference(asked.get(name))]
         for leaf in self.leaves.values():
             value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
-            self.fields[leaf.name] = field(leaf, value, _label(leaf.name, leaf.name in self.references))
+            self.fields[leaf.name] = field(leaf, value, self._label(leaf.name))
 
     def planned(self) -> PlannedRun:
         """The plan with what was typed. Call it on a valid form."""
@@ -103,6 +104,13 @@ class PlannedRunForm(forms.Form):
             for name in self.leaves
             if (name == wanted or (wanted.endswith(".") and name.startswith(wanted))) and name not in self.references
         ]
+
+    def _label(self, name: str) -> str:
+        """The last part of the name, and the others before it where that says too little."""
+        *parents, last = name.split(".")
+        same = sum(other.rpartition(".")[2] == last for other in self.leaves)
+        is_clear = same == 1 and last not in VAGUE and name not in self.references
+        return _sentence(last if is_clear or not parents else f"{', '.join(parents)}: {last}")
 
     def _is_part(self, name: str) -> bool:
         return self.leaves[name].widget is Widget.PART
@@ -167,11 +175,6 @@ def _set(config: dict[str, Any], name: str, value: Any) -> None:
     config[last] = value
 
 
-def _label(name: str, is_reference: bool) -> str:
-    *parents, last = name.replace("_", " ").split(".")
-    return _sentence(f"{', '.join(parents)}: {last}" if parents and (is_reference or last in OWN_LABELS) else last)
-
-
 def _place_within(rest: str) -> str:
     """`0.mode_a` within a list of models -> item 1, mode a."""
     parts = rest.replace("_", " ").split(".")
@@ -179,5 +182,5 @@ def _place_within(rest: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text.replace("_", " ")
+    text = re.sub(r"\bkl\b", "KL", text.replace("_", " "))
     return text[:1].upper() + text[1:]
