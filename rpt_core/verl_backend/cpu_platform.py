@@ -1,8 +1,9 @@
 """Inside verl: the CPU as one of its platforms, for tests on machines without a GPU.
 
-Importing it registers the platform and prepares the process; verl does so in each of its processes when ENVIRONMENT is
-set. Two things beside the platform: verl builds process groups for "cpu:gloo,<device>:<backend>", which on a CPU names
-one device twice, and asks for the version of `vllm`, which the CPU build has under another name.
+Importing it registers the platform and prepares the process; verl does so in each of its processes when the variables
+of `launch.CPU_ENVIRONMENT` are set. Three things beside the platform: verl builds process groups for
+"cpu:gloo,<device>:<backend>", which on a CPU names one device twice; it pins memory; and it asks for the version of
+`vllm`, which the CPU build has under another name.
 """
 
 from __future__ import annotations
@@ -18,12 +19,6 @@ from verl.plugin.platform import PlatformBase, PlatformRegistry
 
 from rpt_core.rollouts.vllm_cpu import answer_for_vllm
 
-ENVIRONMENT = {
-    "VERL_PLATFORM": "cpu",
-    "VERL_USE_EXTERNAL_MODULES": __name__,
-    "VERL_ENGINE_DEVICE": "cuda",  # selects the FSDP engine, which then takes the platform's device
-}
-"""What makes verl load this module."""
 PRETENDED_MEMORY = (8 << 30, 16 << 30)
 """Free and total bytes, for verl's reports."""
 
@@ -149,5 +144,11 @@ def _name_gloo_once() -> None:
     torch.distributed.init_process_group = init_process_group
 
 
+def _pin_nothing() -> None:
+    """The reference model is kept in pinned memory, which needs a driver."""
+    torch.Tensor.pin_memory = lambda self, *_, **__: self  # type: ignore[method-assign]
+
+
 _name_gloo_once()
+_pin_nothing()
 answer_for_vllm()

@@ -1,6 +1,6 @@
 """Inside verl: the reward (`reward.custom_reward_function`), which is `rpt_core.rewards` on the very bytes.
 
-In: a row's `extra_info` with what `agent_loop` adds to it: the response's bytes and whether it came to its end. Out: the
+In: a row's `extra_info` with what `agent_loop` adds: the response's bytes and whether it came to its end. Out: the
 score, with the reason of Eq. 3's verdict and the size of the prediction beside it. verl's own text of the response is
 not read: it has lost bytes where a prediction ends inside a character.
 """

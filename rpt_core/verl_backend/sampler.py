@@ -18,13 +18,13 @@ import transfer_queue as tq
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 
 from rpt_core.config import DynamicSamplingConfig
-from rpt_core.train.dynamic_sampling import outcome_of
 from rpt_core.ledger import Outcome
+from rpt_core.train.dynamic_sampling import outcome_of
 
 TRAIN = "train"
 
 
-class DynamicSampler(ReplayBuffer):
+class DynamicSampler(ReplayBuffer):  # type: ignore[misc]  # verl has no types
     """verl's synchronous replay buffer with our choice of groups."""
 
     def __init__(self, *, sampler_kwargs: Any, refill_fn: Any, **kwargs: Any) -> None:
@@ -35,7 +35,8 @@ class DynamicSampler(ReplayBuffer):
         """See ReplayBuffer.sample. global_steps: number of the step that is being done, from 1."""
         first = self.config.from_step
         if partition_id != TRAIN or first is None or global_steps < first:
-            return super().sample(global_steps, partition_id, batch_size)
+            found: tuple[Any, dict[str, Any]] = super().sample(global_steps, partition_id, batch_size)
+            return found
         live, dropped = self._wait_for_groups()
         extra = 0
         while len(live) < batch_size and extra < self.config.max_extra_batches:

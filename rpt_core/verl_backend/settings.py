@@ -15,6 +15,7 @@ Each hyper-parameter goes to the key that has its effect: where verl has several
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +42,8 @@ class VerlPaths:
     agent_loops: Path
     checkpoints: Path
     dumps: Path
+    work: Path
+    """Where verl runs."""
     resume_from: Path | None
     """verl's checkpoint to go on from."""
     ray: Path | None
@@ -92,6 +95,18 @@ def total_draws(config: RptConfig) -> int:
     """Most positions that a run can draw."""
     batches = 1 if config.dynamic_sampling.from_step is None else 1 + config.dynamic_sampling.max_extra_batches
     return config.steps * config.batch_problems * batches
+
+
+def learning_rate(config: RptConfig, step: int) -> float:
+    """Rate of verl's update in a step, counted from 1, with the settings below."""
+    optimiser, warmup = config.optimiser, config.optimiser.warmup_steps
+    if step <= warmup:
+        return optimiser.learning_rate * step / (warmup + 1)
+    floor = optimiser.final_share if optimiser.schedule == "cosine" else 1.0
+    done = step - 1 if not warmup else step - (warmup + 1)
+    whole = config.steps if not warmup else max(1, config.steps - (warmup + 1))
+    share = floor + (1 - floor) * (1 + math.cos(math.pi * done / whole)) / 2
+    return optimiser.learning_rate * max(floor, share)
 
 
 def _data(config: RptConfig, paths: VerlPaths) -> dict[str, Any]:
@@ -244,7 +259,7 @@ def _trainer(config: RptConfig, paths: VerlPaths) -> dict[str, Any]:
         "trainer.experiment_name": "rpt",
         "trainer.val_before_train": False,
         "trainer.test_freq": -1,
-        "hydra.run.dir": ".",
+        "hydra.run.dir": str(paths.work),
         "hydra.output_subdir": None,
     }
 
@@ -253,11 +268,7 @@ def _ray(paths: VerlPaths) -> dict[str, Any]:
     if paths.ray is None:
         return {}
     key = f"{NEW}ray_kwargs.ray_init"
-    return {
-        f"{key}._node_ip_address": "127.0.0.1",
-        f"{key}.include_dashboard": False,
-        f"{key}._temp_dir": str(paths.ray),
-    }
+    return {f"{key}.include_dashboard": False, f"{key}._temp_dir": str(paths.ray)}
 
 
 _CPU: Final[dict[str, Any]] = {

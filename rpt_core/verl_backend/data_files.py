@@ -1,0 +1,51 @@
+"""The files that verl is given: rows, order of draws, agent loop.
+
+In: the run's config, its problems and tokenizer. Out: files in the run's `verl` folder, written anew at each attempt:
+they follow from the config alone.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from rpt_core.config import RptConfig
+from rpt_core.problems import ProblemSet
+from rpt_core.prompts import load_template
+from rpt_core.run_dir import write_whole
+from rpt_core.tokens import Tokenizer
+from rpt_core.train.problem_order import ProblemOrder
+from rpt_core.verl_backend.dataset import write_dataset
+from rpt_core.verl_backend.folder import VerlFolder
+from rpt_core.verl_backend.settings import total_draws
+
+AGENT_LOOP = "rpt_core.verl_backend.agent_loop.RptAgentLoop"
+
+
+def write_data_files(config: RptConfig, folder: VerlFolder, problems: ProblemSet, tokenizer: Tokenizer) -> None:
+    """Write all of them."""
+    kept = problems.kept()
+    entropies = problems.entropies[kept] if config.order == "easy_to_hard" else None
+    draws = ProblemOrder(kept, config.seed, entropies).draw(0, total_draws(config))
+    write_dataset(folder.data, problems, np.asarray(draws), load_template(config.prompt.template))
+    agent_loop = {
+        "name": "rpt",
+        "_target_": AGENT_LOOP,
+        "end_ids": end_ids(config.model.path, tokenizer),
+        "traces": str(folder.traces),
+        "seed": config.seed,
+    }
+    write_whole(folder.agent_loops, json.dumps([agent_loop], indent=2).encode())  # JSON is YAML
+
+
+def end_ids(model: str, tokenizer: Tokenizer) -> list[int]:
+    """Tokens that end a response: the generation config's, and the tokenizer's."""
+    from transformers import GenerationConfig
+
+    try:
+        configured = GenerationConfig.from_pretrained(model).eos_token_id
+    except OSError:
+        configured = None  # a model may come without one
+    ids = configured if isinstance(configured, list) else [configured]
+    return sorted({i for i in [*ids, tokenizer.eos_token_id] if i is not None})

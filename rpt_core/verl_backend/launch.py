@@ -1,0 +1,192 @@
+"""Starts verl: on this machine with a Ray of its own, or as a job of a Ray cluster. Loads without torch.
+
+In: hydra's words, the attempt's folder, a mark. Out: an object to be polled and stopped; verl's output goes to the
+attempt's log. The Ray of its own listens on 127.0.0.1 and has no dashboard: whoever reaches Ray can run code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rpt_core.config import VerlConfig
+from rpt_core.errors import UserError
+from rpt_core.verl_backend.folder import VerlFolder
+from rpt_core.verl_backend.process_tree import end_marked
+
+MAIN = "verl.trainer.main_ppo"
+LOG_EVERY_SECONDS = 20.0
+"""How often a job's log is fetched."""
+UNREACHABLE_SECONDS = 300.0
+"""How long a cluster may be away before its job counts as lost."""
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray then takes 127.0.0.1 for the machine's address, as it does on Windows and macOS. `_node_ip_address` would not do:
+Ray replaces a loopback address there by the machine's own."""
+CPU_ENVIRONMENT = {
+    "VERL_PLATFORM": "cpu",
+    "VERL_USE_EXTERNAL_MODULES": "rpt_core.verl_backend.cpu_platform",
+    "VERL_ENGINE_DEVICE": "cuda",  # selects the FSDP engine, which then takes the platform's device
+    "VLLM_TARGET_DEVICE": "cpu",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "RAY_DISABLE_MEMORY_MONITOR": "1",
+}
+"""What lets verl and vLLM run where there is no GPU."""
+
+
+class Verl(Protocol):
+    """A started verl."""
+
+    ray_folder: Path | None
+    """Where its own Ray keeps files."""
+
+    def start(self, words: Sequence[str]) -> None:
+        """Start it with these words of hydra."""
+        ...
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        ...
+
+    def stop(self) -> None:
+        """End it and all that it has started. Nothing is asked for: its newest checkpoint counts."""
+        ...
+
+
+def make_verl(config: VerlConfig, folder: VerlFolder, has_gpu: bool) -> Verl:
+    """Where verl will run. What an earlier attempt has left running is ended first."""
+    address = config.ray_address or os.environ.get("RAY_ADDRESS")
+    environment = {**ENVIRONMENT, **({} if has_gpu else CPU_ENVIRONMENT), "VERL_FILE_LOGGER_PATH": str(folder.metrics)}
+    if address:
+        return ClusterVerl(address, folder, environment)
+    if importlib.util.find_spec("verl") is None:
+        raise UserError(
+            "verl is not installed here. Run `make setup-verl` (CPU), or use verl's image on a GPU node "
+            "(docs/engines.md), or use `engine: torch`."
+        )
+    return LocalVerl(folder, environment)
+
+
+class LocalVerl:
+    """A process tree of this machine, ended by its guard."""
+
+    def __init__(self, folder: VerlFolder, environment: Mapping[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        self.mark = str(folder.path)
+        self._guard: subprocess.Popen[bytes] | None = None
+        end_marked(self.mark, grace_seconds=1.0)
+        # Ray's sockets are named below it, and a socket's name has at most 107 bytes.
+        self.ray_folder: Path | None = Path(tempfile.mkdtemp(prefix="rpt-ray-"))
+
+    def start(self, words: Sequence[str]) -> None:
+        """See Verl."""
+        command = [sys.executable, "-m", "rpt_core.verl_backend.guard", self.mark, sys.executable, "-m", MAIN, *words]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_ADDRESS")}
+        with self.folder.log.open("wb") as log:
+            self._guard = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder.attempt,
+                env={**inherited, **self.environment, **LOOPBACK},
+                start_new_session=True,
+            )
+
+    def poll(self) -> int | None:
+        """See Verl."""
+        assert self._guard is not None
+        code = self._guard.poll()
+        if code is not None:
+            self._tidy()
+        return code
+
+    def stop(self) -> None:
+        """See Verl."""
+        if self._guard is not None:
+            assert self._guard.stdin is not None
+            self._guard.stdin.close()
+            self._guard.wait()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if self.ray_folder is not None:
+            shutil.rmtree(self.ray_folder, ignore_errors=True)
+
+
+class ClusterVerl:
+    """A job of a Ray cluster, by its job server. Python, verl and this package are the cluster's."""
+
+    ray_folder: Path | None = None
+
+    def __init__(self, address: str, folder: VerlFolder, environment: Mapping[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        self.client = _client(address)
+        self._job: str | None = None
+        self._log_at = self._seen_at = 0.0
+        if folder.job.is_file():
+            self._end(folder.job.read_text())
+
+    def start(self, words: Sequence[str]) -> None:
+        """See Verl."""
+        command = shlex.join(["python", "-m", MAIN, *words])
+        self._job = self.client.submit_job(entrypoint=command, runtime_env={"env_vars": dict(self.environment)})
+        self._seen_at = time.monotonic()
+        self.folder.job.write_text(self._job)
+
+    def poll(self) -> int | None:
+        """See Verl. A cluster that has been away for long counts as lost, and its job as failed."""
+        try:
+            status = str(self.client.get_job_status(self._job).value)
+        except (RuntimeError, OSError) as error:
+            if time.monotonic() - self._seen_at < UNREACHABLE_SECONDS:
+                return None
+            raise UserError(f"The Ray cluster has not answered for {UNREACHABLE_SECONDS:.0f} s: {error}") from error
+        self._seen_at = time.monotonic()
+        code = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 1}.get(status)
+        if code is not None or self._seen_at - self._log_at > LOG_EVERY_SECONDS:
+            self._fetch_log()
+        if code is not None:
+            self.folder.job.unlink(missing_ok=True)
+        return code
+
+    def stop(self) -> None:
+        """See Verl."""
+        if self._job is not None:
+            self._end(self._job)
+
+    def _end(self, job: str) -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended, or the cluster was started anew
+            self.client.stop_job(job)
+            while not self.client.get_job_status(job).is_terminal():
+                time.sleep(0.5)
+        self.folder.job.unlink(missing_ok=True)
+
+    def _fetch_log(self) -> None:
+        self._log_at = time.monotonic()
+        with contextlib.suppress(RuntimeError):
+            self.folder.log.write_text(self.client.get_job_logs(self._job), encoding="utf-8")
+
+
+def _client(address: str) -> Any:
+    try:
+        from ray.job_submission import JobSubmissionClient
+    except ImportError:
+        raise UserError("`verl.ray_address` is set, but Ray is not installed here. Install ray[default].") from None
+    try:
+        return JobSubmissionClient(address)
+    except (RuntimeError, ConnectionError, ValueError) as error:
+        raise UserError(
+            f"No Ray job server answers at {address!r}. Give the address that `ray start --head` printed, such as "
+            f"http://127.0.0.1:8265, or leave `verl.ray_address` empty. {error}"
+        ) from error

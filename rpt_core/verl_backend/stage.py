@@ -1,0 +1,136 @@
+"""Stage `rpt` with the engine verl (`engine: verl`).
+
+In: an RptConfig, a policy, a filter run's positions. Out: the same events, shards, checkpoints, ledger and evaluations
+as the plain loop's (`rpt_core.train.rpt`); pages don't know the engine. verl is a child process, or a job of a cluster,
+and is observed through its files alone.
+
+Deviations from the plain loop: verl cannot be asked for a checkpoint, so a stop goes back to the newest one, and steps
+behind it are done again after a resume. Evaluations are made by our own evaluator on exported checkpoints when verl has
+ended, since it holds the GPUs until then; that of step 0 is made before it starts.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rpt_core.config import RptConfig
+from rpt_core.errors import UserError
+from rpt_core.evaluation.held_out import warn_of_lost_positions
+from rpt_core.problems import ProblemSet
+from rpt_core.stage import StageContext, StopRequested
+from rpt_core.tokens import load_tokenizer
+from rpt_core.verl_backend.checkpoints import Course
+from rpt_core.verl_backend.data_files import write_data_files
+from rpt_core.verl_backend.evaluations import Evaluations
+from rpt_core.verl_backend.failures import explain, tail
+from rpt_core.verl_backend.folder import VerlFolder
+from rpt_core.verl_backend.launch import Verl, make_verl
+from rpt_core.verl_backend.progress import Phases
+from rpt_core.verl_backend.settings import VerlPaths, check_supported, overrides
+from rpt_core.verl_backend.traces import Follower
+
+POLL_SECONDS = 0.5
+PROGRESS_SECONDS = 10.0
+DRAIN_SECONDS = 30.0
+"""How long files of an ended verl may take to arrive, from other nodes for instance."""
+LOG_TAIL_CHARACTERS = 3000
+
+
+def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
+    """Train for the configured steps; returns steps, compute and counts of positions for the `finished` event."""
+    check_supported(config)
+    tokenizer = load_tokenizer(config.model.path)
+    problems = ProblemSet.load(config.positions, "train", tokenizer, config.prompt)
+    if not len(problems.kept()):
+        raise UserError("The filter run kept no training positions. Run it with a lower threshold or a larger share.")
+    folder = VerlFolder(context.run, context.log.attempt)
+    course = Course(config, context, folder, problems, tokenizer)
+    context.started(course.step, config.steps)
+    warn_of_lost_positions(context, problems)
+    evaluations = Evaluations(config, context, tokenizer)
+    evaluations.run_due(only_start=True)
+    if course.step < config.steps:
+        _train(config, context, folder, course)
+    evaluations.run_due()
+    return course.finish()
+
+
+def _train(config: RptConfig, context: StageContext, folder: VerlFolder, course: Course) -> None:
+    """Run verl from the newest checkpoint to the last step."""
+    folder.create()
+    write_data_files(config, folder, course.problems, course.tokenizer)
+    has_gpu = _has_gpu(config)
+    verl = make_verl(config.verl, folder, has_gpu)
+    try:
+        verl.start(overrides(config, _paths(config, folder, course, verl), has_gpu))
+        _follow(config, context, folder, course, verl)
+    finally:
+        verl.stop()
+
+
+def _follow(config: RptConfig, context: StageContext, folder: VerlFolder, course: Course, verl: Verl) -> None:
+    """Record what verl does until it ends. Raises StopRequested, or UserError for an end that can be explained."""
+    follower = Follower(folder, config.batch_problems * config.group_size)
+    phases, told = Phases(folder.log), time.monotonic()
+    while (code := verl.poll()) is None:
+        _record(course, follower)
+        if context.stop_requested:
+            verl.stop()
+            _record(course, follower)
+            raise StopRequested(course.saved_step)
+        if time.monotonic() - told >= PROGRESS_SECONDS:
+            told = time.monotonic()
+            context.progress(course.step, config.steps, phases.now())
+        time.sleep(POLL_SECONDS)
+    _drain(config, course, follower, whole=code == 0)
+    if code != 0 or course.step < config.steps:
+        _explain_end(folder, course, code)
+
+
+def _record(course: Course, follower: Follower) -> None:
+    for step in follower.finished_steps():
+        course.add(step)
+
+
+def _drain(config: RptConfig, course: Course, follower: Follower, whole: bool) -> None:
+    """Record the rest; of a verl that ended well, wait for all of it."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    _record(course, follower)
+    while whole and course.step < config.steps and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        _record(course, follower)
+
+
+def _explain_end(folder: VerlFolder, course: Course, code: int) -> None:
+    """Raise the error of a verl that ended too early; its log's tail goes to the stage's log."""
+    log = tail(folder.log)
+    print(log[-LOG_TAIL_CHARACTERS:], file=sys.stderr)
+    cause = explain(log)
+    if cause is None:
+        raise RuntimeError(f"verl ended at step {course.step} with exit code {code}; its whole log is {folder.log}")
+    newest = f"The newest checkpoint is step {course.saved_step}" if course.saved_step else "There is no checkpoint yet"
+    raise UserError(f"{cause} {newest}; retry the run to go on from there. verl's log: {folder.log}")
+
+
+def _paths(config: RptConfig, folder: VerlFolder, course: Course, verl: Verl) -> VerlPaths:
+    return VerlPaths(
+        model=config.model.path,
+        data=folder.data,
+        agent_loops=folder.agent_loops,
+        checkpoints=folder.checkpoints,
+        dumps=folder.dumps,
+        work=folder.attempt,
+        resume_from=folder.state(course.step) if course.step else None,
+        ray=verl.ray_folder,
+    )
+
+
+def _has_gpu(config: RptConfig) -> bool:
+    """Whether verl is to use GPUs. Of a cluster's machines nothing is known here, but that they have some."""
+    import torch
+
+    if config.model.device == "cpu":
+        return False
+    return config.verl.ray_address is not None or torch.cuda.is_available()
