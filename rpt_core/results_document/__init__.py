@@ -1,0 +1,86 @@
+"""The document of a suite's results: `python -m rpt_core results FOLDER [--reading FILE] [--out FILE]`.
+
+In: the folder in which a suite was played by `python -m rpt_core preset tiny-paper FOLDER`, and a text that reads the
+numbers. Out: Markdown with the paper's tables and figures in small, each with seeds, n and intervals. Every number
+comes from what the runs have stored; the reading is written by people and put in front as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rpt_core.errors import UserError
+from rpt_core.results_document import sections
+from rpt_core.results_document.stored import Suite
+
+_SECTIONS: tuple[tuple[str, str, Callable[[Suite], str]], ...] = (
+    (
+        "Table 1: next-token accuracy",
+        "The same held-out positions with and without thinking.",
+        sections.next_token_accuracy,
+    ),
+    ("Figure 4: average accuracy", "", sections.average_accuracy),
+    ("Each seed", "Wilson's interval of each single model.", sections.each_seed),
+    ("Paired comparisons", "Position by position; intervals over seeds.", sections.comparisons),
+    ("Table 2: learning from answers afterwards", "Reinforcement learning on questions.", sections.answers),
+    ("Table 3: multiple choice", "Questions from held-out problems.", sections.multiple_choice),
+    ("Table 8: prompt templates", "The same positions for every template.", sections.templates),
+    (
+        "Figure 5: accuracy over training compute",
+        "P(C) = A / C^alpha + P*; 95 % bootstrap over documents.",
+        sections.scaling,
+    ),
+    ("Figure 6: patterns of reasoning", "Shares of sampled responses.", sections.patterns),
+    ("Hybrid thinking", "Think only where the policy's own standard entropy is above tau.", sections.hybrid),
+    ("What it cost", "Seconds on the clock from a run's first event to its last.", sections.costs),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the document; returns 0, or 2 when there is nothing to write it from."""
+    parser = argparse.ArgumentParser(prog="python -m rpt_core results", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the suite's runs")
+    parser.add_argument("--reading", type=Path, help="text to put in front: what the numbers say, and what not")
+    parser.add_argument("--out", type=Path, help="file to write (default: the terminal)")
+    options = parser.parse_args(arguments)
+    try:
+        text = document(options.folder, options.reading)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.out is None:
+        print(text)
+    else:
+        options.out.write_text(text, encoding="utf-8")
+    return 0
+
+
+def document(folder: Path, reading: Path | None = None) -> str:
+    """The whole text. Raises UserError when the folder holds no finished run, or the reading is not there."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder. Name the one in which a suite was played.")
+    if reading is not None and not reading.is_file():
+        raise UserError(f"{reading} does not exist. Name a text file, or leave --reading out.")
+    suite = Suite(folder)
+    parts = ["# Results of the suite", _provenance(suite)]
+    if reading is not None:
+        parts.append(reading.read_text(encoding="utf-8").strip())
+    for title, words, make in _SECTIONS:
+        parts += [f"## {title}", *filter(None, (words, make(suite)))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _provenance(suite: Suite) -> str:
+    ended = datetime.fromtimestamp(max(run.ended for run in suite.runs), UTC)
+    seeds = ", ".join(map(str, suite.seeds))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+    return (
+        f"Made by `python -m rpt_core results` from {len(suite.runs)} stored runs, seeds {seeds}; the last run ended "
+        f"on {ended:%d %B %Y}. {versions}. Cells are means over the seeds with a 95 % interval (Student's t: "
+        "the seeds are the independent repetitions, and with few of them it is wide)."
+    )

@@ -1,0 +1,112 @@
+"""The document of a suite's results: numbers of several seeds as one, tables from what runs have stored."""
+
+import math
+
+import pytest
+
+from rpt_core.config import EvaluateConfig
+from rpt_core.events import EventLog, EventType
+from rpt_core.result_tables import Column, Estimate, ResultTable, emit_table
+from rpt_core.results_document import main
+from rpt_core.results_document.across import across_seeds
+from rpt_core.results_document.markdown import number, percent, points, table
+from rpt_core.results_document.sections import average_accuracy, next_token_accuracy, pooled
+from rpt_core.results_document.stored import Suite
+from rpt_core.run_dir import RunDir
+
+LEVELS = ("easy", "medium", "hard")
+
+
+def cell(value, n=100):
+    return {"correct": round(value * n), "n": n, "value": value, "low": value - 0.1, "high": value + 0.1}
+
+
+def write_run(folder, name, evaluations=(), tables=(), finished=True):
+    """A run with evaluations {step: {mode: accuracy}}, the same at all difficulties."""
+    run = RunDir(folder / name)
+    run.create(EvaluateConfig(model={"path": "m"}, evaluation={"positions": "p"}))
+    with EventLog(run.events) as log:
+        log.emit(EventType.STARTED, start_step=0, total_steps=None)
+        for step, modes in dict(evaluations).items():
+            results = {mode: {level: cell(value) for level in LEVELS} for mode, value in modes.items()}
+            log.emit(EventType.EVALUATION, step=step, flops=1e9, outcomes="x", results=results)
+        for stored in tables:
+            emit_table(run, log, stored)
+        if finished:
+            log.emit(EventType.FINISHED, result={"flops": 2e12})
+
+
+@pytest.fixture
+def suite(tmp_path):
+    for seed, after in ((0, 0.8), (1, 0.9), (2, 1.0)):
+        write_run(tmp_path, f"s{seed}-rpt", {0: {"standard": 0.1, "sampled": 0.2}, 80: {"sampled": after}})
+    return Suite(tmp_path)
+
+
+def test_the_interval_over_seeds_is_student_s():
+    # Mean 0.9, standard deviation 0.1, t(0.975, 2) = 4.3027, half width 4.3027 * 0.1 / sqrt(3) = 0.2484.
+    found = across_seeds([0.8, 0.9, 1.0])
+    assert (found.value, found.n) == (pytest.approx(0.9), 3)
+    assert found.low == pytest.approx(0.9 - 4.30265 * 0.1 / math.sqrt(3), abs=1e-4)
+    assert found.high == pytest.approx(1.1484, abs=1e-4)
+    assert across_seeds([0.8, 0.9, 1.0], (0.0, 1.0)).high == 1.0
+
+
+def test_one_seed_has_no_interval_and_none_has_no_number():
+    assert across_seeds([0.5, None]) == Estimate(0.5, None, None, 1)
+    assert across_seeds([None, float("nan")]) is None
+
+
+def test_numbers_are_written_for_people():
+    assert percent(Estimate(0.5, 0.4, 0.625, 9)) == "50.0 [40.0, 62.5]"
+    assert percent({"value": 0.5, "low": None, "high": None}) == "50.0"
+    assert percent(None) == "–"
+    assert points(0.125) == "+12.5"
+    assert number(1234.5) == "1.23e+03"
+    assert table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
+
+
+def test_table_1_has_the_evaluations_that_are_there(suite):
+    text = next_token_accuracy(suite)
+    assert "| before RPT, standard (argmax) | 10.0 [10.0, 10.0] | 10.0 [10.0, 10.0] | 10.0 [10.0, 10.0] |" in text
+    assert "| **after RPT, reasoning** | 90.0 [65.2, 100.0] |" in text
+    assert "| before RPT, reasoning, greedy | – | – | – |" in text
+    assert "more NTP" not in text, "that run is not there"
+    assert "n = 100 held-out positions" in text
+
+
+def test_figure_4_shows_each_seed(suite):
+    assert "| **after RPT, reasoning** | 90.0 [65.2, 100.0] | 80.0, 90.0, 100.0 |" in average_accuracy(suite)
+
+
+def test_stored_tables_are_averaged_row_by_row(tmp_path):
+    columns = [Column("template", "Template"), Column("share", "Share", "share")]
+    for seed, value in ((0, 0.2), (1, 0.4)):
+        rows = [{"template": "v0", "share": Estimate(value, 0.1, 0.5, 10)}, {"template": "v1", "share": None}]
+        write_run(tmp_path, f"s{seed}-templates", tables=[ResultTable("templates", "t", "c", columns, rows)])
+    text = pooled(Suite(tmp_path)["templates"], "templates", ["template"], {"share": ("share, %", percent)})
+    assert text.splitlines()[2].startswith("| v0 | 30.0 [")
+    assert text.splitlines()[3] == "| v1 | – |"
+
+
+def test_runs_that_have_not_finished_do_not_count(tmp_path):
+    write_run(tmp_path, "s0-rpt", {0: {"sampled": 0.5}})
+    write_run(tmp_path, "s1-rpt", {0: {"sampled": 0.9}}, finished=False)
+    suite = Suite(tmp_path)
+    assert suite.seeds == [0]
+    assert suite["rpt"][0].flops == 2e12
+
+
+def test_the_command_writes_the_reading_in_front(tmp_path, suite):
+    reading, out = tmp_path / "reading.md", tmp_path / "results.md"
+    reading.write_text("## What this says\n\nNot much.\n")
+    assert main([str(tmp_path), "--reading", str(reading), "--out", str(out)]) == 0
+    text = out.read_text()
+    assert text.index("Not much.") < text.index("## Table 1")
+    assert "3 stored runs, seeds 0, 1, 2" in text
+
+
+def test_a_folder_without_runs_is_explained(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert "holds no finished run of a suite" in capsys.readouterr().err
+    assert main([str(tmp_path / "nowhere")]) == 2
