@@ -40,7 +40,10 @@ def test_all_light_modules_together_load_without_torch_and_numpy():
         "train.problem_order",
         "analysis.statistics",
         "analysis.scaling",
+        "analysis.scaling_tables",
         "analysis.patterns",
+        "analysis.pattern_tables",
+        "analysis.entropy_curve",
         "analysis.stage",
     ],
 )

@@ -8,11 +8,9 @@ from rpt_core.analysis.pattern_tables import draw_responses, pattern_tables, rel
 from rpt_core.analysis.statistics import wilson_interval
 from rpt_core.config import PatternsConfig
 from rpt_core.errors import UserError
-from rpt_core.events import EventLog, EventType
-from rpt_core.result_tables import emit_table
-from rpt_core.run_dir import RunDir
+from rpt_core.events import EventType
 from rpt_core.shards import RolloutRow, write_rollouts
-from tests.rpt_core.stages import events
+from tests.rpt_core.stages import events, run_stage
 
 
 def write_shard(path, responses):
@@ -145,14 +143,13 @@ def test_no_change_can_be_told_from_nothing():
     assert relative_change(5, 200, 0, 0, seed=0) is None
 
 
-def test_tables_can_be_emitted_and_the_keyword_list_is_named(config, tmp_path):
-    run = RunDir(tmp_path / "analyse")
-    run.path.mkdir()
-    with EventLog(run.events) as log:
-        for table in pattern_tables(config.model_copy(update={"keywords": "tiny"}), seed=0):
-            emit_table(run, log, table)
-    found = events(run.path, EventType.TABLE)
-    assert [table["name"] for table in found][:2] == ["patterns", "pattern_changes"]
+def test_the_stage_emits_the_tables_which_name_the_keyword_list(config, tmp_path):
+    patterns = config.model_copy(update={"keywords": "tiny"}).model_dump()
+    run_stage(tmp_path / "analyse", {"stage": "analyse", "patterns": patterns})
+    found = events(tmp_path / "analyse", EventType.TABLE)
+    assert [table["name"] for table in found] == [
+        "patterns", "pattern_changes", "patterns_by_difficulty", "patterns_by_success",
+    ]  # fmt: skip
     assert all("list 'tiny', version 1 (this project's own" in table["caption"] for table in found)
 
 

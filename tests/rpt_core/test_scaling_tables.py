@@ -12,10 +12,9 @@ from rpt_core.config import ScalingConfig
 from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType, read_events
 from rpt_core.outcomes import SCHEMA
-from rpt_core.result_tables import emit_table
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import RolloutRow, write_rollouts, write_table
-from tests.rpt_core.stages import events
+from tests.rpt_core.stages import events, run_stage
 
 STEPS = [5, 10, 20, 40, 80, 160]
 DOCUMENTS, PER_DOCUMENT = 100, 2
@@ -221,13 +220,10 @@ def test_hours_are_called_device_hours(run):
     assert "hours of the CPU without" in fits.caption
 
 
-def test_tables_can_be_emitted(run, tmp_path):
-    out = RunDir(tmp_path / "analyse")
-    out.path.mkdir()
-    with EventLog(out.events) as log:
-        for table in scaling_tables(config(run), seed=0):
-            emit_table(out, log, table)
-    assert len(events(out.path, EventType.TABLE)) == 3
+def test_the_stage_emits_the_tables(run, tmp_path):
+    run_stage(tmp_path / "analyse", {"stage": "analyse", "scaling": [config(run).model_dump()]})
+    names = [table["name"] for table in events(tmp_path / "analyse", EventType.TABLE)]
+    assert names == ["scaling_rpt_seed_0", "scaling_points_rpt_seed_0", "scaling_curve_rpt_seed_0"]
 
 
 def test_a_run_with_too_few_evaluations_is_refused(run):
