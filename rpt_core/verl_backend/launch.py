@@ -69,7 +69,7 @@ def make_verl(config: VerlConfig, folder: VerlFolder, has_gpu: bool) -> Verl:
     environment = {**ENVIRONMENT, **({} if has_gpu else CPU_ENVIRONMENT), "VERL_FILE_LOGGER_PATH": str(folder.metrics)}
     if address:
         return ClusterVerl(address, folder, environment)
-    if importlib.util.find_spec("verl") is None:
+    if importlib.util.find_spec(MAIN.partition(".")[0]) is None:
         raise UserError(
             "verl is not installed here. Run `make setup-verl` (CPU), or use verl's image on a GPU node "
             "(docs/engines.md), or use `engine: torch`."

@@ -79,8 +79,7 @@ class StepRecorder:
 
     def record(self, step: VerlStep) -> Recorded:
         """Write the step's shard, count its groups; returns its metrics and compute."""
-        groups = self._whole_groups(step)
-        batch = self._batch(groups)
+        groups, batch = self.read(step)
         in_batch = [group[0].uid in {uid for uid, _ in step.scores} for group in groups]
         self._compare(step, groups, batch)
         selection = self._selection(step, batch, in_batch)
@@ -95,6 +94,11 @@ class StepRecorder:
             tokens = batch.prompt_tokens() + batch.response_tokens() + trained
             values["tokens_per_second"] = tokens / values["seconds"]
         return Recorded(values, flops, trained)
+
+    def read(self, step: VerlStep) -> tuple[list[list[Trace]], Batch[Problem]]:
+        """The step's groups in the order of their draws, and the same judged, with verl's advantages."""
+        groups = self._whole_groups(step)
+        return groups, self._batch(groups)
 
     def _whole_groups(self, step: VerlStep) -> list[list[Trace]]:
         """The step's groups in the order of their draws; those that lack a response are told of and left out."""
