@@ -259,7 +259,13 @@ def test_tables_beyond_the_step_of_a_resumed_attempt_are_deleted(run, log):
 
 def test_hostile_texts_of_a_table_can_be_stored(run, log):
     emit_result_table(
-        run, log, name="frontier", title="t\x00" * 400, columns=[Column("k\x00", "l\x00")], rows=[{"k\x00": "c\x00"}]
+        run,
+        log,
+        name="frontier",
+        title="t\x00" * 400,
+        columns=[Column("k\x00", "l\x00")],
+        rows=[{"k\x00": "c\x00"}],
+        chart=None,
     )
     Recorder(run).record_all()
     table = run.tables.get()
