@@ -26,6 +26,10 @@ class Reward(ABC):
     def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
         """What each response earns, in the order of problems and responses."""
 
+    def credited_tokens(self, rollout: Rollout) -> int:
+        """How many of a response's first tokens the reward depends on; the update learns from these alone."""
+        return len(rollout.token_ids)
+
     def after_update(self) -> None:  # noqa: B027 - most rewards have nothing to do here
         """Called once after each step's update, with the policy's new weights in place."""
 

@@ -9,6 +9,9 @@ What is conditioned on:
 - without, the moving average: the context itself, without template (RLP's no-think baseline).
 The true token is the document's own, whatever the tokenizer would make of it behind `\boxed{`.
 
+What is learnt from: the thought, `</think>` included. What follows it has no part in the reward, so its gradient would
+be noise.
+
 Deviations from RLP: the thought is asked for by a prompt and ends with a box, as everywhere here. RLP ends every
 thought by force; here a response without `</think>` predicts nothing and is taken for a blind guess, log p = -log of
 the vocabulary's size, so that dropping the form never pays. RLP takes one random position of each document; here
@@ -43,6 +46,13 @@ class InformationGainReward(Reward):
         with_thought = self._with_thought(problems, groups)
         return [[value - before for value in group] for group, (before,) in zip(with_thought, without, strict=True)]
 
+    def credited_tokens(self, rollout: Rollout) -> int:
+        """See Reward: the thought; all of a response that does not end it."""
+        end = _thought_end(rollout)
+        if end is None:
+            return len(rollout.token_ids)
+        return _whole_tokens(self.policy.tokenizer, rollout, end - 1) + 1
+
     def after_update(self) -> None:
         """See Reward."""
         self.average.update()
@@ -65,11 +75,22 @@ class InformationGainReward(Reward):
 
 def opened_box(tokenizer: Tokenizer, rollout: Rollout) -> list[int] | None:
     r"""Token ids of the response's thought, `</think>` included, and `\boxed{` behind it; None without `</think>`."""
-    found = rollout.data.rfind(END_OF_THOUGHT.encode())
-    if found < 0:
+    end = _thought_end(rollout)
+    if end is None:
         return None
-    end = found + len(END_OF_THOUGHT)
+    whole = _whole_tokens(tokenizer, rollout, end)
+    read = sum(map(len, token_bytes(tokenizer, rollout.token_ids[:whole], at_start=False)))
+    begun = rollout.data[read:end].decode(errors="replace")  # sampled tokens may split letters
+    return [*rollout.token_ids[:whole], *encode_within(tokenizer, begun + BOX)]
+
+
+def _thought_end(rollout: Rollout) -> int | None:
+    """Bytes of the response up to the end of its last `</think>`."""
+    found = rollout.data.rfind(END_OF_THOUGHT.encode())
+    return None if found < 0 else found + len(END_OF_THOUGHT)
+
+
+def _whole_tokens(tokenizer: Tokenizer, rollout: Rollout, end: int) -> int:
+    """How many of the response's tokens end within its first `end` bytes."""
     lengths = accumulate(map(len, token_bytes(tokenizer, rollout.token_ids, at_start=False)))
-    whole = [length for length in lengths if length <= end]
-    begun = rollout.data[whole[-1] if whole else 0 : end].decode(errors="replace")  # sampled tokens may split letters
-    return [*rollout.token_ids[: len(whole)], *encode_within(tokenizer, begun + BOX)]
+    return sum(length <= end for length in lengths)

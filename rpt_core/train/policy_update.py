@@ -29,6 +29,7 @@ from rpt_core.config import GrpoConfig, SamplingConfig
 from rpt_core.errors import UserError
 from rpt_core.flops import forward_flops, training_flops
 from rpt_core.grpo import aggregate, clipped_gains, is_clipped, k3_divergence, live_groups
+from rpt_core.rewards import Reward
 from rpt_core.seeds import derive_seed
 from rpt_core.train.batch import Batch
 from rpt_core.train.log_probs import score_tokens, target_log_probs
@@ -40,7 +41,7 @@ class PolicyRow:
     """One response to learn from."""
 
     ids: list[int]
-    """Prompt and response."""
+    """Prompt and response, up to the last token that is learnt from."""
     start: int
     """Index of the response's first token."""
     advantage: float
@@ -88,9 +89,12 @@ class _Terms:
 class PolicyUpdate:
     """Turns batches into optimiser updates."""
 
-    def __init__(self, config: GrpoConfig, loop: TrainingLoop, sampling: SamplingConfig) -> None:
+    def __init__(
+        self, config: GrpoConfig, loop: TrainingLoop, sampling: SamplingConfig, reward: Reward | None = None
+    ) -> None:
+        """reward: says which tokens of a response are learnt from; all without one."""
         check_overlong(config, sampling)
-        self.config, self.loop, self.temperature = config, loop, sampling.temperature
+        self.config, self.loop, self.temperature, self.reward = config, loop, sampling.temperature, reward
         self.reference = _load_reference(loop) if config.kl_coefficient else None
 
     def update(self, batch: Batch[Any]) -> UpdateResult:
@@ -115,7 +119,7 @@ class PolicyUpdate:
         skip_cut = self.config.overlong == "mask"
         seed = derive_seed(self.loop.config.seed, "mini-batches", self.loop.step)
         return [
-            [row for n in groups if counts[n] for row in policy_rows(batch, n, skip_cut)]
+            [row for n in groups if counts[n] for row in policy_rows(batch, n, skip_cut, self.reward)]
             for groups in minibatches(len(batch.groups), self.config.minibatch_groups, seed)
         ]
 
@@ -224,15 +228,20 @@ def minibatches(groups: int, size: int | None, seed: int) -> list[list[int]]:
     return [order[start : start + size] for start in range(0, groups, size)]
 
 
-def policy_rows(batch: Batch[Any], group: int, skip_cut: bool = False) -> list[PolicyRow]:
-    """The responses of one group, without those that the length limit cut when skip_cut is true."""
+def policy_rows(batch: Batch[Any], group: int, skip_cut: bool = False, reward: Reward | None = None) -> list[PolicyRow]:
+    """The responses of a group, each up to the last token that the reward depends on.
+
+    skip_cut leaves out the responses that the length limit cut.
+    """
     prompt = batch.problems[group].prompt_ids
-    advantages = batch.advantages[group].tolist()
-    return [
-        PolicyRow([*prompt, *rollout.token_ids], len(prompt), advantage, rollout.log_probs)
-        for rollout, advantage in zip(batch.groups[group], advantages, strict=True)
-        if not (skip_cut and rollout.finish_reason == "length")
-    ]
+    rows = []
+    for rollout, advantage in zip(batch.groups[group], batch.advantages[group].tolist(), strict=True):
+        if skip_cut and rollout.finish_reason == "length":
+            continue
+        end = len(rollout.token_ids) if reward is None else reward.credited_tokens(rollout)
+        ids = [*prompt, *rollout.token_ids[:end]]
+        rows.append(PolicyRow(ids, len(prompt), advantage, rollout.log_probs[:end]))
+    return rows
 
 
 def parts_by_length(rows: Sequence[PolicyRow], batch_rows: int) -> list[_Part]:

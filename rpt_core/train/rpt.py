@@ -8,7 +8,6 @@ and shards cover all that was sampled, groups that dynamic sampling dropped incl
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,14 +26,14 @@ from rpt_core.ledger import GroupRecord, Ledger, ledger_tables, write_ledger, wr
 from rpt_core.problems import Problem, ProblemSet
 from rpt_core.result_tables import emit_table
 from rpt_core.rewards import make_reward
+from rpt_core.rollouts.backends import Backend, open_policy_backend
 from rpt_core.rollouts.rows import rollout_rows
-from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import write_rollouts
 from rpt_core.stage import StageContext
 from rpt_core.train.batch import Batch, make_batch
 from rpt_core.train.dynamic_sampling import GroupRewards, Selection, select_groups
-from rpt_core.train.loop import Limit, StepResult, TrainingLoop, load_trained
+from rpt_core.train.loop import Limit, StepResult, TrainingLoop, load_trained, loaded_from
 from rpt_core.train.policy_update import PolicyUpdate, UpdateResult
 from rpt_core.train.problem_order import ProblemOrder
 from rpt_core.train.reward_policy import LoopPolicy
@@ -87,12 +86,9 @@ class _Trainer:
         self.ledger = Ledger(kept)
         # These tensors share the ledger's memory: a checkpoint holds its counts, and a resumed run gets them back.
         loop.keep("ledger", {name: torch.from_numpy(getattr(self.ledger, name)) for name in ("counts", "costs")})
-        self.policy = loop.model
-        if config.model.dtype != "float32":  # generating needs no float32 weights, and is faster without
-            self.policy = copy.deepcopy(loop.model).to(getattr(torch, config.model.dtype))
-        self.sampler = TransformersSampler(self.policy, loop.tokenizer, loop.stop_if_asked)
+        self.backend = self._open_backend()
         self.reward = make_reward(config.reward, LoopPolicy(loop, config.grpo.batch_rows))
-        self.update = PolicyUpdate(config.grpo, loop, config.sampling)
+        self.update = PolicyUpdate(config.grpo, loop, config.sampling, self.reward)
         self.evaluator = self._make_evaluator()
 
     def train(self) -> None:
@@ -154,7 +150,7 @@ class _Trainer:
         problems = [self.problems.problem(index) for index in indices]
         seed = derive_seed(config.seed, "rollouts", step, *([number] if number else []))
         prompts = [problem.prompt_ids for problem in problems]
-        groups = self.sampler.sample(prompts, config.group_size, config.sampling, seed)
+        groups = self.backend.sample(prompts, config.group_size, config.sampling, seed)
         verdicts = judge(problems, groups)
         earned = self.reward.score(problems, groups, verdicts)
         batch = make_batch(problems, groups, verdicts, earned, config.grpo, config.sampling)
@@ -169,8 +165,7 @@ class _Trainer:
         result = self.update.update(batch)
         if result.trained_tokens:
             self.reward.after_update()
-            if self.policy is not self.loop.model:
-                self.policy.load_state_dict(self.loop.model.state_dict())
+            self.backend.follow(self.loop.model)
         return result
 
     def _record(self, step: int, batch: Batch[Problem], selection: Selection) -> None:
@@ -195,14 +190,18 @@ class _Trainer:
         prompts, responses = (sum(getattr(r, name) for r in records) for name in ("prompt_tokens", "response_tokens"))
         return sampling_flops(self.loop.matrix_parameters, prompts, responses)
 
+    def _open_backend(self) -> Backend:
+        config, loop = self.config, self.loop
+        longest = config.prompt.max_prompt_tokens + config.sampling.max_response_tokens
+        source = loaded_from(self.context.run, config.model)
+        return open_policy_backend(config, source, loop.model, loop.tokenizer, longest, loop.stop_if_asked)
+
     def _make_evaluator(self) -> Evaluator | None:
-        config, tokenizer = self.config, self.loop.tokenizer
+        config = self.config
         if config.evaluation is None or not config.evaluate_at_steps:
             return None
-        held_out = ProblemSet.load(config.evaluation.positions, "validation", tokenizer, config.prompt)
-        return Evaluator(
-            self.context, self.policy, self.sampler, tokenizer, held_out, config.evaluation, config.sampling
-        )
+        held_out = ProblemSet.load(config.evaluation.positions, "validation", self.loop.tokenizer, config.prompt)
+        return Evaluator(self.context, self.backend, held_out, config.evaluation, config.sampling)
 
 
 def joined(batches: Sequence[Batch[Problem]]) -> Batch[Problem]:

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from tokenizers import AddedToken
 
-from rpt_core.config import RewardConfig, SamplingConfig
+from rpt_core.config import GrpoConfig, RewardConfig, SamplingConfig
 from rpt_core.errors import UserError
 from rpt_core.problems import Problem
 from rpt_core.reward import judge_response
@@ -16,9 +17,10 @@ from rpt_core.rollouts import Rollout
 from rpt_core.run_dir import RunDir
 from rpt_core.tokens import boundaries, encode, token_bytes, tokenise
 from rpt_core.train.batch import make_batch
-from rpt_core.train.policy_update import PolicyUpdate
+from rpt_core.train.policy_update import PolicyUpdate, policy_rows
 from rpt_core.train.reward_policy import KEPT, LoopPolicy
 from tests.rpt_core import stages, updates
+from tests.rpt_core.conftest import byte_level_tokenizer
 
 SAMPLING = SamplingConfig(temperature=0.8, max_response_tokens=16)
 FLOPS_PER_TOKEN = 1000.0
@@ -244,19 +246,26 @@ def test_the_box_opens_behind_the_last_end_of_a_thought(tokenizer):
     assert opened_box(tokenizer, Rollout(thought[:1], b"a", [], "length")) is None
 
 
-def test_a_token_that_reaches_over_the_end_of_the_thought_is_tokenised_anew(byte_level):
-    # In this tokenizer "</think>" is one token when read at once, but a policy may write it in others.
-    pieces = ["a", "<", "/", "t", "h", "i", "n", "k", ">", "."]
-    ids = [token for piece in pieces for token in encode(byte_level, piece)]
-    response = Rollout(ids, "".join(pieces).encode(), [], "stop")
-    opened = opened_box(byte_level, response)
+@pytest.fixture
+def merging():
+    """A tokenizer with the token `>.`, and a response whose thought ends inside it."""
+    tokenizer = byte_level_tokenizer()
+    tokenizer.add_tokens([AddedToken(">.", normalized=False)])
+    ids = [*encode(tokenizer, "a</think"), *encode(tokenizer, ">."), *encode(tokenizer, " x")]
+    assert b"".join(token_bytes(tokenizer, ids[-2:])) == b">. x"
+    return tokenizer, Rollout(ids, b"a</think>. x", [-1.0] * len(ids), "stop")
+
+
+def test_a_token_that_reaches_over_the_end_of_the_thought_is_tokenised_anew(merging):
+    tokenizer, response = merging
+    assert opened_box(tokenizer, response) == [*response.token_ids[:-2], *encode(tokenizer, ">\\boxed{")]
+
+
+def test_the_policys_own_tokens_of_the_thought_are_kept(byte_level):
+    # "</think>" is one token when read at once, but a policy may write it in others.
+    ids = [token for piece in "a</think>." for token in encode(byte_level, piece)]
+    opened = opened_box(byte_level, Rollout(ids, b"a</think>.", [-1.0] * len(ids), "stop"))
     assert opened == [*ids[:-1], *encode(byte_level, "\\boxed{")]
-    # `é|` is one token: with a thought that ends in front of its second half, it is cut.
-    half = encode(byte_level, "é|")
-    assert len(half) == 1
-    text = b"x</think>"
-    merged = Rollout([*encode(byte_level, "x</think"), *half], text[:-1] + "é|".encode(), [], "stop")
-    assert opened_box(byte_level, merged) is None
 
 
 def custom(path, tokenizer):
@@ -353,6 +362,32 @@ def test_the_moving_average_follows_the_policy_by_its_decay(model, tmp_path):
     assert not any(parameter.requires_grad for parameter in average.model.parameters())
 
 
+def test_information_gain_is_learnt_from_the_thought_alone(tokenizer):
+    reward = make_reward(RewardConfig(kind="information_gain"), TablePolicy(tokenizer, {}))
+    thought = encode(tokenizer, "hm</think>")
+    finished, unfinished = answer(tokenizer, "x"), Rollout(thought[:2], b"hm", [-1.0] * 2, "length")
+    assert reward.credited_tokens(finished) == len(thought) < len(finished.token_ids)
+    assert reward.credited_tokens(unfinished) == 2
+    problems, groups = [make_problem(tokenizer, "Digits: 1 2", 2)], [[finished, unfinished]]
+    batch = make_batch(problems, groups, judged(problems, groups), [[1.0, 0.0]], GrpoConfig(), SAMPLING)
+    rows = policy_rows(batch, 0, reward=reward)
+    assert [row.ids for row in rows] == [[1, 2, 3, *thought], [1, 2, 3, *thought[:2]]]
+    assert [len(row.log_probs) for row in rows] == [len(thought), 2]
+
+
+def test_the_token_that_ends_the_thought_is_learnt_from_even_when_it_goes_on(merging):
+    tokenizer, response = merging
+    reward = make_reward(RewardConfig(kind="information_gain"), TablePolicy(tokenizer, {}))
+    assert reward.credited_tokens(response) == len(response.token_ids) - 1
+
+
+@pytest.mark.parametrize("kind", ["prefix", "first_token", "dense", "conditional_dense"])
+def test_every_other_reward_is_learnt_from_the_whole_response(tokenizer, kind):
+    response = answer(tokenizer, "x")
+    reward = make_reward(RewardConfig(kind=kind), TablePolicy(tokenizer, {}))
+    assert reward.credited_tokens(response) == len(response.token_ids)
+
+
 @pytest.mark.parametrize("kind", ["dense", "information_gain"])
 def test_a_resumed_run_with_a_reward_that_asks_the_policy_gives_the_same_numbers(model, tmp_path, kind):
     _, tokenizer = stages.taught()
@@ -364,7 +399,7 @@ def test_a_resumed_run_with_a_reward_that_asks_the_policy_gives_the_same_numbers
         config = updates.make_config(model, reward={"kind": kind, "ema_decay": 0.7})
         loop = updates.make_loop(tmp_path / name, config)
         reward = make_reward(config.reward, LoopPolicy(loop))
-        updater, earned = PolicyUpdate(config.grpo, loop, SAMPLING), []
+        updater, earned = PolicyUpdate(config.grpo, loop, SAMPLING, reward), []
 
         def do_step(step):
             earned.append(reward.score(problems, groups, judged(problems, groups)))
