@@ -1,7 +1,7 @@
 """Starts verl: on this machine with a Ray of its own, or as a job of a Ray cluster. Loads without torch.
 
 In: hydra's words, the attempt's folder, a mark. Out: an object to be polled and stopped; verl's output goes to the
-attempt's log. The Ray of its own listens on 127.0.0.1 and has no dashboard: whoever reaches Ray can run code.
+attempt's log. The Ray of its own has no dashboard, and listens on loopback or where rpt_core.ray_network allows it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from rpt_core import ray_network
 from rpt_core.config import VerlConfig
 from rpt_core.errors import UserError
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.process_tree import end_marked
+from rpt_core.verl_backend.settings import OwnRay
 
 MAIN = "verl.trainer.main_ppo"
 LOG_EVERY_SECONDS = 20.0
@@ -30,9 +32,6 @@ LOG_EVERY_SECONDS = 20.0
 UNREACHABLE_SECONDS = 300.0
 """How long a cluster may be away before its job counts as lost."""
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray then takes 127.0.0.1 for the machine's address, as it does on Windows and macOS. `_node_ip_address` would not do:
-Ray replaces a loopback address there by the machine's own."""
 CPU_ENVIRONMENT = {
     "VERL_PLATFORM": "cpu",
     "VERL_USE_EXTERNAL_MODULES": "rpt_core.verl_backend.cpu_platform",
@@ -47,8 +46,8 @@ CPU_ENVIRONMENT = {
 class Verl(Protocol):
     """A started verl."""
 
-    ray_folder: Path | None
-    """Where its own Ray keeps files."""
+    ray: OwnRay | None
+    """The Ray that it starts."""
 
     def start(self, words: Sequence[str]) -> None:
         """Start it with these words of hydra."""
@@ -81,12 +80,14 @@ class LocalVerl:
     """A process tree of this machine, ended by its guard."""
 
     def __init__(self, folder: VerlFolder, environment: Mapping[str, str]) -> None:
-        self.folder, self.environment = folder, environment
+        self.folder = folder
         self.mark = str(folder.path)
         self._guard: subprocess.Popen[bytes] | None = None
         end_marked(self.mark, grace_seconds=1.0)
-        # Ray's sockets are named below it, and a socket's name has at most 107 bytes.
-        self.ray_folder: Path | None = Path(tempfile.mkdtemp(prefix="rpt-ray-"))
+        node_ip = ray_network.node_address()
+        # Ray's sockets are named below the folder, and a socket's name has at most 107 bytes.
+        self.ray: OwnRay | None = OwnRay(Path(tempfile.mkdtemp(prefix="rpt-ray-")), node_ip)
+        self.environment = {**environment, **ray_network.environment(node_ip)}
 
     def start(self, words: Sequence[str]) -> None:
         """See Verl."""
@@ -99,7 +100,7 @@ class LocalVerl:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder.attempt,
-                env={**inherited, **self.environment, **LOOPBACK},
+                env={**inherited, **self.environment},
                 start_new_session=True,
             )
 
@@ -120,18 +121,18 @@ class LocalVerl:
         self._tidy()
 
     def _tidy(self) -> None:
-        if self.ray_folder is not None:
-            shutil.rmtree(self.ray_folder, ignore_errors=True)
+        if self.ray is not None:
+            shutil.rmtree(self.ray.folder, ignore_errors=True)
 
 
 class ClusterVerl:
     """A job of a Ray cluster, by its job server. Python, verl and this package are the cluster's."""
 
-    ray_folder: Path | None = None
+    ray: OwnRay | None = None
 
     def __init__(self, address: str, folder: VerlFolder, environment: Mapping[str, str]) -> None:
         self.folder, self.environment = folder, environment
-        self.client = _client(address)
+        self.client = _client(ray_network.checked_job_server(address))
         self._job: str | None = None
         self._log_at = self._seen_at = 0.0
         if folder.job.is_file():

@@ -33,6 +33,15 @@ NEVER_REACHED = 1e9
 
 
 @dataclass(frozen=True)
+class OwnRay:
+    """A Ray of this machine, for one run."""
+
+    folder: Path
+    node_ip: str
+    """Where it listens."""
+
+
+@dataclass(frozen=True)
 class VerlPaths:
     """The files that verl reads and writes. All absolute, and on a cluster the same on every node."""
 
@@ -46,8 +55,8 @@ class VerlPaths:
     """Where verl runs."""
     resume_from: Path | None
     """verl's checkpoint to go on from."""
-    ray: Path | None
-    """Where a Ray of its own keeps its files; None on a cluster."""
+    ray: OwnRay | None
+    """None on a cluster."""
 
 
 def check_supported(config: RptConfig) -> None:
@@ -267,8 +276,8 @@ def _trainer(config: RptConfig, paths: VerlPaths) -> dict[str, Any]:
 def _ray(paths: VerlPaths) -> dict[str, Any]:
     if paths.ray is None:
         return {}
-    key = f"{NEW}ray_kwargs.ray_init"
-    return {f"{key}.include_dashboard": False, f"{key}._temp_dir": str(paths.ray)}
+    values = {"include_dashboard": False, "_temp_dir": str(paths.ray.folder), "_node_ip_address": paths.ray.node_ip}
+    return {f"{NEW}ray_kwargs.ray_init.{name}": value for name, value in values.items()}
 
 
 _CPU: Final[dict[str, Any]] = {

@@ -6,7 +6,7 @@ and is observed through its files alone.
 
 Deviations from the plain loop: verl cannot be asked for a checkpoint, so a stop goes back to the newest one, and steps
 behind it are done again after a resume. Evaluations are made by our own evaluator on exported checkpoints when verl has
-ended, since it holds the GPUs until then; that of step 0 is made before it starts.
+ended, since it holds the GPUs until then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rpt_core.stage import StageContext, StopRequested
 from rpt_core.tokens import load_tokenizer
 from rpt_core.verl_backend.checkpoints import Course
 from rpt_core.verl_backend.data_files import write_data_files
-from rpt_core.verl_backend.evaluations import Evaluations
+from rpt_core.verl_backend.evaluations import run_due
 from rpt_core.verl_backend.failures import explain, tail
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.launch import Verl, make_verl
@@ -49,11 +49,9 @@ def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
     course = Course(config, context, folder, problems, tokenizer)
     context.started(course.step, config.steps)
     warn_of_lost_positions(context, problems)
-    evaluations = Evaluations(config, context, tokenizer)
-    evaluations.run_due(only_start=True)
     if course.step < config.steps:
         _train(config, context, folder, course)
-    evaluations.run_due()
+    run_due(config, context)
     return course.finish()
 
 
@@ -123,7 +121,7 @@ def _paths(config: RptConfig, folder: VerlFolder, course: Course, verl: Verl) ->
         dumps=folder.dumps,
         work=folder.attempt,
         resume_from=folder.state(course.step) if course.step else None,
-        ray=verl.ray_folder,
+        ray=verl.ray,
     )
 
 

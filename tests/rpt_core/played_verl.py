@@ -1,7 +1,7 @@
 """Plays verl for tests of the stage that watches it: takes its command line and writes what it writes, in seconds.
 
-RPT_PLAYED says how: `well`, `slow` (a second a step), `full disk` or `bug` (it ends at step 3), `two stages` (each
-line's second half comes later), `daemon` (slow, and leaves a process in a session of its own).
+RPT_PLAYED says how: `well`, `slow` (a second a step), `full disk` or `bug` (it ends at step 3), `two stages` (a
+dump's second half comes after the metrics), `daemon` (slow, and leaves a process in a session of its own).
 """
 
 import json
@@ -52,7 +52,8 @@ class Player:
             self.step(step)
             if step % self.settings["trainer.save_freq"] == 0 or step == last:
                 self.save(step)
-            self.log(step)
+            if HOW != "two stages":
+                self.log(step)
             if step == 3 and HOW == "full disk":
                 raise OSError(28, "No space left on device")
             if step == 3 and HOW == "bug":
@@ -67,15 +68,13 @@ class Player:
                 dumped.append({"input": "x", "output": "x", "gts": "x", "score": score, "step": step, "uid": uid})
         text = "".join(json.dumps(line) + "\n" for line in dumped)
         with (self.dumps / f"{step}.jsonl").open("w") as file:
-            self.write(file, text)
-
-    def write(self, file, text):
-        middle = len(text) // 2 if HOW == "two stages" else len(text)
-        file.write(text[:middle])
-        file.flush()
-        if text[middle:]:
-            time.sleep(1.2)
-            file.write(text[middle:])
+            middle = len(text) // 2 if HOW == "two stages" else len(text)
+            file.write(text[:middle])
+            file.flush()
+            if text[middle:]:
+                self.log(step)
+                time.sleep(1.2)
+                file.write(text[middle:])
 
     def respond(self, step, draw, row, sample):
         """The right first token, or a wrong one, at random."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rpt_core.config import RptConfig
-from rpt_core.verl_backend.settings import VerlPaths, learning_rate, overrides, total_draws
+from rpt_core.verl_backend.settings import OwnRay, VerlPaths, learning_rate, overrides, total_draws
 
 PATHS = VerlPaths(
     model="/models/base one",
@@ -16,7 +16,7 @@ PATHS = VerlPaths(
     dumps=Path("/run/verl/attempt-001/dumps"),
     work=Path("/run/verl/attempt-001"),
     resume_from=None,
-    ray=Path("/tmp/rpt-ray-1"),
+    ray=OwnRay(Path("/tmp/rpt-ray-1"), "127.0.0.1"),
 )
 ACTOR, ROLLOUT, REF = "actor_rollout_ref.actor", "actor_rollout_ref.rollout", "actor_rollout_ref.ref"
 PUBLISHED = {

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from rpt_core import stage as stages_of_core
@@ -144,9 +145,9 @@ def test_bfloat16_exports_lose_what_float32_keeps(ground, tmp_path):
     execute(tmp_path, config(ground, verl={"export_dtype": "bfloat16"}))
     tensors = load_file(RunDir(tmp_path).checkpoint(6) / "model.safetensors")
     taught = stages.taught()[0].state_dict()
-    lost = [bool((tensor.float() == taught[name].bfloat16().float()).all()) for name, tensor in tensors.items()]
     assert {str(tensor.dtype) for tensor in tensors.values()} == {"torch.bfloat16"}
-    assert sum(lost) > len(lost) / 2
+    lost = [(tensor == taught[name].bfloat16()).flatten() for name, tensor in tensors.items()]
+    assert float(torch.cat(lost).float().mean()) > 0.8
 
 
 def test_only_the_newest_state_of_verl_is_kept(ground, tmp_path):
@@ -187,7 +188,7 @@ def test_metrics_of_all_attempts_are_kept(ground, tmp_path, played):
 
 def test_a_half_written_dump_is_waited_for(ground, tmp_path, played):
     played("two stages")
-    assert execute(tmp_path, config(ground, checkpoint_every_steps=2) | {"steps": 2})["steps"] == 2
+    assert execute(tmp_path, config(ground) | {"steps": 2})["steps"] == 2
     assert [len(rows(tmp_path, step)) for step in (1, 2)] == [20, 20]
 
 
@@ -207,12 +208,12 @@ def test_an_end_that_nobody_knows_is_a_bug_with_the_end_of_the_log(ground, tmp_p
     assert "AssertionError: never met before" in capsys.readouterr().err
 
 
-def test_evaluations_are_made_at_the_start_and_on_exported_checkpoints_once(ground, tmp_path, played):
+def test_evaluations_are_made_on_exported_checkpoints_when_verl_has_ended(ground, tmp_path, played):
     evaluation = {"positions": str(ground / "filter" / "positions"), "positions_per_difficulty": 3}
     given = config(ground, evaluation=evaluation, evaluate_at_steps=(0, 2, 6))
     played("slow")
     assert execute(tmp_path, given, stop_after=2) == 2
-    assert [data["step"] for data in stages.events(tmp_path, EventType.EVALUATION)] == [0]
+    assert stages.events(tmp_path, EventType.EVALUATION) == []
     played("well")
     execute(tmp_path, given, attempt=2)
     found = stages.events(tmp_path, EventType.EVALUATION)

@@ -1,0 +1,239 @@
+"""Real verl and real vLLM train the small model, from the service to the run's page (run by `make test-verl`).
+
+A Celery worker executes every run, the recorder writes to Postgres: pre-training, filter, cold start, then GRPO with
+verl: cancelled behind its first checkpoint, retried with dynamic sampling on, exported, evaluated with transformers and
+with vLLM. One test with one run of it all, since verl takes minutes to start.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import pytest
+import torch
+
+from rpt_core.config import STAGES
+from rpt_core.presets import PlannedRun, Preset, load_preset
+from rpt_core.run_dir import RunDir
+from rpt_core.verl_backend.process_tree import marked
+
+pytestmark = [pytest.mark.verl, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+PATIENCE_SECONDS = 1500
+STEPS = 4
+PREPARATION = ("base", "filter", "cold-filter", "cold")
+
+
+def verl_run():
+    """The preset's RPT run, with verl."""
+    planned = load_preset("smoke").run("rpt")
+    changes = {
+        "engine": "verl",
+        "steps": STEPS,
+        "group_size": 4,
+        "checkpoint_every_steps": 1,
+        "evaluate_at_steps": [0, STEPS],
+        "dynamic_sampling": {"from_step": 3, "max_extra_batches": 2},
+        "verl": {"micro_batch_per_gpu": 8},
+    }
+    return planned.model_copy(update={"name": "verl", "config": {**planned.config, **changes}})
+
+
+def evaluation(backend):
+    """Evaluate the last checkpoint at the same positions, greedily and with samples."""
+    planned = load_preset("smoke").run("rpt-eval")
+    config = {**planned.config, "model": {"path": "@verl/checkpoint"}, "rollout_backend": backend}
+    config["evaluation"] = {**config["evaluation"], "positions_per_difficulty": 100}
+    return PlannedRun(name=f"eval-{backend}", stage="evaluate", title=backend, config=config)
+
+
+@contextmanager
+def celery_worker(settings):
+    """A real worker on the test's database and Redis."""
+    from django.db import connection
+
+    database = connection.settings_dict
+    host, user = quote(database["HOST"], safe=""), quote(database["USER"])
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgresql://{user}@{host}/{database['NAME']}",
+        "REDIS_URL": settings.CELERY_BROKER_URL,
+        "PYTHONPATH": f"{settings.ROOT}:{settings.ROOT / 'platform'}",
+    }
+    command = [sys.executable, "-m", "celery", "-A", "rpt_web.celery", "worker", "-Q", "gpu", "--concurrency", "1"]
+    log = settings.RPT_DATA_DIR / "worker.log"
+    with log.open("wb") as output:
+        worker = subprocess.Popen(command, cwd=settings.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield log
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
+def wait_for(condition, what):
+    """Wait, and say what was waited for when it never comes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+def ended(run):
+    from rpt_web.runs.models import Status
+
+    run.refresh_from_db()
+    return run.status not in (Status.QUEUED, Status.RUNNING, Status.WAITING)
+
+
+def finish(run):
+    """Wait for a run's end, which must be a success."""
+    wait_for(lambda: ended(run), f"{run.name} ends")
+    assert run.status == "succeeded", f"{run.name}: {run.error}\n{run.log_tail}"
+
+
+def accuracy(run, mode, difficulty="easy"):
+    """Share of right answers with its number of positions."""
+    from rpt_web.results.models import Evaluation
+
+    found = Evaluation.objects.get(run=run, step=STEPS, mode=mode, difficulty=difficulty)
+    return found.value, found.n
+
+
+def test_verl_trains_on_a_cpu_from_the_service_to_the_runs_page(redis_server, settings, client, tmp_path):
+    from rpt_web.runs import services
+    from tests.factories import make_user
+
+    began = time.monotonic()
+    user = make_user("ada")
+    experiment = services.create_experiment("verl", user, seed=1)
+    with celery_worker(settings) as log:
+        preset = load_preset("smoke")
+        runs = [planned for planned in preset.runs if planned.name in PREPARATION]
+        services.submit_suite(experiment, Preset(name="verl", description="verl", runs=runs), user)
+        for name in PREPARATION:
+            finish(experiment.runs.get(name=name))
+        run = services.submit_planned(experiment, verl_run(), user)
+
+        wait_for(lambda: run.checkpoints.exists() or ended(run), "a first checkpoint")
+        assert run.status == "running", f"{run.error}\n{run.log_tail}"
+        services.request_cancel(run, user)
+        wait_for(lambda: ended(run), "the cancelled run ends")
+        assert run.status == "cancelled"
+        assert marked(str(run.directory.resolve() / "verl")) == set()
+        saved = max(run.checkpoints.values_list("step", flat=True))
+        print(f"cancelled behind step {saved} after {time.monotonic() - began:.0f} s")
+
+        services.retry(run, user)
+        finish(run)
+        assert marked(str(run.directory.resolve() / "verl")) == set()
+        print(f"trained after {time.monotonic() - began:.0f} s")
+
+        evaluations = {
+            backend: services.submit_planned(experiment, evaluation(backend), user)
+            for backend in ("transformers", "vllm")
+        }
+        for evaluated in evaluations.values():
+            finish(evaluated)
+        assert "Traceback" not in log.read_text()
+
+    check_rows(run, saved)
+    check_step_against_plain_loop(run, tmp_path)
+    check_checkpoint(run)
+    check_same_accuracy(evaluations)
+    check_page(client, user, run)
+    print(f"all of it took {time.monotonic() - began:.0f} s")
+
+
+def check_rows(run, saved):
+    """Each step once, complete verdicts, dynamic sampling from its step, evaluations, ledger."""
+    from rpt_web.traces.models import Rollout
+
+    assert [event.data["start_step"] for event in run.events.filter(type="started").order_by("seq")] == [0, saved]
+    metrics = {row.step: row.values for row in run.metrics.order_by("step")}
+    assert list(metrics) == [1, 2, 3, 4]
+    for step, values in metrics.items():
+        rows = Rollout.objects.filter(run_id=run.pk, kind="train", step=step)
+        assert rows.count() % 32 == 0
+        assert set(rows.values_list("reason", flat=True)) <= {
+            "match",
+            "mismatch",
+            "not_on_boundary",
+            "empty",
+            "no_box",
+        }
+        assert values["reward_mean"] == pytest.approx(rows.filter(reason="match").count() / rows.count())
+        assert values["rollout_probability_gap_mean"] < 1e-4
+        assert values["gradient_norm"] >= 0
+        assert ("groups_sampled" in values) == (step >= 3)
+    assert sum(values["reward_mean"] for values in metrics.values()) > 0
+    assert any(values["gradient_norm"] > 0 for values in metrics.values())
+    assert list(run.checkpoints.order_by("step").values_list("step", flat=True)) == [1, 2, 3, 4]
+    assert set(run.evaluations.values_list("step", flat=True)) == {0, STEPS}
+    assert {table.name for table in run.tables.all()} >= {"ledger", "solved_positions"}
+    assert RunDir(run.directory).ledger.is_file()
+
+
+def check_step_against_plain_loop(run, scratch):
+    """The plain loop's step on the same responses: advantages, loss, gradient, and the way of the weights."""
+    from tests.end_to_end.verl_step import compare_first_step
+
+    found = compare_first_step(run.directory, scratch)
+    size = found.batch.rewards.shape[1]
+    expected = found.batch.advantages * math.sqrt((size - 1) / size)
+    torch.testing.assert_close(found.advantages, expected, rtol=0, atol=1e-5)
+    assert found.verls["loss"] == pytest.approx(found.ours["loss"] * found.scale, abs=1e-5)
+    assert found.verls["gradient_norm"] == pytest.approx(found.ours["gradient_norm"] * found.scale, rel=1e-3)
+    assert found.verls["learning_rate"] == pytest.approx(found.ours["learning_rate"])
+    from rpt_core.checkpoints import load_model
+    from rpt_core.config import ModelConfig
+
+    model, _ = load_model(ModelConfig(path=str(RunDir(run.directory).checkpoint(1)), device="cpu"))
+    ours, verls = (
+        torch.cat([(weights[name] - tensor).flatten() for name, tensor in found.start.items()])
+        for weights in (found.weights, model.state_dict())
+    )
+    cosine = float(torch.nn.functional.cosine_similarity(ours, verls, dim=0))
+    print(f"loss {found.ours['loss'] * found.scale} {found.verls['loss']}")
+    print(
+        f"gradient {found.ours['gradient_norm'] * found.scale} {found.verls['gradient_norm']}, update cosine {cosine}"
+    )
+    assert cosine > 0.99
+
+
+def check_checkpoint(run):
+    """float32, with the metadata that the next stage reads."""
+    from safetensors.torch import load_file
+
+    from rpt_core.checkpoints import read_metadata
+
+    path = RunDir(run.directory).checkpoint(STEPS)
+    assert {tensor.dtype for tensor in load_file(path / "model.safetensors").values()} == {torch.float32}
+    metadata = read_metadata(path)
+    assert (metadata["step"], metadata["engine"], metadata["flops"]) == (STEPS, "verl", run.flops)
+
+
+def check_same_accuracy(evaluations):
+    """Greedy responses are nearly the same ones; sampled accuracies differ by no more than sampling explains."""
+    for mode, errors in (("standard", 0.0), ("greedy", 0.5), ("sampled", 4.0)):
+        (ours, n), (vllms, n_vllm) = (accuracy(evaluations[backend], mode) for backend in ("transformers", "vllm"))
+        print(f"{mode}: transformers {ours:.3f}, vLLM {vllms:.3f}, n {n}")
+        assert n == n_vllm > 0
+        pooled = (ours + vllms) / 2
+        assert abs(ours - vllms) <= errors * math.sqrt(2 * pooled * (1 - pooled) / n) + 1.5 / n
+
+
+def check_page(client, user, run):
+    """The run's page shows charts of what verl reported, and its rollouts."""
+    client.force_login(user)
+    page = client.get(f"/runs/{run.pk}/").content.decode()
+    for words in ("Reward", "Gradient norm", "probability gap", "Groups of a step", "What became of the groups"):
+        assert words in page, words
+    rollouts = client.get(f"/runs/{run.pk}/rollouts/").content.decode()
+    assert "mismatch" in rollouts or "match" in rollouts
+    assert STAGES["rpt"].model_validate(run.config).engine == "verl"
