@@ -4,12 +4,14 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
 1. A running row whose lease has lapsed is queued again, or lost at its cap of attempts.
 2. A waiting row whose needs have all succeeded is queued: whoever ended the last of them may have died right after.
 3. A queued row that no worker has taken for a while is sent again, so that Redis may lose everything at any time. Only
-   while the queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
+   while its queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
+   When no worker at all listens to the queue, the log says so.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -17,9 +19,11 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from rpt_web.celery import app
-from rpt_web.runs import services
+from rpt_web.runs import queues, services
 
 logger = logging.getLogger(__name__)
+_unheard: set[str] = set()
+"""Queues of which the log has said that nobody listens."""
 
 
 def run_round() -> None:
@@ -45,21 +49,40 @@ def advance_waiting() -> None:
 
 
 def send_overdue() -> None:
-    """Send queued runs again."""
-    if not services.has_overdue(settings.RPT_REDISPATCH_SECONDS) or not queue_is_empty():
-        return
-    for run_id in services.take_overdue(settings.RPT_REDISPATCH_SECONDS):
-        logger.info("run %s is sent again", run_id)
-        if not services.dispatch(run_id):
-            return
+    """Send queued runs again, queue by queue."""
+    overdue = services.overdue_queues(settings.RPT_REDISPATCH_SECONDS)
+    tell_unheard(overdue)
+    for queue in overdue:
+        if queue_is_empty(queue):
+            _send_again(queue)
 
 
-def queue_is_empty() -> bool:
+def tell_unheard(overdue: Sequence[str]) -> None:
+    """Log once, when it begins, that runs wait in a queue to which no worker listens."""
+    unheard = {queue for queue in overdue if not queues.is_heard(queue)}
+    for queue in sorted(unheard - _unheard):
+        logger.warning(
+            "runs wait in the queue %s, and no worker listens to it; start one: celery -A rpt_web worker -Q %s",
+            queue,
+            queue,
+        )
+    _unheard.clear()
+    _unheard.update(unheard)
+
+
+def queue_is_empty(queue: str) -> bool:
     """Whether no message waits in Redis; False also when Redis does not answer, since then nothing can be sent."""
     try:
         with app.connection_for_read() as connection:
             redis: Redis = connection.default_channel.client  # type: ignore[attr-defined]
-            return not redis.llen(app.conf.task_default_queue)
+            return not redis.llen(queue)
     except (BrokerError, RedisError, OSError) as error:
         logger.warning("the queue does not answer: %s", error)
         return False
+
+
+def _send_again(queue: str) -> None:
+    for run_id in services.take_overdue(settings.RPT_REDISPATCH_SECONDS, queue):
+        logger.info("run %s is sent again", run_id)
+        if not services.dispatch(run_id):
+            return

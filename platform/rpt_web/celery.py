@@ -8,4 +8,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")
 
 app = Celery("rpt_web")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.imports = ("workers.tasks",)
+app.conf.imports = ("workers.tasks", "workers.registration")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from rpt_core.config import STAGES
 from rpt_core.result_tables import emit_table
 from rpt_core.run_dir import RunDir
-from rpt_web.runs import queries
+from rpt_web.runs import nodes, queries
 from rpt_web.runs.models import Run, Status, StepMetrics
 from tests.factories import HOSTILE, end_run, make_experiment, record, start_run
 from tests.played_tables import played_tables
@@ -61,6 +61,7 @@ def test_a_failed_run_shows_the_error_in_words_and_the_log(page, ada):
 
 
 def test_a_queued_run_says_that_it_waits(page, experiment, ada):
+    nodes.register("node", ["default"])
     text = page(address(queued_rpt(experiment, ada)))
     assert "Queued. It starts by itself" in text
     assert address(Run.objects.latest("id"), "run_cancel") in text

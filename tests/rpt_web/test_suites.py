@@ -106,7 +106,7 @@ def test_a_waiting_run_is_no_workers_business(diamond):
     left = diamond.runs.get(name="left")
     assert services.claim(left.pk, "w") is None
     assert not left.is_active
-    assert left.pk not in services.take_overdue(0)
+    assert left.pk not in services.take_overdue(0, left.queue)
 
 
 def test_a_run_is_queued_with_its_config_frozen_as_soon_as_its_needs_have_succeeded(diamond):

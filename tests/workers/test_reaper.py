@@ -9,12 +9,18 @@ from celery import Celery
 from django.core.management import call_command
 
 from rpt_web.celery import app
-from rpt_web.runs import services
-from rpt_web.runs.models import Run, Status
+from rpt_web.runs import nodes, services
+from rpt_web.runs.models import Listener, Run, Status
 from workers import reaper, tasks
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = "2020-01-01T00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged_yet():
+    """A reaper is a process of its own."""
+    reaper._unheard.clear()
 
 
 @pytest.fixture
@@ -107,6 +113,34 @@ def test_a_wiped_queue_is_filled_again(submit, waiting):
     Run.objects.update(dispatched_at=LONG_AGO)
     reaper.send_overdue()
     assert waiting() == 3
+
+
+def test_a_queue_does_not_wait_for_another_that_is_full(submit, waiting):
+    with app.connection_for_write() as connection:
+        client = connection.default_channel.client
+        client.delete("gpu")
+        busy, free = submit(), submit()
+        Run.objects.filter(pk=free.pk).update(queue="gpu")
+        services.dispatch(busy.pk)
+        Run.objects.update(dispatched_at=LONG_AGO)
+        reaper.send_overdue()
+        assert (waiting(), client.llen("gpu")) == (1, 1)
+        client.delete("gpu")
+
+
+def test_the_log_says_once_that_nobody_listens_to_a_queue(submit, waiting, caplog):
+    services.dispatch(submit().pk)
+    Run.objects.update(dispatched_at=LONG_AGO)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            reaper.send_overdue()
+    assert caplog.text.count("no worker listens to it; start one: celery -A rpt_web worker -Q default") == 1
+    nodes.register("node", ["default"])
+    reaper.send_overdue()
+    Listener.objects.update(last_heard=LONG_AGO)
+    with caplog.at_level(logging.WARNING):
+        reaper.send_overdue()
+    assert caplog.text.count("no worker listens to it") == 2, "a worker that came and went is missed anew"
 
 
 def test_a_run_is_sent_once_it_is_committed(submit, waiting, django_capture_on_commit_callbacks):

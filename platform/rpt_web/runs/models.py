@@ -1,4 +1,4 @@
-"""What was asked and how it goes: experiments, runs, their events, metrics and checkpoints.
+"""What was asked and how it goes: experiments, runs, their events, metrics and checkpoints; the nodes they run on.
 
 Only `runs.services` changes `Run.status`; only `workers.recorder` writes the rows that follow from events.
 """
@@ -29,7 +29,7 @@ ACTIVE = (Status.QUEUED, Status.RUNNING)
 UNFINISHED = (Status.WAITING, *ACTIVE)
 ENDED_BADLY = (Status.FAILED, Status.CANCELLED, Status.LOST)
 FINAL = (Status.SUCCEEDED, *ENDED_BADLY)
-
+DEFAULT_QUEUE, GPU_QUEUE = "default", "gpu"
 
 NEEDED = ("name", "status", "needs")
 """The fields that `runs.dependencies` reads."""
@@ -68,6 +68,8 @@ class Run(models.Model):
     """Names of the runs of the experiment that must have succeeded before."""
     seed = models.IntegerField(default=0)
     code_version = models.CharField(max_length=100)
+    queue = models.CharField(max_length=50, default=DEFAULT_QUEUE)
+    """Where it waits for a worker, see `runs.queues`."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -171,3 +173,39 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} step {self.step}"
+
+
+class Node(models.Model):
+    """A machine with a worker, as that worker has described it."""
+
+    name = models.CharField(max_length=200, unique=True)
+    """Host name; the worker of a run begins with it."""
+    version = models.CharField(max_length=100)
+    """Of the worker's code."""
+    folder_mark = models.CharField(max_length=64)
+    """The same on all machines that share one data folder."""
+    findings = models.JSONField(default=list, blank=True)
+    """What `python -m rpt_core doctor --json` has found; empty until it has."""
+    examined_at = models.DateTimeField(null=True, blank=True)
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Listener(models.Model):
+    """A queue that a worker of a node takes runs from."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="listeners")
+    queue = models.CharField(max_length=50)
+    last_heard = models.DateTimeField()
+
+    class Meta:
+        ordering = ["queue"]
+        constraints = [models.UniqueConstraint(fields=["node", "queue"], name="listener_once_per_node_and_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} {self.queue}"

@@ -20,6 +20,7 @@ from rpt_core.products import product
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import checks
 from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.runs.queues import queue_for
 from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
 from rpt_web.text import clean_text
@@ -80,6 +81,7 @@ def new_row(experiment: Experiment, name: str, user: User | None, *, title: str,
         title=clean_text(title)[:200],
         code_version=code_version(),
         created_by=user,
+        queue=queue_for(values.get("config") or values.get("plan") or {}, experiment.preset),
         **values,
     )
 

@@ -34,7 +34,7 @@ from rpt_core.errors import UserError
 from rpt_core.presets import PlannedRun, Preset, missing
 from rpt_web.celery import app as celery_app
 from rpt_web.runs import checks, planning
-from rpt_web.runs.models import ENDED_BADLY, Experiment, Run, Status
+from rpt_web.runs.models import DEFAULT_QUEUE, ENDED_BADLY, Experiment, Run, Status
 from rpt_web.runs.planning import artifact
 from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
@@ -50,10 +50,10 @@ __all__ = [
     "experiments_to_advance",
     "finish",
     "hand_back",
-    "has_overdue",
     "interrupt",
     "is_cancel_requested",
     "lapsed_runs",
+    "overdue_queues",
     "owned",
     "renew",
     "request_cancel",
@@ -147,7 +147,7 @@ def experiments_to_advance() -> list[int]:
 def dispatch(run_id: int) -> bool:
     """Send the task that wakes a worker. A failure is logged and left to the reaper."""
     try:
-        celery_app.send_task(EXECUTE_RUN, [run_id])
+        celery_app.send_task(EXECUTE_RUN, [run_id], queue=_queue_of(run_id))
     except (BrokerError, OSError) as error:
         logger.warning("run %s could not be sent to the queue (%s); the reaper will send it again", run_id, error)
         return False
@@ -268,15 +268,15 @@ def lapsed_runs(limit: int = 100) -> Iterator[Run]:
     yield from lapsed.select_for_update(skip_locked=True)[:limit]
 
 
-def has_overdue(older_than_seconds: float) -> bool:
-    """Whether a queued run was not sent for so long."""
-    return _overdue(older_than_seconds).exists()
+def overdue_queues(older_than_seconds: float) -> list[str]:
+    """The queues with a queued run that was not sent for so long."""
+    return list(_overdue(older_than_seconds).order_by("queue").values_list("queue", flat=True).distinct())
 
 
-def take_overdue(older_than_seconds: float, limit: int = 100) -> list[int]:
-    """Ids of queued runs that were not sent for so long, marked as sent now: the caller sends them."""
+def take_overdue(older_than_seconds: float, queue: str, limit: int = 100) -> list[int]:
+    """Ids of a queue's runs that were not sent for so long, marked as sent now: the caller sends them."""
     with transaction.atomic():
-        overdue = _overdue(older_than_seconds).order_by("id").select_for_update(skip_locked=True)
+        overdue = _overdue(older_than_seconds).filter(queue=queue).order_by("id").select_for_update(skip_locked=True)
         ids = list(overdue.values_list("pk", flat=True)[:limit])
         Run.objects.filter(pk__in=ids).update(dispatched_at=Now())
     return ids
@@ -290,6 +290,11 @@ _UNENDED: dict[str, Any] = {
     "log_tail": "",
     "exit_code": None,
 }
+
+
+def _queue_of(run_id: int) -> str:
+    """Where a run waits; a run that is gone is found missing by the worker of the default queue."""
+    return Run.objects.filter(pk=run_id).values_list("queue", flat=True).first() or DEFAULT_QUEUE
 
 
 def _insert(runs: Sequence[Run]) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.runs import submit_views, views
+from rpt_web.runs import node_views, submit_views, views
 
 app_name = "runs"
 urlpatterns = [
@@ -19,4 +19,6 @@ urlpatterns = [
     path("runs/<int:run_id>/config.json", views.run_config, name="run_config"),
     path("runs/<int:run_id>/cancel", views.run_cancel, name="run_cancel"),
     path("runs/<int:run_id>/retry", views.run_retry, name="run_retry"),
+    # machines
+    path("nodes/", node_views.node_list, name="node_list"),
 ]

@@ -20,7 +20,7 @@ from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web.results import figures, metric_figures, published, table_queries, tables
 from rpt_web.results import queries as results
-from rpt_web.runs import dependencies, display, queries, services, stream
+from rpt_web.runs import dependencies, display, queries, queues, services, stream
 from rpt_web.runs.models import ENDED_BADLY, FINAL, Experiment, Run, Status
 from rpt_web.teams import access
 from rpt_web.teams.models import User
@@ -254,6 +254,7 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
         "may_retry": run.status in ENDED_BADLY and access.can_change(request.user),
         "now": timezone.now(),
         "shards": run.shards.exists(),
+        "unheard": run.status == Status.QUEUED and not queues.is_heard(run.queue),
     }
 
 

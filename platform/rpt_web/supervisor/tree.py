@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from django.core.management import call_command
 from django.db import connections
 
 from rpt_core.errors import UserError
+from rpt_core.presets.requirements import gpu_memories
 from rpt_web.health import START_ID
+from rpt_web.runs.queues import choose_queues
 from rpt_web.supervisor import paths, probes
 from rpt_web.supervisor.claims import DataFolderLock, check_port
 from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServer
@@ -46,6 +49,8 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    queues: tuple[str, ...] = ()
+    """What the worker listens to; empty: what fits this machine and the other nodes."""
 
 
 class ProcessTree:
@@ -151,7 +156,8 @@ class ProcessTree:
         python, options = sys.executable, self.options
         web = [python, "-m", "uvicorn", "rpt_web.asgi:application", "--host", options.host, "--port", str(options.port)]
         web += ["--timeout-graceful-shutdown", "2", "--no-access-log", "--lifespan", "off"]
-        worker = [python, "-m", "celery", "-A", "rpt_web.celery", "worker", "-Q", "gpu", "--loglevel", "INFO"]
+        worker = [python, "-m", "celery", "-A", "rpt_web.celery", "worker", "--loglevel", "INFO"]
+        worker += ["-Q", ",".join(self._queues())]
         worker += ["--concurrency", str(options.workers), "--hostname", probes.worker_name(self.start_id)]
         worker += ["--without-gossip", "--without-mingle"]
         reaper = [python, str(settings.ROOT / "manage.py"), "reaper"]
@@ -160,6 +166,11 @@ class ProcessTree:
             self._program("worker", worker),
             self._program("reaper", reaper),
         ]
+
+    def _queues(self) -> Sequence[str]:
+        found = self.options.queues or choose_queues(bool(gpu_memories()), socket.gethostname())
+        self.say(f"The worker takes runs from: {', '.join(found)}")
+        return found
 
     def _program(self, name: str, command: list[str]) -> Child:
         log = settings.RPT_DATA_DIR / "logs" / f"{name}.log"

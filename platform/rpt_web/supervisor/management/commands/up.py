@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from rpt_core.errors import UserError
+from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE
 from rpt_web.supervisor.stopping import Interrupted
 from rpt_web.supervisor.tree import Options, ProcessTree
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     requires_system_checks = []  # the start runs them with the migrations
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Host, port, data folder, workers."""
+        """Host, port, data folder, workers, queues."""
         add_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +56,12 @@ def add_options(parser: CommandParser) -> None:
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--workers", type=int, default=1, help="runs worked on at one time (default: 1; demo: 2)")
     parser.add_argument(
+        "--queues",
+        default="",
+        help="comma-separated queues that the worker takes runs from: default, gpu (when not given: gpu only when this "
+        "machine has a GPU or no other worker listens to it)",
+    )
+    parser.add_argument(
         "--data-dir", default=str(settings.RPT_DATA_DIR), help="folder of all data (default: RPT_DATA_DIR, or ./data)"
     )
 
@@ -65,7 +72,10 @@ def read_options(options: dict[str, Any]) -> Options:
         raise UserError(f"--port {options['port']} is not allowed. Give a number from 1 to 65535.")
     if not 1 <= options["workers"] <= 64:
         raise UserError(f"--workers {options['workers']} is not allowed. Give a number from 1 to 64.")
-    return Options(options["host"], options["port"], options["workers"])
+    queues = tuple(name.strip() for name in options["queues"].split(",") if name.strip())
+    if unknown := [name for name in queues if name not in (DEFAULT_QUEUE, GPU_QUEUE)]:
+        raise UserError(f"--queues {', '.join(unknown)} is not allowed. Give {DEFAULT_QUEUE}, {GPU_QUEUE}, or both.")
+    return Options(options["host"], options["port"], options["workers"], queues)
 
 
 def greeting(tree: ProcessTree) -> list[str]:

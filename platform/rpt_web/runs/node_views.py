@@ -1,0 +1,22 @@
+"""The page of nodes: which machines take runs, what each can run, and what it lacks."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from rpt_web.runs import nodes, queues
+from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE
+
+
+@require_safe
+def node_list(request: HttpRequest) -> HttpResponse:
+    """All nodes, and the queues to which none listens. htmx asks for the list alone."""
+    context = {
+        "nav": "nodes",
+        "lines": nodes.node_lines(request.user),
+        "unheard": [queue for queue in (DEFAULT_QUEUE, GPU_QUEUE) if not queues.is_heard(queue)],
+    }
+    part = request.headers.get("HX-Target") == "nodes"
+    return render(request, "runs/_nodes.html" if part else "runs/node_list.html", context)

@@ -1,0 +1,54 @@
+"""Queues: which one a run waits in, and which ones workers listen to.
+
+Runs that only a GPU node can do wait in the queue `gpu`, all others in `default`. A run takes its queue when its row is
+made, so that the pages can say what it waits for and the reaper can send it there again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db.models.functions import Now
+
+from rpt_core.presets import load_preset, preset_names
+from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE, Listener
+
+GPU_SETTINGS = (("engine", "verl"), ("rollout_backend", "vllm"), ("device", "cuda"))
+"""What in a config asks for a GPU node: an engine that is installed there only, or the device."""
+SILENT_SECONDS = 180
+"""A worker that was not heard of for so long is taken for gone; it speaks every minute."""
+
+
+def queue_for(config: Mapping[str, Any], preset: str = "") -> str:
+    """The queue of a run, from its config or plan and from what the preset of its experiment requires."""
+    return GPU_QUEUE if _asks_for_gpu(config) or _preset_needs_gpu(preset) else DEFAULT_QUEUE
+
+
+def is_heard(queue: str, *, besides: str = "") -> bool:
+    """Whether a worker listens to a queue, on any machine but one (1 query)."""
+    recently = Now() - timedelta(seconds=SILENT_SECONDS)
+    return Listener.objects.filter(queue=queue, last_heard__gt=recently).exclude(node__name=besides).exists()
+
+
+def choose_queues(has_gpu: bool, node: str) -> list[str]:
+    """What a worker that was told nothing should listen to: `gpu` too when it has a GPU, or when nobody else does.
+
+    A run that needs a GPU then fails on a machine without one and says why, instead of waiting for ever.
+    """
+    both = has_gpu or not is_heard(GPU_QUEUE, besides=node)
+    return [DEFAULT_QUEUE, GPU_QUEUE] if both else [DEFAULT_QUEUE]
+
+
+def _asks_for_gpu(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(item in GPU_SETTINGS for item in value.items()) or any(map(_asks_for_gpu, value.values()))
+    return isinstance(value, list | tuple) and any(map(_asks_for_gpu, value))
+
+
+def _preset_needs_gpu(name: str) -> bool:
+    if name not in preset_names():
+        return False
+    requires = load_preset(name).requires
+    return requires.gpu or requires.gpu_memory_gb is not None or requires.engine is not None
