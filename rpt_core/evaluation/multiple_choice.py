@@ -27,23 +27,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from rpt_core.checkpoints import load_model, read_metadata
+from rpt_core.checkpoints import read_metadata
 from rpt_core.config import BenchmarkConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.choice_answers import Answer, read_answer
 from rpt_core.evaluation.choice_prompts import ChoicePrompts, Choices, ThinkingPrompt, check_template
 from rpt_core.evaluation.choice_questions import ChoiceQuestion, draw, load_questions
-from rpt_core.evaluation.choice_scores import option_log_probs
 from rpt_core.evaluation.choice_tables import ALL, MEAN, ChoiceOutcome, Row, accuracy_rows, choice_table
 from rpt_core.events import EventType
 from rpt_core.records import Tally
 from rpt_core.result_tables import Estimate, emit_table
 from rpt_core.rollouts import Rollout
-from rpt_core.rollouts.transformers import TransformersSampler
+from rpt_core.rollouts.backends import Backend, open_backend
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import RolloutRow, write_rollouts, write_table
 from rpt_core.stage import StageContext, StopRequested
-from rpt_core.tokens import Tokenizer
 
 ESTIMATES = ("standard", "reasoning", "difference")
 PUBLISHED = {
@@ -56,8 +54,9 @@ def run(config: BenchmarkConfig, context: StageContext) -> dict[str, Any]:
     """Ask one checkpoint; returns accuracies, counts and tokens for the `finished` event."""
     check_template(config)
     questions, tally = load_questions(config)
-    model, tokenizer = load_model(config.model)
-    prompts = ChoicePrompts(config, tokenizer)
+    longest = config.max_prompt_tokens + config.sampling.max_response_tokens
+    backend = open_backend(config, config.model, longest, lambda: _stop_if_asked(context))
+    prompts = ChoicePrompts(config, backend.tokenizer)
     context.started(0, None)
     _announce(config, context, len(questions), tally)
     drawn = draw(questions, config.per_category, config.seed)
@@ -67,7 +66,7 @@ def run(config: BenchmarkConfig, context: StageContext) -> dict[str, Any]:
             f"No question's prompt has at most {config.max_prompt_tokens} tokens. Raise `max_prompt_tokens`."
         )
     counts = {"left_out_long": len(drawn) - len(asked), "bad_records": tally.bad, "duplicates": tally.duplicates}
-    benchmark = _Benchmark(config, context, model, tokenizer, prompts, asked)
+    benchmark = _Benchmark(config, context, backend, prompts, asked)
     rows = accuracy_rows(benchmark.run(), config.seed)
     table = choice_table(rows, f"Multiple choice: {config.name}", _caption(config, counts), benchmark.step)
     emit_table(context.run, context.log, table)
@@ -81,13 +80,12 @@ class _Benchmark:
         self,
         config: BenchmarkConfig,
         context: StageContext,
-        model: Any,
-        tokenizer: Tokenizer,
+        backend: Backend,
         prompts: ChoicePrompts,
         questions: Sequence[ChoiceQuestion],
     ) -> None:
-        self.config, self.context, self.model, self.prompts, self.questions = config, context, model, prompts, questions
-        self.sampler = TransformersSampler(model, tokenizer, self._stop_if_asked)
+        self.config, self.context, self.backend = config, context, backend
+        self.prompts, self.questions = prompts, questions
         self.step = int(read_metadata(config.model.path).get("step", 0))
 
     def run(self) -> list[ChoiceOutcome]:
@@ -104,7 +102,7 @@ class _Benchmark:
     def _choose(self) -> list[int | None]:
         """The option with the largest score of each question."""
         choices = [self.prompts.standard(question) for question in self.questions]
-        found = option_log_probs(self.model, choices, self._before_batch)
+        found = self.backend.option_log_probs(choices, self._before_batch)
         return [best_option(c, log_probs, self.prompts.by_letter) for c, log_probs in zip(choices, found, strict=True)]
 
     def _respond(self) -> list[tuple[Answer | None, int | None]]:
@@ -118,7 +116,7 @@ class _Benchmark:
             self.context.progress(self.step, None, f"thinking: {start} of {len(order)} questions answered")
             batch = order[start : start + size]
             seed = derive_seed(self.config.seed, "benchmark", start)
-            groups = self.sampler.sample([prompts[n].ids for n in batch], 1, self.config.sampling, seed)
+            groups = self.backend.sample([prompts[n].ids for n in batch], 1, self.config.sampling, seed)
             for n, (rollout,) in zip(batch, groups, strict=True):
                 options = self.prompts.answer_texts(self.questions[n])
                 answers[n] = read_answer(rollout, self.questions[n].options, self.prompts.by_letter)
@@ -135,12 +133,8 @@ class _Benchmark:
         )
 
     def _before_batch(self, done: int) -> None:
-        self._stop_if_asked()
+        _stop_if_asked(self.context)
         self.context.progress(self.step, None, f"scoring options: {done} passes done")
-
-    def _stop_if_asked(self) -> None:
-        if self.context.stop_requested:
-            raise StopRequested(0)
 
     def _row(
         self, number: int, prompt: ThinkingPrompt, rollout: Rollout, answer: Answer, texts: Sequence[str]
@@ -203,6 +197,11 @@ def outcome_table(outcomes: Sequence[ChoiceOutcome]) -> pa.Table:
         "tokens": ([outcome.tokens for outcome in outcomes], pa.int32()),
     }
     return pa.table({name: pa.array(values, type_) for name, (values, type_) in columns.items()})
+
+
+def _stop_if_asked(context: StageContext) -> None:
+    if context.stop_requested:
+        raise StopRequested(0)
 
 
 def _announce(config: BenchmarkConfig, context: StageContext, questions: int, tally: Tally) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from rpt_core.checkpoints import load_model, read_metadata
+from rpt_core.checkpoints import read_metadata
 from rpt_core.config import EvaluateConfig, EvaluationConfig, SamplingConfig
 from rpt_core.evaluation.findings import accuracies, domain_table, pass_table, standard_against_reasoning
 from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
@@ -25,13 +25,11 @@ from rpt_core.evaluation.reasoning import Responses, ask
 from rpt_core.events import EventType
 from rpt_core.problems import Problem, ProblemSet
 from rpt_core.result_tables import emit_table
-from rpt_core.rollouts import Sampler
+from rpt_core.rollouts.backends import Backend, open_backend
 from rpt_core.rollouts.rows import rollout_rows
-from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.shards import write_rollouts, write_table
 from rpt_core.stage import StageContext, StopRequested
-from rpt_core.token_filter import score
-from rpt_core.tokens import Tokenizer, prefix_ids, token_bytes
+from rpt_core.tokens import prefix_ids, token_bytes
 
 __all__ = ["Evaluator", "run", "standard_answers", "warn_of_lost_positions"]
 Results = dict[str, dict[str, dict[str, Any]]]
@@ -40,14 +38,14 @@ Results = dict[str, dict[str, dict[str, Any]]]
 
 def run(config: EvaluateConfig, context: StageContext) -> dict[str, Any]:
     """Evaluate one checkpoint; returns each mode's accuracy by difficulty for the `finished` event."""
-    model, tokenizer = load_model(config.model)
+    longest = config.prompt.max_prompt_tokens + config.sampling.max_response_tokens
+    backend = open_backend(config, config.model, longest, lambda: _stop_if_asked(context))
     metadata = read_metadata(config.model.path)
     step, flops = int(metadata.get("step", 0)), float(metadata.get("flops", 0.0))
-    problems = ProblemSet.load(config.evaluation.positions, "validation", tokenizer, config.prompt)
-    sampler = TransformersSampler(model, tokenizer, lambda: _stop_if_asked(context))
+    problems = ProblemSet.load(config.evaluation.positions, "validation", backend.tokenizer, config.prompt)
     context.started(0, None)
     warn_of_lost_positions(context, problems)
-    evaluator = Evaluator(context, model, sampler, tokenizer, problems, config.evaluation, config.sampling)
+    evaluator = Evaluator(context, backend, problems, config.evaluation, config.sampling)
     results = evaluator.run(step, flops)
     return {
         f"{mode}_{difficulty}": share["value"]
@@ -63,15 +61,12 @@ class Evaluator:
     def __init__(
         self,
         context: StageContext,
-        model: Any,
-        sampler: Sampler,
-        tokenizer: Tokenizer,
+        backend: Backend,
         problems: ProblemSet,
         config: EvaluationConfig,
         sampling: SamplingConfig,
     ) -> None:
-        self.context, self.model, self.sampler, self.config, self.sampling = context, model, sampler, config, sampling
-        self.tokenizer = tokenizer
+        self.context, self.backend, self.config, self.sampling = context, backend, config, sampling
         self.sample = choose_sample(problems, config)
         self.problems = [problems.problem(i) for i in self.sample.indices]
         self._told_of_missing = False
@@ -98,7 +93,7 @@ class Evaluator:
         for mode in self.config.modes:
             self.context.progress(step, None, f"evaluating: {mode}")
             found[mode] = (
-                standard_answers(self.model, self.tokenizer, self.problems, prefix_ids(self.tokenizer))
+                standard_answers(self.backend, self.problems, prefix_ids(self.backend.tokenizer))
                 if mode == "standard"
                 else self._reason(step, mode)
             )
@@ -108,7 +103,7 @@ class Evaluator:
         samples, sampling = self.config.samples, self.sampling
         if mode == "greedy":
             samples, sampling = 1, sampling.model_copy(update={"temperature": 0.0})
-        responses = ask(self.sampler, self.problems, samples, sampling, self.config.seed)
+        responses = ask(self.backend, self.problems, samples, sampling, self.config.seed)
         path = self.context.run.rollout_shard(mode, step)
         rows = rollout_rows(step, self.problems, responses.groups, responses.verdicts)
         write_rollouts(path, rows)
@@ -128,16 +123,14 @@ class Evaluator:
                 emit_table(self.context.run, self.context.log, table)
 
 
-def standard_answers(
-    model: Any, tokenizer: Tokenizer, problems: Sequence[Problem], prefix: Sequence[int]
-) -> StandardAnswers:
+def standard_answers(backend: Backend, problems: Sequence[Problem], prefix: Sequence[int]) -> StandardAnswers:
     """The argmax after each context, and the entropy there. Contexts that begin others share their pass.
 
     prefix: special tokens that stand before every text.
     """
     readers = _shared_passes(problems)
     sequences = [[*prefix, *problems[reader].context_ids, problems[reader].next_token_id] for reader in readers]
-    found = dict(zip(readers, score(model, sequences), strict=True))
+    found = dict(zip(readers, backend.score(sequences), strict=True))
     reader_of = {n: reader for reader, ns in readers.items() for n in ns}
     ids, entropies = [], []
     for n, problem in enumerate(problems):
@@ -145,7 +138,7 @@ def standard_answers(
         ids.append(int(scores.argmax_ids[end]))
         entropies.append(float(scores.entropies[end]))
     correct = [i == problem.next_token_id for i, problem in zip(ids, problems, strict=True)]
-    return StandardAnswers(correct, entropies, [token_bytes(tokenizer, [i], at_start=False)[0] for i in ids])
+    return StandardAnswers(correct, entropies, [token_bytes(backend.tokenizer, [i], at_start=False)[0] for i in ids])
 
 
 def _stop_if_asked(context: StageContext) -> None:

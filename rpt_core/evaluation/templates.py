@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rpt_core.checkpoints import load_model
 from rpt_core.config import PromptConfig, TemplatesConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
@@ -29,8 +28,8 @@ from rpt_core.position_sets import PositionSample
 from rpt_core.problems import Problem, ProblemSet, prompt_frame
 from rpt_core.prompts import Template, load_template
 from rpt_core.result_tables import Estimate, emit_table
+from rpt_core.rollouts.backends import open_backend
 from rpt_core.rollouts.rows import rollout_rows
-from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import write_rollouts, write_table
 from rpt_core.stage import StageContext, StopRequested
@@ -40,9 +39,9 @@ from rpt_core.tokens import Tokenizer
 def run(config: TemplatesConfig, context: StageContext) -> dict[str, Any]:
     """Ask with each template; returns each one's accuracies for the `finished` event."""
     templates = load_templates(config.templates)
-    model, tokenizer = load_model(config.model)
+    bench = _Bench(config, context)
+    tokenizer = bench.backend.tokenizer
     prompts = equal_prompts(config, templates, tokenizer)
-    bench = _Bench(config, context, model, tokenizer)
     done = bench.finished()
     context.started(done, len(templates))
     _warn_of_unopened_thoughts(context, templates, tokenizer)
@@ -100,11 +99,10 @@ class _Bench:
 
     config: TemplatesConfig
     context: StageContext
-    model: Any
-    tokenizer: Tokenizer
 
     def __post_init__(self) -> None:
-        self._sampler = TransformersSampler(self.model, self.tokenizer, self._stop_if_asked)
+        longest = self.config.max_prompt_tokens + self.config.sampling.max_response_tokens
+        self.backend = open_backend(self.config, self.config.model, longest, self._stop_if_asked)
         self._sample: PositionSample | None = None
 
     def finished(self) -> int:
@@ -117,13 +115,13 @@ class _Bench:
     def ask(self, number: int, prompt: PromptConfig) -> None:
         """Sample responses with a template, judge, write and announce them."""
         problems, sample = self._problems(prompt)
-        responses = ask(self._sampler, problems, self.config.samples, self.config.sampling, self.config.seed)
+        responses = ask(self.backend, problems, self.config.samples, self.config.sampling, self.config.seed)
         self._record(number, problems, responses)
         write_table(self.context.run.evaluation(number), outcome_table(problems, sample, Answers(sampled=responses)))
 
     def _problems(self, prompt: PromptConfig) -> tuple[list[Problem], PositionSample]:
         """The positions do not depend on the template, so what is told of them is told once."""
-        found = ProblemSet.load(self.config.held_out.positions, "validation", self.tokenizer, prompt)
+        found = ProblemSet.load(self.config.held_out.positions, "validation", self.backend.tokenizer, prompt)
         if self._sample is None:
             self._sample = choose_sample(found, self.config.held_out)
             warn_of_lost_positions(self.context, found)

@@ -83,6 +83,25 @@ class Asked(Protocol):
         ...
 
 
+class PromptWithOptions(Protocol):
+    """A prompt in tokens, and the options of which each may follow it."""
+
+    @property
+    def prompt_ids(self) -> list[int]:
+        """What stands before each option."""
+        ...
+
+    @property
+    def options(self) -> list[list[int]]:
+        """Each option's tokens."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Length of the prompt with its longest option."""
+        ...
+
+
 class Sampler(Protocol):
     """An engine that samples groups of responses from the policy."""
 

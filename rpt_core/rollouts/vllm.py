@@ -1,66 +1,90 @@
-"""Sampling and scoring with vLLM: the engine for GPU nodes. The same protocol as the transformers sampler.
+"""Sampling and scoring with vLLM: the engine for GPU nodes. The same protocol as with transformers.
 
 In: a model's folder, prompts as token ids. Out: groups of rollouts with log-probs of the very distribution that was
-sampled (temperature included), or the top-k entropies of whole texts for the token filter, from vLLM's prompt
-log-probs. Greedy responses have the log-probs of temperature 1, as in `rpt_core.rollouts.transformers`.
+sampled (temperature included); top-k entropies of whole texts for the token filter, from vLLM's prompt log-probs;
+log-probs of options. Greedy responses have the log-probs of temperature 1, as in `rpt_core.rollouts.transformers`.
 
-Prompts are sent in the order of their tokens, so that those which begin alike stand side by side and vLLM's prefix
-cache serves the positions of one document as well as the responses of one group; and in chunks, so that memory stays
-bounded however many there are. vLLM runs in this process: the policy's new weights are handed over as tensors.
+Requests are fed while others run, so many that memory stays bounded however many there are; prompts in the order of
+their tokens, so that those which begin alike stand side by side and vLLM's prefix cache serves the positions of one
+document as well as the responses of one group. vLLM runs in this process: the policy's new weights are handed over as
+tensors, and a stop reaches it before the next token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rpt_core.config import ModelConfig, SamplingConfig, VllmConfig
 from rpt_core.errors import UserError
-from rpt_core.rollouts import Rollout
+from rpt_core.positions import Floats
+from rpt_core.rollouts import PromptWithOptions, Rollout
 from rpt_core.rollouts.vllm_cpu import is_cpu_build, prepare_cpu
+from rpt_core.scores import ScoreRule, Scores, windows_of
 from rpt_core.seeds import derive_seed
-from rpt_core.token_filter import Scores, Window, windows_of
 from rpt_core.tokens import Tokenizer, load_tokenizer, token_bytes
 
 MAX_TOP_K = 64
 """Most log-probs of one position that an engine started here gives."""
+MAX_ROWS = 512
+"""Most responses that the engine decodes together."""
 PREFIX_BLOCK = 16
 """Tokens in a block of the prefix cache: on a CPU the default of 128 would never serve a short prompt."""
+OPTIONS_BETWEEN_REPORTS = 256
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something for the engine to read or to answer."""
+
+    ids: Sequence[int]
+    parameters: Any
+    """vLLM's SamplingParams."""
+    size: int
+    """Its part of what the engine may hold at one time: rows or tokens."""
 
 
 class VllmEngine:
     """vLLM with one model loaded. Start it once: that takes seconds to minutes."""
 
-    def __init__(self, model: ModelConfig, config: VllmConfig, longest: int) -> None:
-        """longest: most tokens of a prompt with its response. Raises UserError when vLLM or the model cannot start."""
+    def __init__(self, model: ModelConfig, config: VllmConfig, longest: int | None, step_tokens: int = 2048) -> None:
+        """longest: most tokens of a prompt with its response, or None for as many as the model takes.
+
+        step_tokens: most tokens read in one pass, which bounds the logits that exist at one time. Raises UserError
+        when vLLM or the model cannot start.
+        """
         prepare_cpu()
         try:
             from vllm import LLM
         except ImportError as error:
             raise UserError(
-                f"vLLM is not installed here ({error}). Install it (docs/engines.md), or set `rollout_backend` to "
+                f"vLLM does not load here ({error}). Install it (docs/engines.md), or set `rollout_backend` to "
                 "transformers."
-            ) from None
-        self.longest = longest
-        options: dict[str, Any] = {"block_size": PREFIX_BLOCK, "enforce_eager": True} if is_cpu_build() else {}
+            ) from error
+        _check_device(model)
         try:
+            limit, self.vocabulary = _shape(model.path)
+            self.longest = limit if longest is None else min(longest + 1, limit)  # scoring wants room for one more
             self.end_ids = _end_ids(model.path)
             self.llm = LLM(
                 model=model.path,
                 dtype=model.dtype,
-                max_model_len=longest,
+                max_model_len=self.longest,
                 tensor_parallel_size=config.tensor_parallel,
                 gpu_memory_utilization=config.gpu_memory_share,
+                max_num_batched_tokens=step_tokens,
+                max_num_seqs=min(MAX_ROWS, step_tokens),
                 enable_prefix_caching=True,
                 logprobs_mode="processed_logprobs",
                 max_logprobs=MAX_TOP_K,
-                **options,
+                **_build_options(),
             )
         except (ValueError, OSError, RuntimeError) as error:
             raise UserError(f"vLLM cannot start with the model {model.path!r}: {error}") from error
+        self._asked = 0
 
     def load(self, model: Any) -> None:
         """Take over the weights of a transformers model of the same shape; cached prefixes are forgotten."""
@@ -68,39 +92,109 @@ class VllmEngine:
         self.llm.apply_model(lambda inner: inner.load_weights(iter(weights)))
         self.llm.reset_prefix_cache()
 
-    def generate(self, prompts: Sequence[Sequence[int]], parameters: Sequence[Any]) -> list[Any]:
-        """vLLM's outputs in the order of the prompts."""
-        requests = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        found: list[Any] = self.llm.generate(requests, list(parameters), use_tqdm=False)
-        return found
+    def run(
+        self, requests: Iterable[Request], room: int, before_step: Callable[[], None] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Each request's number and vLLM's output, as they are ready.
+
+        room: sizes that the engine holds at one time, though it always takes one request. before_step is called before
+        each step of the engine; what it raises ends the work.
+        """
+        engine = self.llm.llm_engine
+        inside: dict[str, tuple[int, Request]] = {}
+        held = 0
+        feed = enumerate(requests)
+        coming = next(feed, None)
+        try:
+            while inside or coming is not None:
+                while coming is not None and (not inside or held + coming[1].size <= room):
+                    inside[self._add(coming[1])] = coming
+                    held += coming[1].size
+                    coming = next(feed, None)
+                if before_step is not None:
+                    before_step()
+                for output in engine.step():
+                    if output.finished:
+                        number, request = inside.pop(output.request_id)
+                        held -= request.size
+                        yield number, output
+        finally:
+            engine.abort_request(list(inside))
+
+    def _add(self, request: Request) -> str:
+        self._asked += 1
+        prompt = {"type": "token", "prompt_token_ids": list(request.ids)}
+        self.llm.llm_engine.add_request(str(self._asked), prompt, request.parameters)
+        return str(self._asked)
 
 
-class VllmSampler:
-    """Samples groups with an engine. before_chunk is called before each chunk; what it raises ends the sampling."""
+class VllmBackend:
+    """See `rpt_core.rollouts.backends.Backend`. `full` entropies are refused."""
 
     def __init__(
-        self, engine: VllmEngine, tokenizer: Tokenizer, before_chunk: Callable[[], None] | None = None
+        self,
+        model: ModelConfig,
+        config: VllmConfig,
+        longest: int | None,
+        stop: Callable[[], None] | None,
+        rule: ScoreRule,
     ) -> None:
-        self.engine, self.tokenizer, self.before_chunk = engine, tokenizer, before_chunk
+        check_rule(rule)
+        self.tokenizer = load_tokenizer(model.path)
+        self.engine = VllmEngine(model, config, longest, rule.chunk_positions)
+        self.stop, self.rule = stop, rule
+        self._sampler = VllmSampler(self.engine, self.tokenizer, stop)
 
     def sample(
         self, prompts: Sequence[Sequence[int]], group_size: int, config: SamplingConfig, seed: int
     ) -> list[list[Rollout]]:
-        """See `Sampler.sample`. A prompt's seed hangs on its number alone, not on the chunk that it is in."""
+        """See Sampler."""
+        return self._sampler.sample(prompts, group_size, config, seed)
+
+    def score(self, sequences: Sequence[Sequence[int]]) -> list[Scores]:
+        """See Backend."""
+        return score(self.engine, sequences, self.rule, self.stop)
+
+    def option_log_probs(
+        self, questions: Sequence[PromptWithOptions], before_batch: Callable[[int], None]
+    ) -> list[list[float]]:
+        """See Backend."""
+        return option_log_probs(self.engine, questions, before_batch, self.rule.batch_tokens)
+
+    def follow(self, policy: Any) -> None:
+        """See Backend."""
+        self.engine.load(policy)
+
+
+class VllmSampler:
+    """Samples groups with an engine. before_token is called before each token; what it raises ends the sampling."""
+
+    def __init__(
+        self, engine: VllmEngine, tokenizer: Tokenizer, before_token: Callable[[], None] | None = None
+    ) -> None:
+        self.engine, self.tokenizer, self.before_token = engine, tokenizer, before_token
+
+    def sample(
+        self, prompts: Sequence[Sequence[int]], group_size: int, config: SamplingConfig, seed: int
+    ) -> list[list[Rollout]]:
+        """See `Sampler.sample`. A prompt's seed hangs on its number alone, not on its neighbours."""
         self._check_length(max(map(len, prompts), default=0) + config.max_response_tokens)
         groups: list[list[Rollout]] = [[] for _ in prompts]
-        for chunk in _chunks(_by_prefix(prompts), max(1, config.batch_rows // group_size)):
-            if self.before_chunk is not None:
-                self.before_chunk()
-            parameters = [self._parameters(group_size, config, derive_seed(seed, n)) for n in chunk]
-            for n, output in zip(chunk, self.engine.generate([prompts[n] for n in chunk], parameters), strict=True):
-                groups[n] = [self._rollout(found) for found in sorted(output.outputs, key=lambda found: found.index)]
+        order = sorted(range(len(prompts)), key=lambda n: tuple(prompts[n]))  # those that begin alike side by side
+        requests = (
+            Request(prompts[n], self._parameters(group_size, config, derive_seed(seed, n)), group_size) for n in order
+        )
+        for at, output in self.engine.run(requests, config.batch_rows, self.before_token):
+            found = sorted(output.outputs, key=lambda sample: sample.index)
+            copies = group_size // len(found)  # greedy responses of a group are equal, and sampled once
+            groups[order[at]] = [self._rollout(sample) for sample in found] * copies
         return groups
 
     def _parameters(self, group_size: int, config: SamplingConfig, seed: int) -> Any:
         from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
 
-        # Greedy decoding in vLLM takes one sample only.
+        # vLLM takes greedy requests for one sample only.
         return SamplingParams(
             n=group_size if config.temperature else 1,
             temperature=config.temperature,
@@ -109,13 +203,15 @@ class VllmSampler:
             logprobs=0,
             seed=seed % 2**31,
             detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
     def _check_length(self, tokens: int) -> None:
         if tokens > self.engine.longest:
             raise UserError(
-                f"A prompt and its response may take {tokens} tokens, but vLLM was started for {self.engine.longest}. "
-                "Lower `max_prompt_tokens` or `max_response_tokens`."
+                f"A prompt and its response may take {tokens} tokens, but vLLM was started for {self.engine.longest}, "
+                "the model's limit or the run's. Lower `max_prompt_tokens` or `max_response_tokens`, or change the "
+                "model."
             )
 
     def _rollout(self, output: Any) -> Rollout:
@@ -126,70 +222,118 @@ class VllmSampler:
         return Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
 
 
+def check_rule(rule: ScoreRule) -> None:
+    """Raises UserError for entropies that vLLM cannot give."""
+    if rule.entropy == "full":
+        raise UserError(
+            "`entropy` is full, but vLLM gives the most probable tokens only. Use renormalised or partial, or set "
+            "`rollout_backend` to transformers."
+        )
+    if rule.top_k > MAX_TOP_K:
+        raise UserError(f"`top_k` is {rule.top_k}; with vLLM it is at most {MAX_TOP_K}. Lower it or use transformers.")
+
+
 def score(
     engine: VllmEngine,
     sequences: Sequence[Sequence[int]],
-    *,
-    top_k: int = 16,
-    renormalise: bool = True,
-    chunk_sequences: int = 64,
-    after_chunk: Callable[[], None] | None = None,
+    rule: ScoreRule,
+    before_step: Callable[[], None] | None = None,
 ) -> list[Scores]:
-    """Top-k entropy in nats and argmax at each token, as `rpt_core.token_filter.score` gives them.
+    """Top-k entropy in nats and argmax at each token, as `rpt_core.scores.score` gives them.
 
-    Sequences longer than the engine takes are read in windows that overlap by half. Raises UserError for a top_k that
-    the engine was not started for.
+    Sequences longer than the engine takes are read in windows that overlap by half. At most `batch_tokens` tokens have
+    their log-probs in memory at one time, or one sequence.
     """
-    if top_k > MAX_TOP_K:
-        raise UserError(f"`top_k` is {top_k}; with vLLM it is at most {MAX_TOP_K}. Lower it or use transformers.")
     found = [Scores(np.full(len(s), np.nan, np.float32), np.full(len(s), -1, np.int64)) for s in sequences]
     limit = engine.longest - 1  # vLLM wants room for one token more
     windows = [w for index, s in enumerate(sequences) for w in windows_of(index, len(s), limit)]
-    parameters = _scoring_parameters(top_k)
-    for chunk in _chunks(windows, chunk_sequences):
-        texts = [sequences[w.sequence][w.start : w.end] for w in chunk]
-        for window, output in zip(chunk, engine.generate(texts, [parameters] * len(texts)), strict=True):
-            _put(found[window.sequence], window, output.prompt_logprobs, top_k, renormalise)
-        if after_chunk is not None:
-            after_chunk()
+    top_k = min(rule.top_k, engine.vocabulary)
+    parameters = _reading(top_k)
+    requests = (Request(sequences[w.sequence][w.start : w.end], parameters, w.end - w.start) for w in windows)
+    for number, output in engine.run(requests, rule.batch_tokens, before_step):
+        window = windows[number]
+        log_probs, ids = _table(output.prompt_logprobs, top_k)
+        fresh = slice(window.new - window.start - 1, None)  # the first token of a window has none
+        scores = found[window.sequence]
+        # The text's own token comes first, whatever its rank.
+        scores.entropies[window.new : window.end] = entropies_of(log_probs[fresh, 1:], rule.entropy == "renormalised")
+        scores.argmax_ids[window.new : window.end] = ids[fresh, 1]
     return found
 
 
-def entropy_of_log_probs(log_probs: Sequence[float], renormalise: bool) -> float:
-    """Entropy in nats of some log-probs; renormalise: they are scaled to sum to 1, otherwise it is their part of it."""
-    values = np.asarray(log_probs, dtype=np.float64)
+def entropies_of(log_probs: Any, renormalise: bool) -> Floats:
+    """(positions, k) log-probs -> entropies in nats, scaled to sum to 1 first or their part of the full entropy."""
+    values = np.asarray(log_probs, np.float64)
     if renormalise:
-        values = values - np.logaddexp.reduce(values)
-    return float(-(np.exp(values) * values).sum())
+        values = values - np.logaddexp.reduce(values, axis=1, keepdims=True)
+    shares = np.exp(values)
+    return np.asarray(-(shares * np.where(shares > 0, values, 0)).sum(1), np.float32)
 
 
-def _scoring_parameters(top_k: int) -> Any:
+def option_log_probs(
+    engine: VllmEngine, questions: Sequence[PromptWithOptions], before_batch: Callable[[int], None], batch_tokens: int
+) -> list[list[float]]:
+    """Total log-prob of each option of each question, as `rpt_core.rollouts.option_scores` gives them."""
+    tokens, limit = max((question.tokens for question in questions), default=0), engine.longest - 1
+    if tokens > limit:
+        raise UserError(
+            f"vLLM was started to read at most {limit} tokens, but a question with its options has {tokens}. Lower "
+            "`max_prompt_tokens`, which leaves such questions out, or take another model."
+        )
+    found = [[0.0] * len(question.options) for question in questions]
+    places = [(n, at) for n, question in enumerate(questions) for at in range(len(question.options))]
+    texts = ([*questions[n].prompt_ids, *questions[n].options[at]] for n, at in places)
+    parameters = _reading(0)
+    before_batch(0)
+    requests = (Request(text, parameters, len(text)) for text in texts)
+    for done, (number, output) in enumerate(engine.run(requests, batch_tokens), 1):
+        question, at = places[number]
+        log_probs, _ = _table(output.prompt_logprobs, 0)
+        found[question][at] = float(log_probs[-len(questions[question].options[at]) :].sum())
+        if done % OPTIONS_BETWEEN_REPORTS == 0:
+            before_batch(done)
+    return found
+
+
+def _reading(top_k: int) -> Any:
+    """Parameters that give the log-probs of a text's own tokens and of the top k at each of them but the first."""
     from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
 
-    return SamplingParams(temperature=1.0, max_tokens=1, prompt_logprobs=top_k, detokenize=False)
-
-
-def _put(scores: Scores, window: Window, prompt_log_probs: Any, top_k: int, renormalise: bool) -> None:
-    """Write a window's results where no earlier window has; the first token of a window has none."""
-    for place in range(window.new, window.end):
-        position = prompt_log_probs[place - window.start]
-        if position is None:
-            continue
-        # vLLM adds the text's own token when it is not among the top k.
-        top = {id_: entry.logprob for id_, entry in position.items() if entry.rank <= top_k}
-        scores.entropies[place] = entropy_of_log_probs(list(top.values()), renormalise)
-        scores.argmax_ids[place] = max(top, key=lambda id_: (top[id_], -id_))
+    return SamplingParams(
+        max_tokens=1,
+        prompt_logprobs=top_k,
+        flat_logprobs=True,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
 
 
-def _by_prefix(prompts: Sequence[Sequence[int]]) -> Iterator[int]:
-    """Numbers of the prompts, those that begin alike side by side."""
-    yield from sorted(range(len(prompts)), key=lambda n: tuple(prompts[n]))
+def _table(flat: Any, top_k: int) -> tuple[Any, Any]:
+    """vLLM's flat log-probs of a text -> log-probs and ids, both (tokens - 1, 1 + k): its own token, then the top k."""
+    shape = (-1, top_k + 1)
+    return np.asarray(flat.logprobs).reshape(shape), np.asarray(flat.token_ids).reshape(shape)
 
 
-def _chunks(items: Any, size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+def _check_device(model: ModelConfig) -> None:
+    build, other = ("CPUs", "cuda") if is_cpu_build() else ("GPUs", "cpu")
+    if model.device == other:
+        raise UserError(
+            f"`device` is {other}, but the vLLM installed here is built for {build}. Set `device` to auto, or "
+            "`rollout_backend` to transformers."
+        )
+
+
+def _build_options() -> dict[str, Any]:
+    return {"block_size": PREFIX_BLOCK, "enforce_eager": True} if is_cpu_build() else {}
+
+
+def _shape(path: str) -> tuple[int, int]:
+    """Most tokens that the model takes, and the size of its vocabulary."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(path).get_text_config()
+    return config.max_position_embeddings, config.vocab_size
 
 
 def _end_ids(path: str) -> list[int]:

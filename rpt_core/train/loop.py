@@ -68,13 +68,17 @@ class StepResult:
     """Tokens in forward and backward passes, for a budget in tokens; None when all were."""
 
 
+def loaded_from(run: RunDir, config: ModelConfig) -> ModelConfig:
+    """The model that a run goes on with: its newest checkpoint, or that of the config when it starts afresh."""
+    return config.model_copy(update={"path": str(run.newest_checkpoint() or config.path)})
+
+
 def load_trained(run: RunDir, config: ModelConfig) -> tuple[Any, Tokenizer]:
-    """Model and tokenizer of the run's newest checkpoint, or of the config when the run starts afresh.
+    """Model and tokenizer of `loaded_from`.
 
     Weights are float32 whatever the config says: steps as small as 1e-6 would be lost in bfloat16.
     """
-    path = run.newest_checkpoint() or config.path
-    return load_model(config.model_copy(update={"path": str(path), "dtype": "float32"}))
+    return load_model(loaded_from(run, config).model_copy(update={"dtype": "float32"}))
 
 
 def learning_rate(config: OptimiserConfig, step: int, share: float) -> float:

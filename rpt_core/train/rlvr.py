@@ -13,13 +13,11 @@ has only such groups left would never reach the budget. Compute counts what was 
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from rpt_core.answers import AnswerJudge
 from rpt_core.config import RlvrConfig
@@ -29,14 +27,14 @@ from rpt_core.events import EventType
 from rpt_core.flops import sampling_flops
 from rpt_core.monitors import response_metrics
 from rpt_core.questions import PosedQuestion, Question, emit_questions, load_questions, pose
+from rpt_core.rollouts.backends import Backend, open_policy_backend
 from rpt_core.rollouts.rows import rollout_rows
-from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import write_rollouts
 from rpt_core.stage import StageContext
 from rpt_core.tokens import Tokenizer
 from rpt_core.train.batch import Batch, make_batch
-from rpt_core.train.loop import StepResult, TrainingLoop, load_trained
+from rpt_core.train.loop import StepResult, TrainingLoop, load_trained, loaded_from
 from rpt_core.train.policy_update import PolicyUpdate
 from rpt_core.train.problem_order import ProblemOrder
 from rpt_core.train.supervised import limit_of
@@ -79,11 +77,8 @@ class _Trainer:
         self.config, self.context, self.loop, self.judge, self.questions = config, context, loop, judge, train
         self.order = ProblemOrder(np.arange(len(train)), config.seed)
         self.update = PolicyUpdate(config.grpo, loop, config.sampling)
-        self.policy = loop.model
-        if config.model.dtype != "float32":  # generating needs no float32 weights, and is faster without
-            self.policy = copy.deepcopy(loop.model).to(getattr(torch, config.model.dtype))
-        self.sampler = TransformersSampler(self.policy, loop.tokenizer, loop.stop_if_asked)
-        self.test = QuestionTest(context, self.sampler, judge, test, config)
+        self.backend = self._open_backend()
+        self.test = QuestionTest(context, self.backend, judge, test, config)
 
     @property
     def tests(self) -> list[Row]:
@@ -98,8 +93,7 @@ class _Trainer:
         sampled = time.perf_counter()
         self.loop.progress("updating the policy")
         update = self.update.update(batch)
-        if self.policy is not self.loop.model:
-            self.policy.load_state_dict(self.loop.model.state_dict())
+        self.backend.follow(self.loop.model)
         seconds = {"seconds_sampling": sampled - began, "seconds_update": time.perf_counter() - sampled}
         self._record(step + 1, batch)
         prompts, responses = batch.prompt_tokens(), batch.response_tokens()
@@ -139,6 +133,13 @@ class _Trainer:
         found = {f"{name}{suffix}": cell[key] for name, cell in values.items() for key, suffix in _RESULTS.items()}
         return {name: value for name, value in found.items() if value is not None}
 
+    def _open_backend(self) -> Backend:
+        config, loop = self.config, self.loop
+        response = max(config.sampling.max_response_tokens, config.test_sampling.max_response_tokens)
+        source = loaded_from(self.context.run, config.model)
+        longest = config.max_prompt_tokens + response
+        return open_policy_backend(config, source, loop.model, loop.tokenizer, longest, loop.stop_if_asked)
+
     def _batch(self, step: int) -> Batch[PosedQuestion]:
         config = self.config
         drawn = self.order.draw(step * config.batch_questions, config.batch_questions)
@@ -146,7 +147,7 @@ class _Trainer:
         self.loop.progress("sampling responses")
         seed = derive_seed(config.seed, "rollouts", step)
         prompts = [question.prompt_ids for question in questions]
-        groups = self.sampler.sample(prompts, config.group_size, config.sampling, seed)
+        groups = self.backend.sample(prompts, config.group_size, config.sampling, seed)
         self.loop.progress("judging answers")
         verdicts = judge_answers(self.judge, questions, groups)
         earned = [[verdict.reward for verdict in group] for group in verdicts]

@@ -20,7 +20,7 @@ from rpt_core.events import EventLog, EventType
 from rpt_core.outcomes import read_outcomes
 from rpt_core.position_sets import PositionSample, load_set, store_sets
 from rpt_core.problems import ProblemSet
-from rpt_core.rollouts.transformers import TransformersSampler
+from rpt_core.rollouts.backends import TransformersBackend
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
 from rpt_core.stage import StageContext, StopRequested
@@ -113,7 +113,7 @@ def test_standard_is_the_argmax_of_a_plain_pass_over_the_context(problems):
         with torch.inference_mode():
             logits = model(input_ids=torch.tensor([problem.context_ids])).logits[0, -1]
         expected.append(int(logits.argmax()) == problem.next_token_id)
-    assert standard_answers(model, tokenizer, chosen, []).correct == expected
+    assert standard_answers(TransformersBackend(model, tokenizer), chosen, []).correct == expected
     assert len(set(expected)) == 2
 
 
@@ -123,7 +123,7 @@ def test_standard_sees_what_is_put_before_every_text(problems):
     ids = [tokenizer.eos_token_id, *problem.context_ids]
     with torch.inference_mode():
         best = int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
-    found = standard_answers(model, tokenizer, [problem], [tokenizer.eos_token_id])
+    found = standard_answers(TransformersBackend(model, tokenizer), [problem], [tokenizer.eos_token_id])
     assert found.correct == [best == problem.next_token_id]
     assert found.predictions == token_bytes(tokenizer, [best])
 
@@ -137,7 +137,7 @@ def test_standard_reads_contexts_that_were_cut_as_they_were_cut(ground):
     with torch.inference_mode():
         best = [int(model(input_ids=torch.tensor([p.context_ids])).logits[0, -1].argmax()) for p in chosen]
     expected = [found == problem.next_token_id for found, problem in zip(best, chosen, strict=True)]
-    assert standard_answers(model, tokenizer, chosen, []).correct == expected
+    assert standard_answers(TransformersBackend(model, tokenizer), chosen, []).correct == expected
 
 
 def test_shares_come_with_counts_and_a_wilson_interval():
@@ -305,8 +305,8 @@ def test_positions_of_a_set_that_are_missing_are_told_once(ground, problems, tmp
     run = RunDir(tmp_path)
     config = EvaluationConfig(**evaluation(ground, position_set="some", modes=["standard"]))
     with EventLog(run.path / "events.jsonl") as log:
-        sampler = TransformersSampler(model, tokenizer)
-        evaluator = Evaluator(StageContext(run, log), model, sampler, tokenizer, fewer, config, SamplingConfig())
+        backend = TransformersBackend(model, tokenizer)
+        evaluator = Evaluator(StageContext(run, log), backend, fewer, config, SamplingConfig())
         for step in (0, 1):
             evaluator.run(step, 0.0)
     (warning,) = stages.events(tmp_path, EventType.LOG)

@@ -17,12 +17,12 @@ from rpt_core.evaluation import multiple_choice as stage
 from rpt_core.evaluation.choice_answers import Answer, read_answer, read_letter, read_text
 from rpt_core.evaluation.choice_prompts import ChoicePrompts, Choices, check_template
 from rpt_core.evaluation.choice_questions import TINY_HELD_OUT, TINY_PROBLEMS, ChoiceQuestion, draw, load_questions
-from rpt_core.evaluation.choice_scores import option_log_probs
 from rpt_core.evaluation.choice_tables import ALL, MEAN, ChoiceOutcome, accuracy_rows, mean_of_shares, share
 from rpt_core.events import EventLog, EventType
 from rpt_core.presets import load_preset
 from rpt_core.result_tables import Estimate
 from rpt_core.rollouts import Rollout
+from rpt_core.rollouts.option_scores import option_log_probs
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
 from rpt_core.stage import StageContext, StopRequested

@@ -11,7 +11,7 @@ import yaml
 from rpt_core.config import BenchmarkConfig
 from rpt_core.evaluation.choice_prompts import ChoicePrompts
 from rpt_core.evaluation.choice_questions import ChoiceQuestion
-from rpt_core.evaluation.choice_scores import option_log_probs
+from rpt_core.rollouts.option_scores import option_log_probs
 from tests.rpt_core import stages
 
 QUESTIONS = [

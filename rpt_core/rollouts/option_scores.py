@@ -1,8 +1,9 @@
 """Log-probs of a question's options as continuations of its prompt, the standard mode of multiple choice.
 
-In: a causal language model, Choices in tokens. Out: for each question the total log-prob of each option's tokens, in
-nats. Options that are one token each, as letters are, share one pass over their prompt. Rows are padded on the left, so
-that logits are computed only where an option is read; any model that transformers can run will do.
+In: a causal language model, prompts with their options in tokens. Out: for each question the total log-prob of each
+option's tokens, in nats. Options that are one token each, as letters are, share one pass over their prompt. Rows are
+padded on the left, so that logits are computed only where an option is read; any model that transformers can run will
+do.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rpt_core.errors import UserError
-from rpt_core.evaluation.choice_prompts import Choices
+from rpt_core.rollouts import PromptWithOptions
 
 BATCH_TOKENS = 16384
 """Padded tokens in one pass."""
@@ -36,7 +37,7 @@ class _Row:
 
 @torch.inference_mode()
 def option_log_probs(
-    model: Any, questions: Sequence[Choices], before_batch: Callable[[int], None] | None = None
+    model: Any, questions: Sequence[PromptWithOptions], before_batch: Callable[[int], None] | None = None
 ) -> list[list[float]]:
     """Total log-prob of each option of each question. before_batch gets the number of rows done; it may raise.
 
@@ -67,7 +68,7 @@ def _check_length(model: Any, tokens: int) -> None:
         )
 
 
-def _rows(number: int, question: Choices) -> list[_Row]:
+def _rows(number: int, question: PromptWithOptions) -> list[_Row]:
     stems: dict[tuple[int, ...], list[int]] = {}
     for option, ids in enumerate(question.options):
         stems.setdefault(tuple(ids[:-1]), []).append(option)
