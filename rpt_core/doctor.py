@@ -21,9 +21,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from rpt_core import ray_network
+from rpt_core.errors import UserError
+from rpt_core.presets.requirements import gpu_memories
+
 Level = Literal["good", "note", "problem"]
 LEAST_DISK_GB = 5
 RAY_PORTS = {6379: "Ray's head node", 8265: "Ray's dashboard and job server", 10001: "Ray's client server"}
+
+RAY_REMEDY = "Start Ray as docs/nodes.md says: on loopback, or with a token and behind a firewall."
+CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -94,19 +101,27 @@ def as_text(findings: list[Finding]) -> str:
 
 def _machine() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     yield Finding("machine", "system", "good", f"{platform.system()} {platform.machine()}, {socket.gethostname()}")
-    yield Finding("machine", "processor", "good", f"{cores} cores, {memory:.0f} GB of memory")
+    yield Finding("machine", "processor", "good", f"{cores} cores, {_memory_bytes() / 1e9:.0f} GB of memory")
+
+
+def _memory_bytes() -> int:
+    """Of the machine, or what its container may use of it."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = CGROUP_MEMORY.read_text().strip() if CGROUP_MEMORY.exists() else "max"
+    return min(total, int(limit)) if limit.isdecimal() else total
 
 
 def _gpus() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
         return
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("machine", "GPU", "problem", f"torch cannot be loaded: {error}", _setup())
+        return
     if not torch.cuda.is_available():
-        built = "and torch is a build without CUDA" if torch.version.cuda is None else "or its driver does not fit"
-        yield Finding("machine", "GPU", "note", f"none that torch can use, {built}; small models run on the processor")
+        yield _no_gpu(torch.version.cuda, len(gpu_memories()))
         return
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
@@ -114,6 +129,17 @@ def _gpus() -> Iterator[Finding]:
             f"{properties.name}, {properties.total_memory / 1e9:.0f} GB, compute {properties.major}.{properties.minor}"
         )
         yield Finding("machine", f"GPU {index}", "good", words)
+
+
+def _no_gpu(cuda: str | None, driver_sees: int) -> Finding:
+    """Why torch uses no GPU: there is none, or there are some and they do not come together."""
+    if not driver_sees:
+        return Finding("machine", "GPU", "note", "none; small models run on the processor")
+    if cuda is None:
+        words = f"the driver has {driver_sees}, and torch is a build without CUDA"
+        return Finding("machine", "GPU", "problem", words, "Delete .venv, then: make setup")
+    words = f"the driver has {driver_sees}, and torch, built for CUDA {cuda}, can use none"
+    return Finding("machine", "GPU", "problem", words, f"Install an NVIDIA driver that supports CUDA {cuda}.")
 
 
 def _packages() -> Iterator[Finding]:
@@ -182,14 +208,18 @@ def _folder(name: str, path: Path) -> Finding:
 
 
 def _ports() -> Iterator[Finding]:
-    """Ray has no passwords: whoever reaches its ports runs code here."""
+    """Whoever reaches a Ray without a token runs code here."""
+    try:
+        yield Finding("ports", "Ray", "good", f"a Ray that runs start here listens on {ray_network.node_address()}")
+    except UserError as error:
+        yield Finding("ports", "Ray", "problem", str(error), f"unset {ray_network.VARIABLE}")
     for port, words in RAY_PORTS.items():
         if not _answers("127.0.0.1", port):
             continue
         address = _own_address()
         if address and _answers(address, port):
-            remedy = "Start Ray with --node-ip-address=127.0.0.1, or on a private network only (docs/nodes.md)."
-            yield Finding("ports", str(port), "problem", f"{words} answers on {address}, without a password", remedy)
+            words = f"{words} answers on {address}: unless it asks for a token, whoever reaches it runs code here"
+            yield Finding("ports", str(port), "problem", words, RAY_REMEDY)
         else:
             yield Finding("ports", str(port), "good", f"{words} answers on this machine only")
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import socket
 import threading
 
@@ -82,10 +83,44 @@ def test_a_port_that_answers_beyond_this_machine_is_a_problem(monkeypatch):
         monkeypatch.setattr(doctor, "_answers", lambda host, _: host in ("127.0.0.1", "10.1.2.3"))
         monkeypatch.setattr(socket, "gethostbyname", lambda name: "10.1.2.3")
         assert found(str(port)).level == "problem"
-        assert "private network" in found(str(port)).remedy
+        assert "docs/nodes.md" in found(str(port)).remedy
+
+
+def test_an_address_for_ray_that_is_not_private_is_a_problem(monkeypatch):
+    def address():
+        return next(finding for finding in examine() if (finding.area, finding.name) == ("ports", "Ray"))
+
+    monkeypatch.delenv("RPT_RAY_NODE_IP", raising=False)
+    assert address().words.endswith("listens on 127.0.0.1")
+    monkeypatch.setenv("RPT_RAY_NODE_IP", "0.0.0.0")
+    finding = address()
+    assert (finding.level, finding.remedy) == ("problem", "unset RPT_RAY_NODE_IP")
+
+
+def test_no_gpu_is_told_apart_from_one_that_torch_cannot_use():
+    assert doctor._no_gpu(None, 0).level == "note"
+    assert doctor._no_gpu("13.0", 0).level == "note"
+    assert "build without CUDA" in doctor._no_gpu(None, 2).words
+    assert "driver that supports CUDA 13.0" in doctor._no_gpu("13.0", 2).remedy
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("2000000000\n", 2_000_000_000), ("max\n", None), (None, None)])
+def test_the_memory_is_what_the_container_may_use(monkeypatch, tmp_path, limit, expected):
+    path = tmp_path / "memory.max"
+    if limit is not None:
+        path.write_text(limit)
+    monkeypatch.setattr(doctor, "CGROUP_MEMORY", path)
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert doctor._memory_bytes() == (expected or whole)
 
 
 def test_the_text_groups_findings_by_area(capsys):
     main([])
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if not line.startswith(" ")] == ["machine", "packages", "engines", "folders"]
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "machine",
+        "packages",
+        "engines",
+        "folders",
+        "ports",
+    ]
