@@ -1,12 +1,15 @@
 """Each reward on numbers worked out by hand; what they ask of the policy; the moving average through a resume."""
 
+import copy
+import json
 import math
+import random
 
 import pytest
 import torch
 from tokenizers import AddedToken
 
-from rpt_core.config import GrpoConfig, RewardConfig, SamplingConfig
+from rpt_core.config import GrpoConfig, OptimiserConfig, RewardConfig, SamplingConfig
 from rpt_core.errors import UserError
 from rpt_core.problems import Problem
 from rpt_core.reward import judge_response
@@ -15,10 +18,13 @@ from rpt_core.rewards.first_token import first_token
 from rpt_core.rewards.information import opened_box
 from rpt_core.rollouts import Rollout
 from rpt_core.run_dir import RunDir
+from rpt_core.shards import read_rollouts
 from rpt_core.tokens import boundaries, encode, token_bytes, tokenise
 from rpt_core.train.batch import make_batch
+from rpt_core.train.loop import make_optimiser
 from rpt_core.train.policy_update import PolicyUpdate, policy_rows
 from rpt_core.train.reward_policy import KEPT, LoopPolicy
+from rpt_core.train.supervised import Example, accumulate_loss
 from tests.rpt_core import stages, updates
 from tests.rpt_core.conftest import byte_level_tokenizer
 
@@ -424,3 +430,49 @@ def test_a_resumed_run_with_a_reward_that_asks_the_policy_gives_the_same_numbers
         assert files[0].read_bytes() == files[1].read_bytes() != b""
     else:
         assert not any(file.exists() for file in files)
+
+
+def write_copying_policy(folder):
+    """A policy that thinks of a digit and boxes the one it thought of; returns its model config."""
+    model, tokenizer = stages.taught()
+    model, rng, end = copy.deepcopy(model), random.Random(0), tokenizer.eos_token_id
+    optimiser = make_optimiser(list(model.parameters()), OptimiserConfig(learning_rate=1e-2, weight_decay=0))
+    texts = [record["text"] for record in stages.digits_documents(60)]
+    for _ in range(150):
+        rows = [Example([*encode(tokenizer, rng.choice(texts)), end], 1) for _ in range(16)]
+        for _ in range(16):
+            prompt = encode(tokenizer, f"{rng.choice(texts)[: 9 + 2 * rng.randrange(3)]}<think>")
+            thought = rng.randrange(4)
+            response = encode(tokenizer, f"hm {thought}</think>\\boxed{{{thought}}}")
+            rows.append(Example([*prompt, *response, end], len(prompt)))
+        accumulate_loss(model, rows, 10000)
+        optimiser.step()
+        optimiser.zero_grad()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {"path": str(folder), "device": "cpu"}
+
+
+@pytest.mark.slow
+def test_information_gain_teaches_thoughts_that_tell_the_next_token(tmp_path):
+    # The policy thinks of any of four digits; in these documents the right one is always 2.
+    model = write_copying_policy(tmp_path / "model")
+    records = [{"id": str(n), "text": f"Digits: {' '.join('2' * (3 + n % 4))}"} for n in range(30)]
+    (tmp_path / "twos.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    corpus = {"paths": [str(tmp_path / "twos.jsonl")]}
+    stages.run_stage(tmp_path / "filter", {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 1})
+    positions, reward = str(tmp_path / "filter" / "positions"), {"kind": "information_gain"}
+    base = {"stage": "rpt", "model": model, "positions": positions, "prompt": {"template": "plain"}, "reward": reward}
+    sizes = {"steps": 20, "batch_problems": 8, "group_size": 8, "sampling": {"max_response_tokens": 16}}
+    stages.run_stage(tmp_path / "rpt", {**base, **sizes, "optimiser": {"learning_rate": 1e-3, "max_grad_norm": 1.0}})
+
+    def mean(value, steps):
+        rows = [row for step in steps for row in read_rollouts(RunDir(tmp_path / "rpt").rollout_shard("train", step))]
+        return sum(map(value, rows)) / len(rows)
+
+    def names_it(row):
+        return "2</think>" in row.response
+
+    first, last = [1], [18, 19, 20]
+    assert mean(lambda row: row.earned, last) > mean(lambda row: row.earned, first) + 0.5
+    assert mean(names_it, last) > mean(names_it, first) + 0.2

@@ -17,6 +17,7 @@ from rpt_core.problems import ProblemSet
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
 from rpt_core.stage import StageContext, StopRequested
+from rpt_core.tokens import encode
 from rpt_core.train.rpt import run
 from tests.rpt_core import stages
 
@@ -291,6 +292,11 @@ def test_from_easy_to_hard_the_first_steps_have_the_least_entropy(ground, tmp_pa
     assert drawn == pytest.approx([float(nats) for nats in easiest])
 
 
+def learnt_tokens(row, tokenizer):
+    thought, end, _ = row.response.rpartition("</think>")
+    return len(encode(tokenizer, thought + end)) if end else row.response_tokens
+
+
 def test_a_reward_of_another_kind_leaves_the_verdicts_alone_and_its_passes_are_counted(ground, tmp_path):
     config = stages.rpt(ground, steps=1, reward={"kind": "information_gain"})
     stages.run_stage(tmp_path, config)
@@ -303,7 +309,9 @@ def test_a_reward_of_another_kind_leaves_the_verdicts_alone_and_its_passes_are_c
     parameters = matrix_parameters(stages.taught()[0])
     read = sum(row.prompt_tokens for row in rows if row.sample == 0) + sum(row.response_tokens for row in rows)
     live = [group for group in groups_of(tmp_path, 1) if len({row.earned for row in group}) > 1]
-    trained = sum(row.prompt_tokens + row.response_tokens for group in live for row in group)
+    # Of a finished thought the update learns up to its end alone; of any other response everything.
+    tokenizer = stages.taught()[1]
+    trained = sum(row.prompt_tokens + learnt_tokens(row, tokenizer) for group in live for row in group)
     extra = values["flops"] - 2 * parameters * read - 6 * parameters * trained
     # Each thought is read once more, and each context without one, here as long as the prompt or shorter.
     assert 0 < extra <= 2 * parameters * sum(row.prompt_tokens * 2 + row.response_tokens for row in rows)
