@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -87,7 +88,7 @@ class LocalVerl:
         node_ip = ray_network.node_address()
         # Ray's sockets are named below the folder, and a socket's name has at most 107 bytes.
         self.ray: OwnRay | None = OwnRay(Path(tempfile.mkdtemp(prefix="rpt-ray-")), node_ip)
-        self.environment = {**environment, **ray_network.environment(node_ip)}
+        self.environment = {**environment, **ray_network.environment(node_ip), **_token()}
 
     def start(self, words: Sequence[str]) -> None:
         """See Verl."""
@@ -179,6 +180,11 @@ class ClusterVerl:
             self.folder.log.write_text(self.client.get_job_logs(self._job), encoding="utf-8")
 
 
+def _token() -> dict[str, str]:
+    """A password for a Ray that nobody else is to use, on a machine with other users for instance."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
 def _client(address: str) -> Any:
     try:
         from ray.job_submission import JobSubmissionClient
@@ -188,6 +194,7 @@ def _client(address: str) -> Any:
         return JobSubmissionClient(address)
     except (RuntimeError, ConnectionError, ValueError) as error:
         raise UserError(
-            f"No Ray job server answers at {address!r}. Give the address that `ray start --head` printed, such as "
-            f"http://127.0.0.1:8265, or leave `verl.ray_address` empty. {error}"
+            f"No Ray job server answers at {address!r}, or it wants a token that RAY_AUTH_TOKEN does not hold. Give the "
+            "address that `ray start --head` printed, such as http://127.0.0.1:8265, or leave `verl.ray_address` "
+            f"empty. {error}"
         ) from error

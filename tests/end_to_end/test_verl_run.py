@@ -57,20 +57,23 @@ def celery_worker(settings):
     """A real worker on the test's database and Redis."""
     from django.db import connection
 
+    from rpt_web.celery import app
+
     database = connection.settings_dict
     host, user = quote(database["HOST"], safe=""), quote(database["USER"])
     environment = {
         **os.environ,
         "DATABASE_URL": f"postgresql://{user}@{host}/{database['NAME']}",
-        "REDIS_URL": settings.CELERY_BROKER_URL,
         "PYTHONPATH": f"{settings.ROOT}:{settings.ROOT / 'platform'}",
     }
-    command = [sys.executable, "-m", "celery", "-A", "rpt_web.celery", "worker", "-Q", "gpu", "--concurrency", "1"]
+    command = [sys.executable, "-m", "celery", "-A", "rpt_web.celery", "worker", "--concurrency", "1"]
+    command += ["-Q", app.conf.task_default_queue, "--loglevel", "INFO"]
     log = settings.RPT_DATA_DIR / "worker.log"
     with log.open("wb") as output:
         worker = subprocess.Popen(command, cwd=settings.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        yield log
+        wait_for(lambda: worker.poll() is not None or " ready." in log.read_text(), "the worker is ready")
+        yield worker
     finally:
         worker.terminate()
         worker.wait(60)
@@ -82,6 +85,13 @@ def wait_for(condition, what):
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.5)
+
+
+def check_alive(worker, settings):
+    """The worker runs and has met no bug."""
+    log = (settings.RPT_DATA_DIR / "worker.log").read_text()
+    assert worker.poll() is None, log
+    assert "Traceback" not in log, log
 
 
 def ended(run):
@@ -112,7 +122,7 @@ def test_verl_trains_on_a_cpu_from_the_service_to_the_runs_page(redis_server, se
     began = time.monotonic()
     user = make_user("ada")
     experiment = services.create_experiment("verl", user, seed=1)
-    with celery_worker(settings) as log:
+    with celery_worker(settings) as worker:
         preset = load_preset("smoke")
         runs = [planned for planned in preset.runs if planned.name in PREPARATION]
         services.submit_suite(experiment, Preset(name="verl", description="verl", runs=runs), user)
@@ -140,7 +150,7 @@ def test_verl_trains_on_a_cpu_from_the_service_to_the_runs_page(redis_server, se
         }
         for evaluated in evaluations.values():
             finish(evaluated)
-        assert "Traceback" not in log.read_text()
+        check_alive(worker, settings)
 
     check_rows(run, saved)
     check_step_against_plain_loop(run, tmp_path)

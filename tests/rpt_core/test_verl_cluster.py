@@ -1,0 +1,110 @@
+"""verl as a job of a Ray cluster: a real one on loopback, with short programs in verl's place (`make test-verl`)."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from rpt_core.errors import UserError
+from rpt_core.run_dir import RunDir
+from rpt_core.verl_backend import launch
+from rpt_core.verl_backend.folder import VerlFolder
+from rpt_core.verl_backend.process_tree import KEEP_ENVIRONMENT, MARK, end_marked
+
+pytestmark = [pytest.mark.verl, pytest.mark.slow]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+"""What an administrator gives a cluster and those who may use it."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def token():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in TOKEN.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(token):
+    """The address of a Ray's job server."""
+    folder, port = tempfile.mkdtemp(prefix="rpt-ray-"), free_port()
+    environment = {
+        **os.environ,
+        **KEEP_ENVIRONMENT,
+        MARK: folder,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--num-cpus=2", f"--temp-dir={folder}"]
+    command += [f"--port={free_port()}", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"]
+    command += ["--object-store-memory=100000000"]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    yield f"http://127.0.0.1:{port}"
+    end_marked(folder, grace_seconds=3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = VerlFolder(RunDir(tmp_path), 1)
+    made.create()
+    return made
+
+
+def start(cluster, folder, monkeypatch, main, *words):
+    monkeypatch.setattr(launch, "MAIN", main)
+    verl = launch.ClusterVerl(cluster, folder, {"RPT_WORD": "passed on"})
+    verl.start(words)
+    return verl
+
+
+def end_of(verl):
+    deadline = time.monotonic() + 60
+    while (code := verl.poll()) is None and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return code
+
+
+def test_a_job_that_ends_well_has_its_log_fetched(cluster, folder, monkeypatch):
+    verl = start(cluster, folder, monkeypatch, "timeit", "-n1", "-r1", "import os; print(os.environ['RPT_WORD'])")
+    assert folder.job.is_file()
+    assert end_of(verl) == 0
+    assert "passed on" in folder.log.read_text()
+    assert not folder.job.exists()
+
+
+def test_a_job_that_fails_is_told_with_its_log(cluster, folder, monkeypatch):
+    verl = start(cluster, folder, monkeypatch, "timeit", "raise OSError(28, 'No space left on device')")
+    assert end_of(verl) == 1
+    assert "No space left on device" in folder.log.read_text()
+
+
+def test_a_job_can_be_stopped(cluster, folder, monkeypatch):
+    verl = start(cluster, folder, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(600)")
+    assert verl.poll() is None
+    verl.stop()
+    assert verl.client.get_job_status(verl._job).value == "STOPPED"
+
+
+def test_the_next_attempt_ends_a_job_that_a_killed_stage_has_left(cluster, folder, monkeypatch):
+    left = start(cluster, folder, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(600)")
+    launch.ClusterVerl(cluster, folder, {})
+    assert left.client.get_job_status(left._job).value == "STOPPED"
+    assert not folder.job.exists()
+
+
+def test_an_address_where_nobody_answers_is_the_users_to_mend(folder):
+    with pytest.raises(UserError, match="No Ray job server answers"):
+        launch.ClusterVerl(f"http://127.0.0.1:{free_port()}", folder, {})
