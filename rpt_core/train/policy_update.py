@@ -12,6 +12,7 @@ Table 5 of the paper are the defaults: one exactly on-policy update for each bat
 - The KL term is to the model that training started from; all terms see the distribution that was sampled, temperature
   included, and are aggregated alike.
 - `overlong: mask` leaves out responses that the limit cut; their rewards have still made the others' advantages.
+- Tokens that a reward does not depend on (`Reward.credited_tokens`) are left out, as are the passes over them.
 """
 
 from __future__ import annotations
