@@ -120,9 +120,9 @@ def load(config):
         return load_model(ModelConfig(**config))
 
 
-def make_ground(folder):
+def make_ground(folder, hidden_size=32):
     """Put the taught model, its corpus, and the positions of a filter run over it into a folder, and return that."""
-    model = save_taught(folder / "model")
+    model = save_taught(folder / "model", hidden_size=hidden_size)
     corpus = write_corpus(folder / "digits.jsonl")
     run_stage(folder / "filter", {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 0.3})
     return folder

@@ -6,8 +6,11 @@ import torch
 
 from rpt_core.config import ModelConfig, SamplingConfig, VllmConfig
 from rpt_core.errors import UserError
+from rpt_core.evaluation.choice_prompts import Choices
+from rpt_core.rollouts.option_scores import option_log_probs
 from rpt_core.rollouts.transformers import TransformersSampler
-from rpt_core.token_filter import full_entropy, score
+from rpt_core.scores import ScoreRule, full_entropy, score
+from rpt_core.stage import StopRequested
 from rpt_core.tokens import encode
 from tests.rpt_core import stages
 
@@ -42,10 +45,10 @@ def prompts(tokenizer):
     return [[*encode(tokenizer, row), *encode(tokenizer, "<think>")] for row in rows]
 
 
-def sampler(engine, tokenizer, before_chunk=None):
+def sampler(engine, tokenizer, before_token=None):
     from rpt_core.rollouts.vllm import VllmSampler
 
-    return VllmSampler(engine, tokenizer, before_chunk)
+    return VllmSampler(engine, tokenizer, before_token)
 
 
 def test_greedy_responses_are_those_of_transformers(taught, engine):
@@ -80,16 +83,42 @@ def test_equal_arguments_give_equal_responses_and_groups_vary(taught, engine):
     assert len({rollout.data for rollout in first[0]}) > 1
 
 
-def test_a_prompt_gets_the_same_responses_in_small_chunks(taught, engine):
+def test_a_prompt_gets_the_same_responses_when_few_fit_in(taught, engine):
     _, tokenizer = taught
     asked = prompts(tokenizer)[:6]
-    chunks = []
-    small = sampler(engine, tokenizer, lambda: chunks.append(1))
+    inside = []
+
+    def look():
+        inside.append(engine.llm.llm_engine.get_num_unfinished_requests())
+
     config = SAMPLED.model_copy(update={"batch_rows": 8})
-    found = small.sample(asked, 4, config, 5)
-    whole = sampler(engine, tokenizer).sample(asked, 4, SAMPLED, 5)
-    assert len(chunks) == 3
+    found = sampler(engine, tokenizer, look).sample(asked, 4, config, 5)
+    assert max(inside) == 8  # responses in the engine at one time
+    whole = sampler(engine, tokenizer, look).sample(asked, 4, SAMPLED, 5)
+    assert max(inside) == 24
     assert [[r.token_ids for r in group] for group in found] == [[r.token_ids for r in group] for group in whole]
+
+
+def test_a_greedy_group_has_its_size(taught, engine):
+    _, tokenizer = taught
+    ((first, *others),) = sampler(engine, tokenizer).sample(prompts(tokenizer)[:1], 3, GREEDY, 0)
+    assert others == [first, first]
+
+
+def test_a_stop_ends_the_sampling_and_leaves_nothing_behind(taught, engine):
+    _, tokenizer = taught
+    calls = []
+
+    def stop():
+        calls.append(1)
+        if len(calls) == 3:
+            raise StopRequested(7)
+
+    with pytest.raises(StopRequested):
+        sampler(engine, tokenizer, stop).sample(prompts(tokenizer), 4, SAMPLED, 0)
+    assert len(calls) == 3
+    assert not engine.llm.llm_engine.has_unfinished_requests()
+    assert sampler(engine, tokenizer).sample(prompts(tokenizer)[:2], 1, GREEDY, 0)[1][0].token_ids
 
 
 def test_new_weights_are_taken_over(taught, engine):
@@ -112,31 +141,58 @@ def test_entropies_are_those_of_transformers(taught, engine, kind):
     from rpt_core.rollouts.vllm import score as score_with_vllm
 
     model, tokenizer = taught
-    texts = [*prompts(tokenizer)[:5], prompts(tokenizer)[7] * 12]  # the last one is longer than the engine takes
-    assert len(texts[-1]) > LONGEST
-    theirs = score_with_vllm(engine, texts, renormalise=kind == "renormalised", chunk_sequences=2)
+    texts = [*prompts(tokenizer)[:5], [7], prompts(tokenizer)[7] * 12]  # the last one is longer than the engine takes
+    assert len(texts[-1]) > LONGEST + 1
+    theirs = score_with_vllm(engine, texts, ScoreRule(entropy=kind, batch_tokens=30))
     ours = score(model, texts, entropy=kind)
-    for a, b in zip(ours[:5], theirs[:5], strict=True):
+    for a, b in zip(ours[:6], theirs[:6], strict=True):
         np.testing.assert_allclose(b.entropies, a.entropies, atol=1e-4)
         assert (a.argmax_ids == b.argmax_ids).all()
+    in_windows = score(model, [texts[-1][:LONGEST]], entropy=kind)[0]
+    np.testing.assert_allclose(theirs[-1].entropies[:LONGEST], in_windows.entropies, atol=1e-4)
     assert np.isfinite(theirs[-1].entropies[1:]).all()
 
 
-def test_the_entropy_of_log_probs_is_that_of_their_shares():
-    from rpt_core.rollouts.vllm import entropy_of_log_probs
+def test_entropies_that_vllm_cannot_give_are_refused(engine):
+    from rpt_core.rollouts.vllm import MAX_TOP_K, check_rule
 
-    logits = torch.tensor([2.0, 1.0, 0.5, -1.0], dtype=torch.float64)
-    log_probs = logits.log_softmax(-1).tolist()
-    assert entropy_of_log_probs(log_probs, True) == pytest.approx(float(full_entropy(logits)))
-    half = torch.tensor([0.25, 0.25]).log().tolist()  # half of the probability is elsewhere
-    assert entropy_of_log_probs(half, True) == pytest.approx(np.log(2))
-    assert entropy_of_log_probs(half, False) == pytest.approx(np.log(4) / 2)
+    assert engine.vocabulary > MAX_TOP_K  # or the limit would mean nothing
+    with pytest.raises(UserError, match="at most 64"):
+        check_rule(ScoreRule(top_k=65))
+    with pytest.raises(UserError, match="`entropy` is full, but vLLM"):
+        check_rule(ScoreRule(entropy="full"))
+
+
+def test_entropies_of_log_probs_are_those_of_their_shares():
+    from rpt_core.rollouts.vllm import entropies_of
+
+    logits = torch.tensor([[2.0, 1.0, 0.5, -1.0], [0.0, 0.0, 0.0, float("-inf")]], dtype=torch.float64)
+    log_probs = logits.log_softmax(-1).numpy()
+    assert entropies_of(log_probs, True) == pytest.approx(full_entropy(logits).numpy())
+    half = np.log([[0.25, 0.25]])  # half of the probability is elsewhere
+    assert entropies_of(half, True) == pytest.approx(np.log(2))
+    assert entropies_of(half, False) == pytest.approx(np.log(4) / 2)
+
+
+def test_log_probs_of_options_are_those_of_transformers(taught, engine):
+    from rpt_core.rollouts.vllm import option_log_probs as ask_vllm
+
+    model, tokenizer = taught
+    options = [encode(tokenizer, text) for text in ("0", "1 2", " 3")]
+    questions = [Choices(ids, options, [1, 3, 2]) for ids in prompts(tokenizer)[:4]]
+    done = []
+    theirs = ask_vllm(engine, questions, done.append, 40)
+    for a, b in zip(option_log_probs(model, questions), theirs, strict=True):
+        assert b == pytest.approx(a, abs=1e-4)
+    assert done == [0]
+    with pytest.raises(UserError, match="at most 64 tokens"):
+        ask_vllm(engine, [Choices([5] * 64, options, [1, 3, 2])], done.append, 40)
 
 
 def test_what_is_too_long_is_refused(taught, engine):
     _, tokenizer = taught
-    with pytest.raises(UserError, match=r"vLLM was started for 64\. Lower"):
-        sampler(engine, tokenizer).sample([[5] * 60], 2, SAMPLED, 0)
+    with pytest.raises(UserError, match="may take 70 tokens, but vLLM was started for 65,"):
+        sampler(engine, tokenizer).sample([[5] * 50], 2, SAMPLED, 0)
 
 
 def test_a_folder_without_a_model_is_explained(tmp_path):
@@ -144,3 +200,10 @@ def test_a_folder_without_a_model_is_explained(tmp_path):
 
     with pytest.raises(UserError, match="vLLM cannot start with the model"):
         VllmEngine(ModelConfig(path=str(tmp_path)), VllmConfig(), LONGEST)
+
+
+def test_a_device_that_the_build_is_not_for_is_refused(folder):
+    from rpt_core.rollouts.vllm import VllmEngine
+
+    with pytest.raises(UserError, match="`device` is cuda, but the vLLM installed here is built for CPUs"):
+        VllmEngine(ModelConfig(path=folder, device="cuda"), VllmConfig(), LONGEST)
