@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType, read_events
+from rpt_core.preflight.checks import refuse_if_failing
 from rpt_core.run_dir import RunDir
 
 EXIT_FINISHED = 0
@@ -85,6 +86,7 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, context.request_stop)
     try:
+        refuse_if_failing(config)
         result = importlib.import_module(_module(stage, config)).run(config, context)
     except StopRequested as stop:
         context.log.emit(EventType.STOPPED, step=stop.step)

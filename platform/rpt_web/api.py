@@ -30,6 +30,7 @@ from rpt_web.api_schemas import (
     ExperimentOut,
     MetricsOut,
     Page,
+    PreflightIn,
     PresetOut,
     Problem,
     RolloutOut,
@@ -40,7 +41,7 @@ from rpt_web.api_schemas import (
     TableOut,
 )
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import checks, services
+from rpt_web.runs import checks, preflight, services
 from rpt_web.runs.dependencies import blocked_by, is_in_progress
 from rpt_web.runs.messages import messages_of
 from rpt_web.runs.models import Experiment, Run, Status
@@ -139,6 +140,12 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
     user = _user(request)
     experiment = access.get_experiment_or_404(user, run.experiment, to_change=True)
     return Answer(201, services.submit(experiment, run.name, run.config, user, title=run.title))
+
+
+@api.post("/preflight", response={200: dict[str, Any], 422: Problem}, tags=["runs"])
+def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]:
+    """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
+    return preflight.report(asked.config, asked.hardware)
 
 
 @api.get("/runs/{int:run_id}", response=RunDetailOut, tags=["runs"])

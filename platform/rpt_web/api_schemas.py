@@ -125,6 +125,13 @@ class RunIn(Schema):
     config: AnyStageConfig = Field(description="The config of its stage; `stage` says which one.")
 
 
+class PreflightIn(Schema):
+    """A config to look at before it is submitted."""
+
+    config: AnyStageConfig = Field(description="The config of its stage; `stage` says which one.")
+    hardware: str = Field("cpu-2", description="The machine to estimate for.")
+
+
 class RunOut(Schema):
     """One stage, once."""
 

@@ -53,11 +53,11 @@ def pattern_tables(config: PatternsConfig, seed: int) -> list[ResultTable]:
     """
     keywords = load_keywords(config.keywords)
     drawn = {
-        model: [_response(row, keywords) for row in draw_responses(model, shards, config.max_responses, seed)]
-        for model, shards in config.responses.items()
+        of.model: [_response(row, keywords) for row in draw_responses(of.model, of.shards, config.max_responses, seed)]
+        for of in config.responses
     }
-    if not drawn:
-        raise UserError("`responses` of the patterns is empty. Name at least one model with its rollout shards.")
+    if len(drawn) < len(config.responses):
+        raise UserError("Two models of the patterns have the same name. Give each a name of its own.")
     tables = [_shares(keywords, drawn)]
     if len(drawn) > 1:
         tables.append(_changes(keywords, drawn, seed))

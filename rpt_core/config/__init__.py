@@ -39,6 +39,7 @@ from rpt_core.config.evaluation import (
     HeldOutConfig,
     Mode,
     PatternsConfig,
+    ResponsesConfig,
     ScalingConfig,
     TemplatesConfig,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "PromptConfig",
     "QuestionMapping",
     "QuestionsConfig",
+    "ResponsesConfig",
     "RewardConfig",
     "RlvrConfig",
     "RptConfig",

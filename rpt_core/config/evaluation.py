@@ -135,11 +135,20 @@ class FrontierConfig(Config):
     """How the model answers where it thinks."""
 
 
+class ResponsesConfig(Config):
+    """Responses of one model."""
+
+    model: str
+    """How the model is called in tables."""
+    shards: tuple[str, ...]
+    """Parquet shards of its rollouts."""
+
+
 class PatternsConfig(Config):
     """Reasoning patterns in responses (Table 9, Fig. 6)."""
 
-    responses: dict[str, tuple[str, ...]]
-    """Name of a model -> Parquet shards of its rollouts; the first is what the others are compared with."""
+    responses: Annotated[tuple[ResponsesConfig, ...], Field(min_length=1)]
+    """Models with their responses; the first is what the others are compared with."""
     keywords: str = "paper"
     """Built-in keyword list (`paper`, `tiny`) or the path of a YAML file with `version` and `groups`."""
     max_responses: Annotated[int, Field(gt=0)] = 200
@@ -170,9 +179,13 @@ class AnalyseConfig(Config):
     bootstrap: Annotated[int, Field(gt=0)] = 10000
     """Resamplings of paired differences."""
     comparisons: tuple[ComparisonConfig, ...] = ()
+    """Pairs of evaluations to compare position by position."""
     frontiers: tuple[FrontierConfig, ...] = ()
+    """Evaluations for which hybrid thinking is worked out."""
     patterns: PatternsConfig | None = None
+    """Responses whose reasoning patterns are counted; empty for none."""
     scaling: tuple[ScalingConfig, ...] = ()
+    """Runs whose accuracy over compute is fitted."""
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:

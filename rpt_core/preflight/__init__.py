@@ -12,10 +12,10 @@ from typing import Any
 
 from rpt_core.config import NtpConfig, StageConfig
 from rpt_core.errors import UserError
+from rpt_core.hardware import Hardware, hardware
 from rpt_core.preflight.checks import Problem, problems_of
 from rpt_core.preflight.cost import Memory, disk_of, memory_of, seconds_of
 from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
-from rpt_core.preflight.hardware import Hardware, hardware
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
 from rpt_core.preflight.work import Work, work_of
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from rpt_core.config import STAGES, StageConfig
 from rpt_core.errors import UserError
+from rpt_core.hardware import all_hardware
 from rpt_core.preflight import Estimate, Report, check, hardware
-from rpt_core.preflight.hardware import all_hardware
 
 EXIT_GOOD, EXIT_PROBLEMS = 0, 2
 PROMPT_CHARACTERS = 2000

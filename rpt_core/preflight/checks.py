@@ -14,7 +14,7 @@ from typing import Any, Literal
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.preflight.data import is_pending
-from rpt_core.preflight.model_shape import ModelShape
+from rpt_core.preflight.model_shape import ModelShape, shape_of
 from rpt_core.prompts import load_template
 
 
@@ -32,6 +32,20 @@ def problems_of(config: StageConfig, shape: ModelShape | None) -> list[Problem]:
     """All that is wrong with a config, as far as it can be seen from here."""
     found = [*_missing_files(config), *_templates(config), *_device(config), *_steps(config)]
     return found + (list(_lengths(config, shape)) if shape is not None else [])
+
+
+def refuse_if_failing(config: StageConfig) -> None:
+    """Raise UserError with all that would make a run fail, before anything is loaded; called as a stage starts."""
+    failing = [problem for problem in problems_of(config, _local_shape(config)) if problem.level == "error"]
+    if failing:
+        raise UserError(" ".join(f"`{problem.field}`: {problem.message}" for problem in failing))
+
+
+def _local_shape(config: Any) -> ModelShape | None:
+    """The shape of a model that lies in a folder here; others are left to whoever loads them."""
+    model = getattr(config, "model", None) or getattr(config, "proxy", None)
+    is_here = model is not None and (Path(model.path) / "config.json").is_file()
+    return shape_of(model) if is_here else None
 
 
 def _missing_files(config: Any) -> Iterator[Problem]:
@@ -78,8 +92,8 @@ def _analysed(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]
         yield f"comparisons.{index}.b", comparison.b, "file"
     yield from ((f"frontiers.{index}.outcomes", item.outcomes, "file") for index, item in enumerate(config.frontiers))
     yield from ((f"scaling.{index}.run", item.run, "folder") for index, item in enumerate(config.scaling))
-    responses = config.patterns.responses if config.patterns is not None else {}
-    yield from ((f"patterns.responses.{name}", path, "file") for name, paths in responses.items() for path in paths)
+    responses = config.patterns.responses if config.patterns is not None else ()
+    yield from ((f"patterns.responses.{n}", path, "file") for n, of in enumerate(responses) for path in of.shards)
 
 
 def _templates(config: Any) -> Iterator[Problem]:

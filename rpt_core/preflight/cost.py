@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rpt_core.config import StageConfig
-from rpt_core.preflight.hardware import Hardware
+from rpt_core.hardware import Hardware
 from rpt_core.preflight.model_shape import ModelShape
 from rpt_core.preflight.work import Work
 

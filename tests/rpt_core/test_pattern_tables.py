@@ -32,10 +32,10 @@ def config(tmp_path):
     before = [("wait", 0.6, 0), ("Wait!", 2.0, 1), ("", 1.2, 0), ("finally", 2.0, 1)] * 2
     after = [("probably", 0.6, 1), ("probably, wait", 2.0, 1), ("probably", 1.2, 0), ("", None, 1)]
     return PatternsConfig(
-        responses={
-            "before": (write_shard(tmp_path / "b.parquet", before),),
-            "after": (write_shard(tmp_path / "a1.parquet", after), write_shard(tmp_path / "a2.parquet", after)),
-        }
+        responses=[
+            {"model": "before", "shards": [write_shard(tmp_path / "b.parquet", before)]},
+            {"model": "after", "shards": [write_shard(tmp_path / f"a{n}.parquet", after) for n in (1, 2)]},
+        ]
     )
 
 
@@ -63,7 +63,7 @@ def test_the_change_is_relative_to_the_first_model_and_missing_where_that_has_no
 
 
 def test_one_model_alone_has_no_change(config):
-    alone = config.model_copy(update={"responses": {"before": config.responses["before"]}})
+    alone = config.model_copy(update={"responses": config.responses[:1]})
     names = [table.name for table in pattern_tables(alone, seed=0)]
     assert names == ["patterns", "patterns_by_difficulty", "patterns_by_success"]
 
@@ -91,7 +91,7 @@ def test_solved_responses_are_those_with_a_reward(config):
 
 def test_a_part_without_responses_has_no_share(tmp_path):
     shard = write_shard(tmp_path / "x.parquet", [("wait", 0.6, 1)])
-    tables = pattern_tables(PatternsConfig(responses={"x": (shard,)}), seed=0)
+    tables = pattern_tables(PatternsConfig(responses=[{"model": "x", "shards": [shard]}]), seed=0)
     rows = {row["responses_of"]: row for row in [*tables[1].rows, *tables[2].rows]}
     assert rows["x, hard"] == {"responses_of": "x, hard", "n": 0, **dict.fromkeys(keys(tables[1]))}
     assert rows["x, unsolved"]["share_reflection"] is None
@@ -153,13 +153,20 @@ def test_the_stage_emits_the_tables_which_name_the_keyword_list(config, tmp_path
     assert all("list 'tiny', version 1 (this project's own" in table["caption"] for table in found)
 
 
+def of(*paths):
+    """The patterns of one model for each path."""
+    return PatternsConfig(responses=[{"model": "x", "shards": [str(path)]} for path in paths])
+
+
 def test_what_cannot_be_read_is_explained(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
-        pattern_tables(PatternsConfig(responses={"x": (str(tmp_path / "no.parquet"),)}), seed=0)
+        pattern_tables(of(tmp_path / "no.parquet"), seed=0)
     (tmp_path / "text.parquet").write_text("text")
     with pytest.raises(UserError, match="cannot be read"):
-        pattern_tables(PatternsConfig(responses={"x": (str(tmp_path / "text.parquet"),)}), seed=0)
+        pattern_tables(of(tmp_path / "text.parquet"), seed=0)
+    empty = write_shard(tmp_path / "e.parquet", [])
     with pytest.raises(UserError, match="'x' have no responses"):
-        pattern_tables(PatternsConfig(responses={"x": (write_shard(tmp_path / "e.parquet", []),)}), seed=0)
-    with pytest.raises(UserError, match="is empty"):
-        pattern_tables(PatternsConfig(responses={}), seed=0)
+        pattern_tables(of(empty), seed=0)
+    full = write_shard(tmp_path / "f.parquet", [("wait", 1.0, 1)])
+    with pytest.raises(UserError, match="the same name"):
+        pattern_tables(of(full, full), seed=0)

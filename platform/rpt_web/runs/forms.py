@@ -71,9 +71,13 @@ class PlannedRunForm(forms.Form):
     def add_problems(self, error: ValidationError) -> None:
         """Put pydantic's messages on the fields they belong to."""
         for name, words in field_messages(error).items():
-            place = self._field_of(name)
-            rest = name.removeprefix(place or "").strip(".")
-            self.add_error(place, f"{_sentence(_place_within(rest))}: {words}" if rest else words)
+            self.add_problem(name, words)
+
+    def add_problem(self, name: str, words: str) -> None:
+        """Put a message on the field that a dotted name belongs to, naming the part of the field that is meant."""
+        place = self._field_of(name)
+        rest = name.removeprefix(place or "").strip(".")
+        self.add_error(place, f"{_sentence(_place_within(rest))}: {words}" if rest else words)
 
     def sections(self) -> Iterator[tuple[Section, list[forms.BoundField]]]:
         """The main settings, section by section."""

@@ -45,6 +45,7 @@ __all__ = [
     "artifact",
     "claim",
     "code_version",
+    "config_of",
     "create_experiment",
     "dispatch",
     "experiments_to_advance",
@@ -97,10 +98,15 @@ def submit(
     return run
 
 
+def config_of(experiment: Experiment, planned: PlannedRun) -> StageConfig:
+    """The config that a planned run would have in an experiment. Raises UserError, and pydantic's ValidationError."""
+    by_name = {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
+    return planning.resolve(planned, experiment.seed, by_name)
+
+
 def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
     """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded."""
-    by_name = {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
-    config = planning.resolve(planned, experiment.seed, by_name)
+    config = config_of(experiment, planned)
     values = planning.as_planned(planned) | planning.frozen(config)
     run = planning.new_row(experiment, planned.name, user, title=planned.title, **values)
     _insert([run])

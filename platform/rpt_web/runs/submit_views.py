@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.db import transaction
@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods
 from pydantic import ValidationError
 
 from rpt_core.errors import UserError
+from rpt_core.hardware import all_hardware
 from rpt_core.presets import Preset, load_preset, missing, preset_names
-from rpt_web.runs import plans, services
+from rpt_web.runs import plans, preflight, services
 from rpt_web.runs.forms import PlannedRunForm, SuiteForm
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams import access
@@ -26,16 +27,24 @@ def run_new(request: HttpRequest) -> HttpResponse:
     access.require_change(request.user)
     asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
     choice = plans.choose(access.experiments_for(request.user), *asked)
-    form = None
+    form = report = None
     if choice.planned and choice.place:
         planned = choice.place.plan(choice.planned)
         name = plans.free_name(choice.place.experiment, planned.name)
         form = PlannedRunForm(planned, name, _posted(request), seed=choice.place.seed)
-        run = _submitted(request, form, choice.place.experiment) if form.is_valid() else None
-        if run is not None:
+        if form.is_valid() and "check" in request.POST:
+            report = _checked(form, choice.place.experiment, request.POST.get("hardware", ""))
+        elif form.is_valid() and (run := _submitted(request, form, choice.place.experiment)) is not None:
             messages.success(request, f"“{run.name}” was submitted.")
             return redirect("runs:run_detail", run.pk)
-    context = {"nav": "new", "choice": choice, "form": form}
+    context = {
+        "nav": "new",
+        "choice": choice,
+        "form": form,
+        "report": report,
+        "machines": all_hardware().values(),
+        "machine": request.POST.get("hardware", ""),
+    }
     return render(request, "runs/run_new.html", context, status=422 if form is not None and form.errors else 200)
 
 
@@ -75,6 +84,23 @@ def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experimen
     except UserError as error:
         form.add_error("run_name" if "name" in str(error) else None, str(error))
     return None
+
+
+def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dict[str, Any] | None:
+    """What pre-flight says of the typed settings; its errors stand on their fields, too."""
+    try:
+        found = preflight.report(services.config_of(experiment, form.planned()), hardware)
+    except ValidationError as error:
+        form.add_problems(error)
+        return None
+    except UserError as error:
+        form.add_error(None, str(error))
+        return None
+    failing = [problem for problem in found["problems"] if problem["level"] == "error"]
+    for problem in failing:
+        form.add_problem(problem["field"], problem["message"])
+    estimates = [("typically", found["typical"]), ("at most", found["most"])]
+    return found | {"failing": bool(failing), "estimates": estimates}
 
 
 def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset) -> Experiment | None:

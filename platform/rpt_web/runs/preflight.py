@@ -1,0 +1,38 @@
+"""Pre-flight of a config for the page and the API: a process of its own looks, since the web loads no tokenizer.
+
+In: a stage's config and the name of the hardware. Out: the report of `rpt_core.preflight` as plain data. It sees what
+this machine sees: models and data that only a node has are reported as missing here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from rpt_core.config import StageConfig
+from rpt_core.errors import UserError
+
+TIMEOUT_SECONDS = 90
+
+
+def report(config: StageConfig, hardware: str) -> dict[str, Any]:
+    """Problems by field, memory, compute, hours, disk, the first prompt. Raises UserError when it cannot be made."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.json"
+        path.write_text(config.model_dump_json(), encoding="utf-8")
+        command = [*settings.RPT_STAGE_COMMAND, "preflight", config.stage, str(path), "--json", "--hardware", hardware]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, cwd=settings.ROOT)
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"The check took longer than {TIMEOUT_SECONDS} s. Run it in a shell: python -m rpt_core preflight."
+            ) from None
+    if not done.stdout:
+        raise UserError(done.stderr.strip().removeprefix("error: ") or "The check ended without an answer.")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,88 @@
+"""The form's Check button and the API's pre-flight: a real process looks at real files."""
+
+from __future__ import annotations
+
+import pytest
+
+from rpt_core.run_dir import RunDir
+from rpt_web.runs.models import Checkpoint, Run
+from tests.api_client import ROOT, client_of
+from tests.factories import make_experiment
+from tests.preset_runs import finish_run
+from tests.rpt_core import stages
+from tests.rpt_web.test_page_new_run import NEW, typed
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def experiment(ada):
+    """What an RPT run of the tiny preset starts from, with a real model and real positions in its folders."""
+    experiment = make_experiment(ada, seed=7)
+    for name in ("base", "filter", "cold-filter", "cold"):
+        finish_run(experiment, name, ada)
+    return experiment
+
+
+@pytest.fixture
+def real_files(experiment, tmp_path):
+    cold, filtered = (experiment.runs.get(name=name) for name in ("cold", "filter"))
+    model = stages.save_taught(cold.directory / Checkpoint.objects.filter(run=cold).latest("step").path)
+    config = {"stage": "filter", "corpus": stages.write_corpus(tmp_path / "c.jsonl"), "proxy": model}
+    stages.run_stage(tmp_path / "filter", config | {"min_entropy_nats": 0.0})
+    positions = filtered.directory / "positions"
+    for file in (tmp_path / "filter" / "positions").iterdir():
+        (positions / file.name).write_bytes(file.read_bytes())
+
+
+def checked(page, client, experiment, **changes):
+    address = f"{NEW}?preset=tiny&run=rpt&experiment={experiment.pk}"
+    data = typed(page(address)) | {"check": "1", "hardware": "h100"} | changes
+    return client.post(address, data)
+
+
+def test_a_good_config_shows_what_it_takes_and_its_first_prompt(page, client, experiment, real_files):
+    response = checked(page, client, experiment)
+    text = response.content.decode()
+    assert response.status_code == 200, text
+    assert "Nothing speaks against this run." in text
+    assert "estimated for NVIDIA H100 SXM, 80 GB" in text
+    assert "The first prompt, " in text
+    assert "Digits" in text
+    assert not Run.objects.filter(experiment=experiment, name__startswith="rpt").exists(), "nothing was queued"
+
+
+def test_a_response_that_does_not_fit_the_model_is_shown_on_its_field(page, client, experiment, real_files):
+    response = checked(page, client, experiment, **{"sampling.max_response_tokens": "5000"})
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert "This run would fail." in text
+    field = text[text.index('id="id_sampling.max_response_tokens_error"') :]
+    assert "but the model takes 1024" in field[:600]
+
+
+def test_a_model_that_is_not_there_is_found(page, client, experiment):
+    response = checked(page, client, experiment)
+    assert response.status_code == 422
+    assert "holds no config.json" in response.content.decode()
+
+
+def test_the_api_gives_the_report(ada, experiment, real_files):
+    cold = experiment.runs.get(name="cold")
+    path = str(cold.directory / Checkpoint.objects.filter(run=cold).latest("step").path)
+    config = {
+        "stage": "evaluate",
+        "model": {"path": path},
+        "evaluation": {"positions": str(RunDir(experiment.runs.get(name="filter").directory).positions)},
+        "prompt": {"template": "plain", "max_prompt_tokens": 100},
+        "sampling": {"max_response_tokens": 50},
+    }
+    caller = client_of(ada)
+    body = {"config": config, "hardware": "h100"}
+    answer = caller.post(f"{ROOT}/preflight", body, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["problems"] == []
+    assert answer.json()["most"]["rollouts"] > 0
+    answer = caller.post(f"{ROOT}/preflight", body | {"hardware": "abacus"}, content_type="application/json")
+    assert answer.status_code == 422
+    assert "abacus" in answer.json()["detail"]
