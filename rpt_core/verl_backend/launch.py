@@ -194,7 +194,7 @@ def _client(address: str) -> Any:
         return JobSubmissionClient(address)
     except (RuntimeError, ConnectionError, ValueError) as error:
         raise UserError(
-            f"No Ray job server answers at {address!r}, or it wants a token that RAY_AUTH_TOKEN does not hold. Give the "
-            "address that `ray start --head` printed, such as http://127.0.0.1:8265, or leave `verl.ray_address` "
-            f"empty. {error}"
+            f"No Ray job server answers at {address!r}, or it wants a token that RAY_AUTH_TOKEN does not hold. Give "
+            "the address that `ray start --head` printed, such as http://127.0.0.1:8265, or leave "
+            f"`verl.ray_address` empty. {error}"
         ) from error
