@@ -99,10 +99,15 @@ def pooled(
             cells[name].append(_value(row.get(name)))
     header = [*keys, *(heading for heading, _ in columns.values())]
     rows = [
-        [*key, *(form(across_seeds(cells[name])) for name, (_, form) in columns.items())]
+        [*key, *(form(across_seeds(cells[name], _bounds(form))) for name, (_, form) in columns.items())]
         for key, cells in values.items()
     ]
     return table(header, rows)
+
+
+def _bounds(form: Form) -> tuple[float, float] | None:
+    """Shares lie between 0 and 1, and so do their intervals."""
+    return SHARES if form is percent else None
 
 
 def _rows(runs: Sequence[StoredRun], prefix: str, exactly: bool) -> Iterator[Mapping[str, Any]]:
