@@ -27,7 +27,8 @@ from rpt_core.presets.requirements import gpu_memories
 
 Level = Literal["good", "note", "problem"]
 LEAST_DISK_GB = 5
-RAY_PORTS = {6379: "Ray's head node", 8265: "Ray's dashboard and job server", 10001: "Ray's client server"}
+RAY_PORTS = {8265: "Ray's dashboard and job server", 10001: "Ray's client server"}
+"""Not 6379, its head: Redis has it too."""
 
 RAY_REMEDY = "Start Ray as docs/nodes.md says: on loopback, or with a token and behind a firewall."
 CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")

@@ -11,6 +11,8 @@ RPT_REDISPATCH_SECONDS      a queued run no worker has taken is sent again after
 RPT_CANCEL_GRACE_SECONDS    how long a cancelled stage may take for its checkpoint (default: 20)
 RPT_SHUTDOWN_GRACE_SECONDS  the same when its worker is being stopped (default: 6)
 RPT_STAGE_COMMAND the program that runs a stage, as words of a shell (default: this Python with -m rpt_core)
+RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
+RPT_COMMIT        the git commit, where there is no checkout to ask (an image)
 """
 
 from __future__ import annotations
@@ -204,6 +206,8 @@ CELERY_TASK_DEFAULT_QUEUE = "default"  # the other is `gpu`, see runs.queues
 CELERY_TASK_IGNORE_RESULT = True
 # Training takes days: a task is acknowledged when it starts, since Redis would deliver it again after an hour.
 CELERY_TASK_ACKS_LATE = False
+# One run at a time, on all GPUs of its node; `--concurrency` asks for more. Celery's default is the number of cores.
+CELERY_WORKER_CONCURRENCY = 1
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -60,6 +60,13 @@ def test_a_node_that_was_not_heard_of_is_silent_and_listens_to_nothing(page):
     assert Node.objects.count() == 1
 
 
+def test_a_node_that_was_silent_for_long_is_forgotten(page):
+    nodes.register("gone", ["gpu"])
+    Node.objects.update(last_seen="2020-01-01T00:00Z")
+    nodes.register("here", ["gpu"])
+    assert list(Node.objects.values_list("name", flat=True)) == ["here"]
+
+
 def test_it_lists_the_runs_that_a_node_works_on_and_no_others(page, ada):
     for name, worker in (("mine", "node-1:17"), ("other", "node-10:17")):
         start_run(services.submit(make_experiment(ada, f"Experiment {name}"), name, rpt(), ada), worker=worker)

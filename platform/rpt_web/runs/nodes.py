@@ -23,6 +23,8 @@ from rpt_web.runs.versions import code_version
 from rpt_web.teams import access
 from rpt_web.text import clean_json
 
+FORGET_DAYS = 30
+"""A node that was silent for so long is no longer shown."""
 Finding = dict[str, str]
 """area, name, level (good, note, problem), words, remedy: one thing that the doctor looked at."""
 
@@ -73,6 +75,7 @@ def register(name: str, queues: Sequence[str], findings: Sequence[Finding] | Non
     if findings is not None:
         values |= {"findings": clean_json(list(findings)), "examined_at": Now()}
     with transaction.atomic():
+        Node.objects.filter(last_seen__lt=Now() - timedelta(days=FORGET_DAYS)).delete()
         node, _ = Node.objects.update_or_create(name=name, defaults=values)
         rows = [Listener(node=node, queue=queue[:50], last_heard=Now()) for queue in queues]
         Listener.objects.bulk_create(

@@ -1,7 +1,8 @@
-"""Which code runs: package version, and the git commit when this is a checkout."""
+"""Which code runs: package version, and the git commit when this is a checkout or RPT_COMMIT says it (in an image)."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from functools import cache
 from importlib import metadata
@@ -12,7 +13,7 @@ from django.conf import settings
 @cache
 def code_version() -> str:
     """For example `0.1.0+73d2cd7-dirty`. Read once, since a process keeps the code it has loaded."""
-    commit = _git("rev-parse", "--short", "HEAD")
+    commit = os.environ.get("RPT_COMMIT") or _git("rev-parse", "--short", "HEAD")
     if not commit:
         return _package_version()
     dirty = "-dirty" if _git("status", "--porcelain", "--untracked-files=no") else ""
