@@ -57,7 +57,7 @@ def celery_worker(settings):
     """A real worker on the test's database and Redis."""
     from django.db import connection
 
-    from rpt_web.celery import app
+    from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE
 
     database = connection.settings_dict
     host, user = quote(database["HOST"], safe=""), quote(database["USER"])
@@ -67,7 +67,7 @@ def celery_worker(settings):
         "PYTHONPATH": f"{settings.ROOT}:{settings.ROOT / 'platform'}",
     }
     command = [sys.executable, "-m", "celery", "-A", "rpt_web.celery", "worker", "--concurrency", "1"]
-    command += ["-Q", app.conf.task_default_queue, "--loglevel", "INFO"]
+    command += ["-Q", f"{DEFAULT_QUEUE},{GPU_QUEUE}", "--loglevel", "INFO"]
     log = settings.RPT_DATA_DIR / "worker.log"
     with log.open("wb") as output:
         worker = subprocess.Popen(command, cwd=settings.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)

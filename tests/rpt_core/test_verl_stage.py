@@ -223,7 +223,8 @@ def test_evaluations_are_made_on_exported_checkpoints_when_verl_has_ended(ground
 
 
 def test_nothing_is_left_of_a_stage_that_was_killed_not_even_a_daemon(ground, tmp_path):
-    RunDir(tmp_path).create(STAGES["rpt"].model_validate(config(ground)))
+    given = config(ground, prompt={"template": "plain", "max_prompt_tokens": 256})
+    RunDir(tmp_path).create(STAGES["rpt"].model_validate(given))
     start = f"from rpt_core.verl_backend import launch; launch.MAIN = {PLAYED!r}\n"
     start += f"from rpt_core.__main__ import main; main(['rpt', {str(tmp_path)!r}])"
     process = subprocess.Popen(
