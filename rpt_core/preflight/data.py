@@ -149,7 +149,8 @@ def _of_templates(config: TemplatesConfig, tokenizer: Any | None) -> Data:
         max_prompt_tokens=config.max_prompt_tokens,
         completion_tokens=config.completion_tokens,
     )
-    return _with_held_out(Data(prompt_tokens=prompt.max_prompt_tokens), config.held_out, tokenizer, prompt)
+    empty = Data(prompt_tokens=prompt.max_prompt_tokens, is_complete=False)
+    return _with_held_out(empty, config.held_out, tokenizer, prompt)
 
 
 def _with_held_out(data: Data, held_out: HeldOutConfig, tokenizer: Any | None, prompt: PromptConfig) -> Data:

@@ -125,7 +125,7 @@ def _rlvr(config: RlvrConfig, shape: ModelShape, data: Data, typical: bool) -> W
         steps = (budget.flops or data.other_flops) / step_flops
     tests = 2 + (int(steps / per_epoch / config.test_every_epochs) if config.test_every_epochs else 0)
     test = _responses(
-        config.questions.test_questions * config.test_samples, data.prompt_tokens, config.test_sampling, typical
+        config.questions.test_questions, data.prompt_tokens, config.test_sampling, typical, config.test_samples
     )
     return _with_updates(_times(step, math.ceil(steps)) + _times(test, tests), math.ceil(steps))
 
@@ -141,15 +141,15 @@ def _evaluation(config: EvaluationConfig, data: Data, sampling: SamplingConfig, 
         tokens = positions * data.prompt_tokens
         work += Work(read_tokens=tokens, evaluated_tokens=tokens)
     if "sampled" in config.modes:
-        work += _responses(positions * config.samples, data.prompt_tokens, sampling, typical)
+        work += _responses(positions, data.prompt_tokens, sampling, typical, config.samples)
     if "greedy" in config.modes:
         work += _responses(positions, data.prompt_tokens, sampling, typical)
     return work
 
 
 def _templates(config: TemplatesConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
-    responses = data.held_out_positions * config.samples * len(config.templates)
-    return _responses(responses, data.prompt_tokens, config.sampling, typical)
+    groups = data.held_out_positions * len(config.templates)
+    return _responses(groups, data.prompt_tokens, config.sampling, typical, config.samples)
 
 
 def _benchmark(config: BenchmarkConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
@@ -160,13 +160,13 @@ def _benchmark(config: BenchmarkConfig, shape: ModelShape, data: Data, typical: 
     return work
 
 
-def _responses(count: float, prompt_tokens: float, sampling: SamplingConfig, typical: bool) -> Work:
-    """Responses that measure; each reads its prompt."""
-    length = sampling.max_response_tokens * (TYPICAL_LENGTH if typical else 1)
+def _responses(groups: float, prompt_tokens: float, sampling: SamplingConfig, typical: bool, samples: int = 1) -> Work:
+    """Responses that measure; a prompt is read once for all its samples."""
+    count, length = groups * samples, sampling.max_response_tokens * (TYPICAL_LENGTH if typical else 1)
     return Work(
-        read_tokens=count * prompt_tokens,
+        read_tokens=groups * prompt_tokens,
         generated_tokens=count * length,
-        evaluated_tokens=count * (prompt_tokens + length),
+        evaluated_tokens=groups * prompt_tokens + count * length,
         decode_steps=math.ceil(count / sampling.batch_rows) * sampling.max_response_tokens,
         decode_rows=min(count, sampling.batch_rows),
         rollouts=count,

@@ -149,6 +149,23 @@ def test_evaluation_costs_time_but_is_no_training_compute(model, filtered):
     assert with_evaluation.most.seconds > plain.most.seconds
 
 
+def test_a_bench_of_templates_reads_a_prompt_once_for_its_samples(model, filtered):
+    values = {
+        "stage": "templates",
+        "model": model,
+        "held_out": {"positions": filtered, "easy_nats": 0.0, "positions_per_difficulty": 10},
+        "templates": ["plain", "plain_fenced"],
+        "samples": 4,
+        "max_prompt_tokens": 100,
+        "sampling": {"max_response_tokens": 20},
+    }
+    report = check(STAGES["templates"].model_validate(values), CPU)
+    positions = report.most.rollouts / 8
+    assert 10 <= positions <= 30
+    prompts = report.most.tokens - positions * 8 * 20
+    assert 2 <= prompts / (positions * 2) <= 40, "prompts of a few digits, not of the limit"
+
+
 def test_tokens_of_a_corpus_are_counted_with_the_model_s_tokenizer(model, tmp_path):
     corpus = stages.write_corpus(tmp_path / "corpus.jsonl")
     config = STAGES["ntp"].model_validate(
