@@ -44,8 +44,9 @@ def refuse_if_failing(config: StageConfig) -> None:
 def _local_shape(config: Any) -> ModelShape | None:
     """The shape of a model that lies in a folder here; others are left to whoever loads them."""
     model = getattr(config, "model", None) or getattr(config, "proxy", None)
-    is_here = model is not None and (Path(model.path) / "config.json").is_file()
-    return shape_of(model) if is_here else None
+    if model is None or not (Path(model.path) / "config.json").is_file():
+        return None
+    return shape_of(model)
 
 
 def _missing_files(config: Any) -> Iterator[Problem]:
