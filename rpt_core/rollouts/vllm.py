@@ -53,8 +53,8 @@ class VllmEngine:
     def __init__(self, model: ModelConfig, config: VllmConfig, longest: int | None, step_tokens: int = 2048) -> None:
         """longest: most tokens of a prompt with its response, or None for as many as the model takes.
 
-        step_tokens: most tokens read in one pass, which bounds the logits that exist at one time. Raises UserError
-        when vLLM or the model cannot start.
+        step_tokens: most tokens read in one pass, which bounds the logits that exist at one time; on a CPU at least
+        one whole prompt. Raises UserError when vLLM or the model cannot start.
         """
         prepare_cpu()
         try:
@@ -75,12 +75,11 @@ class VllmEngine:
                 max_model_len=self.longest,
                 tensor_parallel_size=config.tensor_parallel,
                 gpu_memory_utilization=config.gpu_memory_share,
-                max_num_batched_tokens=step_tokens,
                 max_num_seqs=min(MAX_ROWS, step_tokens),
                 enable_prefix_caching=True,
                 logprobs_mode="processed_logprobs",
                 max_logprobs=MAX_TOP_K,
-                **_build_options(),
+                **_build_options(step_tokens, self.longest),
             )
         except (ValueError, OSError, RuntimeError) as error:
             raise UserError(f"vLLM cannot start with the model {model.path!r}: {error}") from error
@@ -324,8 +323,16 @@ def _check_device(model: ModelConfig) -> None:
         )
 
 
-def _build_options() -> dict[str, Any]:
-    return {"block_size": PREFIX_BLOCK, "enforce_eager": True} if is_cpu_build() else {}
+def _build_options(step_tokens: int, longest: int) -> dict[str, Any]:
+    if not is_cpu_build():
+        return {"max_num_batched_tokens": step_tokens}
+    return {
+        "block_size": PREFIX_BLOCK,
+        "enforce_eager": True,
+        # Reading a prompt in parts sets a seeded generator back, which those of a CPU refuse.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(step_tokens, longest),
+    }
 
 
 def _shape(path: str) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 def engine(folder):
     from rpt_core.rollouts.vllm import VllmEngine
 
-    return VllmEngine(ModelConfig(path=folder), VllmConfig(), LONGEST)
+    return VllmEngine(ModelConfig(path=folder), VllmConfig(), LONGEST, step_tokens=100)  # prompts wait for others
 
 
 @pytest.fixture
