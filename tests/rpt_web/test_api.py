@@ -59,7 +59,7 @@ def operations():
 def test_every_operation_and_the_document_ask_for_a_token(client, user):
     client.force_login(user)  # a session is not a token
     paths = [*operations(), ("get", f"{ROOT}/openapi.json")]
-    assert len(paths) == 17
+    assert len(paths) == 18
     for method, path in paths:
         answer = getattr(client, method)(path)
         assert answer.status_code == 401, path

@@ -33,7 +33,7 @@ def submit(tiny_stage):
     def submit(how="well", steps=10, max_attempts=3):
         config = RptConfig(
             model=ModelConfig(path=how),
-            positions="none",
+            positions="tests",  # any folder that is there
             steps=steps,
             batch_problems=3,
             group_size=2,

@@ -270,7 +270,7 @@ def test_a_run_whose_workers_all_die_is_lost_at_the_cap(platform, submit):
 def test_a_suite_goes_on_when_worker_and_redis_die_and_the_database_drops_connections(platform, check_once):
     sizes = {"steps": STEPS, "batch_problems": 3, "group_size": 2, "checkpoint_every_steps": 5}
 
-    def planned(name, model, positions="none"):
+    def planned(name, model, positions="tests"):
         config = {"model": {"path": model}, "positions": positions, **sizes}
         return PlannedRun(name=name, stage="rpt", title=name, config=config)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
+import time
 
 import pytest
 from django.db import OperationalError
@@ -23,6 +25,8 @@ class Beats:
 
     def wait(self, seconds):
         self.left -= 1
+
+    def is_set(self):
         return self.left < 0
 
 
@@ -40,7 +44,7 @@ def doctor(settings, tmp_path):
 
 @pytest.mark.slow
 def test_the_real_doctor_answers(settings):
-    found = {finding["name"]: finding for finding in registration.examine()}
+    found = {finding["name"]: finding for finding in registration.examine(threading.Event())}
     assert found["data"]["words"].startswith(str(settings.RPT_DATA_DIR))
     assert found["torch"]["level"] == "good"
 
@@ -48,17 +52,17 @@ def test_the_real_doctor_answers(settings):
 def test_it_is_asked_without_secrets(doctor, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@h/d")
     doctor("import json, os, sys\nprint(json.dumps([sys.argv[1:], 'DATABASE_URL' in os.environ]))")
-    assert registration.examine() == [["doctor", "--json"], False]
+    assert registration.examine(threading.Event()) == [["doctor", "--json"], False]
 
 
 def test_problems_are_an_answer(doctor):
     doctor("import sys\nprint('[]')\nsys.exit(1)")
-    assert registration.examine() == []
+    assert registration.examine(threading.Event()) == []
 
 
 def test_a_doctor_that_crashes_is_a_finding(doctor):
     doctor("raise SystemExit('no CUDA driver')")
-    (finding,) = registration.examine()
+    (finding,) = registration.examine(threading.Event())
     assert finding["level"] == "problem"
     assert "ended with code 1: no CUDA driver" in finding["words"]
 
@@ -66,15 +70,29 @@ def test_a_doctor_that_crashes_is_a_finding(doctor):
 def test_a_doctor_that_hangs_is_a_finding(doctor, monkeypatch):
     monkeypatch.setattr(registration, "EXAMINE_SECONDS", 0.3)
     doctor("import time\ntime.sleep(60)")
-    (finding,) = registration.examine()
-    assert "timed out" in finding["words"]
+    (finding,) = registration.examine(threading.Event())
+    assert "did not answer within" in finding["words"]
+
+
+def test_a_doctor_is_ended_with_its_worker(doctor, tmp_path):
+    doctor(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(f'{{os.getpid()}}.')\ntime.sleep(60)")
+    stop = threading.Event()
+    thread = threading.Thread(target=registration.examine, args=(stop,))
+    thread.start()
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("."):
+        time.sleep(0.02)
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()[:-1]), 0)
 
 
 @pytest.mark.django_db(transaction=True)
 class TestWithDatabase:
     def test_the_node_is_there_before_it_is_examined(self, monkeypatch):
         seen = []
-        monkeypatch.setattr(registration, "examine", lambda: seen.append(Node.objects.get().examined_at) or [])
+        monkeypatch.setattr(registration, "examine", lambda stop: seen.append(Node.objects.get().examined_at) or [])
         registration.keep_registered(["gpu"], Beats(0))
         assert seen == [None]
         node = Node.objects.get()
@@ -108,7 +126,7 @@ class TestWithDatabase:
     def test_a_worker_announces_the_queues_that_it_consumes(self, monkeypatch):
         called = threading.Event()
         told = []
-        monkeypatch.setattr(registration, "keep_registered", lambda queues: (told.append(queues), called.set()))
+        monkeypatch.setattr(registration, "keep_registered", lambda queues, stop: (told.append(queues), called.set()))
 
         class Consumer:
             from rpt_web.celery import app

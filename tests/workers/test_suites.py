@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIZES = {"steps": 5, "batch_problems": 3, "group_size": 2, "checkpoint_every_steps": 5, "seed": "@seed"}
 
 
-def planned(name, model="well", positions="none"):
+def planned(name, model="well", positions="tests"):
     config = {"model": {"path": model}, "positions": positions, **SIZES}
     return PlannedRun(name=name, stage="rpt", title=name, config=config)
 
@@ -69,12 +69,12 @@ def test_a_graph_is_worked_off_by_messages_alone(suite, queue):
         planned("base"),
         planned("left", "@base/checkpoint"),
         planned("right", "@base/checkpoint@5"),
-        planned("tip", "@left/checkpoint", "@right/rollouts:train@5"),
+        planned("tip", "@left/checkpoint", "@right/folder"),
     )
     assert work(queue) == ["base", "left", "right", "tip"]
     assert set(states(experiment).values()) == {"succeeded"}
     tip, right = experiment.runs.get(name="tip"), experiment.runs.get(name="right")
-    assert tip.config["positions"] == str(right.directory / "rollouts" / "train-000005.parquet")
+    assert tip.config["positions"] == str(right.directory)
     assert (tip.seed, tip.attempt, tip.step) == (3, 1, 5)
 
 
