@@ -14,9 +14,10 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from typing import Any
 
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
@@ -27,48 +28,70 @@ from workers.stage_process import SECRETS
 BEAT_SECONDS = 60.0
 EXAMINE_SECONDS = 300.0
 """The first import of torch from a cold network disk takes minutes."""
+TICK_SECONDS = 0.2
+JOIN_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
 
 def announce(sender: Any, **_: Any) -> None:
     """Start to tell; `sender` is the worker's consumer."""
-    queues = sorted(sender.app.amqp.queues.consume_from)
-    threading.Thread(target=keep_registered, args=(queues,), name="registration", daemon=True).start()
+    queues, stop = sorted(sender.app.amqp.queues.consume_from), threading.Event()
+    thread = threading.Thread(target=keep_registered, args=(queues, stop), name="registration", daemon=True)
+    thread.start()
+
+    def end(**_: Any) -> None:
+        stop.set()
+        thread.join(JOIN_SECONDS)
+
+    worker_shutdown.connect(end, weak=False)
 
 
-def keep_registered(queues: list[str], stop: threading.Event | None = None) -> None:
+def keep_registered(queues: list[str], stop: threading.Event) -> None:
     """Register, examine the machine, and register again every minute until told to stop."""
-    stop, name = stop or threading.Event(), socket.gethostname()
+    name = socket.gethostname()
     _register(name, queues)
-    findings: list[nodes.Finding] | None = examine()
-    while True:
+    findings: list[nodes.Finding] | None = examine(stop)
+    while not stop.is_set():
         if _register(name, queues, findings):
             findings = None
-        if stop.wait(BEAT_SECONDS):
-            return
+        stop.wait(BEAT_SECONDS)
 
 
-def examine() -> list[nodes.Finding]:
+def examine(stop: threading.Event) -> list[nodes.Finding]:
     """What the doctor finds on this machine; when it cannot be asked, that."""
-    command = [*settings.RPT_STAGE_COMMAND, "doctor", "--json"]
     environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
     try:
-        done = subprocess.run(
-            command,
+        child = subprocess.Popen(
+            [*settings.RPT_STAGE_COMMAND, "doctor", "--json"],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=EXAMINE_SECONDS,
             cwd=settings.ROOT,
             env=environment | {"RPT_DATA_DIR": str(settings.RPT_DATA_DIR)},
             preexec_fn=die_with_parent(signal.SIGKILL),
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         return [_unanswered(str(error))]
+    with child:
+        return _answer(child, stop)
+
+
+def _answer(child: subprocess.Popen[str], stop: threading.Event) -> list[nodes.Finding]:
+    """Wait for the doctor's words, as long as the worker is not being stopped."""
+    deadline = time.monotonic() + EXAMINE_SECONDS
+    while True:
+        try:
+            output, errors = child.communicate(timeout=TICK_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            if stop.is_set() or time.monotonic() > deadline:
+                child.kill()
+                return [_unanswered(f"it did not answer within {EXAMINE_SECONDS:.0f} s")]
     try:
-        findings: list[nodes.Finding] = json.loads(done.stdout)
+        findings: list[nodes.Finding] = json.loads(output)
     except ValueError:
-        return [_unanswered(f"it ended with code {done.returncode}: {done.stderr.strip()[-500:]}")]
+        return [_unanswered(f"it ended with code {child.returncode}: {errors.strip()[-500:]}")]
     return findings
 
 
