@@ -96,6 +96,8 @@ class VllmConfig(Config):
 
     tensor_parallel: Annotated[int, Field(gt=0)] = 1
     """GPUs that share one copy of the model."""
+    data_parallel: Annotated[int, Field(gt=0)] = 1
+    """Copies of the model, each in a process and on GPUs of its own; for stages that do not train."""
     gpu_memory_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of a GPU's memory that vLLM takes for weights and keys; the rest is for training."""
 

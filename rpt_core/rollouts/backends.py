@@ -2,7 +2,8 @@
 
 In: a stage's InferenceConfig, a model by its path, or a policy in training. Out: a `Backend`, which samples responses,
 scores texts and options, and follows a policy's weights. `auto` takes vLLM where it is installed and there is a CUDA
-GPU. Both engines give the same numbers within rounding (docs/engines.md). A process starts one engine.
+GPU. Both engines give the same numbers within rounding (docs/engines.md). A process starts one engine;
+`vllm.data_parallel` starts several processes.
 """
 
 from __future__ import annotations
@@ -42,8 +43,16 @@ class Backend(Sampler, Protocol):
         """Total log-prob of each option of each question. before_batch gets how many passes are done."""
         ...
 
+    def follow_checkpoint(self, model: ModelConfig) -> None:
+        """Take over the weights of another checkpoint of the same shape."""
+        ...
+
+
+class PolicyBackend(Backend, Protocol):
+    """A backend whose weights follow a policy in training."""
+
     def follow(self, policy: Any) -> None:
-        """Take over the weights of the policy in training, a transformers model."""
+        """Take over the weights of the policy, a transformers model."""
         ...
 
 
@@ -71,9 +80,15 @@ class TransformersBackend:
         return option_log_probs(self.model, questions, before_batch)
 
     def follow(self, policy: Any) -> None:
-        """See Backend. A float32 policy samples by itself, so that there is nothing to take over."""
+        """See PolicyBackend. A float32 policy samples by itself, so that there is nothing to take over."""
         if policy is not self.model:
             self.model.load_state_dict(policy.state_dict())
+
+    def follow_checkpoint(self, model: ModelConfig) -> None:
+        """See Backend."""
+        from rpt_core.checkpoints import load_model
+
+        self.follow(load_model(model)[0])
 
 
 def uses_vllm(config: InferenceConfig, model: ModelConfig) -> bool:
@@ -97,9 +112,11 @@ def open_backend(
     longest: most tokens of a prompt with its response; None for as many as the model takes.
     """
     if uses_vllm(config, model):
+        from rpt_core.rollouts.data_parallel import DataParallelBackend
         from rpt_core.rollouts.vllm import VllmBackend
 
-        return VllmBackend(model, config.vllm, longest, stop, rule or ScoreRule())
+        kind = VllmBackend if config.vllm.data_parallel == 1 else DataParallelBackend
+        return kind(model, config.vllm, longest, stop, rule or ScoreRule())
     from rpt_core.checkpoints import load_model
 
     return TransformersBackend(*load_model(model), stop, rule)
@@ -107,7 +124,7 @@ def open_backend(
 
 def open_policy_backend(
     config: InferenceConfig, model: ModelConfig, policy: Any, tokenizer: Tokenizer, longest: int, stop: Stop
-) -> Backend:
+) -> PolicyBackend:
     """The engine that samples from a policy in training; `follow` it after each update.
 
     model: where the policy's present weights were read, and the number format to sample in.
@@ -115,10 +132,11 @@ def open_policy_backend(
     if uses_vllm(config, model):
         from rpt_core.rollouts.vllm import VllmBackend
 
-        if config.vllm.tensor_parallel > 1:
+        if config.vllm.tensor_parallel > 1 or config.vllm.data_parallel > 1:
             raise UserError(
-                f"`vllm.tensor_parallel` is {config.vllm.tensor_parallel}, but this loop trains on one GPU and hands "
-                "its weights over inside the process. Set it to 1, or train with `engine: verl`."
+                f"`vllm.tensor_parallel` is {config.vllm.tensor_parallel} and `vllm.data_parallel` "
+                f"{config.vllm.data_parallel}, but this loop trains on one GPU and hands its weights over inside the "
+                "process. Set both to 1, or train with `engine: verl`."
             )
         return VllmBackend(model, config.vllm, longest, stop, ScoreRule())
     if model.dtype != "float32":  # generating needs no float32 weights, and is faster without

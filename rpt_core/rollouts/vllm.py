@@ -56,6 +56,7 @@ class VllmEngine:
         step_tokens: most tokens read in one pass, which bounds the logits that exist at one time; on a CPU at least
         one whole prompt. Raises UserError when vLLM or the model cannot start.
         """
+        _check_device(model)
         prepare_cpu()
         try:
             from vllm import LLM
@@ -64,7 +65,6 @@ class VllmEngine:
                 f"vLLM does not load here ({error}). Install it (docs/engines.md), or set `rollout_backend` to "
                 "transformers."
             ) from error
-        _check_device(model)
         try:
             limit, self.vocabulary = _shape(model.path)
             self.longest = limit if longest is None else min(longest + 1, limit)  # scoring wants room for one more
@@ -89,6 +89,11 @@ class VllmEngine:
         """Take over the weights of a transformers model of the same shape; cached prefixes are forgotten."""
         weights = [(name, tensor.detach()) for name, tensor in model.state_dict().items()]
         self.llm.apply_model(lambda inner: inner.load_weights(iter(weights)))
+        self.llm.reset_prefix_cache()
+
+    def load_folder(self, path: str) -> None:
+        """Take over the weights of another checkpoint of the same shape."""
+        self.llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
         self.llm.reset_prefix_cache()
 
     def run(
@@ -150,6 +155,12 @@ class VllmBackend:
         """See Sampler."""
         return self._sampler.sample(prompts, group_size, config, seed)
 
+    def sample_with_seeds(
+        self, prompts: Sequence[Sequence[int]], group_size: int, config: SamplingConfig, seeds: Sequence[int]
+    ) -> list[list[Rollout]]:
+        """See VllmSampler."""
+        return self._sampler.sample_with_seeds(prompts, group_size, config, seeds)
+
     def score(self, sequences: Sequence[Sequence[int]]) -> list[Scores]:
         """See Backend."""
         return score(self.engine, sequences, self.rule, self.stop)
@@ -161,8 +172,12 @@ class VllmBackend:
         return option_log_probs(self.engine, questions, before_batch, self.rule.batch_tokens)
 
     def follow(self, policy: Any) -> None:
-        """See Backend."""
+        """See PolicyBackend."""
         self.engine.load(policy)
+
+    def follow_checkpoint(self, model: ModelConfig) -> None:
+        """See Backend."""
+        self.engine.load_folder(model.path)
 
 
 class VllmSampler:
@@ -177,12 +192,16 @@ class VllmSampler:
         self, prompts: Sequence[Sequence[int]], group_size: int, config: SamplingConfig, seed: int
     ) -> list[list[Rollout]]:
         """See `Sampler.sample`. A prompt's seed hangs on its number alone, not on its neighbours."""
+        return self.sample_with_seeds(prompts, group_size, config, [derive_seed(seed, n) for n in range(len(prompts))])
+
+    def sample_with_seeds(
+        self, prompts: Sequence[Sequence[int]], group_size: int, config: SamplingConfig, seeds: Sequence[int]
+    ) -> list[list[Rollout]]:
+        """The same with a seed for each prompt."""
         self._check_length(max(map(len, prompts), default=0) + config.max_response_tokens)
         groups: list[list[Rollout]] = [[] for _ in prompts]
-        order = sorted(range(len(prompts)), key=lambda n: tuple(prompts[n]))  # those that begin alike side by side
-        requests = (
-            Request(prompts[n], self._parameters(group_size, config, derive_seed(seed, n)), group_size) for n in order
-        )
+        order = by_prefix(prompts)
+        requests = (Request(prompts[n], self._parameters(group_size, config, seeds[n]), group_size) for n in order)
         for at, output in self.engine.run(requests, config.batch_rows, self.before_token):
             found = sorted(output.outputs, key=lambda sample: sample.index)
             copies = group_size // len(found)  # greedy responses of a group are equal, and sampled once
@@ -219,6 +238,11 @@ class VllmSampler:
         pieces = token_bytes(self.tokenizer, ids[:-1] if ended else ids, at_start=False)
         log_probs = [position[id_].logprob for id_, position in zip(ids, output.logprobs, strict=True)]
         return Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
+
+
+def by_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """Numbers of the prompts, those that begin alike side by side."""
+    return sorted(range(len(prompts)), key=lambda n: tuple(prompts[n]))
 
 
 def check_rule(rule: ScoreRule) -> None:

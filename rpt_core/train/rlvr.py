@@ -27,7 +27,7 @@ from rpt_core.events import EventType
 from rpt_core.flops import sampling_flops
 from rpt_core.monitors import response_metrics
 from rpt_core.questions import PosedQuestion, Question, emit_questions, load_questions, pose
-from rpt_core.rollouts.backends import Backend, open_policy_backend
+from rpt_core.rollouts.backends import PolicyBackend, open_policy_backend
 from rpt_core.rollouts.rows import rollout_rows
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import write_rollouts
@@ -133,7 +133,7 @@ class _Trainer:
         found = {f"{name}{suffix}": cell[key] for name, cell in values.items() for key, suffix in _RESULTS.items()}
         return {name: value for name, value in found.items() if value is not None}
 
-    def _open_backend(self) -> Backend:
+    def _open_backend(self) -> PolicyBackend:
         config, loop = self.config, self.loop
         response = max(config.sampling.max_response_tokens, config.test_sampling.max_response_tokens)
         source = loaded_from(self.context.run, config.model)

@@ -26,7 +26,7 @@ from rpt_core.ledger import GroupRecord, Ledger, ledger_tables, write_ledger, wr
 from rpt_core.problems import Problem, ProblemSet
 from rpt_core.result_tables import emit_table
 from rpt_core.rewards import make_reward
-from rpt_core.rollouts.backends import Backend, open_policy_backend
+from rpt_core.rollouts.backends import PolicyBackend, open_policy_backend
 from rpt_core.rollouts.rows import rollout_rows
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import write_rollouts
@@ -190,7 +190,7 @@ class _Trainer:
         prompts, responses = (sum(getattr(r, name) for r in records) for name in ("prompt_tokens", "response_tokens"))
         return sampling_flops(self.loop.matrix_parameters, prompts, responses)
 
-    def _open_backend(self) -> Backend:
+    def _open_backend(self) -> PolicyBackend:
         config, loop = self.config, self.loop
         longest = config.prompt.max_prompt_tokens + config.sampling.max_response_tokens
         source = loaded_from(self.context.run, config.model)

@@ -7,7 +7,7 @@ its evaluation; one that a stop cuts short is made again after the resume.
 
 from __future__ import annotations
 
-from rpt_core.checkpoints import checkpoint_flops, load_model
+from rpt_core.checkpoints import checkpoint_flops
 from rpt_core.config import EvaluationConfig, ModelConfig, RptConfig
 from rpt_core.evaluation.next_token import Evaluator
 from rpt_core.events import EventType, read_events
@@ -37,7 +37,7 @@ class _Evaluations:
         evaluator = Evaluator(self.context, backend, held_out, self.evaluation, self.config.sampling)
         for step in steps:
             if step != steps[0]:
-                backend.follow(load_model(self._model(step))[0])
+                backend.follow_checkpoint(self._model(step))
             evaluator.run(step, checkpoint_flops(self._model(step).path) if step else 0.0)
 
     def _model(self, step: int) -> ModelConfig:

@@ -164,5 +164,5 @@ def test_sampling_follows_the_policy_of_rlvr(ground, tmp_path):
 
 
 def test_several_gpus_for_the_sampler_of_one_that_trains_are_refused(ground, tmp_path):
-    with pytest.raises(UserError, match=r"`vllm.tensor_parallel` is 2.*engine: verl"):
+    with pytest.raises(UserError, match=r"`vllm.tensor_parallel` is 2 and `vllm.data_parallel` 1, .*engine: verl"):
         stages.run_stage(tmp_path, rpt(ground, vllm={"tensor_parallel": 2}))
