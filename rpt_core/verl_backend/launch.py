@@ -11,7 +11,6 @@ import importlib.util
 import os
 import secrets
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,8 +46,10 @@ CPU_ENVIRONMENT = {
 class Verl(Protocol):
     """A started verl."""
 
-    ray: OwnRay | None
-    """The Ray that it starts."""
+    @property
+    def ray(self) -> OwnRay | None:
+        """The Ray that it starts; None on a cluster."""
+        ...
 
     def start(self, words: Sequence[str]) -> None:
         """Start it with these words of hydra."""
@@ -86,13 +87,14 @@ class LocalVerl:
         self._guard: subprocess.Popen[bytes] | None = None
         end_marked(self.mark, grace_seconds=1.0)
         node_ip = ray_network.node_address()
-        # Ray's sockets are named below the folder, and a socket's name has at most 107 bytes.
-        self.ray: OwnRay | None = OwnRay(Path(tempfile.mkdtemp(prefix="rpt-ray-")), node_ip)
+        # Ray's sockets are named below the folder, and a socket's name has at most 107 bytes. The guard removes it.
+        self.ray: OwnRay = OwnRay(Path(tempfile.mkdtemp(prefix="rpt-ray-")), node_ip)
         self.environment = {**environment, **ray_network.environment(node_ip), **_token()}
 
     def start(self, words: Sequence[str]) -> None:
         """See Verl."""
-        command = [sys.executable, "-m", "rpt_core.verl_backend.guard", self.mark, sys.executable, "-m", MAIN, *words]
+        guard = [sys.executable, "-m", "rpt_core.verl_backend.guard", self.mark, str(self.ray.folder)]
+        command = [*guard, sys.executable, "-m", MAIN, *words]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_ADDRESS")}
         with self.folder.log.open("wb") as log:
             self._guard = subprocess.Popen(
@@ -108,10 +110,7 @@ class LocalVerl:
     def poll(self) -> int | None:
         """See Verl."""
         assert self._guard is not None
-        code = self._guard.poll()
-        if code is not None:
-            self._tidy()
-        return code
+        return self._guard.poll()
 
     def stop(self) -> None:
         """See Verl."""
@@ -119,17 +118,12 @@ class LocalVerl:
             assert self._guard.stdin is not None
             self._guard.stdin.close()
             self._guard.wait()
-        self._tidy()
-
-    def _tidy(self) -> None:
-        if self.ray is not None:
-            shutil.rmtree(self.ray.folder, ignore_errors=True)
 
 
 class ClusterVerl:
     """A job of a Ray cluster, by its job server. Python, verl and this package are the cluster's."""
 
-    ray: OwnRay | None = None
+    ray = None
 
     def __init__(self, address: str, folder: VerlFolder, environment: Mapping[str, str]) -> None:
         self.folder, self.environment = folder, environment

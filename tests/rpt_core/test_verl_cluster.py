@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def cluster(token):
     subprocess.run(command, env=environment, check=True, capture_output=True)
     yield f"http://127.0.0.1:{port}"
     end_marked(folder, grace_seconds=3)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ WAIT = "time.sleep(600)"
 
 
 def guarded(mark, program):
-    command = [sys.executable, "-m", "rpt_core.verl_backend.guard", mark, sys.executable, "-c", program]
+    command = [sys.executable, "-m", "rpt_core.verl_backend.guard", mark, f"{mark}/ray", sys.executable, "-c", program]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -34,6 +34,7 @@ def wait_until(condition):
 
 def test_a_guard_whose_starter_is_gone_ends_daemons_that_refuse_to_go(tmp_path):
     mark = str(tmp_path)
+    (tmp_path / "ray").mkdir()
     guard = guarded(mark, TREE + WAIT)
     assert guard.stdout.readline() == "ready\n"
     # One of the daemons has an empty environment: it is found as a child of the command.
@@ -41,6 +42,7 @@ def test_a_guard_whose_starter_is_gone_ends_daemons_that_refuse_to_go(tmp_path):
     guard.stdin.close()
     guard.wait(30)
     assert marked(mark) == set()
+    assert not (tmp_path / "ray").exists()
 
 
 def test_a_guard_ends_what_a_finished_command_leaves_and_has_its_exit_code(tmp_path):
