@@ -3,8 +3,8 @@
     python -m rpt_core.verl_backend.guard MARK FOLDER COMMAND...
 
 In: standard input, whose end says that the starter wants to stop or is dead (a killed process cannot say more). Out:
-the command's exit code; FOLDER, which held temporary files, is removed. The guard belongs to a session of its own, where
-a KILL to the starter's group does not reach.
+the command's exit code; FOLDER, which held temporary files, is removed. The guard belongs to a session of its own,
+where a KILL to the starter's group does not reach.
 """
 
 from __future__ import annotations
