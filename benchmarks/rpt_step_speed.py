@@ -13,7 +13,8 @@ term. Both sides run in one process, by turns, with the same number of threads, 
 what is timed. Ours is the stage `rpt` as users run it: a step goes from one metrics event to the next, with the Parquet
 shard of the responses and the events in it. TRL's goes from the end of one step to the end of the next, with reports,
 progress bar, gradient checkpointing and saving off and its optimiser fused; it generates with transformers. The first
-step of a round is not counted; of the others the median counts, over all rounds.
+step of a round is not counted; of the others the median counts, over all rounds. Where others use the machine too, the
+best step and the processor time say more.
 
 The same policy makes equally many tokens on average: a learning rate of 1e-6 leaves it as it is. Tokens are counted on
 both sides all the same, and the ratio is also given for each generated token.
@@ -260,6 +261,7 @@ def prompts(folder: Path, tokenizer: Any) -> list[dict[str, Any]]:
 def compare(threads: int, count: int, rounds: int) -> dict[str, Any]:
     """Both sides by turns with a number of threads."""
     torch.set_num_threads(threads)
+    load = os.getloadavg()[0]
     sides = {"ours": (run_ours, Steps()), "TRL": (run_trl, Steps())}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -267,7 +269,12 @@ def compare(threads: int, count: int, rounds: int) -> dict[str, Any]:
         for turn in range(rounds):
             for name, (run, steps) in sides.items():
                 run(folder, f"{name}-{turn}", count, steps)
-    return {"threads": threads, **figures({name: steps for name, (_, steps) in sides.items()})}
+    return {
+        "threads": threads,
+        "load": [round(load, 2), round(os.getloadavg()[0], 2)],
+        "machine_was_shared": load > 1 or os.getloadavg()[0] > threads + 1,
+        **figures({name: steps for name, (_, steps) in sides.items()}),
+    }
 
 
 def figures(sides: dict[str, Steps]) -> dict[str, Any]:
@@ -279,11 +286,13 @@ def figures(sides: dict[str, Steps]) -> dict[str, Any]:
     return {
         "steps_counted": {name: len(steps.seconds) for name, steps in sides.items()},
         "seconds_per_step": {name: round(value, 4) for name, value in seconds.items()},
+        "best_seconds": {name: round(min(steps.seconds), 4) for name, steps in sides.items()},
         "cpu_seconds_per_step": {name: round(value, 4) for name, value in cpu.items()},
         "tokens_per_step": {name: round(value, 1) for name, value in tokens.items()},
         "reward_mean": {name: round(statistics.mean(steps.rewards), 4) for name, steps in sides.items()},
         "ratio": round(ratio, 2),
         "ratio_for_each_token": round(ratio * by_tokens, 2),
+        "best_ratio": round(min(sides["TRL"].seconds) / min(sides["ours"].seconds), 2),
         "cpu_ratio": round(cpu["TRL"] / cpu["ours"], 2),
         "met": ratio >= GOAL_RATIO,
     }
@@ -295,6 +304,7 @@ def report(result: dict[str, Any]) -> None:
         [
             name,
             f"{result['seconds_per_step'][name]:.3f}",
+            f"{result['best_seconds'][name]:.3f}",
             f"{result['cpu_seconds_per_step'][name]:.3f}",
             f"{result['tokens_per_step'][name]:,.0f}",
             f"{result['reward_mean'][name]:.3f}",
@@ -303,10 +313,11 @@ def report(result: dict[str, Any]) -> None:
     ]
     title = (
         f"{PROBLEMS} x {GROUP_SIZE} responses, {result['threads']} threads: ratio {result['ratio']:.2f} "
-        f"({result['ratio_for_each_token']:.2f} for each token, {result['cpu_ratio']:.2f} by CPU time), "
+        f"({result['ratio_for_each_token']:.2f} for each token, {result['best_ratio']:.2f} for the best step, "
+        f"{result['cpu_ratio']:.2f} by CPU time), "
         f"goal {GOAL_RATIO:g}"
     )
-    show(title, ["one step", "seconds", "CPU seconds", "tokens", "reward"], rows)
+    show(title, ["one step", "seconds", "best", "CPU seconds", "tokens", "reward"], rows)
 
 
 def main() -> None:
@@ -323,12 +334,10 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(NOT_RUN)
-    load = os.getloadavg()[0]
     results = [compare(threads, chosen.steps, chosen.rounds) for threads in chosen.threads]
     for result in results:
         report(result)
-    found = {"goal_ratio": GOAL_RATIO, "trl": version("trl"), "machine_was_shared": load > 1, "load_before": load}
-    finish("rpt_step_speed", {**found, "results": results}, chosen.json)
+    finish("rpt_step_speed", {"goal_ratio": GOAL_RATIO, "trl": version("trl"), "results": results}, chosen.json)
 
 
 if __name__ == "__main__":
