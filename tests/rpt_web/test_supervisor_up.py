@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -35,7 +36,7 @@ from rpt_web.runs import services
 from rpt_web.teams.models import User
 user, _ = User.objects.get_or_create(username="tester")
 experiment = services.create_experiment("Stops", user)
-config = RptConfig(model=ModelConfig(path="{how}"), positions="none", steps={steps}, batch_problems=3, group_size=2,
+config = RptConfig(model=ModelConfig(path="{how}"), positions="tests", steps={steps}, batch_problems=3, group_size=2,
                    checkpoint_every_steps=1000)
 run = services.submit(experiment, "run", config, user)
 session = SessionStore()
@@ -158,7 +159,8 @@ def data_dir():
     folder = Path(tempfile.mkdtemp(prefix="rpt-up-"))
     yield folder
     for pid in processes_of(folder):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it died with one of the others
+            os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not processes_of(folder))
     shutil.rmtree(folder, ignore_errors=True)
     Path(f"{folder}.output").unlink(missing_ok=True)
@@ -186,12 +188,12 @@ def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(up
 def test_nothing_outlives_a_killed_supervisor_and_the_data_folder_can_be_used_at_once(up):
     asked = up.ask(SUBMIT.format(how="deaf", steps=100_000))
     running_since_step(up, asked["run"], 3)
-    assert up.pid_of("tiny_stage.py")
+    assert up.pid_of("tiny_stage.py rpt")
     assert len(processes_of(up.data_dir)) >= 7
     up.process.kill()
     up.process.wait()
     again = Up(up.data_dir, up.port).start().until_ready()
-    assert not again.pid_of("tiny_stage.py")
+    assert not again.pid_of("tiny_stage.py rpt")
     assert again.stop(signal.SIGINT) == 0
     assert processes_of(up.data_dir) == {}
 
