@@ -32,6 +32,8 @@ LOG_EVERY_SECONDS = 20.0
 UNREACHABLE_SECONDS = 300.0
 """How long a cluster may be away before its job counts as lost."""
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
+PASSED_ON = ("RPT_ALLOW_CUSTOM_REWARDS", "HF_HOME", "HF_HUB_OFFLINE")
+"""What the stage's environment tells verl's processes on other machines, too."""
 CPU_ENVIRONMENT = {
     "VERL_PLATFORM": "cpu",
     "VERL_USE_EXTERNAL_MODULES": "rpt_core.verl_backend.cpu_platform",
@@ -64,10 +66,16 @@ class Verl(Protocol):
         ...
 
 
+def cluster_address(config: VerlConfig) -> str | None:
+    """The job server of a Ray cluster, when the config or RAY_ADDRESS names one."""
+    return config.ray_address or os.environ.get("RAY_ADDRESS") or None
+
+
 def make_verl(config: VerlConfig, folder: VerlFolder, has_gpu: bool) -> Verl:
     """Where verl will run. What an earlier attempt has left running is ended first."""
-    address = config.ray_address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(config)
     environment = {**ENVIRONMENT, **({} if has_gpu else CPU_ENVIRONMENT), "VERL_FILE_LOGGER_PATH": str(folder.metrics)}
+    environment |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     if address:
         return ClusterVerl(address, folder, environment)
     if importlib.util.find_spec(MAIN.partition(".")[0]) is None:

@@ -26,7 +26,7 @@ from rpt_core.verl_backend.data_files import write_data_files
 from rpt_core.verl_backend.evaluations import run_due
 from rpt_core.verl_backend.failures import explain, tail
 from rpt_core.verl_backend.folder import VerlFolder
-from rpt_core.verl_backend.launch import Verl, make_verl
+from rpt_core.verl_backend.launch import Verl, cluster_address, make_verl
 from rpt_core.verl_backend.progress import Phases
 from rpt_core.verl_backend.settings import VerlPaths, check_supported, overrides
 from rpt_core.verl_backend.traces import Follower
@@ -131,4 +131,4 @@ def _has_gpu(config: RptConfig) -> bool:
 
     if config.model.device == "cpu":
         return False
-    return config.verl.ray_address is not None or torch.cuda.is_available()
+    return cluster_address(config.verl) is not None or torch.cuda.is_available()
