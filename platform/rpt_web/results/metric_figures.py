@@ -237,6 +237,15 @@ CHARTS = (
         {"sampler_log_prob_gap": "difference"},
     ),
     Chart(
+        "rollout-probabilities",
+        UPDATE,
+        "Rollout against trainer, probabilities",
+        "How far verl's trainer and its sampler are apart in the probability of the same tokens. A rise means that the "
+        "policy learns from responses it would not have written.",
+        Axis("difference of probabilities", extra=FROM_ZERO | {"exponentformat": "e"}),
+        {"rollout_probability_gap_mean": "mean", "rollout_probability_gap_max": "largest"},
+    ),
+    Chart(
         "seconds",
         COST,
         "Time of a step",
