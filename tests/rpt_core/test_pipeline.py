@@ -60,6 +60,7 @@ def test_references_become_what_earlier_runs_produced(tmp_path):
     assert config.seed == 7
 
 
+@pytest.mark.slow
 def test_runs_follow_each_other_and_finished_ones_are_not_repeated(tmp_path, capsys):
     preset = plan(ntp("first"), ntp("second", scratch=None, model={"path": "@first/checkpoint"}))
     assert run_preset(preset, tmp_path, seed=0) == 0

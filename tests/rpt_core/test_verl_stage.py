@@ -27,6 +27,7 @@ from rpt_core.train.problem_order import ProblemOrder
 from rpt_core.verl_backend import launch, process_tree, stage
 from tests.rpt_core import stages
 
+pytestmark = pytest.mark.slow
 PLAYED = "tests.rpt_core.played_verl"
 
 
