@@ -23,7 +23,7 @@ QUESTION = ChoiceQuestion("q", "Which one?", ("red", "green", "blue"), 1, "colou
 
 
 def config(**more):
-    return BenchmarkConfig(paths=["unused"], **more)
+    return BenchmarkConfig(model={"path": "unused"}, paths=["unused"], **more)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
         "choice": choice,
         "form": form,
         "report": report,
+        "is_check": "check" in request.POST,
         "machines": all_hardware().values(),
         "machine": request.POST.get("hardware", ""),
     }
@@ -100,6 +101,9 @@ def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dic
     for problem in failing:
         form.add_problem(problem["field"], problem["message"])
     estimates = [("typically", found["typical"]), ("at most", found["most"])]
+    for _, estimate in estimates:
+        if estimate is not None:
+            estimate.update({name: round(estimate[name]) for name in ("tokens", "rollouts")})
     return found | {"failing": bool(failing), "estimates": estimates}
 
 
