@@ -375,7 +375,7 @@ def test_epochs_become_steps_rounded_up():
 @pytest.mark.slow
 def test_term_to_the_group_stops_the_stage_with_a_checkpoint(ground, tmp_path):
     run = RunDir(tmp_path)
-    config = rlvr(ground, budget={"steps": 100000}, answer_by="math_verify")
+    config = rlvr(ground, budget={"steps": 100000}, answer_by="math_verify", max_prompt_tokens=200)
     run.create(RlvrConfig.model_validate(config))
     command = [sys.executable, "-m", "rpt_core", "rlvr", str(tmp_path)]
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True)
