@@ -293,6 +293,8 @@ _CPU: Final[dict[str, Any]] = {
     "actor_rollout_ref.ref.use_torch_compile": False,
     "actor_rollout_ref.ref.fsdp_config.use_torch_compile": False,
     "actor_rollout_ref.rollout.enforce_eager": True,
+    # A prompt read in parts sets its seeded generator back, which those of a CPU refuse.
+    "actor_rollout_ref.rollout.enable_chunked_prefill": False,
     "actor_rollout_ref.rollout.free_cache_engine": False,
     f"{NEW}actor_rollout_ref.rollout.enable_sleep_mode": False,
     "actor_rollout_ref.rollout.agent.num_workers": 1,

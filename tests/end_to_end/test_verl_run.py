@@ -12,16 +12,20 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
 import torch
+from django.urls import reverse
 
 from rpt_core.config import STAGES
 from rpt_core.presets import PlannedRun, Preset, load_preset
 from rpt_core.run_dir import RunDir
 from rpt_core.verl_backend.process_tree import marked
+from tests.end_to_end.chromium import CHROMIUM, DRIVER, THEMES, WIDTHS, Visitor, chromium
+from tests.web_server import web_server
 
 pytestmark = [pytest.mark.verl, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 PATIENCE_SECONDS = 1500
@@ -116,6 +120,7 @@ def accuracy(run, mode, difficulty="easy"):
 
 
 def test_verl_trains_on_a_cpu_from_the_service_to_the_runs_page(redis_server, settings, client, tmp_path):
+    needs_no_browser_or_has_one()
     from rpt_web.runs import services
     from tests.factories import make_user
 
@@ -157,6 +162,7 @@ def test_verl_trains_on_a_cpu_from_the_service_to_the_runs_page(redis_server, se
     check_checkpoint(run)
     check_same_accuracy(evaluations)
     check_page(client, user, run)
+    check_in_chromium(client, {"run-verl": run, "run-verl-eval": evaluations["vllm"]})
     print(f"all of it took {time.monotonic() - began:.0f} s")
 
 
@@ -247,3 +253,33 @@ def check_page(client, user, run):
     rollouts = client.get(f"/runs/{run.pk}/rollouts/").content.decode()
     assert "mismatch" in rollouts or "match" in rollouts
     assert STAGES["rpt"].model_validate(run.config).engine == "verl"
+
+
+def needs_no_browser_or_has_one():
+    """Say at the start, not after a quarter of an hour, that pages cannot be opened."""
+    if CHROMIUM and DRIVER:
+        return
+    assert os.environ.get("RPT_REQUIRE_BROWSER") != "1", "Chromium or its driver is not installed"
+    warnings.warn("The run's pages are not opened in a browser: Chromium or its driver is missing", stacklevel=1)
+
+
+def check_in_chromium(client, runs):
+    """Pages in a real browser, light and dark, wide and narrow: every chart is drawn, and nothing is complained of."""
+    from django.conf import settings
+
+    if not (CHROMIUM and DRIVER):
+        return
+    pages = {name: reverse("runs:run_detail", args=[run.pk]) for name, run in runs.items()}
+    pages["rollouts-verl"] = reverse("traces:rollout_list", args=[runs["run-verl"].pk])
+    pages["experiment-verl"] = reverse("runs:experiment_detail", args=[runs["run-verl"].experiment_id])
+    pages["results-verl"] = reverse("results:experiment_results", args=[runs["run-verl"].experiment_id])
+    with web_server() as port, chromium() as browser:
+        visit = Visitor(browser, f"http://127.0.0.1:{port}", client.cookies[settings.SESSION_COOKIE_NAME].value)
+        for name, path in pages.items():
+            for theme in THEMES:
+                for width in WIDTHS:
+                    with visit(path, theme, width):
+                        visit.picture(f"{name}-{theme}-{width}")
+        with visit(pages["run-verl"]):
+            points = "return document.querySelector('[data-figure=rollout-probabilities] .plot').data.map((line) => line.x.length)"
+            assert browser.execute_script(points) == [STEPS, STEPS], "trainer against rollout probabilities"
