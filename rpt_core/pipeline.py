@@ -18,7 +18,8 @@ from types import FrameType
 
 from pydantic import ValidationError
 
-from rpt_core.config import StageConfig
+from rpt_core.config import STAGES, StageConfig
+from rpt_core.config.messages import in_lines, with_given
 from rpt_core.errors import UserError
 from rpt_core.events import Event, EventType, read_events
 from rpt_core.pipeline_process import RunProcess
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         preset = asked_plan(options.name, options.seeds if options.seed is None else [])
         if not options.anyway and (reasons := missing(preset)):
             raise UserError(f"The preset {preset.name!r} cannot run here. {' '.join(reasons)} Or give --anyway.")
-    except (UserError, ValidationError) as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
     return run_preset(preset, options.folder.absolute(), options.seed or 0, options.jobs)
@@ -136,7 +137,7 @@ class _Play:
         try:
             _prepare(run, resolve(planned, self.folder, self.seed))
         except (UserError, ValidationError) as error:
-            self._note_failure(planned.name, _in_one_line(error), EXIT_FAILED)
+            self._note_failure(planned.name, _in_words(planned, error), EXIT_FAILED)
             print(f"    {planned.name}: {self._failed[planned.name]}", file=sys.stderr, flush=True)
             return
         if finished(run) is not None:
@@ -177,10 +178,10 @@ def _prepare(run: RunDir, config: StageConfig) -> None:
         run.create(config)
 
 
-def _in_one_line(error: UserError | ValidationError) -> str:
+def _in_words(planned: PlannedRun, error: UserError | ValidationError) -> str:
     if isinstance(error, UserError):
         return str(error)
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return f"its config does not fit stage {planned.stage}:{in_lines(with_given(error, STAGES[planned.stage]))}"
 
 
 def _parser() -> argparse.ArgumentParser:

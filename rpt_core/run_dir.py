@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from rpt_core.config import STAGES, StageConfig
+from rpt_core.config.reading import read_config
 from rpt_core.errors import UserError
 
 PARTIAL_SUFFIX = ".partial"
@@ -59,12 +60,10 @@ class RunDir:
         write_whole(self.config, config.model_dump_json(indent=2).encode())
 
     def read_config(self, stage: str) -> StageConfig:
-        """The validated config. Raises UserError when it is missing, and pydantic's error when it is wrong."""
+        """The validated config. Raises UserError when it is missing, or that names each wrong field."""
         if stage not in STAGES:
             raise UserError(f"There is no stage {stage!r}. The stages are: {', '.join(STAGES)}.")
-        if not self.config.exists():
-            raise UserError(f"{self.config} does not exist. Write the stage's config there as JSON and start again.")
-        return STAGES[stage].model_validate_json(self.config.read_bytes())
+        return read_config(stage, self.config)
 
     def rollout_shard(self, kind: str, step: int) -> Path:
         """Parquet file of one step's rollouts; kind is train, sampled or greedy."""

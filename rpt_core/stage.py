@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from pydantic import ValidationError
-
 from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType, read_events
 from rpt_core.preflight.checks import refuse_if_failing
@@ -77,7 +75,7 @@ def run_stage(stage: str, run: RunDir, attempt: int | None = None) -> int:
             config = run.read_config(stage)
             with EventLog(run.events, attempt or _next_attempt(run)) as log:
                 return _run(stage, config, StageContext(run, log))
-    except (UserError, ValidationError) as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
 

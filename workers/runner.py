@@ -28,12 +28,12 @@ from django.db import InterfaceError, OperationalError, connection
 from pydantic import ValidationError
 
 from rpt_core.config import STAGES
+from rpt_core.config.messages import field_messages
 from rpt_core.errors import UserError
 from rpt_core.events import EventType
 from rpt_core.run_dir import RunDir
 from rpt_core.stage import EXIT_FINISHED, EXIT_STOPPED
 from rpt_web.runs import services
-from rpt_web.runs.messages import field_messages
 from rpt_web.runs.models import Run, Status
 from workers import shutdown
 from workers.recorder import Fenced, Recorder

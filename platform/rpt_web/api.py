@@ -20,6 +20,7 @@ from ninja import Status as Answer
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from rpt_core.config import STAGES
+from rpt_core.config.messages import messages_of
 from rpt_core.errors import UserError
 from rpt_core.presets import Preset, load_preset, preset_names
 from rpt_web.api_schemas import (
@@ -43,7 +44,6 @@ from rpt_web.api_schemas import (
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import checks, preflight, services
 from rpt_web.runs.dependencies import blocked_by, is_in_progress
-from rpt_web.runs.messages import messages_of
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams import access
 from rpt_web.teams.models import User
@@ -145,7 +145,7 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
 @api.post("/preflight", response={200: dict[str, Any], 422: Problem}, tags=["runs"])
 def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]:
     """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
-    return preflight.report(asked.config, asked.hardware)
+    return preflight.report(asked.config.stage, asked.config.model_dump(mode="json"), asked.hardware)
 
 
 @api.get("/runs/{int:run_id}", response=RunDetailOut, tags=["runs"])

@@ -1,22 +1,27 @@
 """Pre-flight: what a run will need and what would go wrong, before it is queued or a model is loaded.
 
-In: a config, the name of the hardware. Out: a Report: problems by field, memory, FLOPs, tokens, hours, disk, and the
-first prompt as the model will get it. Nothing is trained or sampled, no weight is read. docs/preflight.md compares the
-estimates with measured runs.
+In: a config, or values that may be none; the hardware. Out: a Report: problems by field, memory, FLOPs, tokens, hours,
+disk, and the first prompt as the model will get it. Nothing is trained or sampled, no weight is read.
+docs/preflight.md compares the estimates with measured runs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rpt_core.config import NtpConfig, StageConfig
+from pydantic import ValidationError
+
+from rpt_core.config import STAGES, StageConfig
+from rpt_core.config.reading import explain
 from rpt_core.errors import UserError
 from rpt_core.hardware import Hardware, hardware
-from rpt_core.preflight.checks import Problem, problems_of
+from rpt_core.preflight.checks import Problem, missing_parts, problems_of
 from rpt_core.preflight.cost import Memory, disk_of, memory_of, seconds_of
 from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
+from rpt_core.preflight.sound_part import sound_part
 from rpt_core.preflight.work import Work, work_of
 
 NO_MODEL = ("analyse",)
@@ -56,9 +61,21 @@ class Report:
         """Problems that would make the run fail."""
         return [problem for problem in self.problems if problem.level == "error"]
 
+    @property
+    def notes(self) -> list[str]:
+        """What the estimate takes for granted, in sentences."""
+        found = []
+        if self.typical is not None:
+            found.append("The time is that of a machine which does nothing else.")
+            if not self.hardware.measured:
+                found.append("It assumes shares of the device's peak that nobody has measured here yet.")
+        if self.pending:
+            found.append("Some data comes from an earlier run that has not ended; the config's limits stand for it.")
+        return found
+
     def as_json(self) -> dict[str, Any]:
         """Plain data for a page or a script."""
-        data = asdict(self)
+        data = asdict(self) | {"notes": self.notes}
         data["hardware"] = {"name": self.hardware.name, "title": self.hardware.title}
         data["hardware"] |= {"memory_gb": self.hardware.memory_gb, "measured": self.hardware.measured}
         if self.memory is not None:
@@ -66,20 +83,28 @@ class Report:
         return data
 
 
+def check_values(stage: str, values: Mapping[str, Any], machine: Hardware) -> Report:
+    """Look at what may be a config: if it is none, which fields are wrong, and which files that the others name."""
+    try:
+        return check(STAGES[stage].model_validate(dict(values)), machine)
+    except ValidationError as error:
+        messages = explain(stage, values, error)
+        part = sound_part(stage, values, error)
+    problems = [Problem(field, words) for field, words in messages.items()]
+    found: list[Problem] = []
+    _read_model(part, found)
+    found += missing_parts(part)
+    return Report(stage, machine, problems + [problem for problem in found if problem.field not in messages])
+
+
 def check(config: StageConfig, machine: Hardware) -> Report:
     """Look at a config as far as that is possible now."""
     if config.stage in NO_MODEL:
         return Report(config.stage, machine, problems_of(config, None))
     problems: list[Problem] = []
-    field, path = _model_path(config)
-    shape = tokenizer = None
-    if not is_pending(path):
-        try:
-            shape = shape_of_scratch(config.scratch) if isinstance(config, NtpConfig) and config.scratch else None
-            if path is not None:
-                shape, tokenizer = shape_of(_model(config)), _tokenizer(path)
-        except UserError as error:
-            problems.append(Problem(field, str(error)))
+    _, path = _model_path(config)
+    shape = _read_model(config, problems)
+    tokenizer = None if shape is None or path is None else _tokenizer(config, problems)
     problems += problems_of(config, shape)
     data = _data(config, tokenizer, problems)
     if shape is None or data is None:
@@ -135,24 +160,37 @@ def _data(config: StageConfig, tokenizer: Any | None, problems: list[Problem]) -
         return None
 
 
-def _model(config: Any) -> Any:
-    return getattr(config, "model", None) or config.proxy
-
-
 def _model_path(config: Any) -> tuple[str, str | None]:
     """Field and value of the model's path; None for a new model."""
-    if config.stage == "filter":
-        return "proxy.path", config.proxy.path
-    return "model.path", config.model.path if config.model is not None else None
+    name = "proxy" if config.stage == "filter" else "model"
+    model = getattr(config, name, None)
+    return f"{name}.path", model.path if model is not None else None
 
 
-def _tokenizer(path: str) -> Any:
+def _read_model(config: Any, problems: list[Problem]) -> ModelShape | None:
+    """The model's shape; None for one that is not there yet, or not there at all, which is added to the problems."""
+    field, path = _model_path(config)
+    if path is None:
+        scratch = getattr(config, "scratch", None)
+        return None if scratch is None else shape_of_scratch(scratch)
+    if is_pending(path):
+        return None
+    try:
+        return shape_of(config.proxy if config.stage == "filter" else config.model)
+    except UserError as error:
+        problems.append(Problem(field, str(error)))
+        return None
+
+
+def _tokenizer(config: StageConfig, problems: list[Problem]) -> Any | None:
     from rpt_core.tokens import load_tokenizer
 
+    field, path = _model_path(config)
     try:
-        return load_tokenizer(path)
+        return load_tokenizer(str(path))
     except (OSError, ValueError) as error:
-        raise UserError(f"The tokenizer of {path} cannot be loaded: {error}") from None
+        problems.append(Problem(field, f"The tokenizer of {path} cannot be loaded: {error}"))
+        return None
 
 
-__all__ = ["Estimate", "Hardware", "Memory", "Problem", "Report", "Work", "check", "hardware"]
+__all__ = ["Estimate", "Hardware", "Memory", "Problem", "Report", "Work", "check", "check_values", "hardware"]

@@ -7,12 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from rpt_core.config import STAGES, StageConfig
+from rpt_core.config import STAGES
+from rpt_core.config.reading import read_values
 from rpt_core.errors import UserError
 from rpt_core.hardware import all_hardware
-from rpt_core.preflight import Estimate, Report, check, hardware
+from rpt_core.preflight import Estimate, Report, check_values, hardware
 
 EXIT_GOOD, EXIT_PROBLEMS = 0, 2
 PROMPT_CHARACTERS = 2000
@@ -27,8 +26,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        report = check(_read(options.stage, options.config), hardware(options.hardware))
-    except (UserError, ValidationError) as error:
+        values = read_values(options.stage, options.config)
+        report = check_values(options.stage, values, hardware(options.hardware))
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_PROBLEMS
     print(json.dumps(report.as_json(), ensure_ascii=False) if options.json else as_text(report))
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 def as_text(report: Report) -> str:
     """The report for a terminal."""
-    lines = [f"{problem.level}: {problem.field}: {problem.message}" for problem in report.problems]
+    lines = [": ".join(filter(None, (found.level, found.field, found.message))) for found in report.problems]
     if report.model is not None:
         lines.append(f"model: {report.model.parameters:,} parameters, {report.model.layers} layers")
     if report.memory is not None:
@@ -45,10 +45,7 @@ def as_text(report: Report) -> str:
     for label, estimate in (("typically", report.typical), ("at most", report.most)):
         if estimate is not None:
             lines.append(f"{label}: {_estimate(estimate)}")
-    if report.typical is not None and not report.hardware.measured:
-        lines.append("The time assumes shares of the device's peak that nobody has measured here yet.")
-    if report.pending:
-        lines.append("Some data comes from an earlier run that has not ended; the config's limits stand for it.")
+    lines += report.notes
     if report.first_prompt is not None:
         text = report.first_prompt.text[:PROMPT_CHARACTERS]
         lines.append(f"first prompt, {report.first_prompt.tokens} tokens:\n{text}")
@@ -64,9 +61,3 @@ def _estimate(estimate: Estimate) -> str:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
-
-
-def _read(stage: str, path: Path) -> StageConfig:
-    if not path.is_file():
-        raise UserError(f"{path} does not exist. Name a file with the stage's config as JSON.")
-    return STAGES[stage].model_validate_json(path.read_bytes())

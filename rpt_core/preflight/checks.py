@@ -30,8 +30,13 @@ class Problem:
 
 def problems_of(config: StageConfig, shape: ModelShape | None) -> list[Problem]:
     """All that is wrong with a config, as far as it can be seen from here."""
-    found = [*_missing_files(config), *_templates(config), *_device(config), *_steps(config)]
+    found = [*missing_parts(config), *_steps(config)]
     return found + (list(_lengths(config, shape)) if shape is not None else [])
+
+
+def missing_parts(config: StageConfig) -> list[Problem]:
+    """Files, templates and devices that are named but not here. The config may lack fields, see `sound_part`."""
+    return [*_missing_files(config), *_templates(config), *_device(config)]
 
 
 def refuse_if_failing(config: StageConfig) -> None:
@@ -67,7 +72,7 @@ def _paths(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]]]:
         if section is not None and section.source == "files":
             yield from ((f"{part}.paths", path, "file") for path in section.paths)
     if config.stage == "benchmark":
-        yield from (("paths", path, "file") for path in config.paths)
+        yield from (("paths", path, "file") for path in getattr(config, "paths", ()))
     if config.stage == "analyse":
         yield from _analysed(config)
     for name, must_be in _SINGLE.items():

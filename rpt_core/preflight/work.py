@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from rpt_core.config import (
@@ -92,8 +92,7 @@ def _budget_tokens(budget: BudgetConfig, epoch: float, step: float, shape: Model
 
 def _rpt(config: RptConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
     step = _group_step(config.batch_problems, config.group_size, data.prompt_tokens, config.sampling, typical)
-    extra = _extra_batches(config) if not typical else 0
-    total = _times(step, config.steps + extra)
+    total = _times(step, config.steps) + _extra_batches(config, step, typical)
     if config.evaluation is not None:
         one = _evaluation(config.evaluation, data, config.sampling, typical)
         total += _times(one, len(config.evaluate_at_steps))
@@ -101,12 +100,16 @@ def _rpt(config: RptConfig, shape: ModelShape, data: Data, typical: bool) -> Wor
     return _with_updates(total, config.steps * per_step)
 
 
-def _extra_batches(config: RptConfig) -> int:
-    """Batches that dynamic sampling may add over the run. They are not learnt from, which this leaves in."""
+def _extra_batches(config: RptConfig, batch: Work, typical: bool) -> Work:
+    """What dynamic sampling adds over the run: typically so many batches that one is full of live groups.
+
+    At most it adds all that it may. A step never learns from more groups than a batch has, which are in already then.
+    """
     dynamic = config.dynamic_sampling
-    if dynamic.from_step is None:
-        return 0
-    return max(0, config.steps - dynamic.from_step + 1) * dynamic.max_extra_batches
+    steps = 0 if dynamic.from_step is None else max(0, config.steps - dynamic.from_step + 1)
+    if not typical:
+        return _times(replace(batch, trained_tokens=0), steps * dynamic.max_extra_batches)
+    return _times(batch, steps * min(math.ceil(1 / TYPICAL_LIVE) - 1, dynamic.max_extra_batches))
 
 
 def _rlvr(config: RlvrConfig, shape: ModelShape, data: Data, typical: bool) -> Work:

@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from rpt_core import products
 from rpt_core.config import STAGES, Config, Stage, StageConfig
+from rpt_core.config.messages import in_lines, with_given
 from rpt_core.errors import UserError
 from rpt_core.presets.requirements import Requirements, unmet
 
@@ -40,6 +41,10 @@ Lookup = Callable[[str, str], str | float]
 """(run name, WHAT) -> its value."""
 Seed = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_NO_PLAN = (
+    "cannot be used as a plan. It must be a YAML file with `description` and `runs`, each run with name, stage, title "
+    "and config."
+)
 
 
 class PlannedRun(Config):
@@ -65,8 +70,12 @@ class PlannedRun(Config):
 
     def resolve(self, seed: int, lookup: Lookup) -> StageConfig:
         """The validated config with every reference replaced; `seed` counts where the run has none of its own."""
+        return STAGES[self.stage].model_validate(self.values(seed, lookup))
+
+    def values(self, seed: int, lookup: Lookup) -> dict[str, Any]:
+        """The same before it is validated."""
         values = _replace(self.config, _resolved(seed if self.seed is None else self.seed, lookup))
-        return STAGES[self.stage].model_validate({"stage": self.stage, **values})
+        return {"stage": self.stage, **values}
 
     def rehearse(self, seed: int) -> StageConfig:
         """The validated config as far as it can be known beforehand: references to paths stay as they are."""
@@ -123,11 +132,10 @@ def read_plan(path: Path) -> Preset:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Preset.model_validate({"name": path.stem, **values})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValidationError) as error:
-        raise UserError(
-            f"{path} cannot be used as a plan. It must be a YAML file with `description` and `runs`, each run with "
-            f"name, stage, title and config. {error}"
-        ) from None
+    except ValidationError as error:
+        raise UserError(f"{path} {_NO_PLAN}{in_lines(with_given(error, Preset))}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+        raise UserError(f"{path} {_NO_PLAN} {error}") from None
 
 
 def expand(preset: Preset, seeds: Sequence[int]) -> Preset:

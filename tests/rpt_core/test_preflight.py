@@ -10,7 +10,7 @@ from rpt_core.checkpoints import load_model
 from rpt_core.config import STAGES, ModelConfig, ScratchConfig
 from rpt_core.errors import UserError
 from rpt_core.flops import matrix_parameters
-from rpt_core.preflight import check, hardware
+from rpt_core.preflight import check, check_values, hardware
 from rpt_core.preflight.__main__ import main
 from rpt_core.preflight.model_shape import shape_of, shape_of_scratch
 from rpt_core.preflight.work import work_of
@@ -123,6 +123,29 @@ def test_missing_files_and_templates_are_found_by_field(model, tmp_path):
     assert fields(check(STAGES["filter"].model_validate(filter_), CPU)) == ["proxy.path", "corpus.paths"]
 
 
+def test_wrong_fields_and_missing_files_are_found_together(tmp_path):
+    values = {
+        "model": {"path": str(tmp_path / "m"), "dtype": "float8"},
+        "corpus": {"paths": ["a.jsonl"], "mapping": "x"},
+        "scratch": {"heads": 3},
+        "budget": {},
+    }
+    report = check_values("ntp", values, CPU)
+    wrong = ["model.dtype", "corpus.mapping", "scratch", "budget"]
+    assert sorted(fields(report)) == sorted([*wrong, "model.path", "corpus.paths"])
+
+
+def test_a_field_that_is_wrong_or_missing_is_named_once(tmp_path):
+    values = {"model": {"path": 3}, "evaluation": {}, "prompt": {"template": "none"}, "stepz": 1}
+    report = check_values("rpt", values, CPU)
+    assert fields(report) == ["model.path", "positions", "evaluation.positions", "stepz", "prompt.template"]
+
+
+def test_values_that_are_a_config_are_checked_as_one(model, filtered):
+    config = rpt(model, filtered)
+    assert check_values("rpt", config.model_dump(mode="json"), CPU) == check(config, CPU)
+
+
 def test_what_an_earlier_run_will_make_is_left_alone():
     report = check(rpt({"path": "@cold/checkpoint"}, "@filter/positions"), CPU)
     assert report.problems == []
@@ -192,7 +215,14 @@ def test_dynamic_sampling_may_add_batches(model, filtered):
     data = Data(prompt_tokens=10)
     plain = work_of(rpt(model, filtered), shape, data, typical=False)
     dynamic = rpt(model, filtered, dynamic_sampling={"from_step": 3, "max_extra_batches": 5})
-    assert work_of(dynamic, shape, data, typical=False).rollouts == plain.rollouts * (4 + 2 * 5) / 4
+    most, typical = (work_of(dynamic, shape, data, typical=flag) for flag in (False, True))
+    assert most.rollouts == plain.rollouts * (4 + 2 * 5) / 4
+    assert most.trained_tokens == plain.trained_tokens, "a step learns from one batch, however many it samples"
+    # Half of the groups teach something, so typically a second batch fills the first.
+    assert typical.rollouts == plain.rollouts * (4 + 2) / 4
+    assert (
+        typical.trained_tokens == work_of(rpt(model, filtered), shape, data, typical=True).trained_tokens * (4 + 2) / 4
+    )
 
 
 def test_a_paper_sized_model_does_not_fit_one_gpu(tmp_path):
@@ -241,6 +271,24 @@ def test_the_command_prints_json_and_fails_on_errors(tmp_path, model, filtered, 
     file.write_text(rpt(model, str(tmp_path / "nowhere")).model_dump_json())
     assert main(["rpt", str(file)]) == 2
     assert "error: positions: " in capsys.readouterr().out
+
+
+def test_the_command_says_what_the_time_assumes(tmp_path, model, filtered, capsys):
+    file = tmp_path / "config.json"
+    file.write_text(rpt(model, filtered).model_dump_json())
+    assert main(["rpt", str(file)]) == 0
+    assert "The time is that of a machine which does nothing else.\nfirst prompt" in capsys.readouterr().out
+    assert main(["rpt", str(file), "--json", "--hardware", "h100"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["notes"]) == 2, "nobody has measured an H100"
+
+
+def test_a_config_of_another_stage_is_said_to_be_one(tmp_path, model, filtered, capsys):
+    file = tmp_path / "config.json"
+    file.write_text(rpt(model, filtered).model_dump_json())
+    assert main(["ntp", str(file)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {file} looks like a config of stage rpt, not of ntp. Name that stage, or another file.\n"
+    )
 
 
 def test_the_command_needs_no_torch(tmp_path, model, filtered):

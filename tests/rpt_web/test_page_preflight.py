@@ -61,6 +61,15 @@ def test_a_response_that_does_not_fit_the_model_is_shown_on_its_field(page, clie
     assert "but the model takes 1024" in field[:600]
 
 
+def test_a_field_that_is_wrong_and_a_model_that_is_not_there_are_shown_together(page, client, experiment):
+    response = checked(page, client, experiment, group_size="many")
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert "holds no config.json" in text
+    field = text[text.index('id="id_group_size_error"') :]
+    assert "Give a whole number. Given: &quot;many&quot;." in field[:300]
+
+
 def test_a_model_that_is_not_there_is_found(page, client, experiment):
     response = checked(page, client, experiment)
     assert response.status_code == 422

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from rpt_core.config import StageConfig
+from rpt_core.config.messages import field_messages
 from rpt_core.errors import UserError
 from rpt_core.presets import PlannedRun
-from rpt_web.runs.messages import field_messages
 from rpt_web.text import UNSTORABLE, clean_text
 
 

@@ -16,10 +16,10 @@ from django import forms
 from pydantic import TypeAdapter, ValidationError
 
 from rpt_core.config import STAGES
+from rpt_core.config.messages import field_messages
 from rpt_core.presets import PlannedRun, Preset, Seed
 from rpt_web.runs.form_fields import Widget, field, leaves, typed_value
 from rpt_web.runs.form_sections import SECTIONS, Section
-from rpt_web.runs.messages import field_messages
 from rpt_web.runs.plans import is_reference
 from rpt_web.runs.queries import flatten
 

@@ -15,7 +15,7 @@ from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet
 
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
-from rpt_core.presets import PlannedRun, Preset, expand
+from rpt_core.presets import Lookup, PlannedRun, Preset, expand
 from rpt_core.products import product
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import checks
@@ -38,13 +38,18 @@ def artifact(run: Run, what: str) -> str | float:
 
 def resolve(planned: PlannedRun, seed: int, by_name: Mapping[str, Run]) -> StageConfig:
     """The config of a planned run from what the runs that it needs have made. Raises UserError, ValidationError."""
+    return planned.resolve(seed, lookup(planned, by_name))
 
-    def lookup(name: str, what: str) -> str | float:
+
+def lookup(planned: PlannedRun, by_name: Mapping[str, Run]) -> Lookup:
+    """What a planned run's references stand for. Calling it raises UserError for what is not there."""
+
+    def found(name: str, what: str) -> str | float:
         if name not in by_name:
             raise UserError(f"{planned.name!r} needs the run {name!r} of this experiment. Run that one first.")
         return artifact(by_name[name], what)
 
-    return planned.resolve(seed, lookup)
+    return found
 
 
 def resolve_waiting(run: Run, by_name: Mapping[str, Run]) -> StageConfig:

@@ -45,7 +45,6 @@ __all__ = [
     "artifact",
     "claim",
     "code_version",
-    "config_of",
     "create_experiment",
     "dispatch",
     "experiments_to_advance",
@@ -65,6 +64,7 @@ __all__ = [
     "submit_planned",
     "submit_suite",
     "take_overdue",
+    "values_of",
 ]
 
 EXECUTE_RUN = "workers.execute_run"
@@ -98,15 +98,14 @@ def submit(
     return run
 
 
-def config_of(experiment: Experiment, planned: PlannedRun) -> StageConfig:
-    """The config that a planned run would have in an experiment. Raises UserError, and pydantic's ValidationError."""
-    by_name = {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
-    return planning.resolve(planned, experiment.seed, by_name)
+def values_of(experiment: Experiment, planned: PlannedRun) -> dict[str, Any]:
+    """What a planned run's config would be in an experiment, not validated. Raises UserError."""
+    return planned.values(experiment.seed, planning.lookup(planned, _needed(experiment, planned)))
 
 
 def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
     """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded."""
-    config = config_of(experiment, planned)
+    config = planning.resolve(planned, experiment.seed, _needed(experiment, planned))
     values = planning.as_planned(planned) | planning.frozen(config)
     run = planning.new_row(experiment, planned.name, user, title=planned.title, **values)
     _insert([run])
@@ -316,6 +315,11 @@ def _insert(runs: Sequence[Run]) -> None:
         names = {run.name for run in runs}
         taken = runs[0].experiment.runs.filter(name__in=names).values_list("name", flat=True).order_by("id").first()
         raise UserError(f"This experiment already has a run named {taken!r}. Choose another name.") from None
+
+
+def _needed(experiment: Experiment, planned: PlannedRun) -> dict[str, Run]:
+    """The runs of the experiment that a planned run refers to, by name."""
+    return {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
 
 
 def _dispatch_all(run_ids: Sequence[int]) -> None:

@@ -90,10 +90,8 @@ def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experimen
 def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dict[str, Any] | None:
     """What pre-flight says of the typed settings; its errors stand on their fields, too."""
     try:
-        found = preflight.report(services.config_of(experiment, form.planned()), hardware)
-    except ValidationError as error:
-        form.add_problems(error)
-        return None
+        planned = form.planned()
+        found = preflight.report(planned.stage, services.values_of(experiment, planned), hardware)
     except UserError as error:
         form.add_error(None, str(error))
         return None

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from rpt_core.config import STAGES
-from rpt_web.runs.messages import field_messages
+from rpt_core.config.messages import field_messages
 
 RPT = {"model": {"path": "m"}, "positions": "p"}
 NTP = {"corpus": {"source": "tiny"}}

@@ -1,18 +1,26 @@
-"""Pydantic's errors in plain words, one for each field: the form and the API show the same sentences."""
+"""Pydantic's errors in plain words, one for each field: the form, the API and the shell show the same sentences.
+
+In: pydantic's error. Out: what to do about each field; `with_given` adds what a terminal does not show otherwise.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rpt_core import config
 
 Context = Mapping[str, Any]
 _MODELS = frozenset(config.__all__)
+_NOTHING_GIVEN = ("missing", "extra_forbidden", "value_error")
+"""Errors that are clear without what was given, or whose message names it."""
+LONGEST_GIVEN = 60
 
 _SENTENCES: dict[str, Callable[[Context], str]] = {
     "missing": lambda c: "This field is required.",
@@ -60,10 +68,49 @@ def messages_of(errors: list[ErrorDetails]) -> dict[str, str]:
     return messages
 
 
+def with_given(error: ValidationError, model: type[BaseModel]) -> dict[str, str]:
+    """The same as `field_messages`, each with what was given, or with the names that there are."""
+    messages: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        more = _names_there(model, detail["loc"]) if detail["type"] == "extra_forbidden" else _given(detail)
+        messages.setdefault(".".join(_names(detail["loc"])), f"{message(detail)}{more}")
+    return messages
+
+
+def in_lines(messages: Mapping[str, str]) -> str:
+    """Messages by field, each on an indented line of its own."""
+    return "".join(f"\n  {name}: {words}" if name else f"\n  {words}" for name, words in messages.items())
+
+
 def message(detail: ErrorDetails) -> str:
     """One error as a sentence; pydantic's own words when it is a rare one."""
     sentence = _SENTENCES.get(detail["type"])
     return sentence(detail.get("ctx", {})) if sentence else _sentence(detail["msg"])
+
+
+def _given(detail: ErrorDetails) -> str:
+    if detail["type"] in _NOTHING_GIVEN:
+        return ""
+    text = json.dumps(detail["input"], ensure_ascii=False, default=str)
+    return f" Given: {text if len(text) <= LONGEST_GIVEN else text[:LONGEST_GIVEN] + '…'}."
+
+
+def _names_there(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """The field that was meant, or else all that there are beside a wrong name."""
+    *parents, wrong = _names(location)
+    for name in parents:
+        if not name.isdecimal():
+            model = next(_models(model.model_fields[name].annotation))
+    close = get_close_matches(wrong, model.model_fields, 1)
+    return f" Did you mean {close[0]}?" if close else f" There are: {', '.join(model.model_fields)}."
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models within a type such as `Model | None` or `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def _names(location: Iterable[int | str]) -> Iterator[str]:
