@@ -137,6 +137,23 @@ def prefix_ids(tokenizer: Tokenizer) -> list[int]:
     return ids[: next(ends, 0)]
 
 
+def end_token_ids(generation: Any, tokenizer: Tokenizer) -> list[int]:
+    """Ids that end a response: those of a generation config (None for a model without one) and the tokenizer's."""
+    configured = None if generation is None else generation.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return sorted({i for i in [*ids, tokenizer.eos_token_id] if i is not None})
+
+
+def load_end_token_ids(model: str, tokenizer: Tokenizer) -> list[int]:
+    """The same for a model's folder, or its name on a hub."""
+    from transformers import GenerationConfig
+
+    try:
+        return end_token_ids(GenerationConfig.from_pretrained(model), tokenizer)
+    except OSError:
+        return end_token_ids(None, tokenizer)
+
+
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
     """Hash of everything that decides how a text becomes ids and bytes; equal after saving and loading."""
     state = json.loads(_backend(tokenizer).to_str())

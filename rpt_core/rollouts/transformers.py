@@ -23,7 +23,7 @@ from rpt_core.errors import UserError
 from rpt_core.rollouts import Rollout
 from rpt_core.rollouts.attention import lock_step_attention
 from rpt_core.rollouts.cache import LockStepCache
-from rpt_core.tokens import Tokenizer, token_bytes
+from rpt_core.tokens import Tokenizer, end_token_ids, token_bytes
 
 COMPACT_SHARE = 0.25
 """Finished rows are dropped once they are this share of all rows: copying the cache at each end would cost more."""
@@ -39,7 +39,7 @@ class TransformersSampler:
         self.before_token = before_token
         self.model = model
         self.tokenizer = tokenizer
-        self.end_ids = end_token_ids(model, tokenizer)
+        self.end_ids = end_token_ids(model.generation_config, tokenizer)
 
     @torch.inference_mode()
     def sample(
@@ -75,13 +75,6 @@ class TransformersSampler:
         ended = ids[-1] in self.end_ids
         pieces = token_bytes(self.tokenizer, ids[:-1] if ended else ids, at_start=False)
         return Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
-
-
-def end_token_ids(model: Any, tokenizer: Tokenizer) -> list[int]:
-    """Ids that end a response: those of the model's generation config and the tokenizer's."""
-    configured = model.generation_config.eos_token_id
-    ids = configured if isinstance(configured, list) else [configured]
-    return sorted({i for i in [*ids, tokenizer.eos_token_id] if i is not None})
 
 
 def attention_window(model: Any) -> int | None:

@@ -22,10 +22,10 @@ from rpt_core.config import ModelConfig, SamplingConfig, VllmConfig
 from rpt_core.errors import UserError
 from rpt_core.positions import Floats
 from rpt_core.rollouts import PromptWithOptions, Rollout
-from rpt_core.rollouts.vllm_cpu import is_cpu_build, prepare_cpu
+from rpt_core.rollouts.vllm_cpu import is_cpu_build, prepare_cpu, share_cores
 from rpt_core.scores import ScoreRule, Scores, windows_of
 from rpt_core.seeds import derive_seed
-from rpt_core.tokens import Tokenizer, load_tokenizer, token_bytes
+from rpt_core.tokens import Tokenizer, load_end_token_ids, load_tokenizer, token_bytes
 
 MAX_TOP_K = 64
 """Most log-probs of one position that an engine started here gives."""
@@ -58,6 +58,8 @@ class VllmEngine:
         """
         _check_device(model)
         prepare_cpu()
+        if is_cpu_build() and config.tensor_parallel > 1:
+            share_cores()
         try:
             from vllm import LLM
         except ImportError as error:
@@ -68,7 +70,7 @@ class VllmEngine:
         try:
             limit, self.vocabulary = _shape(model.path)
             self.longest = limit if longest is None else min(longest + 1, limit)  # scoring wants room for one more
-            self.end_ids = _end_ids(model.path)
+            self.end_ids = load_end_token_ids(model.path, load_tokenizer(model.path))
             self.llm = LLM(
                 model=model.path,
                 dtype=model.dtype,
@@ -365,15 +367,3 @@ def _shape(path: str) -> tuple[int, int]:
 
     config = AutoConfig.from_pretrained(path).get_text_config()
     return config.max_position_embeddings, config.vocab_size
-
-
-def _end_ids(path: str) -> list[int]:
-    """Ids that end a response: those of the model's generation config and the tokenizer's."""
-    from transformers import GenerationConfig
-
-    try:
-        configured = GenerationConfig.from_pretrained(path).eos_token_id
-    except OSError:
-        configured = None  # a model may come without one
-    ids = configured if isinstance(configured, list) else [configured]
-    return sorted({i for i in [*ids, load_tokenizer(path).eos_token_id] if i is not None})

@@ -45,6 +45,11 @@ def prepare_cpu() -> None:
     keep_plain_weights()
 
 
+def share_cores() -> None:
+    """Let the parts of a split model share the cores; else each wants a NUMA node of its own."""
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+
+
 def keep_plain_weights() -> None:
     """Use torch's own product for linear layers, which reads the weights where they are."""
     import torch

@@ -14,7 +14,7 @@ from rpt_core.config import RptConfig
 from rpt_core.problems import ProblemSet
 from rpt_core.prompts import load_template
 from rpt_core.run_dir import write_whole
-from rpt_core.tokens import Tokenizer
+from rpt_core.tokens import Tokenizer, load_end_token_ids
 from rpt_core.train.problem_order import ProblemOrder
 from rpt_core.verl_backend.dataset import write_dataset
 from rpt_core.verl_backend.folder import VerlFolder
@@ -32,20 +32,8 @@ def write_data_files(config: RptConfig, folder: VerlFolder, problems: ProblemSet
     agent_loop = {
         "name": "rpt",
         "_target_": AGENT_LOOP,
-        "end_ids": end_ids(config.model.path, tokenizer),
+        "end_ids": load_end_token_ids(config.model.path, tokenizer),
         "traces": str(folder.traces),
         "seed": config.seed,
     }
     write_whole(folder.agent_loops, json.dumps([agent_loop], indent=2).encode())  # JSON is YAML
-
-
-def end_ids(model: str, tokenizer: Tokenizer) -> list[int]:
-    """Tokens that end a response: the generation config's, and the tokenizer's."""
-    from transformers import GenerationConfig
-
-    try:
-        configured = GenerationConfig.from_pretrained(model).eos_token_id
-    except OSError:
-        configured = None  # a model may come without one
-    ids = configured if isinstance(configured, list) else [configured]
-    return sorted({i for i in [*ids, tokenizer.eos_token_id] if i is not None})

@@ -5,6 +5,7 @@ verl/agent_loops.yaml           how verl asks for responses
 verl/checkpoints/global_step_N  verl's own checkpoints, to resume from; the newest one is kept
 verl/ledger/step-000005.npz     counts of the ledger at a checkpoint
 verl/job.txt                    the job's number on a Ray cluster
+verl/alive                      touched by a stage that watches a job
 verl/attempt-001/               of one attempt: log.txt, metrics.jsonl, dumps/N.jsonl, traces/*.jsonl
 """
 
@@ -28,6 +29,7 @@ class VerlFolder:
         self.agent_loops = self.path / "agent_loops.yaml"
         self.checkpoints = self.path / "checkpoints"
         self.job = self.path / "job.txt"
+        self.alive = self.path / "alive"
         self.attempt = self.path / f"attempt-{attempt:03d}"
         self.log = self.attempt / "log.txt"
         self.metrics = self.attempt / "metrics.jsonl"

@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from rpt_core.config import VerlConfig
 from rpt_core.errors import UserError
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.process_tree import end_marked
+from rpt_core.verl_backend.progress import NO_ANSWER
 from rpt_core.verl_backend.settings import OwnRay
 
 MAIN = "verl.trainer.main_ppo"
@@ -31,6 +33,10 @@ LOG_EVERY_SECONDS = 20.0
 """How often a job's log is fetched."""
 UNREACHABLE_SECONDS = 300.0
 """How long a cluster may be away before its job counts as lost."""
+ALIVE_SECONDS = 10.0
+"""How often a stage says that it lives, to the guard of its job."""
+ABANDONED_SECONDS = 300.0
+"""How long a stage may be silent before its job is ended."""
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
 PASSED_ON = ("RPT_ALLOW_CUSTOM_REWARDS", "HF_HOME", "HF_HUB_OFFLINE")
 """What the stage's environment tells verl's processes on other machines, too."""
@@ -129,7 +135,10 @@ class LocalVerl:
 
 
 class ClusterVerl:
-    """A job of a Ray cluster, by its job server. Python, verl and this package are the cluster's."""
+    """A job of a Ray cluster, by its job server. Python, verl and this package are the cluster's.
+
+    A thread touches a file as long as this process lives; without it the job ends by itself (`job_guard`).
+    """
 
     ray = None
 
@@ -138,12 +147,16 @@ class ClusterVerl:
         self.client = _client(ray_network.checked_job_server(address))
         self._job: str | None = None
         self._log_at = self._seen_at = 0.0
+        self._is_silent = False
+        self._ended = threading.Event()
         if folder.job.is_file():
             self._end(folder.job.read_text())
 
     def start(self, words: Sequence[str]) -> None:
         """See Verl."""
-        command = shlex.join(["python", "-m", MAIN, *words])
+        guard = ["-m", "rpt_core.verl_backend.job_guard", str(self.folder.alive), str(ABANDONED_SECONDS)]
+        command = shlex.join(["python", *guard, "python", "-m", MAIN, *words])
+        threading.Thread(target=self._stay_alive, daemon=True).start()
         self._job = self.client.submit_job(entrypoint=command, runtime_env={"env_vars": dict(self.environment)})
         self._seen_at = time.monotonic()
         self.folder.job.write_text(self._job)
@@ -153,10 +166,9 @@ class ClusterVerl:
         try:
             status = str(self.client.get_job_status(self._job).value)
         except (RuntimeError, OSError) as error:
-            if time.monotonic() - self._seen_at < UNREACHABLE_SECONDS:
-                return None
-            raise UserError(f"The Ray cluster has not answered for {UNREACHABLE_SECONDS:.0f} s: {error}") from error
-        self._seen_at = time.monotonic()
+            self._check_patience(error)
+            return None
+        self._seen_at, self._is_silent = time.monotonic(), False
         code = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 1}.get(status)
         if code is not None or self._seen_at - self._log_at > LOG_EVERY_SECONDS:
             self._fetch_log()
@@ -166,19 +178,51 @@ class ClusterVerl:
 
     def stop(self) -> None:
         """See Verl."""
+        self._ended.set()
         if self._job is not None:
             self._end(self._job)
 
+    def _stay_alive(self) -> None:
+        """Touch the file that the job's guard looks at."""
+        while True:
+            with contextlib.suppress(OSError):  # the shared folder may be away for a while
+                self.folder.alive.touch()
+            if self._ended.wait(ALIVE_SECONDS):
+                return
+
     def _end(self, job: str) -> None:
-        with contextlib.suppress(RuntimeError):  # it has ended, or the cluster was started anew
+        """Of a cluster that does not answer, the next attempt asks again, and the job's guard ends it before."""
+        try:
             self.client.stop_job(job)
             while not self.client.get_job_status(job).is_terminal():
                 time.sleep(0.5)
+        except OSError:
+            return
+        except RuntimeError:  # it has ended, or the cluster was started anew
+            pass
         self.folder.job.unlink(missing_ok=True)
+
+    def _check_patience(self, error: Exception) -> None:
+        """Raise UserError for a cluster that has been away for too long, or that does not know the job any more."""
+        if "does not exist" in str(error):
+            raise UserError(f"The Ray cluster was started anew, and the job is gone. Retry the run. {error}") from error
+        if time.monotonic() - self._seen_at > UNREACHABLE_SECONDS:
+            raise UserError(
+                f"The Ray cluster has not answered for {UNREACHABLE_SECONDS:.0f} s. Look at the machine where "
+                f"`ray start --head` runs, and at its network; then retry the run. {error}"
+            ) from error
+        self._note_silence()
+
+    def _note_silence(self) -> None:
+        """In the log, until it is fetched again: the stage's progress says where verl is by what it finds there."""
+        if not self._is_silent:
+            self._is_silent = True
+            with self.folder.log.open("a", encoding="utf-8") as log:
+                log.write(f"\n{NO_ANSWER}\n")
 
     def _fetch_log(self) -> None:
         self._log_at = time.monotonic()
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, OSError):
             self.folder.log.write_text(self.client.get_job_logs(self._job), encoding="utf-8")
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from rpt_core.verl_backend.failures import tail
 
+NO_ANSWER = "The job server of the Ray cluster does not answer."
 _PHASES = (
+    (NO_ANSWER, "verl: waiting for the Ray cluster, which does not answer"),
     ("Training Progress:", "verl: sampling and learning"),
     ("all initialize finished", "verl is starting: handing the weights to vLLM"),
     ("reward loop manager initialized", "verl is starting: vLLM"),

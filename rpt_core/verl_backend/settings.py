@@ -2,7 +2,7 @@
 
 In: an RptConfig, the paths of a run's files, whether there is a GPU. Out: hydra overrides for `verl.trainer.main_ppo`.
 Each hyper-parameter goes to the key that has its effect: where verl has several, or one that nothing reads
-(`actor.grad_clip`), the one its engine reads is set too. What verl has no equal for is refused with its name.
+(`actor.grad_clip`), the one its engine reads is set too. What verl has no equal for `rpt_core.config.engines` refuses.
 
 - The advantage's standard deviation is the sample's (n - 1) in verl, the population's in the plain loop, so that with
   `normalise: std` verl's advantages are smaller by sqrt((G - 1) / G).
@@ -21,13 +21,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from rpt_core.config import RptConfig
-from rpt_core.errors import UserError
 from rpt_core.seeds import derive_seed
 
 NEW: Final = "+"
 """Marks a key that verl's own configuration does not list."""
-REWARDS = ("prefix", "first_token", "custom")
-"""Rewards that ask no model."""
 NEVER_REACHED = 1e9
 """Ratio from which dual clipping would act."""
 
@@ -59,27 +56,6 @@ class VerlPaths:
     """None on a cluster."""
 
 
-def check_supported(config: RptConfig) -> None:
-    """Raise UserError for what verl lacks, naming it, and for steps of evaluations that have no checkpoint."""
-    refused = {
-        f"reward.kind: {config.reward.kind}": config.reward.kind not in REWARDS,
-        f"grpo.overlong: {config.grpo.overlong}": config.grpo.overlong != "keep",
-        "optimiser.schedule: linear": config.optimiser.schedule == "linear",
-        "rollout_backend: transformers": config.rollout_backend == "transformers",
-        "model.device: cpu with verl.gpus_per_node above 1": config.model.device == "cpu"
-        and config.verl.gpus_per_node > 1,
-    }
-    names = [name for name, is_set in refused.items() if is_set]
-    if names:
-        raise UserError(
-            f"The engine verl does not have: {'; '.join(names)}. It takes rewards {', '.join(REWARDS)}, "
-            "`overlong: keep`, schedules constant and cosine, and samples with vLLM. Change these, or use "
-            "`engine: torch`."
-        )
-    _check_division(config)
-    _check_evaluations(config)
-
-
 def overrides(config: RptConfig, paths: VerlPaths, has_gpu: bool) -> list[str]:
     """verl's configuration as command-line words of hydra."""
     parts = (
@@ -91,7 +67,7 @@ def overrides(config: RptConfig, paths: VerlPaths, has_gpu: bool) -> list[str]:
         _rollout(config, paths),
         _reward(config, paths),
         _trainer(config, paths),
-        _ray(paths),
+        _ray(paths, has_gpu),
         {} if has_gpu else _CPU,
     )
     merged: dict[str, Any] = {}
@@ -273,18 +249,22 @@ def _trainer(config: RptConfig, paths: VerlPaths) -> dict[str, Any]:
     }
 
 
-def _ray(paths: VerlPaths) -> dict[str, Any]:
+def _ray(paths: VerlPaths, has_gpu: bool) -> dict[str, Any]:
     if paths.ray is None:
         return {}
     values = {"include_dashboard": False, "_temp_dir": str(paths.ray.folder), "_node_ip_address": paths.ray.node_ip}
-    return {f"{NEW}ray_kwargs.ray_init.{name}": value for name, value in values.items()}
+    own = {f"{NEW}ray_kwargs.ray_init.{name}": value for name, value in values.items()}
+    return own if has_gpu else own | _CPU_RAY
 
 
-_CPU: Final[dict[str, Any]] = {
-    "trainer.device": "cpu",
+_CPU_RAY: Final[dict[str, Any]] = {
     f"{NEW}ray_kwargs.ray_init.num_gpus": 1,  # a logical one
     "ray_kwargs.ray_init.num_cpus": 16,
     f"{NEW}ray_kwargs.ray_init.object_store_memory": 500_000_000,
+}
+"""What a Ray of one's own is told on a machine without a GPU. A cluster has been told already, and refuses it."""
+_CPU: Final[dict[str, Any]] = {
+    "trainer.device": "cpu",
     "actor_rollout_ref.model.enable_gradient_checkpointing": False,
     "actor_rollout_ref.model.use_remove_padding": False,
     f"{NEW}actor_rollout_ref.model.override_config.attn_implementation": "sdpa",
@@ -303,29 +283,6 @@ _CPU: Final[dict[str, Any]] = {
     "transfer_queue.backend.SimpleStorage.num_data_storage_units": 1,
 }
 """What else a machine without a GPU needs."""
-
-
-def _check_division(config: RptConfig) -> None:
-    gpus = config.verl.nodes * config.verl.gpus_per_node
-    rows = (config.grpo.minibatch_groups or config.batch_problems) * config.group_size
-    if rows % gpus:
-        raise UserError(
-            f"{rows} responses of an update do not divide among {gpus} GPUs. Change `batch_problems`, `group_size`, "
-            "`grpo.minibatch_groups` or the GPUs in `verl`."
-        )
-
-
-def _check_evaluations(config: RptConfig) -> None:
-    every, steps = config.checkpoint_every_steps, config.steps
-    wrong = [step for step in config.evaluate_at_steps if step % every and step != steps]
-    if wrong:
-        raise UserError(
-            f"The engine verl evaluates checkpoints: `evaluate_at_steps` may hold 0, multiples of "
-            f"`checkpoint_every_steps` ({every}) and the end ({steps}), but holds {', '.join(map(str, wrong))}."
-        )
-    late = [step for step in config.evaluate_at_steps if step > steps]
-    if late:
-        raise UserError(f"`evaluate_at_steps` holds {late[0]}, behind the last step, {steps}. Remove it.")
 
 
 def _seed(config: RptConfig) -> int:

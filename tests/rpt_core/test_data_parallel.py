@@ -1,4 +1,4 @@
-"""Several engines of vLLM against one (run by `make test-verl`), and how work is dealt."""
+"""Several engines of vLLM, and one in parts, against one (run by `make test-verl`); how work is dealt."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from rpt_core.tokens import encode
 from tests.rpt_core import stages
 
 LONGEST = 64
-TWO = VllmConfig(data_parallel=2)
+TWO, IN_PARTS = VllmConfig(data_parallel=2), VllmConfig(tensor_parallel=2)
 
 
 def test_things_are_dealt_in_runs_of_about_equal_size():
@@ -42,10 +42,11 @@ class Stop:
 
 @pytest.mark.verl
 @pytest.mark.slow
-def test_two_engines_give_what_one_gives_and_end_with_a_stop(folder, tmp_path):
+@pytest.mark.parametrize("config", [TWO, IN_PARTS], ids=["two engines", "one in two parts"])
+def test_engines_give_what_one_gives_and_end_with_a_stop(config, folder, tmp_path):
     model, tokenizer = stages.load({"path": folder, "device": "cpu"})
     stop = Stop()
-    engines = DataParallelBackend(ModelConfig(path=folder), TWO, LONGEST, stop, ScoreRule())
+    engines = DataParallelBackend(ModelConfig(path=folder), config, LONGEST, stop, ScoreRule())
     prompts = [encode(tokenizer, f"Digits: {a} {b}<think>") for a in range(4) for b in range(4)]
 
     greedy = SamplingConfig(temperature=0.0, max_response_tokens=20)
@@ -56,7 +57,7 @@ def test_two_engines_give_what_one_gives_and_end_with_a_stop(folder, tmp_path):
     assert [g[0].data for g in engines.sample(prompts[:1], 4, sampled, 3)] == [found[0][0].data]  # one engine is idle
     assert {len(group) for group in found} == {4}
     with pytest.raises(UserError, match="`rollout_backend`"):
-        DataParallelBackend(ModelConfig(path=folder), TWO, LONGEST, stop, ScoreRule(entropy="full"))
+        DataParallelBackend(ModelConfig(path=folder), config, LONGEST, stop, ScoreRule(entropy="full"))
 
     for a, b in zip(score(model, prompts), engines.score(prompts), strict=True):
         assert b.entropies[1:] == pytest.approx(a.entropies[1:], abs=1e-4)

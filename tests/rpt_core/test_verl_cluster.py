@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from rpt_core.run_dir import RunDir
 from rpt_core.verl_backend import launch
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.process_tree import KEEP_ENVIRONMENT, MARK, end_marked
+from rpt_core.verl_backend.progress import NO_ANSWER
 
 pytestmark = [pytest.mark.verl, pytest.mark.slow]
 
@@ -38,9 +40,9 @@ def token():
         yield
 
 
-@pytest.fixture(scope="module")
-def cluster(token):
-    """The address of a Ray's job server."""
+@contextmanager
+def ray_cluster():
+    """The address of a Ray's job server, and the folder that marks its processes."""
     folder, port = tempfile.mkdtemp(prefix="rpt-ray-"), free_port()
     environment = {
         **os.environ,
@@ -53,9 +55,18 @@ def cluster(token):
     command += [f"--port={free_port()}", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"]
     command += ["--object-store-memory=100000000"]
     subprocess.run(command, env=environment, check=True, capture_output=True)
-    yield f"http://127.0.0.1:{port}"
-    end_marked(folder, grace_seconds=3)
-    shutil.rmtree(folder)
+    try:
+        yield f"http://127.0.0.1:{port}", folder
+    finally:
+        end_marked(folder, grace_seconds=3)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def cluster(token):
+    """The address of a Ray's job server."""
+    with ray_cluster() as (address, _):
+        yield address
 
 
 @pytest.fixture
@@ -105,6 +116,43 @@ def test_the_next_attempt_ends_a_job_that_a_killed_stage_has_left(cluster, folde
     launch.ClusterVerl(cluster, folder, {})
     assert left.client.get_job_status(left._job).value == "STOPPED"
     assert not folder.job.exists()
+
+
+def test_a_job_whose_stage_is_killed_ends_by_itself(cluster, folder, monkeypatch):
+    monkeypatch.setattr(launch, "ABANDONED_SECONDS", 3.0)
+    verl = start(cluster, folder, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(600)")
+    verl._ended.set()  # the thread that says that the stage lives dies with the stage
+    assert end_of(verl) == 1
+    assert "no stage watches this job" in folder.log.read_text()
+
+
+def test_a_job_whose_stage_lives_goes_on(cluster, folder, monkeypatch):
+    monkeypatch.setattr(launch, "ABANDONED_SECONDS", 3.0)
+    monkeypatch.setattr(launch, "ALIVE_SECONDS", 0.5)
+    verl = start(cluster, folder, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(8)")
+    assert end_of(verl) == 0
+    verl.stop()
+
+
+def test_a_cluster_that_is_gone_is_told_in_words(folder, monkeypatch):
+    monkeypatch.setattr(launch, "UNREACHABLE_SECONDS", 3.0)
+    with ray_cluster() as (address, processes):
+        verl = start(address, folder, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(600)")
+        assert verl.poll() is None
+        end_marked(processes, grace_seconds=0)
+        assert verl.poll() is None
+        assert NO_ANSWER in folder.log.read_text()
+        with pytest.raises(UserError, match="has not answered for 3 s"):
+            end_of(verl)
+        verl.stop()  # nothing can be asked for; the next attempt will
+        assert folder.job.is_file()
+
+
+def test_a_job_that_the_cluster_does_not_know_is_told_at_once(cluster, folder, monkeypatch):
+    verl = start(cluster, folder, monkeypatch, "timeit", "pass")
+    verl._job = "raysubmit_of_another_life"
+    with pytest.raises(UserError, match="started anew"):
+        verl.poll()
 
 
 def test_an_address_where_nobody_answers_is_the_users_to_mend(folder):
