@@ -49,6 +49,11 @@ _CAUSES = (
         "verl does not take this configuration; it is another version than 0.9, or a bug. The log names the key.",
     ),
     (
+        r"No module named '?(verl|rpt_core)\b",
+        "The Ray cluster's Python has no verl or not this package. Start Ray with their environment activated "
+        "(docs/nodes.md).",
+    ),
+    (
         r"(ActorDiedError|RayActorError|ActorUnavailableError|actor died unexpectedly|The actor is dead)",
         "One of verl's processes died. The end of its log is below.",
     ),
