@@ -17,6 +17,7 @@ from rpt_core.config.base import (
     Share,
 )
 from rpt_core.config.data import CorpusConfig, QuestionsConfig
+from rpt_core.config.engines import beyond_verl
 from rpt_core.config.evaluation import EvaluationConfig
 
 
@@ -246,6 +247,17 @@ class RptConfig(TrainConfig, InferenceConfig):
         _check_minibatches(self.grpo.minibatch_groups, self.batch_problems, "batch_problems")
         return self
 
+    @model_validator(mode="after")
+    def _buffer_fits(self) -> Self:
+        _check_buffer(self.grpo, self.sampling)
+        return self
+
+    @model_validator(mode="after")
+    def _engine_has_it(self) -> Self:
+        if self.engine == "verl" and (problems := list(beyond_verl(self))):
+            raise ValueError(" ".join(problems))
+        return self
+
 
 class RlvrConfig(TrainConfig, InferenceConfig):
     """Stage `rlvr`: reinforcement learning on questions with verifiable answers (Table 2 of the paper)."""
@@ -279,7 +291,21 @@ class RlvrConfig(TrainConfig, InferenceConfig):
         _check_minibatches(self.grpo.minibatch_groups, self.batch_questions, "batch_questions")
         return self
 
+    @model_validator(mode="after")
+    def _buffer_fits(self) -> Self:
+        _check_buffer(self.grpo, self.sampling)
+        return self
+
 
 def _check_minibatches(minibatch: int | None, batch: int, name: str) -> None:
     if minibatch is not None and batch % minibatch:
         raise ValueError(f"grpo.minibatch_groups {minibatch} does not divide {name} {batch}")
+
+
+def _check_buffer(grpo: GrpoConfig, sampling: SamplingConfig) -> None:
+    buffer, limit = grpo.overlong_buffer_tokens, sampling.max_response_tokens
+    if grpo.overlong == "soft" and buffer > limit:
+        raise ValueError(
+            f"grpo.overlong_buffer_tokens {buffer} is more than sampling.max_response_tokens {limit}, so that even the "
+            f"shortest response would be punished; give at most {limit}"
+        )

@@ -27,7 +27,6 @@ from torch import Tensor
 
 from rpt_core.checkpoints import load_model
 from rpt_core.config import GrpoConfig, SamplingConfig
-from rpt_core.errors import UserError
 from rpt_core.flops import forward_flops, training_flops
 from rpt_core.grpo import aggregate, clipped_gains, is_clipped, k3_divergence, live_groups
 from rpt_core.rewards import Reward
@@ -94,7 +93,6 @@ class PolicyUpdate:
         self, config: GrpoConfig, loop: TrainingLoop, sampling: SamplingConfig, reward: Reward | None = None
     ) -> None:
         """reward: says which tokens of a response are learnt from; all without one."""
-        check_overlong(config, sampling)
         self.config, self.loop, self.temperature, self.reward = config, loop, sampling.temperature, reward
         self.reference = _load_reference(loop) if config.kl_coefficient else None
 
@@ -209,16 +207,6 @@ class PolicyUpdate:
         if self.reference is not None:
             flops += forward_flops(parameters, sum(tokens))
         return sum(tokens), flops
-
-
-def check_overlong(config: GrpoConfig, sampling: SamplingConfig) -> None:
-    """Raise UserError when the soft punishment would reach responses of any length."""
-    if config.overlong == "soft" and config.overlong_buffer_tokens > sampling.max_response_tokens:
-        raise UserError(
-            f"`grpo.overlong_buffer_tokens` ({config.overlong_buffer_tokens}) is more than "
-            f"`sampling.max_response_tokens` ({sampling.max_response_tokens}): even the shortest response would be "
-            "punished. Lower it."
-        )
 
 
 def minibatches(groups: int, size: int | None, seed: int) -> list[list[int]]:

@@ -28,7 +28,7 @@ from rpt_core.verl_backend.failures import explain, tail
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.launch import Verl, cluster_address, make_verl
 from rpt_core.verl_backend.progress import Phases
-from rpt_core.verl_backend.settings import VerlPaths, check_supported, overrides
+from rpt_core.verl_backend.settings import VerlPaths, overrides
 from rpt_core.verl_backend.traces import Follower
 
 POLL_SECONDS = 0.5
@@ -40,7 +40,6 @@ LOG_TAIL_CHARACTERS = 3000
 
 def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
     """Train for the configured steps; returns steps, compute and counts of positions for the `finished` event."""
-    check_supported(config)
     tokenizer = load_tokenizer(config.model.path)
     problems = ProblemSet.load(config.positions, "train", tokenizer, config.prompt)
     if not len(problems.kept()):

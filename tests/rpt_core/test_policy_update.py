@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from rpt_core.config import GrpoConfig, SamplingConfig
-from rpt_core.errors import UserError
 from rpt_core.flops import forward_flops, training_flops
 from rpt_core.seeds import derive_seed
 from rpt_core.train import batch as batches
@@ -230,12 +229,6 @@ def test_the_soft_punishment_is_part_of_the_rewards():
     assert batch.advantages.tolist() == [[1.0, -1.0], [0.0, 0.0]]
     assert batch.prompt_tokens() == 8
     assert batch.response_tokens() == 46
-
-
-def test_a_buffer_beyond_the_limit_is_refused(updater):
-    with pytest.raises(UserError, match="overlong_buffer_tokens"):
-        updater(overlong="soft", overlong_buffer_tokens=17)
-    updater(overlong="soft", overlong_buffer_tokens=16)
 
 
 def test_no_reference_is_loaded_without_a_coefficient(updater):

@@ -244,22 +244,6 @@ def test_nothing_is_left_of_a_stage_that_was_killed_not_even_a_daemon(ground, tm
     assert process_tree.marked(mark) == set()
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"reward": {"kind": "dense"}}, "reward.kind: dense"),
-        ({"grpo": {"overlong": "soft"}}, "grpo.overlong: soft"),
-        ({"optimiser": {"schedule": "linear"}}, "optimiser.schedule: linear"),
-        ({"rollout_backend": "transformers"}, "rollout_backend: transformers"),
-        ({"evaluate_at_steps": (0, 3)}, "holds 3|but holds 3"),
-        ({"batch_problems": 5, "group_size": 3, "verl": {"gpus_per_node": 8}, "model": {"path": "x"}}, "15 responses"),
-    ],
-)
-def test_what_verl_lacks_is_refused_by_its_name(ground, tmp_path, changes, named):
-    with pytest.raises(UserError, match=named):
-        execute(tmp_path, config(ground) | changes)
-
-
 def test_without_verl_the_run_fails_with_what_to_do(ground, tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "MAIN", "no_such_verl.main")
     with pytest.raises(UserError, match="make setup-verl"):

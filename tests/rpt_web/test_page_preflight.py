@@ -76,6 +76,18 @@ def test_a_model_that_is_not_there_is_found(page, client, experiment):
     assert "holds no config.json" in response.content.decode()
 
 
+@pytest.mark.parametrize("button", [{"check": "1", "hardware": "h100"}, {}], ids=["check", "submit"])
+def test_what_verl_lacks_is_refused_before_anything_is_queued(page, client, experiment, button):
+    address = f"{NEW}?preset=tiny&run=rpt&experiment={experiment.pk}"
+    changes = {"engine": "verl", "grpo.overlong": "mask", "verl.gpus_per_node": "7"}
+    response = client.post(address, typed(page(address)) | button | changes)
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert "The engine verl does not have: grpo.overlong: mask." in text
+    assert "do not divide among 7 GPUs" in text
+    assert not Run.objects.filter(experiment=experiment, name__startswith="rpt").exists()
+
+
 def test_the_api_gives_the_report(ada, experiment, real_files):
     cold = experiment.runs.get(name="cold")
     path = str(cold.directory / Checkpoint.objects.filter(run=cold).latest("step").path)
