@@ -77,7 +77,7 @@ def test_only_the_marked_are_ended(tmp_path):
         ("ValueError: Total available GPUs 0.0 is less than total desired GPUs 8", "There are fewer GPUs"),
         ("hydra.errors.ConfigCompositionException: Could not override 'a.b'", "verl does not take"),
         ("ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing", "One of verl's processes"),
-        ("for 'verl.trainer.main_ppo' (ModuleNotFoundError: No module named 'verl')", "The Ray cluster's Python has no verl"),
+        ("for 'verl.trainer.main_ppo' (ModuleNotFoundError: No module named 'verl')", "The Ray cluster"),
         ("KeyError: 'x'", None),
     ],
 )
