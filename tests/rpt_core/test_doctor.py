@@ -4,11 +4,13 @@ import importlib.metadata
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from rpt_core import doctor
+from rpt_core import doctor, environments
 from rpt_core.doctor import PROFILES, Profile, examine, main
 
 
@@ -45,6 +47,51 @@ def test_a_missing_package_comes_with_its_remedy(monkeypatch):
     installed(monkeypatch, {"torch": "2.13.0", "transformers": "5.10.4", "tokenizers": "0.22", "safetensors": "0.8"})
     assert found("pyarrow").level == "problem"
     assert found("pyarrow").remedy == "make setup"
+
+
+@pytest.fixture
+def repository(monkeypatch, tmp_path):
+    """repository(names) lets the doctor run there with another Python, beside environments of these names."""
+
+    def repository(*names):
+        for name in names:
+            (tmp_path / name / "bin").mkdir(parents=True)
+            (tmp_path / name / "bin" / "python").touch()
+        monkeypatch.setattr(environments, "ROOT", tmp_path)
+        monkeypatch.chdir(tmp_path)
+
+    return repository
+
+
+def test_with_another_python_the_one_of_the_setup_is_named(monkeypatch, repository):
+    repository(".venv", ".venv-verl")
+    installed(monkeypatch, {"torch": "2.13.0"})
+    assert (found("Python").level, found("Python").remedy) == ("problem", ".venv/bin/python -m rpt_core doctor")
+    assert found("pyarrow").remedy == "", "it is there for the other Python"
+    assert found("vLLM").remedy == ".venv-verl/bin/python -m rpt_core doctor"
+
+
+def test_a_python_that_has_all_is_good_whatever_else_is_there(repository):
+    repository(".venv-gpu")
+    assert found("Python").level == "good"
+    assert found("verl").remedy == ".venv-gpu/bin/python -m rpt_core doctor"
+
+
+def test_without_an_environment_the_setup_is_named(monkeypatch, repository):
+    repository()
+    installed(monkeypatch, {})
+    assert (found("Python").level, found("pyarrow").remedy) == ("good", "make setup")
+    assert found("vLLM").remedy.endswith(doctor._setup())
+
+
+@pytest.mark.skipif(not (environments.ROOT / ".venv").is_dir(), reason="needs the .venv of `make setup`")
+def test_a_python_without_our_packages_names_the_one_that_has_them():
+    # -S leaves site-packages out, as in a Python that never had them.
+    command = [sys.executable, "-S", "-m", "rpt_core", "doctor", "--json"]
+    done = subprocess.run(command, cwd=environments.ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "has no pydantic and no yaml. Run" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_a_problem(monkeypatch, tmp_path):
