@@ -26,6 +26,7 @@ ACCURACIES = {
     "standard",
     "reasoning_before",
     "reasoning_after",
+    "standard_after",
     "reasoning_before_greedy",
     "reasoning_after_greedy",
 }
@@ -87,7 +88,7 @@ def test_the_report_has_every_accuracy_with_its_interval_and_n(report):
     assert set(report["accuracy"]) == ACCURACIES
     assert set(report["baselines"]) == {"ntp", "sft"}
     rows = list(report["accuracy"].values()) + [row for rows in report["baselines"].values() for row in rows.values()]
-    assert len(rows) == 5 + 2 * 3
+    assert len(rows) == 6 + 2 * 3
     for row in rows:
         assert set(row) == {"easy", "medium", "hard"}
         for cell in row.values():

@@ -21,7 +21,7 @@ from rpt_web.supervisor import paths
 from rpt_web.supervisor.claims import DataFolderLock, check_port
 from rpt_web.supervisor.demo.course import checked_preset
 from rpt_web.supervisor.demo.progress import Pace, Progress, clock_time, running_line
-from rpt_web.supervisor.demo.report import table
+from rpt_web.supervisor.demo.report import ROWS, table
 from rpt_web.supervisor.early import apply_data_dir
 from rpt_web.supervisor.keeper import Keeper
 from rpt_web.supervisor.management.commands.up import host_advice, read_options
@@ -318,12 +318,11 @@ def cell(value):
     return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 30}
 
 
-def test_the_table_shows_value_interval_and_n_and_a_dash_for_what_is_missing():
+def test_the_table_shows_value_interval_and_n_and_a_dash_for_what_is_missing(settings):
     row = {"easy": cell(0.5), "medium": None, "hard": cell(0.25)}
-    names = ("standard", "reasoning_before", "reasoning_after", "reasoning_before_greedy", "reasoning_after_greedy")
     lines = table(
         {
-            "accuracy": dict.fromkeys(names, row),
+            "accuracy": dict.fromkeys(dict(ROWS), row),
             "baselines": {"ntp": {"standard": row, "reasoning": row, "reasoning_greedy": row}},
             "probes": {"step": 0.995, "copy": None},
             "scaling": {"easy": None, "hard": {"A": -2.0, "alpha": 0.5, "p_star": 0.9, "r2": None, "at_bound": True}},
@@ -334,16 +333,10 @@ def test_the_table_shows_value_interval_and_n_and_a_dash_for_what_is_missing():
     assert lines[1].split() == ["easy", "medium", "hard"]
     shown = " ".join(lines[2].split())
     assert shown == "standard (argmax, no thinking) 50.0 [40.0, 60.0] n=30 - 25.0 [15.0, 35.0] n=30"
-    assert [line.split("  ")[0] for line in lines[3:10]] == [
-        "reasoning before RPT",
-        "reasoning after RPT",
-        "reasoning before RPT, greedy",
-        "reasoning after RPT, greedy",
-        "standard after continued NTP",
-        "reasoning after continued NTP",
-        "reasoning after continued NTP, greedy",
-    ]
-    assert len({len(line) for line in lines[1:10]}) == 1
+    readme = (settings.ROOT / "README.md").read_text().split("| hard | seed 0")[1].splitlines()[2:11]
+    assert [line.split("  ")[0] for line in lines[2:11]] == [row.split("|")[1].strip(" *") for row in readme]
+    assert len({len(line) for line in lines[1:11]}) == 1
+    assert "the same FLOPs" in lines[11]
     assert lines[-3:] == [
         "Skills of the base model on held-out solutions: step 0.995",
         "Scaling, hard: P(C) = -2 / C^0.5 + 0.900, R2 = - (a parameter is at its bound)",

@@ -28,13 +28,15 @@ ROWS = (
     ("standard", "standard (argmax, no thinking)"),
     ("reasoning_before", "reasoning before RPT"),
     ("reasoning_after", "reasoning after RPT"),
+    ("standard_after", "standard after RPT"),
     ("reasoning_before_greedy", "reasoning before RPT, greedy"),
     ("reasoning_after_greedy", "reasoning after RPT, greedy"),
 )
 BASELINES = (("ntp", "ntp-eval", "continued NTP"), ("sft", "sft-eval", "continued SFT"))
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "Django", "celery", "psycopg", "pyarrow")
-LABEL_WIDTH = 38
-CELL_WIDTH = 25
+SAME_COMPUTE = "Continued NTP and SFT are baselines: the model before RPT, trained on for the same FLOPs as RPT took."
+LABEL_WIDTH = 50
+CELL_WIDTH = 24
 
 
 def build_report(experiment: Experiment, seed: int, runs: Mapping[str, Run]) -> dict[str, Any]:
@@ -47,6 +49,7 @@ def build_report(experiment: Experiment, seed: int, runs: Mapping[str, Run]) -> 
             "standard": before["standard"],
             "reasoning_before": before["sampled"],
             "reasoning_after": after["sampled"],
+            "standard_after": after["standard"],
             "reasoning_before_greedy": before["greedy"],
             "reasoning_after_greedy": after["greedy"],
         },
@@ -64,14 +67,16 @@ def build_report(experiment: Experiment, seed: int, runs: Mapping[str, Run]) -> 
 
 
 def table(report: Mapping[str, Any]) -> list[str]:
-    """The closing table, probes, fits and seconds."""
+    """The closing table with README's labels, probes, fits and seconds."""
     head = "".join(f"{difficulty:>{CELL_WIDTH}}" for difficulty in DIFFICULTIES)
     lines = ["Next-token accuracy at held-out positions in %, with 95 % interval and n", f"{'':{LABEL_WIDTH}}{head}"]
     lines += [_line(label, report["accuracy"][key]) for key, label in ROWS]
     for name, _, label in BASELINES:
         for mode, cells in report["baselines"].get(name, {}).items():
             name_of_mode, _, greedy = mode.partition("_")
-            lines.append(_line(f"{name_of_mode} after {label}" + (", greedy" if greedy else ""), cells))
+            lines.append(_line(f"{name_of_mode} after {label}, same FLOPs" + (", greedy" if greedy else ""), cells))
+    if report["baselines"]:
+        lines.append(SAME_COMPUTE)
     return [*lines, "", *_probe_lines(report["probes"]), *_scaling_lines(report["scaling"]), _seconds_line(report)]
 
 
