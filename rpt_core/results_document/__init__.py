@@ -44,7 +44,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Suite], str]], ...] = (
 def main(arguments: list[str]) -> int:
     """Write the document; returns 0, or 2 when there is nothing to write it from."""
     parser = argparse.ArgumentParser(prog="python -m rpt_core results", description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of the suite's runs")
+    parser.add_argument("folder", type=Path, help="folder in which a suite was played, with runs such as s0-rpt")
     parser.add_argument("--reading", type=Path, help="text to put in front: what the numbers say, and what not")
     parser.add_argument("--out", type=Path, help="file to write (default: the terminal)")
     options = parser.parse_args(arguments)
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 def document(folder: Path, reading: Path | None = None) -> str:
     """The whole text. Raises UserError when the folder holds no finished run, or the reading is not there."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder. Name the one in which a suite was played.")
+        raise UserError(f"{folder} is no folder. Name the one in which `python -m rpt_core preset` has played a suite.")
     if reading is not None and not reading.is_file():
         raise UserError(f"{reading} does not exist. Name a text file, or leave --reading out.")
     suite = Suite(folder)

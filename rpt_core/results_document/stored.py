@@ -88,10 +88,7 @@ class Suite:
         for runs in self._runs.values():
             runs.sort(key=lambda run: run.seed)
         if not self._runs:
-            raise UserError(
-                f"{folder} holds no finished run of a suite. Play one first: "
-                f"python -m rpt_core preset tiny-paper {folder}"
-            )
+            raise UserError(_no_suite(folder))
 
     def __getitem__(self, name: str) -> list[StoredRun]:
         return self._runs.get(name, [])
@@ -105,6 +102,26 @@ class Suite:
     def runs(self) -> list[StoredRun]:
         """All runs."""
         return [run for runs in self._runs.values() for run in runs]
+
+
+def _no_suite(folder: Path) -> str:
+    """Why there is nothing to read in the folder, and how to get a folder that can be read."""
+    runs = [path.name for path in sorted(folder.iterdir()) if RunDir(path).config.is_file()]
+    needed = "Needed is a folder whose runs are named by seed and name, such as s0-rpt."
+    if not runs:
+        return f"{folder} holds no runs. {needed} Play a suite first: python -m rpt_core preset tiny-paper FOLDER"
+    if any(_SEEDED.fullmatch(name) for name in runs):
+        return f"No run in {folder} has finished. Repeat the command that plays the suite to go on with it."
+    if any(name.isdecimal() for name in runs):
+        return (
+            f"{folder} holds runs by their numbers on the platform, which alone knows their names; its page Results "
+            f"shows what they have found. {needed} Link the finished ones so, for example: "
+            f"ln -s {(folder / runs[0]).absolute()} FOLDER/s0-rpt"
+        )
+    return (
+        f"The runs in {folder} bear no seeds: {', '.join(runs[:3])}. {needed} Play the preset with --seeds: "
+        "python -m rpt_core preset tiny FOLDER --seeds 0"
+    )
 
 
 def _is_finished(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """The document of a suite's results: numbers of several seeds as one, tables from what runs have stored."""
 
 import math
+import re
 
 import pytest
 
@@ -108,5 +109,30 @@ def test_the_command_writes_the_reading_in_front(tmp_path, suite):
 
 def test_a_folder_without_runs_is_explained(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
-    assert "holds no finished run of a suite" in capsys.readouterr().err
+    assert "holds no runs. Needed is a folder whose runs are named by seed and name" in capsys.readouterr().err
     assert main([str(tmp_path / "nowhere")]) == 2
+    assert "is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "finished", "words"),
+    [
+        ("12", True, "holds runs by their numbers on the platform"),
+        ("rpt", True, "bear no seeds: rpt."),
+        ("s0-rpt", False, "has finished. Repeat the command"),
+    ],
+)
+def test_a_folder_with_other_runs_is_explained(tmp_path, capsys, name, finished, words):
+    write_run(tmp_path, name, {0: {"sampled": 0.5}}, finished=finished)
+    assert main([str(tmp_path)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_runs_of_the_platform_can_be_linked_by_their_names(tmp_path, capsys):
+    write_run(tmp_path / "runs", "12", {80: {"sampled": 0.5}})
+    assert main([str(tmp_path / "runs")]) == 2
+    asked = re.search(r"ln -s (\S+) FOLDER/(\S+)", capsys.readouterr().err)
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite" / asked[2]).symlink_to(asked[1])
+    assert main([str(tmp_path / "suite")]) == 0
+    assert "| **after RPT, reasoning** | 50.0" in capsys.readouterr().out
