@@ -31,6 +31,8 @@ from rpt_core.verl_backend.settings import OwnRay
 MAIN = "verl.trainer.main_ppo"
 LOG_EVERY_SECONDS = 20.0
 """How often a job's log is fetched."""
+SUBMIT_SECONDS = 60.0
+"""How long a cluster that says so is asked again to take a job."""
 UNREACHABLE_SECONDS = 300.0
 """How long a cluster may be away before its job counts as lost."""
 ALIVE_SECONDS = 10.0
@@ -157,7 +159,7 @@ class ClusterVerl:
         guard = ["-m", "rpt_core.verl_backend.job_guard", str(self.folder.alive), str(ABANDONED_SECONDS)]
         command = shlex.join(["python", *guard, "python", "-m", MAIN, *words])
         threading.Thread(target=self._stay_alive, daemon=True).start()
-        self._job = self.client.submit_job(entrypoint=command, runtime_env={"env_vars": dict(self.environment)})
+        self._job = self._submit(command)
         self._seen_at = time.monotonic()
         self.folder.job.write_text(self._job)
 
@@ -181,6 +183,18 @@ class ClusterVerl:
         self._ended.set()
         if self._job is not None:
             self._end(self._job)
+
+    def _submit(self, command: str) -> str:
+        """The job's number. A cluster that has just been started takes no jobs yet."""
+        deadline = time.monotonic() + SUBMIT_SECONDS
+        while True:
+            try:
+                environment = {"env_vars": dict(self.environment)}
+                return str(self.client.submit_job(entrypoint=command, runtime_env=environment))
+            except (RuntimeError, OSError) as error:
+                if "try again" not in str(error) or time.monotonic() > deadline:
+                    raise UserError(f"The Ray cluster does not take the job. {error}") from error
+            time.sleep(1)
 
     def _stay_alive(self) -> None:
         """Touch the file that the job's guard looks at."""

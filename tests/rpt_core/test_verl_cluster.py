@@ -53,7 +53,7 @@ def ray_cluster():
     }
     command = [Path(sys.executable).with_name("ray"), "start", "--head", "--num-cpus=2", f"--temp-dir={folder}"]
     command += [f"--port={free_port()}", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"]
-    command += ["--object-store-memory=100000000"]
+    command += ["--object-store-memory=100000000", f"--dashboard-agent-listen-port={free_port()}"]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     try:
         yield f"http://127.0.0.1:{port}", folder
