@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rpt_core.choice_outcomes import as_outcomes, is_choices
 from rpt_core.config import Mode
 from rpt_core.errors import UserError
 from rpt_core.position_sets import DIFFICULTIES
@@ -126,7 +127,10 @@ class Outcomes:
 
 
 def read_outcomes(path: Path | str) -> Outcomes:
-    """Read and check a file. Raises UserError when it is missing, not such a file, empty, or lists a position twice."""
+    """Read and check a file, that of multiple-choice questions included.
+
+    Raises UserError when it is missing, not such a file, empty, or lists a position twice.
+    """
     table = _read_table(Path(path))
     columns = {name: table.column(name) for name in SCHEMA.names}
     samples = columns["samples"].to_pylist()[0]
@@ -167,6 +171,8 @@ def _read_table(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except pa.ArrowInvalid:
         raise UserError(f"{path} is no Parquet file. Name one in the `evaluations` folder of a run.") from None
+    if is_choices(table):
+        table = as_outcomes(table, SCHEMA)
     if missing := [name for name in SCHEMA.names if name not in table.column_names]:
         raise UserError(
             f"{path} does not hold the outcomes of an evaluation, or those of an older version: it has no column "

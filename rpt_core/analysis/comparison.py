@@ -166,7 +166,7 @@ def _changed_row(change: str, pair: Pair, row: int) -> dict[str, Cell]:
         "position": int(outcomes.position[row]),
         "difficulty": levels[-1] if levels else None,
         "domain": str(outcomes.domain[row]) or None,
-        "entropy": float(outcomes.entropy_nats[row]),
+        "entropy": None if np.isnan(outcomes.entropy_nats[row]) else float(outcomes.entropy_nats[row]),
         "truth": _shown(outcomes.next_token[row]),
         "a": _shown(outcomes.predictions[pair.a.mode][row]),
         "b": _shown(pair.b.outcomes.predictions[pair.b.mode][row]),

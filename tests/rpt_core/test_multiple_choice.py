@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rpt_core.config import BenchmarkConfig
+from rpt_core.analysis.comparison import comparison_tables
+from rpt_core.config import BenchmarkConfig, ComparisonConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation import multiple_choice as stage
 from rpt_core.events import EventLog, EventType
@@ -105,6 +106,27 @@ def test_the_same_run_gives_the_same_outcomes_and_another_seed_others(ground, tm
     assert a == b
     assert sorted(a["question"].to_pylist()) == sorted(c["question"].to_pylist())
     assert a.sort_by("question")["reasoning"] != c.sort_by("question")["reasoning"]
+
+
+def test_two_checkpoints_are_compared_question_by_question(ground, tmp_path):
+    for name, more in (("a", {}), ("b", {"seed": 1})):
+        run(tmp_path / name, benchmark(ground, **more))
+    paths = [RunDir(tmp_path / name).evaluation(0) for name in "ab"]
+    config = ComparisonConfig(name="digits", a=str(paths[0]), b=str(paths[1]))
+    (differences, changed), left_out = comparison_tables(config, seed=0, resamples=100)
+    rights = [
+        dict(zip(t["question"].to_pylist(), t["reasoning"].to_pylist(), strict=True)) for t in map(pq.read_table, paths)
+    ]
+    gained = sorted(question for question, right in rights[1].items() if right and not rights[0][question])
+    (row,) = differences.rows
+    assert (row["difficulty"], row["a"].n, left_out) == ("all", 24, 0)
+    assert (row["a"].value, row["b"].value) == tuple(sum(right.values()) / 24 for right in rights)
+    assert 0 < row["gained"] == len(gained)
+    assert sorted(r["document"] for r in changed.rows if r["change"] == "gained") == gained
+    assert {r["truth"] for r in changed.rows} <= {'"A"', '"B"', '"C"', '"D"'}
+    assert {r["entropy"] for r in changed.rows} == {None}
+    with pytest.raises(UserError, match="no outcomes of the mode 'greedy'"):
+        comparison_tables(config.model_copy(update={"mode_a": "greedy"}), 0, 10)
 
 
 def test_so_many_of_each_category_are_asked(ground, tmp_path):
