@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-RAY = Path(".venv-verl/bin/ray").resolve()
 NEEDED = ("ip", "unshare", "mount")
 
 
@@ -45,6 +44,11 @@ class Machine:
         with log.open("ab") as output:
             process = subprocess.Popen(words, env=environment, stdout=output, stderr=subprocess.STDOUT)
         self.running.append(process)
+
+    def processes(self) -> list[int]:
+        """Numbers of all that runs on it."""
+        found = subprocess.run(["ip", "netns", "pids", self.name], check=True, capture_output=True, text=True)
+        return [int(word) for word in found.stdout.split()]
 
     def lose(self) -> None:
         """End it as a power cut would: all of its processes at once, and its network."""
