@@ -1,4 +1,7 @@
-"""Text that Postgres can store. Models write NUL bytes and half characters; neither fits into text or jsonb."""
+"""Texts: what Postgres can store of them, and the names of fields as people write them.
+
+Models write NUL bytes and half characters; neither fits into text or jsonb.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,12 @@ from typing import Any
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
+SPELLINGS = {
+    word.lower(): word
+    for word in ("EMA", "FLOPs", "GPU", "GPUs", "GRPO", "KL", "NTP", "RLVR", "RPT", "SFT", "verl", "vLLM")
+}
+"""Words of the field that keep their spelling wherever they stand."""
+_WORD = re.compile("[A-Za-z]+")
 
 
 def clean_text(text: str) -> str:
@@ -23,3 +32,15 @@ def clean_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [clean_json(item) for item in value]
     return value
+
+
+def spaced(name: str) -> str:
+    """A field's name as words: gpus_per_node -> GPUs per node."""
+    return _WORD.sub(lambda word: SPELLINGS.get(word[0].lower(), word[0]), name.replace("_", " "))
+
+
+def titled(name: str) -> str:
+    """The same with a capital in front, unless the first word keeps its spelling: vllm -> vLLM."""
+    text = spaced(name)
+    first = _WORD.match(text)
+    return text if first and first[0] in SPELLINGS.values() else text[:1].upper() + text[1:]

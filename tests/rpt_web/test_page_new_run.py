@@ -13,6 +13,7 @@ from rpt_core.presets import load_preset, preset_names
 from rpt_web.runs import form_fields, forms, plans, services
 from rpt_web.runs.form_sections import SECTIONS
 from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.text import SPELLINGS
 from tests.factories import make_experiment
 from tests.preset_runs import finish_run
 from tests.suite_runs import finish_waiting
@@ -211,6 +212,17 @@ def test_every_run_of_every_preset_has_a_form_that_gives_it_back(name):
         assert typed_form.planned().rehearse(0) == planned.rehearse(0), planned.name
         shown = [field.name for _, fields in (*form.sections(), *form.other_groups()) for field in fields]
         assert sorted(shown) == sorted(form.leaves), planned.name
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_labels_and_titles_spell_words_of_the_field_as_the_field_does(name):
+    for planned in load_preset(name).runs:
+        form = forms.PlannedRunForm(planned, planned.name)
+        labels = [field.label for field in form]
+        labels += [section.title for section, _ in (*form.sections(), *form.other_groups())]
+        words = {word for label in labels for word in re.findall("[A-Za-z]+", label)}
+        assert {word for word in words if SPELLINGS.get(word.lower(), word) != word} == set()
+        assert planned.stage != "rpt" or {"vLLM", "GRPO", "verl", "GPUs", "KL"} <= words
 
 
 @pytest.mark.parametrize("stage", STAGES)

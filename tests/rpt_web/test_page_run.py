@@ -54,7 +54,7 @@ def test_a_failed_run_shows_the_error_in_words_and_the_log(page, ada):
     assert "3 of 857 records (0.35 %) are unusable" in text
     assert "reading omni.jsonl ... 100 %" in text
     assert "Exit code 2" in text
-    assert "no text in `solution`" in text
+    assert "no text in <code>solution</code>" in text
     assert address(run, "run_retry") in text
     assert address(run, "run_cancel") not in text
     assert 'data-run-stream=""' in text

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 
 from rpt_web.runs.templatetags import show
+from rpt_web.text import spaced, titled
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,26 @@ def test_a_moment_has_its_exact_time_in_utc_as_title():
 def test_help_texts_show_code_and_stay_escaped():
     assert show.with_code("use `v0` or <b>") == "use <code>v0</code> or &lt;b&gt;"
     assert show.with_code("`{context}`") == "<code>{context}</code>"
+    assert show.with_code("`<b>` and a lone ` stays") == "<code>&lt;b&gt;</code> and a lone ` stays"
+
+
+@pytest.mark.parametrize(
+    ("name", "as_words", "as_title"),
+    [
+        ("tokens_per_second", "tokens per second", "Tokens per second"),
+        ("vllm", "vLLM", "vLLM"),
+        ("verl", "verl", "verl"),
+        ("grpo: batch_rows", "GRPO: batch rows", "GRPO: batch rows"),
+        ("gpus_per_node", "GPUs per node", "GPUs per node"),
+        ("micro_batch_per_gpu", "micro batch per GPU", "Micro batch per GPU"),
+        ("kl_coefficient", "KL coefficient", "KL coefficient"),
+        ("budget, flops", "budget, FLOPs", "Budget, FLOPs"),
+        ("", "", ""),
+    ],
+)
+def test_words_of_the_field_keep_their_spelling(name, as_words, as_title):
+    assert spaced(name) == as_words
+    assert titled(name) == as_title
 
 
 TEMPLATES = sorted((settings.ROOT / "templates").rglob("*.html"))

@@ -97,10 +97,11 @@ def event_words(event: RunEvent) -> str:
 
 
 class _Data(dict[str, Any]):
-    """An event's data for a template: what is missing shows as a dash."""
+    """An event's data for a template: counts with separators, and a dash for what is missing."""
 
-    def __missing__(self, key: str) -> str:
-        return "–"
+    def __getitem__(self, key: str) -> Any:
+        value = super().get(key, "–")
+        return f"{value:,}" if isinstance(value, int) else value
 
 
 _EVENT_WORDS = {

@@ -63,7 +63,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         Section(
             "Training",
             "One step samples a group of responses for each problem and makes one update.",
-            ("steps", "batch_problems", "group_size", "optimiser.learning_rate", "seed"),
+            ("steps", "batch_problems", "group_size", "optimiser.learning_rate", "seed", "engine"),
         ),
         Section(
             "Reward and choice of problems",
@@ -126,3 +126,9 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
     ),
 }  # fmt: skip
 """The main settings of each stage."""
+
+GROUP_WORDS = {
+    "verl": "Counts only with the engine verl.",
+    "vllm": "Counts only where vLLM samples.",
+}
+"""When a part of a config counts, if not always."""

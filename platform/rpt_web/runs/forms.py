@@ -7,7 +7,6 @@ when the run is submitted, and `add_problems` puts its messages on the fields th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
@@ -19,9 +18,10 @@ from rpt_core.config import STAGES
 from rpt_core.config.messages import field_messages
 from rpt_core.presets import PlannedRun, Preset, Seed
 from rpt_web.runs.form_fields import Widget, field, leaves, typed_value
-from rpt_web.runs.form_sections import SECTIONS, Section
+from rpt_web.runs.form_sections import GROUP_WORDS, SECTIONS, Section
 from rpt_web.runs.plans import is_reference
 from rpt_web.runs.queries import flatten
+from rpt_web.text import titled
 
 REFERENCES = Section("Starts from", "`@RUN/WHAT` stands for what another run of the experiment has made.", ())
 VAGUE = ("path", "source", "paths", "kind", "from_step", "dtype", "device")
@@ -77,7 +77,7 @@ class PlannedRunForm(forms.Form):
         """Put a message on the field that a dotted name belongs to, naming the part of the field that is meant."""
         place = self._field_of(name)
         rest = name.removeprefix(place or "").strip(".")
-        self.add_error(place, f"{_sentence(_place_within(rest))}: {words}" if rest else words)
+        self.add_error(place, f"{titled(_place_within(rest))}: {words}" if rest else words)
 
     def sections(self) -> Iterator[tuple[Section, list[forms.BoundField]]]:
         """The main settings, section by section."""
@@ -86,7 +86,7 @@ class PlannedRunForm(forms.Form):
             if names:
                 yield section, [self[name] for name in names]
 
-    def other_groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+    def other_groups(self) -> list[tuple[Section, list[forms.BoundField]]]:
         """All other settings, by the part of the config that they belong to."""
         main = {*self.references, *(name for section in SECTIONS[self.plan.stage] for name in self._names(section))}
         groups: dict[str, list[forms.BoundField]] = {}
@@ -94,7 +94,8 @@ class PlannedRunForm(forms.Form):
             if name not in main:
                 part = name.partition(".")[0] if "." in name or self._is_part(name) else ""
                 groups.setdefault(part, []).append(self[name])
-        return [(_sentence(part) if part else "General", fields) for part, fields in groups.items()]
+        titles = {part: titled(part) or "General" for part in groups}
+        return [(Section(titles[part], GROUP_WORDS.get(part, ""), ()), fields) for part, fields in groups.items()]
 
     def other_errors(self) -> bool:
         """Whether a field among the other settings is wrong, so that they must be shown."""
@@ -114,7 +115,7 @@ class PlannedRunForm(forms.Form):
         *parents, last = name.split(".")
         same = sum(other.rpartition(".")[2] == last for other in self.leaves)
         is_clear = same == 1 and last not in VAGUE and name not in self.references
-        return _sentence(last if is_clear or not parents else f"{', '.join(parents)}: {last}")
+        return titled(last if is_clear or not parents else f"{', '.join(parents)}: {last}")
 
     def _is_part(self, name: str) -> bool:
         return self.leaves[name].widget is Widget.PART
@@ -183,8 +184,3 @@ def _place_within(rest: str) -> str:
     """`0.mode_a` within a list of models -> item 1, mode a."""
     parts = rest.replace("_", " ").split(".")
     return ", ".join(f"item {int(part) + 1}" if part.isdecimal() else part for part in parts)
-
-
-def _sentence(text: str) -> str:
-    text = re.sub(r"\bkl\b", "KL", text.replace("_", " "))
-    return text[:1].upper() + text[1:]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from django.template import Library
 from django.templatetags.static import static
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from typing_extensions import TypeIs
 
 from rpt_web.runs import display
+from rpt_web.text import spaced
 from rpt_web.traces import inspector
 from rpt_web.traces.queries import REASONS
 
@@ -23,6 +25,7 @@ register = Library()
 DASH = "–"
 _SIGN = {True: mark_safe('<span class="sign">'), False: ""}
 _END = {True: mark_safe("</span>"), False: ""}
+_CODE = re.compile(r"`([^`\n]+)`")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -96,7 +99,7 @@ def whole(value: int | None) -> str:
 @register.filter
 def decimals(value: float | None, digits: int = 2) -> str:
     """A number with so many decimals."""
-    return DASH if is_missing(value) or not math.isfinite(value) else f"{value:.{digits}f}"
+    return DASH if is_missing(value) or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 @register.filter
@@ -140,7 +143,7 @@ def pip(run: Any, blockers: Sequence[str] = ()) -> SafeString:
 @register.filter
 def words(name: str) -> str:
     """A field's name as words: tokens_per_second -> tokens per second."""
-    return name.replace("_", " ")
+    return spaced(name)
 
 
 @register.filter
@@ -178,10 +181,8 @@ def readable(text: str) -> str:
 
 @register.filter
 def with_code(text: str) -> SafeString:
-    """A help text with what stands in `backticks` as code."""
-    parts = str(text).split("`")
-    tags = ("{}", "<code>{}</code>")
-    return format_html("".join(tags[index % 2] for index in range(len(parts))), *parts)
+    """Text with what stands in a pair of `backticks` as code, all of it escaped."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(text)))
 
 
 @register.filter
