@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from rpt_web.runs.models import Run
 from rpt_web.traces import queries
-from rpt_web.traces.models import Rollout, rollout_id
+from rpt_web.traces.models import Rollout, RolloutShard, rollout_id
 from tests.factories import HOSTILE, make_experiment
 from tests.preset_runs import finish_run, hostile_id, running_rpt
 from tests.suite_runs import finish_waiting, suite
@@ -86,20 +86,51 @@ def test_filters_are_read_from_the_address_and_nonsense_is_left_out():
     nonsense = {"kind": "x", "step": "-1", "reward": "2", "reason": "'; DROP", "finish": "", "step2": "1"}
     assert read(nonsense) == queries.Filters()
     assert read({"step": "9" * 30}) == queries.Filters()
-    assert queries.Filters(step=0, reward="0").query(after=7) == "step=0&reward=0&after=7"
+    assert queries.Filters(step=0, reward="0").query(after=7) == "kind=all&step=0&reward=0&after=7"
+    assert read({}, "train").kind == read({"kind": "x"}, "train").kind == "train"
+    assert read({"kind": "all"}, "train").kind == "all"
+
+
+def kinds_shown(text):
+    """How many responses of training, and of evaluations."""
+    evaluations = text.count('<span class="below">evaluation, ')
+    return text.count('data-label="Reward"') - evaluations, evaluations
+
+
+def test_the_newest_training_responses_come_first_and_evaluations_on_request(page, run):
+    text = page(list_address(run))
+    assert '<option value="train" selected>training</option>' in text
+    assert kinds_shown(text) == (50, 0)
+    newest = rollouts(run).filter(kind="train").order_by("-id").first()
+    assert text.index("Step 6,") == text.index(f"Step 6, group {newest.group}, response {newest.sample}")
+    assert kinds_shown(page(list_address(run, "?kind=sampled")))[0] == 0
+    training, evaluations = kinds_shown(page(list_address(run, "?kind=all&step=5")))
+    assert training == 24
+    assert evaluations > 0
+
+
+def test_a_run_that_only_evaluates_shows_its_evaluations(page, run):
+    rollouts(run).filter(kind="train").delete()
+    RolloutShard.objects.filter(run=run, kind="train").delete()
+    text = page(list_address(run))
+    assert '<option value="all" selected>all</option>' in text
+    assert "training</option>" not in text
+    training, evaluations = kinds_shown(text)
+    assert training == 0
+    assert evaluations > 0
 
 
 def test_the_list_shows_prediction_against_truth(page, run):
     text = page(list_address(run, "?step=6&kind=train"))
     first = rollouts(run).filter(step=6, kind="train").order_by("id").first()
-    assert f"step 6 · {first.group}.{first.sample}" in text
+    assert f"Step 6, group {first.group}, response {first.sample}</a>" in text
     assert text.count('data-label="Reward"') == 24
     assert '<span class="sign">␠</span>' in text
 
 
 def test_the_step_choice_tells_the_share_that_was_rewarded(page, run):
     rewarded = rollouts(run).filter(step=6, kind="train", reward__gt=0).count()
-    assert f"6 · {100 * rewarded / 24:.0f} % rewarded" in page(list_address(run))
+    assert f">6 ({100 * rewarded / 24:.0f} %)</option>" in page(list_address(run))
 
 
 def test_filters_and_pages_are_links_that_keep_each_other(page, run, monkeypatch):
@@ -118,6 +149,7 @@ def test_htmx_gets_only_the_table(page, run):
 
 def test_nothing_that_passes_is_said_and_can_be_undone(page, run):
     assert "No response passes these filters" in page(list_address(run, "?step=99"))
+    assert 'href="?kind=all">Show all' in page(list_address(run, "?step=99"))
     empty = make_experiment(run.created_by, "none")
     other = finish_run(empty, "base", run.created_by)
     assert "No rollouts yet" in page(list_address(other))
@@ -203,6 +235,20 @@ def test_the_same_position_is_followed_over_the_steps(page, run):
     text = page(detail_address(run, rollout_id(0, "sampled", 0)))
     assert "Same position, other steps" in text
     assert detail_address(run, rollout_id(5, "sampled", 0)) in text
+
+
+def test_more_than_a_few_other_steps_are_shown_on_request_and_all_are_there(page, run, monkeypatch):
+    first = rollouts(run).get(id=rollout_id(0, "sampled", 0))
+    for step in range(100, 112):
+        first.id, first.step = rollout_id(step, "sampled", 0), step
+        first.save(force_insert=True)
+    text = page(detail_address(run, rollout_id(0, "sampled", 0)))
+    assert "13 responses" in text
+    assert text.count('class="more-row"') == 5
+    assert "Show all 13" in text
+    assert all(detail_address(run, rollout_id(step, "sampled", 0)) in text for step in (5, *range(100, 112)))
+    monkeypatch.setattr(queries, "SAME_POSITION_LIMIT", 10)
+    assert "the first 10 responses" in page(detail_address(run, rollout_id(0, "sampled", 0)))
 
 
 def test_without_its_shard_a_response_shows_what_the_database_keeps(page, run):

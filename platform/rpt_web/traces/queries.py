@@ -16,7 +16,8 @@ from rpt_web.traces.models import KINDS, LARGEST_SHARD_ROWS, Rollout, RolloutSha
 
 ROLLOUTS_PER_PAGE = 50
 GROUP_LIMIT = 64
-SAME_POSITION_LIMIT = 40
+SAME_POSITION_LIMIT = 200
+ALL_KINDS = "all"
 REASONS = {
     "match": "match",
     "mismatch": "mismatch",
@@ -33,18 +34,18 @@ KIND_LABELS = {"train": "training", "sampled": "evaluation, sampled", "greedy": 
 class Filters:
     """What the address asks for. Values that are not choices are left out, as if they had not been given."""
 
-    kind: str = ""
+    kind: str = ALL_KINDS
     step: int | None = None
     reward: str = ""
     reason: str = ""
     finish: str = ""
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> Filters:
-        """Read them from the address."""
+    def from_query(cls, query: Mapping[str, str], kind: str = ALL_KINDS) -> Filters:
+        """Read them from the address; `kind` is the one to show when it names none."""
         step = query.get("step", "")
         return cls(
-            kind=_choice(query.get("kind"), KINDS),
+            kind=_choice(query.get("kind"), (*KINDS, ALL_KINDS)) or kind,
             step=int(step) if step.isdecimal() and len(step) < 10 else None,
             reward=_choice(query.get("reward"), REWARDS),
             reason=_choice(query.get("reason"), REASONS),
@@ -55,11 +56,6 @@ class Filters:
     def newest_first(self) -> bool:
         """A whole run is read from its newest step; a single step in the order of its groups."""
         return self.step is None
-
-    @property
-    def any(self) -> bool:
-        """Whether anything is filtered."""
-        return self != Filters()
 
     def query(self, **more: Any) -> str:
         """The same as part of an address."""
@@ -72,7 +68,7 @@ class Filters:
         if self.step is not None:
             first, end = (rollout_id(step, KINDS[0], 0) for step in (self.step, self.step + 1))
             rollouts = rollouts.filter(id__gte=first, id__lt=end)
-        if self.kind:
+        if self.kind != ALL_KINDS:
             rollouts = rollouts.filter(kind=self.kind)
         if self.reward:
             rollouts = rollouts.filter(reward__gt=0) if self.reward == "1" else rollouts.filter(reward=0)
@@ -123,8 +119,9 @@ def group_of(rollouts: QuerySet[Rollout], rollout: Rollout) -> list[Rollout]:
 
 def same_position(rollouts: QuerySet[Rollout], rollout: Rollout) -> list[Rollout]:
     """What the run's policy said at the same position at other steps and in other modes (1 query)."""
+    first = rollout_id(rollout.step, rollout.kind, 0)
     same = rollouts.filter(document=rollout.document, position=rollout.position)
-    return list(same.order_by("id")[:SAME_POSITION_LIMIT])
+    return list(same.exclude(id__gte=first, id__lt=first + LARGEST_SHARD_ROWS).order_by("id")[:SAME_POSITION_LIMIT])
 
 
 def shards_of(run_id: int) -> list[RolloutShard]:

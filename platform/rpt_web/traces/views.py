@@ -49,11 +49,13 @@ class GroupMember:
 def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
     """A page of a run's rollouts; the filters stand in the address."""
     run = access.get_run_or_404(request.user, run_id)
-    filters = queries.Filters.from_query(request.GET)
+    shards = queries.shards_of(run.pk)
+    kinds = [kind for kind in queries.KIND_LABELS if any(shard.kind == kind for shard in shards)]
+    # Evaluations come after the training of their step: without a choice they would fill the first page.
+    filters = queries.Filters.from_query(request.GET, "train" if "train" in kinds else queries.ALL_KINDS)
     page = queries.rollout_page(
         access.rollouts_for(request.user, run), filters, after=_key(request, "after"), before=_key(request, "before")
     )
-    shards = queries.shards_of(run.pk)
     context = {
         "nav": "experiments",
         "run": run,
@@ -63,7 +65,7 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "next_query": filters.query(after=page.next) if page.next is not None else "",
         "shards": shards,
         "steps": _steps(shards, filters.kind),
-        "kinds": [(kind, queries.KIND_LABELS[kind]) for kind in {shard.kind: None for shard in shards}],
+        "kinds": [(kind, queries.KIND_LABELS[kind]) for kind in kinds],
         "choices": {"reward": queries.REWARDS, "reason": queries.REASONS, "finish": queries.FINISHES},
     }
     template = (
@@ -89,7 +91,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "rollout": rollout,
         "kind_label": queries.KIND_LABELS.get(rollout.kind, rollout.kind),
         "reason_label": queries.REASONS.get(rollout.reason, rollout.reason),
-        "filter_query": filters.query(),
+        "filter_query": filters.query() if request.GET else "",
         "previous": previous,
         "next": following,
         "full": full,
@@ -100,11 +102,8 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "inspection": _inspection(rollout, full),
         "group": [_member(member, texts.get(member.row), rollout) for member in group],
         "votes": _votes(group),
-        "elsewhere": [
-            other
-            for other in queries.same_position(rollouts, rollout)
-            if (other.step, other.kind) != (rollout.step, rollout.kind)
-        ],
+        "elsewhere": queries.same_position(rollouts, rollout),
+        "elsewhere_limit": queries.SAME_POSITION_LIMIT,
     }
     return render(request, "traces/rollout_detail.html", context)
 
@@ -115,11 +114,12 @@ def _key(request: HttpRequest, name: str) -> int | None:
 
 
 def _steps(shards: list[RolloutShard], kind: str) -> list[tuple[int, str]]:
-    """Each step once, with how many of its responses of a kind (in training, unless told) were rewarded."""
+    """Each step once, with the share of its responses that were rewarded: of a kind, or those in training."""
+    told = "train" if kind == queries.ALL_KINDS else kind
     labels = {shard.step: f"{shard.step}" for shard in shards}
     for shard in shards:
-        if shard.kind == (kind or "train") and shard.rows:
-            labels[shard.step] = f"{shard.step} · {100 * shard.rewarded / shard.rows:.0f} % rewarded"
+        if shard.kind == told and shard.rows:
+            labels[shard.step] = f"{shard.step} ({100 * shard.rewarded / shard.rows:.0f} %)"
     return list(labels.items())
 
 
