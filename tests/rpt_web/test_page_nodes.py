@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rpt_web.runs import nodes, services
@@ -40,9 +42,20 @@ def test_a_node_shows_what_it_can_and_what_it_lacks(page):
         "None at the moment",
     ):
         assert words in text
-    missing = text[text.index("What is missing or wrong") : text.index("All that was looked at")]
-    assert missing.index("chown 1000 /x") < missing.index("deploy/gpu-node.sh"), "problems come first"
+    wrong, optional, everything = re.split("Optional, or good to know|All that was looked at", text)
+    assert "chown 1000 /x" in wrong.split("What is missing or wrong")[1]
+    assert "verl" not in wrong.split("What is missing or wrong")[1]
+    assert "<dt>verl</dt><dd>not installed</dd>" in optional
+    assert "deploy/gpu-node.sh" not in optional, "nobody is told to install what is not needed"
+    assert "deploy/gpu-node.sh" in everything
     assert "No worker listens" not in text
+
+
+def test_a_node_that_lacks_only_what_is_optional_lacks_nothing(page):
+    nodes.register("laptop", ["default"], [found for found in FINDINGS if found["level"] != "problem"])
+    text = page("/nodes/")
+    assert "Nothing that it needs is missing." in text
+    assert "What is missing or wrong" not in text
 
 
 def test_a_node_that_was_not_heard_of_is_silent_and_listens_to_nothing(page):

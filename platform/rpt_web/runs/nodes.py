@@ -63,10 +63,14 @@ class NodeLine:
         return [found for found in self.findings if found["area"] == "engines" and found["level"] == "good"]
 
     @property
-    def missing(self) -> list[Finding]:
-        """What is wrong or absent, problems first."""
-        found = [finding for finding in self.findings if finding["level"] != "good"]
-        return sorted(found, key=lambda finding: finding["level"] != "problem")
+    def problems(self) -> list[Finding]:
+        """What is wrong, or absent and needed."""
+        return [found for found in self.findings if found["level"] == "problem"]
+
+    @property
+    def notes(self) -> list[Finding]:
+        """What the doctor remarks without calling it wrong, such as a package that only GPU nodes need."""
+        return [found for found in self.findings if found["level"] == "note" and found not in self.gpus]
 
 
 def register(name: str, queues: Sequence[str], findings: Sequence[Finding] | None = None) -> None:
