@@ -10,13 +10,14 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from rpt_core.presets import load_preset
 from rpt_core.result_tables import emit_table
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import RolloutRow
 from rpt_web.runs import services
-from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.runs.models import Checkpoint, Experiment, Run, Status
 from rpt_web.runs.plans import free_name
 from rpt_web.teams.models import User
 from rpt_web.traces.models import rollout_id
@@ -54,6 +55,18 @@ def finish_run(experiment: Experiment, name: str, user: User | None = None, *, s
     play(run, timedelta(minutes=3), steps, 2)
     run.refresh_from_db()
     return run
+
+
+def put_real_files(experiment: Experiment, folder: Path) -> None:
+    """A real model and real positions where the played runs "cold" and "filter" would have left them."""
+    from tests.rpt_core import stages
+
+    cold, filtered = (experiment.runs.get(name=name) for name in ("cold", "filter"))
+    model = stages.save_taught(cold.directory / Checkpoint.objects.filter(run=cold).latest("step").path)
+    config = {"stage": "filter", "corpus": stages.write_corpus(folder / "c.jsonl"), "proxy": model}
+    stages.run_stage(folder / "filter", config | {"min_entropy_nats": 0.0})
+    for file in (folder / "filter" / "positions").iterdir():
+        (filtered.directory / "positions" / file.name).write_bytes(file.read_bytes())
 
 
 def failed_run(experiment: Experiment, user: User) -> Run:

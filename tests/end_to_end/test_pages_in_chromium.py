@@ -7,12 +7,14 @@ tests are skipped; with RPT_REQUIRE_BROWSER=1 they fail then.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
 from tests.end_to_end.chromium import THEMES, WIDTHS, Visitor, chromium, committed, press
+from tests.end_to_end.pages import GPU_NODE, PAGES, PUBLIC_PAGES
 from tests.web_server import web_server
 
 # The mark makes the test database; the rows are committed before a test's own transaction, which the server cannot see.
@@ -26,12 +28,14 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def rows(django_db_setup, django_db_blocker):
-    """What the pages show: a finished experiment, a failed run, a running one."""
+def rows(django_db_setup, django_db_blocker, tmp_path_factory):
+    """What the pages show: a finished experiment, a failed run, a running one, two nodes."""
     from django.conf import settings
     from django.test import Client
 
-    from rpt_web.runs.models import Experiment
+    from rpt_core import doctor
+    from rpt_web.runs import nodes
+    from rpt_web.runs.models import Experiment, Node
     from rpt_web.teams.models import LoginLink, User
     from tests import factories, preset_runs, suite_runs
 
@@ -45,6 +49,9 @@ def rows(django_db_setup, django_db_blocker):
         paper = suite_runs.finished_suite(user)
         stopped = suite_runs.stopped_suite(user)
         empty = factories.make_experiment(factories.make_user("grace"), "Seed 1, nothing yet", seed=1)
+        preset_runs.put_real_files(finished, tmp_path_factory.mktemp("real"))
+        nodes.register("laptop", ["default"], [asdict(found) for found in doctor.examine()])
+        nodes.register("gpu-node-1", ["gpu"], GPU_NODE)
         client = Client()
         client.force_login(user)
         yield {
@@ -66,6 +73,7 @@ def rows(django_db_setup, django_db_blocker):
             "link": LoginLink.issue(user, timedelta(hours=1)),
         }
         Experiment.objects.all().delete()
+        Node.objects.all().delete()
         User.objects.all().delete()
 
 
@@ -82,73 +90,11 @@ def visit(browser, site, rows):
     return Visitor(browser, site, rows["session"])
 
 
-def rollout_address(rows, reason):
-    from rpt_web.traces.models import Rollout
-
-    found = (
-        Rollout.objects.filter(run_id=rows["rpt"].pk, kind="train", reason=reason, step__gt=3).order_by("id").first()
-    )
-    return reverse("traces:rollout_detail", args=[rows["rpt"].pk, found.id])
-
-
-def answer_address(rows):
-    from rpt_web.traces.models import Rollout
-
-    run = rows["paper"].runs.get(name="s0-rlvr-rpt")
-    found = Rollout.objects.filter(run_id=run.pk, reason="mismatch").order_by("id").first()
-    return reverse("traces:rollout_detail", args=[run.pk, found.id])
-
-
-def run_address(rows, experiment, name):
-    return reverse("runs:run_detail", args=[rows[experiment].runs.get(name=name).pk])
-
-
-def form_address(rows, preset, run, place=""):
-    query = f"?preset={preset}&run={run}&experiment={rows['paper'].pk}{place}"
-    return reverse("runs:run_new") + query
-
-
-PAGES = {
-    "experiments": lambda rows: reverse("runs:experiment_list"),
-    "experiments-none-found": lambda rows: reverse("runs:experiment_list") + "?q=nothing-like-it",
-    "experiment": lambda rows: reverse("runs:experiment_detail", args=[rows["finished"].pk]),
-    "experiment-empty": lambda rows: reverse("runs:experiment_detail", args=[rows["empty"].pk]),
-    "run-rpt": lambda rows: reverse("runs:run_detail", args=[rows["rpt"].pk]),
-    "run-base": lambda rows: reverse("runs:run_detail", args=[rows["base"].pk]),
-    "run-filter": lambda rows: reverse("runs:run_detail", args=[rows["filter"].pk]),
-    "run-failed": lambda rows: reverse("runs:run_detail", args=[rows["failed"].pk]),
-    "experiment-stopped": lambda rows: reverse("runs:experiment_detail", args=[rows["stopped"].pk]),
-    "run-waiting": lambda rows: run_address(rows, "stopped", "s0-cold"),
-    "run-blocked": lambda rows: run_address(rows, "stopped", "s0-rpt"),
-    "run-analyse": lambda rows: run_address(rows, "paper", "s0-analysis"),
-    "run-templates": lambda rows: run_address(rows, "paper", "s0-templates"),
-    "run-benchmark": lambda rows: run_address(rows, "paper", "s0-choice-rpt"),
-    "run-rlvr": lambda rows: run_address(rows, "paper", "s0-rlvr-rpt"),
-    "results-paper": lambda rows: reverse("results:experiment_results", args=[rows["paper"].pk]),
-    "suite-new": lambda rows: reverse("runs:suite_new"),
-    "suite-new-not-here": lambda rows: reverse("runs:suite_new") + "?preset=paper",
-    "run-new-analyse": lambda rows: form_address(rows, "tiny-paper", "analysis", ":s0-"),
-    "run-new-filter": lambda rows: form_address(rows, "tiny-paper", "filter"),
-    "run-queued": lambda rows: reverse("runs:run_detail", args=[rows["queued"].pk]),
-    "run-running": lambda rows: reverse("runs:run_detail", args=[rows["running"].pk]),
-    "run-new": lambda rows: reverse("runs:run_new") + f"?preset=tiny&experiment={rows['finished'].pk}",
-    "run-new-none-ready": lambda rows: reverse("runs:run_new") + "?preset=paper",
-    "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),
-    "rollouts-filtered": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?step=20&reward=0",
-    "rollout-match": lambda rows: rollout_address(rows, "match"),
-    "rollout-mismatch": lambda rows: rollout_address(rows, "mismatch"),
-    "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),
-    "rollout-hostile": lambda rows: reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]),
-    "rollout-answer": answer_address,
-    "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
-    "results-empty": lambda rows: reverse("results:experiment_results", args=[rows["empty"].pk]),
-}
-PUBLIC_PAGES = {
-    "login": (lambda rows: reverse("teams:login"), 200),
-    "login-link": (lambda rows: reverse("teams:login_link", args=[rows["link"]]), 200),
-    "login-link-used": (lambda rows: reverse("teams:login_link", args=["used-or-cut-short"]), 410),
-    "error-404": (lambda rows: "/no/such/page", 404),
-}
+CHECKS = [
+    ("check-passed", {}, 200),
+    ("check-failed", {"sampling.max_response_tokens": "5000"}, 422),
+    ("check-verl", {"engine": "verl", "optimiser.schedule": "linear"}, 422),
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -289,10 +235,91 @@ def test_rows_beyond_the_first_are_shown_on_request(visit, rows):
         assert browser.execute_script(shown) == 10  # of the first long table only
 
 
-def test_a_wide_table_scrolls_in_its_own_place(visit, rows):
+def test_a_wide_table_scrolls_in_its_own_place_by_keyboard_too(visit, rows):
+    from selenium.webdriver import ActionChains, Keys
+
     with visit(PAGES["run-analyse"](rows), width="narrow") as browser:
-        wider = "[...document.querySelectorAll('#tables .table-wrap')].some((e) => e.scrollWidth > e.clientWidth)"
-        assert browser.execute_script(f"return {wider}")
+        table = browser.execute_script(
+            "return [...document.querySelectorAll('#tables .table-wrap')].find((e) => e.scrollWidth > e.clientWidth)"
+        )
+        assert table.accessible_name == "Paired comparisons"
+        browser.execute_script("arguments[0].focus()", table)
+        ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+        visit.wait("return arguments[0].scrollLeft > 0", table)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_shade_tells_where_a_table_goes_on(visit, rows, theme):
+    """The edge of a row without text: shaded while columns are hidden there, and plain at the end."""
+    with visit(PAGES["run-analyse"](rows), theme, "narrow") as browser:
+        table = browser.execute_script(
+            "return [...document.querySelectorAll('#tables .table-wrap')].find((e) => e.scrollWidth > e.clientWidth)"
+        )
+        browser.execute_script(
+            "arguments[0].querySelectorAll('td').forEach((cell) => cell.replaceChildren('–'));"
+            "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'});"
+            "arguments[0].querySelector('table').style.minWidth = '700px'",
+            table,
+        )
+
+        def edge(place):
+            browser.execute_script("arguments[0].scrollLeft = arguments[1]", table, place)
+            right, middle = browser.execute_script(
+                "const box = arguments[0].getBoundingClientRect();"
+                "return [box.right + scrollX, (box.top + box.bottom) / 2 + scrollY]",
+                table,
+            )
+            strip = {"x": right - 6, "y": middle, "width": 5, "height": 4, "scale": 1}
+            return browser.execute_cdp_cmd("Page.captureScreenshot", {"clip": strip, "format": "png"})["data"]
+
+        assert edge(0) != edge(10_000)
+
+
+def test_the_bar_keeps_to_one_line_on_a_narrow_screen(visit, rows):
+    for page in ("experiments", "run-new", "suite-new", "nodes"):
+        with visit(PAGES[page](rows), width="narrow") as browser:
+            heights = "return [...document.querySelectorAll('.topnav a')].map((link) => link.offsetHeight)"
+            assert len(set(browser.execute_script(heights))) == 1
+            assert max(browser.execute_script(heights)) < 40
+            hidden = "const bar = document.querySelector('.topnav'); return bar.scrollWidth - bar.clientWidth"
+            assert browser.execute_script(hidden) <= 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_search_box_and_its_button_stand_in_line_and_apart(visit, rows, width):
+    with visit(PAGES["experiments"](rows), width=width) as browser:
+        boxes = "return ['#q', '.filters .btn'].map((s) => document.querySelector(s).getBoundingClientRect().toJSON())"
+        field, button = browser.execute_script(boxes)
+        assert (field["top"], field["bottom"]) == (button["top"], button["bottom"])
+        assert field["right"] < button["left"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_cell_of_a_list_runs_over_the_next(visit, rows, width):
+    over = (
+        "return [...document.querySelectorAll('td, tbody th')]"
+        ".filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent)"
+    )
+    for page in ("experiments", "experiment", "rollouts-all", "suite-new", "results"):
+        with visit(PAGES[page](rows), width=width) as browser:
+            assert browser.execute_script(over) == [], page
+
+
+@pytest.mark.parametrize(("name", "settings", "status"), CHECKS)
+def test_the_report_of_a_check_looks_right(visit, rows, name, settings, status):
+    from selenium.webdriver.common.by import By
+
+    address = reverse("runs:run_new") + f"?preset=tiny&run=rpt&experiment={rows['finished'].pk}"
+    for theme in THEMES:
+        for width in WIDTHS:
+            with visit(address, theme, width, status=status) as browser:
+                set_value = "document.getElementsByName(arguments[0])[0].value = arguments[1]"
+                for field, value in settings.items():
+                    browser.execute_script(set_value, field, value)
+                press(browser, "button[name=check]")
+                visit.wait("return document.querySelector('#checked .note') !== null")
+                assert ("Nothing speaks against" in browser.find_element(By.ID, "checked").text) is (status == 200)
+                visit.picture(f"{name}-{theme}-{width}")
 
 
 def test_result_tables_appear_when_the_stage_writes_them(visit, live):

@@ -8,8 +8,7 @@ from rpt_core.run_dir import RunDir
 from rpt_web.runs.models import Checkpoint, Run
 from tests.api_client import ROOT, client_of
 from tests.factories import make_experiment
-from tests.preset_runs import finish_run
-from tests.rpt_core import stages
+from tests.preset_runs import finish_run, put_real_files
 from tests.rpt_web.test_page_new_run import NEW, typed
 
 pytestmark = pytest.mark.slow
@@ -26,13 +25,7 @@ def experiment(ada):
 
 @pytest.fixture
 def real_files(experiment, tmp_path):
-    cold, filtered = (experiment.runs.get(name=name) for name in ("cold", "filter"))
-    model = stages.save_taught(cold.directory / Checkpoint.objects.filter(run=cold).latest("step").path)
-    config = {"stage": "filter", "corpus": stages.write_corpus(tmp_path / "c.jsonl"), "proxy": model}
-    stages.run_stage(tmp_path / "filter", config | {"min_entropy_nats": 0.0})
-    positions = filtered.directory / "positions"
-    for file in (tmp_path / "filter" / "positions").iterdir():
-        (positions / file.name).write_bytes(file.read_bytes())
+    put_real_files(experiment, tmp_path)
 
 
 def checked(page, client, experiment, **changes):

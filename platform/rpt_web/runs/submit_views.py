@@ -98,7 +98,7 @@ def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dic
     failing = [problem for problem in found["problems"] if problem["level"] == "error"]
     for problem in failing:
         form.add_problem(problem["field"], problem["message"])
-    estimates = [("typically", found["typical"]), ("at most", found["most"])]
+    estimates = [("Typically", found["typical"]), ("At most", found["most"])]
     for _, estimate in estimates:
         if estimate is not None:
             estimate.update({name: round(estimate[name]) for name in ("tokens", "rollouts")})

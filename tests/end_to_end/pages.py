@@ -1,0 +1,83 @@
+"""The pages that are looked at in Chromium: name -> address, from the rows that its test has made."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+GPU_NODE = [
+    {"area": "machine", "name": "processor", "level": "good", "words": "16 cores, 128 GB of memory"},
+    {"area": "machine", "name": "GPU 0", "level": "good", "words": "NVIDIA H100, 80 GB"},
+    {"area": "engines", "name": "vLLM", "level": "good", "words": "0.24.0"},
+    {"area": "folders", "name": "data", "level": "problem", "words": "cannot be written", "remedy": "chown 1000 /data"},
+]
+
+
+def rollout_address(rows, reason):
+    from rpt_web.traces.models import Rollout
+
+    found = (
+        Rollout.objects.filter(run_id=rows["rpt"].pk, kind="train", reason=reason, step__gt=3).order_by("id").first()
+    )
+    return reverse("traces:rollout_detail", args=[rows["rpt"].pk, found.id])
+
+
+def answer_address(rows):
+    from rpt_web.traces.models import Rollout
+
+    run = rows["paper"].runs.get(name="s0-rlvr-rpt")
+    found = Rollout.objects.filter(run_id=run.pk, reason="mismatch").order_by("id").first()
+    return reverse("traces:rollout_detail", args=[run.pk, found.id])
+
+
+def run_address(rows, experiment, name):
+    return reverse("runs:run_detail", args=[rows[experiment].runs.get(name=name).pk])
+
+
+def form_address(rows, preset, run, place=""):
+    query = f"?preset={preset}&run={run}&experiment={rows['paper'].pk}{place}"
+    return reverse("runs:run_new") + query
+
+
+PAGES = {
+    "experiments": lambda rows: reverse("runs:experiment_list"),
+    "experiments-none-found": lambda rows: reverse("runs:experiment_list") + "?q=nothing-like-it",
+    "experiment": lambda rows: reverse("runs:experiment_detail", args=[rows["finished"].pk]),
+    "experiment-empty": lambda rows: reverse("runs:experiment_detail", args=[rows["empty"].pk]),
+    "run-rpt": lambda rows: reverse("runs:run_detail", args=[rows["rpt"].pk]),
+    "run-base": lambda rows: reverse("runs:run_detail", args=[rows["base"].pk]),
+    "run-filter": lambda rows: reverse("runs:run_detail", args=[rows["filter"].pk]),
+    "run-failed": lambda rows: reverse("runs:run_detail", args=[rows["failed"].pk]),
+    "experiment-stopped": lambda rows: reverse("runs:experiment_detail", args=[rows["stopped"].pk]),
+    "run-waiting": lambda rows: run_address(rows, "stopped", "s0-cold"),
+    "run-blocked": lambda rows: run_address(rows, "stopped", "s0-rpt"),
+    "run-analyse": lambda rows: run_address(rows, "paper", "s0-analysis"),
+    "run-templates": lambda rows: run_address(rows, "paper", "s0-templates"),
+    "run-benchmark": lambda rows: run_address(rows, "paper", "s0-choice-rpt"),
+    "run-rlvr": lambda rows: run_address(rows, "paper", "s0-rlvr-rpt"),
+    "results-paper": lambda rows: reverse("results:experiment_results", args=[rows["paper"].pk]),
+    "suite-new": lambda rows: reverse("runs:suite_new"),
+    "suite-new-not-here": lambda rows: reverse("runs:suite_new") + "?preset=paper",
+    "run-new-analyse": lambda rows: form_address(rows, "tiny-paper", "analysis", ":s0-"),
+    "run-new-filter": lambda rows: form_address(rows, "tiny-paper", "filter"),
+    "run-queued": lambda rows: reverse("runs:run_detail", args=[rows["queued"].pk]),
+    "run-running": lambda rows: reverse("runs:run_detail", args=[rows["running"].pk]),
+    "run-new": lambda rows: reverse("runs:run_new") + f"?preset=tiny&experiment={rows['finished'].pk}",
+    "run-new-none-ready": lambda rows: reverse("runs:run_new") + "?preset=paper",
+    "nodes": lambda rows: reverse("runs:node_list"),
+    "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),
+    "rollouts-all": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?kind=all",
+    "rollouts-filtered": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?step=20&reward=0",
+    "rollout-match": lambda rows: rollout_address(rows, "match"),
+    "rollout-mismatch": lambda rows: rollout_address(rows, "mismatch"),
+    "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),
+    "rollout-hostile": lambda rows: reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]),
+    "rollout-answer": answer_address,
+    "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
+    "results-empty": lambda rows: reverse("results:experiment_results", args=[rows["empty"].pk]),
+}
+PUBLIC_PAGES = {
+    "login": (lambda rows: reverse("teams:login"), 200),
+    "login-link": (lambda rows: reverse("teams:login_link", args=[rows["link"]]), 200),
+    "login-link-used": (lambda rows: reverse("teams:login_link", args=["used-or-cut-short"]), 410),
+    "error-404": (lambda rows: "/no/such/page", 404),
+}
