@@ -153,6 +153,7 @@ class Visitor:
         if not self.browser.current_url.startswith(self.site):
             self.browser.get(f"{self.site}/login/")
             self.browser.get_log("browser")
+            self.browser.get_log("performance")  # Chromium's own first page may have loaded until now
         self.browser.delete_all_cookies()
         if not anonymous:
             self.browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": self.session})
