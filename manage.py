@@ -8,9 +8,13 @@ if __name__ == "__main__":
     root = Path(__file__).resolve().parent
     sys.path.append(str(root / "platform"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from rpt_web.supervisor.early import apply_data_dir
 
     apply_data_dir(sys.argv)
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")

@@ -92,15 +92,26 @@ def broker_url(redis_url: str) -> str:
 def read_secret_key(data_dir: Path) -> str:
     """The secret key in the data folder; made on first start."""
     path = data_dir / "secret_key"
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"secret_key.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(50))
-        with contextlib.suppress(FileExistsError):  # two processes on a first start: the first one wins
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_text()
+    try:
+        if not path.exists():
+            make_secret_key(path)
+        return path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data folder {data_dir} cannot be used: {error.strerror}: {error.filename}. Set RPT_DATA_DIR to a "
+            "folder that this user may write, or give this one to the user."
+        ) from error
+
+
+def make_secret_key(path: Path) -> None:
+    """Write a new one, which only its owner may read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"secret_key.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(50))
+    with contextlib.suppress(FileExistsError):  # two processes on a first start: the first one wins
+        os.link(draft, path)
+    draft.unlink()
 
 
 RPT_DATA_DIR = Path(os.environ.get("RPT_DATA_DIR", ROOT / "data")).resolve()

@@ -101,10 +101,12 @@ def test_a_node_with_another_folder_or_version_is_warned_about(page, monkeypatch
     assert "version 0.0.9" in text
 
 
-def test_two_secret_keys_make_two_marks(settings):
+def test_two_secret_keys_or_two_paths_make_two_marks(settings, tmp_path):
     one = nodes.folder_mark()
+    settings.RPT_DATA_DIR = tmp_path
+    other = nodes.folder_mark()
     settings.SECRET_KEY = "another"
-    assert nodes.folder_mark() != one
+    assert len({one, other, nodes.folder_mark()}) == 3
     assert settings.SECRET_KEY not in nodes.folder_mark()
 
 

@@ -1,8 +1,8 @@
 """Nodes: what the workers tell of the machines they run on, and what the page of nodes shows of it.
 
 Workers write by `register`; times are the database's. A node that shares no folder with the web
-server is told by the mark of its folder: the secret key lies there, and what is derived from it is the same only where
-the folder is.
+server is told by the mark of its folder: the secret key lies there, and what is derived from it and from the path is
+the same only where the folder is, and at the same place, since configs name files by their whole paths.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q
 from django.db.models.functions import Now
@@ -88,8 +89,8 @@ def register(name: str, queues: Sequence[str], findings: Sequence[Finding] | Non
 
 
 def folder_mark() -> str:
-    """The same for all who share the data folder; the secret key cannot be told from it."""
-    return salted_hmac("rpt_web.runs.nodes", "data folder").hexdigest()
+    """The same for all who share the data folder at one path; the secret key cannot be told from it."""
+    return salted_hmac("rpt_web.runs.nodes", f"data folder {settings.RPT_DATA_DIR}").hexdigest()
 
 
 def node_lines(user: access.Actor) -> list[NodeLine]:
@@ -110,8 +111,8 @@ def _line(node: Any, running: Sequence[Run]) -> NodeLine:
 def _warnings(node: Node) -> Iterator[str]:
     if node.folder_mark != folder_mark():
         yield (
-            "It does not share this server's data folder: its runs find no checkpoint of other nodes, and no page "
-            "finds theirs. Set RPT_DATA_DIR on it to the shared folder (docs/nodes.md) and start its worker again."
+            "It does not share this server's data folder, or has it at another path: its runs find no checkpoint of "
+            "other nodes, and no page finds theirs. Set RPT_DATA_DIR on it to the shared folder (docs/nodes.md) and start its worker again."
         )
     if node.version != code_version():
         yield f"Its worker runs version {node.version}, this server {code_version()}. Install the same on both."
