@@ -112,7 +112,8 @@ def _warnings(node: Node) -> Iterator[str]:
     if node.folder_mark != folder_mark():
         yield (
             "It does not share this server's data folder, or has it at another path: its runs find no checkpoint of "
-            "other nodes, and no page finds theirs. Set RPT_DATA_DIR on it to the shared folder (docs/nodes.md) and start its worker again."
+            "other nodes, and no page finds theirs. Set RPT_DATA_DIR on it to the shared folder (docs/nodes.md) and "
+            "start its worker again."
         )
     if node.version != code_version():
         yield f"Its worker runs version {node.version}, this server {code_version()}. Install the same on both."
