@@ -6,6 +6,7 @@ that begins with `@` is what an earlier run of a suite will make, and is left al
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,8 @@ def problems_of(config: StageConfig, shape: ModelShape | None) -> list[Problem]:
 
 
 def missing_parts(config: StageConfig) -> list[Problem]:
-    """Files, templates and devices that are named but not here. The config may lack fields, see `sound_part`."""
-    return [*_missing_files(config), *_templates(config), *_device(config)]
+    """Files, templates, devices and engines that are named but not here. It may lack fields, see `sound_part`."""
+    return [*_missing_files(config), *_templates(config), *_device(config), *_engines(config)]
 
 
 def refuse_if_failing(config: StageConfig) -> None:
@@ -122,6 +123,18 @@ def _device(config: Any) -> Iterator[Problem]:
         model = getattr(config, part, None)
         if model is not None and model.device == "cuda" and not has_gpu():
             yield Problem(f"{part}.device", "There is no NVIDIA GPU on this machine. Use auto or cpu, or another one.")
+
+
+def _engines(config: Any) -> Iterator[Problem]:
+    """A warning only: another node may take the run, and a Ray cluster has its own verl."""
+    for field, engine in (("engine", "verl"), ("rollout_backend", "vllm")):
+        if getattr(config, field, None) == engine and importlib.util.find_spec(engine) is None:
+            yield Problem(
+                field,
+                f"{engine} is not installed on this machine, so a node that has it must take the run (docs/nodes.md). "
+                "Choose that node's hardware for the estimates.",
+                "warning",
+            )
 
 
 def has_gpu() -> bool:

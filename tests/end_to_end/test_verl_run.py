@@ -248,7 +248,13 @@ def check_page(client, user, run):
     """The run's page shows charts of what verl reported, and its rollouts."""
     client.force_login(user)
     page = client.get(f"/runs/{run.pk}/").content.decode()
-    for words in ("Reward", "Gradient norm", "Rollout against trainer", "Groups of a step", "What became of the groups"):
+    for words in (
+        "Reward",
+        "Gradient norm",
+        "Rollout against trainer",
+        "Groups of a step",
+        "What became of the groups",
+    ):
         assert words in page, words
     rollouts = client.get(f"/runs/{run.pk}/rollouts/").content.decode()
     assert "mismatch" in rollouts or "match" in rollouts

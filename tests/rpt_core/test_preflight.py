@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -157,6 +158,13 @@ def test_limits_stand_for_positions_that_are_not_there_yet(model):
     report = check(rpt(model, "@filter/positions"), CPU)
     assert report.pending
     assert report.most.tokens == 4 * (2 * 60 + 6 * 20 + 6 * 80)
+
+
+@pytest.mark.skipif(find_spec("verl") is not None, reason="verl is installed here")
+def test_engines_that_are_not_here_are_worth_a_warning(model, filtered):
+    report = check(rpt(model, filtered, engine="verl", rollout_backend="vllm"), CPU)
+    assert fields(report, "warning") == ["engine", "rollout_backend"]
+    assert "verl is not installed on this machine" in report.problems[0].message
 
 
 def test_evaluations_behind_the_end_are_worth_a_warning(model, filtered):
