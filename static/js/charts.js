@@ -66,6 +66,8 @@
   const draw = (figure) => {
     const plot = plotOf(figure.id);
     if (!plot) return;
+    // On narrow screens the legend has a row for each line, and the plot's height makes room for them.
+    plot.style.setProperty("--lines", figure.data.filter((line) => line.showlegend !== false).length);
     Plotly.react(plot, figure.data.map(trace), layout(figure.layout, figure.data), CONFIG).then(() => (plot.dataset.drawn = "yes"));
   };
 
