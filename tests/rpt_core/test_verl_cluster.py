@@ -28,16 +28,9 @@ def free_port():
         return server.getsockname()[1]
 
 
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-"""What an administrator gives a cluster and those who may use it."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def token():
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in TOKEN.items():
-            patch.setenv(name, value)
-        yield
+# What an administrator gives a cluster and those who may use it. Set here, since a process reads it once: when a test,
+# maybe one of another file, loads Ray. A Ray that verl starts for itself has a token of its own.
+os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 
 
 @contextmanager
@@ -63,7 +56,7 @@ def ray_cluster():
 
 
 @pytest.fixture(scope="module")
-def cluster(token):
+def cluster():
     """The address of a Ray's job server."""
     with ray_cluster() as (address, _):
         yield address
