@@ -211,6 +211,8 @@ class VerlConfig(Config):
     """Responses in one forward and backward pass of a GPU."""
     export_dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of exported weights; float32 keeps updates that bfloat16 would round away."""
+    stall_minutes: Annotated[float, Field(gt=0)] = 60
+    """When verl has written nothing for so long, it is ended and the run fails."""
 
 
 class RptConfig(TrainConfig, InferenceConfig):

@@ -49,6 +49,10 @@ _CAUSES = (
         "verl does not take this configuration; it is another version than 0.9, or a bug. The log names the key.",
     ),
     (
+        r"EngineDeadError",
+        "An engine of vLLM died. Without other words in the log, the machine's memory may have been exhausted.",
+    ),
+    (
         r"No module named '(verl|rpt_core)'",
         "The Ray cluster's Python has no verl or not this package. Start Ray with their environment activated "
         "(docs/nodes.md).",

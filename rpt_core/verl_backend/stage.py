@@ -29,6 +29,7 @@ from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.launch import Verl, cluster_address, make_verl
 from rpt_core.verl_backend.progress import Phases
 from rpt_core.verl_backend.settings import VerlPaths, overrides
+from rpt_core.verl_backend.stall import StallWatch
 from rpt_core.verl_backend.traces import Follower
 
 POLL_SECONDS = 0.5
@@ -70,6 +71,7 @@ def _train(config: RptConfig, context: StageContext, folder: VerlFolder, course:
 def _follow(config: RptConfig, context: StageContext, folder: VerlFolder, course: Course, verl: Verl) -> None:
     """Record what verl does until it ends. Raises StopRequested, or UserError for an end that can be explained."""
     follower = Follower(folder, config.batch_problems * config.group_size)
+    watch = StallWatch(folder, config.verl.stall_minutes)
     phases, told = Phases(folder.log), time.monotonic()
     while (code := verl.poll()) is None:
         _record(course, follower)
@@ -77,6 +79,10 @@ def _follow(config: RptConfig, context: StageContext, folder: VerlFolder, course
             verl.stop()
             _record(course, follower)
             raise StopRequested(course.saved_step)
+        if (stalled := watch.problem()) is not None:
+            verl.stop()
+            _record(course, follower)
+            raise UserError(_in_words(folder, course, stalled))
         if time.monotonic() - told >= PROGRESS_SECONDS:
             told = time.monotonic()
             context.progress(course.step, config.steps, phases.now())
@@ -101,14 +107,23 @@ def _drain(config: RptConfig, course: Course, follower: Follower, whole: bool) -
 
 
 def _explain_end(folder: VerlFolder, course: Course, code: int) -> None:
-    """Raise the error of a verl that ended too early; its log's tail goes to the stage's log."""
-    log = tail(folder.log)
-    print(log[-LOG_TAIL_CHARACTERS:], file=sys.stderr)
-    cause = explain(log)
-    if cause is None:
+    """Raise the error of a verl that ended too early."""
+    if (cause := explain(tail(folder.log))) is None:
+        _show_log(folder)
         raise RuntimeError(f"verl ended at step {course.step} with exit code {code}; its whole log is {folder.log}")
+    raise UserError(_in_words(folder, course, cause))
+
+
+def _in_words(folder: VerlFolder, course: Course, cause: str) -> str:
+    """What a failed run's page says: the cause, where to go on, where the log is."""
+    _show_log(folder)
     newest = f"The newest checkpoint is step {course.saved_step}" if course.saved_step else "There is no checkpoint yet"
-    raise UserError(f"{cause} {newest}; retry the run to go on from there. verl's log: {folder.log}")
+    return f"{cause} {newest}; retry the run to go on from there. verl's log: {folder.log}"
+
+
+def _show_log(folder: VerlFolder) -> None:
+    """The end of verl's log, in the stage's own."""
+    print(tail(folder.log)[-LOG_TAIL_CHARACTERS:], file=sys.stderr)
 
 
 def _paths(config: RptConfig, folder: VerlFolder, course: Course, verl: Verl) -> VerlPaths:

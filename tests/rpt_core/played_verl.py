@@ -1,7 +1,8 @@
 """Plays verl for tests of the stage that watches it: takes its command line and writes what it writes, in seconds.
 
-RPT_PLAYED says how: `well`, `slow` (a second a step), `full disk` or `bug` (it ends at step 3), `two stages` (a
-dump's second half comes after the metrics), `daemon` (slow, and leaves a process in a session of its own).
+RPT_PLAYED says how: `well`, `slow` (a second a step), `full disk` or `bug` (it ends at step 3), `dead engine` (it waits
+for ever at step 3), `two stages` (a dump's second half comes after the metrics), `daemon` (slow, and leaves a process
+in a session of its own).
 """
 
 import json
@@ -56,6 +57,9 @@ class Player:
                 self.log(step)
             if step == 3 and HOW == "full disk":
                 raise OSError(28, "No space left on device")
+            if step == 3 and HOW == "dead engine":
+                print("vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.", flush=True)
+                time.sleep(600)
             if step == 3 and HOW == "bug":
                 raise AssertionError("never met before")
 

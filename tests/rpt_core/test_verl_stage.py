@@ -24,7 +24,8 @@ from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
 from rpt_core.stage import StageContext, StopRequested
 from rpt_core.train.problem_order import ProblemOrder
-from rpt_core.verl_backend import launch, process_tree, stage
+from rpt_core.verl_backend import launch, process_tree, stage, stall
+from rpt_core.verl_backend.folder import VerlFolder
 from tests.rpt_core import stages
 
 pytestmark = pytest.mark.slow
@@ -200,6 +201,31 @@ def test_a_full_disk_is_told_in_words_with_the_checkpoint_to_go_on_from(ground, 
     assert [data["step"] for data in stages.events(tmp_path, EventType.METRICS)] == [1, 2, 3]
     played("well")
     assert execute(tmp_path, config(ground), attempt=2)["steps"] == 6
+
+
+def test_a_verl_that_waits_for_a_dead_engine_is_ended(ground, tmp_path, played, monkeypatch):
+    monkeypatch.setattr(stall, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(stall, "LOOK_SECONDS", 0.2)
+    played("dead engine")
+    with pytest.raises(
+        UserError, match=r"^An engine of vLLM died\. .*within 1 s, .*newest checkpoint is step 2; retry"
+    ):
+        execute(tmp_path, config(ground))
+    assert [data["step"] for data in stages.events(tmp_path, EventType.METRICS)] == [1, 2, 3]
+    assert process_tree.marked(str(tmp_path.resolve() / "verl")) == set()
+
+
+def test_a_verl_that_writes_nothing_for_long_is_to_be_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(stall, "LOOK_SECONDS", 0.0)
+    folder = VerlFolder(RunDir(tmp_path), 1)
+    folder.create()
+    watch = stall.StallWatch(folder, limit_minutes=1 / 60)
+    for path in (folder.log, folder.traces / "node-1.jsonl", folder.dump(1), folder.metrics):
+        time.sleep(0.6)
+        path.write_text("something new")
+        assert watch.problem() is None
+    time.sleep(1.1)
+    assert "verl has written nothing for 0.0167 minutes" in watch.problem()
 
 
 def test_an_end_that_nobody_knows_is_a_bug_with_the_end_of_the_log(ground, tmp_path, played, capsys):
