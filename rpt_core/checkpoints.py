@@ -113,9 +113,13 @@ def checkpoint_folder(run: RunDir, step: int) -> Iterator[Path]:
     partial = final.with_name(final.name + PARTIAL_SUFFIX)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    yield partial
-    for path in [*partial.rglob("*"), partial]:
-        _force_to_disk(path)
+    try:
+        yield partial
+        for path in [*partial.rglob("*"), partial]:
+            _force_to_disk(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)  # so that a full disk has room again
+        raise
     if final.exists():
         _remove(final)
     partial.rename(final)

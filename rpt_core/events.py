@@ -8,6 +8,7 @@ opens the file; a reader never returns it. Loads without torch and numpy.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -81,8 +82,9 @@ class EventLog:
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. What a full disk does not take was told by `emit`, and the next log cuts off half a line."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> EventLog:
         return self

@@ -5,6 +5,7 @@ In: a stage's name, a run folder with a config. Out: an exit code, events, files
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import signal
 import sys
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, is_full_disk
 from rpt_core.events import EventLog, EventType, read_events
 from rpt_core.preflight.checks import refuse_if_failing
 from rpt_core.run_dir import RunDir
@@ -90,14 +91,26 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
         context.log.emit(EventType.STOPPED, step=stop.step)
         return EXIT_STOPPED
     except UserError as error:
-        context.log.emit(EventType.FAILED, message=str(error))
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_FAILED
-    except Exception:
+        return _failed(context, str(error))
+    except Exception as error:
         traceback.print_exc()
-        return EXIT_BUG
+        if not is_full_disk(error):
+            return EXIT_BUG
+        return _failed(
+            context,
+            f"The disk of {context.run.path} is full. Free some space there, then retry the run: it goes on from its "
+            f"newest checkpoint. ({error})",
+        )
     context.log.emit(EventType.FINISHED, result=result)
     return EXIT_FINISHED
+
+
+def _failed(context: StageContext, message: str) -> int:
+    """Say in the log of events and on the terminal why the run failed; a disk may be too full for the former."""
+    with contextlib.suppress(OSError):
+        context.log.emit(EventType.FAILED, message=message)
+    print(f"error: {message}", file=sys.stderr)
+    return EXIT_FAILED
 
 
 def _module(stage: str, config: Any) -> str:
