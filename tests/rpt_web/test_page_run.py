@@ -37,6 +37,15 @@ def part(page, run, name, query=""):
     return page(address(run) + query, headers={"HX-Request": "true", "HX-Target": name})
 
 
+def test_the_question_before_a_cancel_says_what_the_engine_does(page, experiment, ada):
+    run, _ = running_rpt(experiment, ada, done=1, groups=1)
+    assert "It writes a checkpoint and stops." in page(address(run))
+    Run.objects.filter(pk=run.pk).update(config={**run.config, "engine": "verl"})
+    text = page(address(run))
+    assert "verl stops at once and writes no checkpoint" in text
+    assert "It writes a checkpoint and stops." not in text
+
+
 def test_a_running_run_shows_progress_time_left_and_charts(page, experiment, ada):
     run, _ = running_rpt(experiment, ada, done=6, groups=1)
     text = page(address(run))
