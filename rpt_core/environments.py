@@ -16,6 +16,11 @@ def is_own() -> bool:
     return any(_runs_in(name) for name in (PLAIN, *ENGINES))
 
 
+def with_engines() -> str:
+    """The one with vLLM and verl in which this process runs; empty in any other."""
+    return next((name for name in ENGINES if _runs_in(name)), "")
+
+
 def python_of(*names: str) -> str | None:
     """The interpreter of the first other one of these that is there, as it is typed here; None when none is."""
     found = (ROOT / name / "bin" / "python" for name in names if not _runs_in(name))

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -48,7 +47,7 @@ def announce(sender: Any, **_: Any) -> None:
 
 def keep_registered(queues: list[str], stop: threading.Event) -> None:
     """Register, examine the machine, and register again every minute until told to stop."""
-    name = socket.gethostname()
+    name = nodes.own_name()
     _register(name, queues)
     findings: list[nodes.Finding] | None = examine(stop)
     while not stop.is_set():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 
 from rpt_web.celery import app
 from rpt_web.runs import services
+from rpt_web.runs.nodes import own_name
 from workers import runner, shutdown
 
 logger = logging.getLogger(__name__)
@@ -26,5 +26,5 @@ def execute_run(run_id: int) -> None:
 
 
 def worker_name() -> str:
-    """Host and process, as shown on the run's page."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """Node and process, as shown on the run's page."""
+    return f"{own_name()}:{os.getpid()}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -256,6 +257,9 @@ def check_page(client, user, run):
         "What became of the groups",
     ):
         assert words in page, words
+    name = f"{socket.gethostname()} (.venv-verl)"
+    assert run.worker.startswith(f"{name}:")
+    assert name in client.get("/nodes/").content.decode()
     rollouts = client.get(f"/runs/{run.pk}/rollouts/").content.decode()
     assert "mismatch" in rollouts or "match" in rollouts
     assert STAGES["rpt"].model_validate(run.config).engine == "verl"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
+import sys
 
 import pytest
 
+from rpt_core import environments
 from rpt_web.runs import nodes, services
 from rpt_web.runs.models import Node
 from tests.factories import HOSTILE, make_experiment, start_run
@@ -99,6 +102,18 @@ def test_a_node_with_another_folder_or_version_is_warned_about(page, monkeypatch
     text = page("/nodes/")
     assert text.count("does not share this server&#x27;s data folder") == 1
     assert "version 0.0.9" in text
+
+
+def test_the_environment_with_engines_is_a_node_beside_the_plain_one(page, monkeypatch):
+    host = socket.gethostname()
+    for environment, name, words in ((".venv", host, "plain"), (".venv-verl", f"{host} (.venv-verl)", "with verl")):
+        monkeypatch.setattr(sys, "prefix", str(environments.ROOT / environment))
+        assert nodes.own_name() == name
+        finding = {"area": "engines", "name": "verl", "level": "good", "words": words}
+        nodes.register(nodes.own_name(), ["gpu"], [finding])
+    found = [(node.name, node.findings[0]["words"]) for node in Node.objects.all()]
+    assert found == [(host, "plain"), (f"{host} (.venv-verl)", "with verl")]
+    assert f"{host} (.venv-verl)" in page("/nodes/")
 
 
 def test_two_secret_keys_or_two_paths_make_two_marks(settings, tmp_path):

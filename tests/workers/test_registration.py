@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -96,7 +95,7 @@ class TestWithDatabase:
         registration.keep_registered(["gpu"], Beats(0))
         assert seen == [None]
         node = Node.objects.get()
-        assert (node.name, node.findings) == (socket.gethostname(), [])
+        assert (node.name, node.findings) == (nodes.own_name(), [])
         assert node.examined_at is not None
         assert [listener.queue for listener in node.listeners.all()] == ["gpu"]
 

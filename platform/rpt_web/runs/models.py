@@ -176,10 +176,10 @@ class Checkpoint(models.Model):
 
 
 class Node(models.Model):
-    """A machine with a worker, as that worker has described it."""
+    """A machine with a worker, or one environment of it, as that worker has described it."""
 
     name = models.CharField(max_length=200, unique=True)
-    """Host name; the worker of a run begins with it."""
+    """As `nodes.own_name` gives it; the worker of a run begins with it."""
     version = models.CharField(max_length=100)
     """Of the worker's code."""
     folder_mark = models.CharField(max_length=64)

@@ -7,6 +7,7 @@ the same only where the folder is, and at the same place, since configs name fil
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
+from rpt_core import environments
 from rpt_web.runs.models import Listener, Node, Run, Status
 from rpt_web.runs.queues import SILENT_SECONDS
 from rpt_web.runs.versions import code_version
@@ -74,8 +76,14 @@ class NodeLine:
         return [found for found in self.findings if found["level"] == "note" and found not in self.gpus]
 
 
+def own_name() -> str:
+    """Host name of this machine, and the environment where it has engines: beside the plain one it is another node."""
+    host, environment = socket.gethostname(), environments.with_engines()
+    return f"{host} ({environment})" if environment else host
+
+
 def register(name: str, queues: Sequence[str], findings: Sequence[Finding] | None = None) -> None:
-    """Say that a worker on this machine lives and listens to these queues, and what the doctor has found if it has."""
+    """Say that a worker of this node lives and listens to these queues, and what the doctor has found if it has."""
     values: dict[str, Any] = {"version": code_version(), "folder_mark": folder_mark(), "last_seen": Now()}
     if findings is not None:
         values |= {"findings": clean_json(list(findings)), "examined_at": Now()}

@@ -27,7 +27,7 @@ def queue_for(config: Mapping[str, Any], preset: str = "") -> str:
 
 
 def is_heard(queue: str, *, besides: str = "") -> bool:
-    """Whether a worker listens to a queue, on any machine but one (1 query)."""
+    """Whether a worker listens to a queue, on any node but one (1 query)."""
     recently = Now() - timedelta(seconds=SILENT_SECONDS)
     return Listener.objects.filter(queue=queue, last_heard__gt=recently).exclude(node__name=besides).exists()
 

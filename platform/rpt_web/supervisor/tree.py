@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -25,6 +25,7 @@ from django.db import connections
 from rpt_core.errors import UserError
 from rpt_core.presets.requirements import gpu_memories
 from rpt_web.health import START_ID
+from rpt_web.runs.nodes import own_name
 from rpt_web.runs.queues import choose_queues
 from rpt_web.supervisor import paths, probes
 from rpt_web.supervisor.claims import DataFolderLock, check_port
@@ -131,7 +132,7 @@ class ProcessTree:
                 continue
             server = kind(data_dir, keep_open=(self._lock.fileno(),))
             self._servers.append(server)
-            self._timed(kind.name, lambda server=server: server.start(self.flag.pause))  # type: ignore[misc]
+            self._timed(kind.name, partial(server.start, self.flag.pause))
         if self._servers and paths.servers_dir(data_dir) != data_dir:
             self.say(f"The servers' files are in {paths.servers_dir(data_dir)}: their user cannot enter {data_dir}.")
         probes.check_database()
@@ -168,7 +169,7 @@ class ProcessTree:
         ]
 
     def _queues(self) -> Sequence[str]:
-        found = self.options.queues or choose_queues(bool(gpu_memories()), socket.gethostname())
+        found = self.options.queues or choose_queues(bool(gpu_memories()), own_name())
         self.say(f"The worker takes runs from: {', '.join(found)}")
         return found
 
