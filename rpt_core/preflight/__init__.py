@@ -55,6 +55,8 @@ class Report:
     first_prompt: FirstPrompt | None = None
     pending: bool = False
     """Data or model come from an earlier run that has not ended: the estimate takes the config's limits instead."""
+    engine: str = "torch"
+    """Who trains."""
 
     @property
     def errors(self) -> list[Problem]:
@@ -69,6 +71,11 @@ class Report:
             found.append("The time is that of a machine which does nothing else.")
             if not self.hardware.measured:
                 found.append("It assumes shares of the device's peak that nobody has measured here yet.")
+        if self.typical is not None and self.engine == "verl":
+            found.append(
+                "All of it is the plain loop's. verl needs more: minutes to start, memory for its processes, compute "
+                "for groups of equal rewards and for a second pass over all responses."
+            )
         if self.pending:
             found.append("Some data comes from an earlier run that has not ended; the config's limits stand for it.")
         return found
@@ -137,6 +144,7 @@ def _estimated(
         most=_estimate(config, machine, shape, data, most),
         first_prompt=data.first_prompt,
         pending=not data.is_complete,
+        engine=getattr(config, "engine", "torch"),
     )
 
 

@@ -131,8 +131,9 @@ def _engines(config: Any) -> Iterator[Problem]:
         if getattr(config, field, None) == engine and importlib.util.find_spec(engine) is None:
             yield Problem(
                 field,
-                f"{engine} is not installed on this machine, so a node that has it must take the run (docs/nodes.md). "
-                "Choose that node's hardware for the estimates.",
+                f"{engine} is not installed in the environment that checks this, so a worker of another one, or of "
+                "another machine, must take the run; the page Nodes shows who has it. Choose its hardware for the "
+                "estimates.",
                 "warning",
             )
 
