@@ -13,7 +13,7 @@ from django.utils import timezone
 from rpt_core.config import STAGES
 from rpt_core.result_tables import emit_table
 from rpt_core.run_dir import RunDir
-from rpt_web.runs import nodes, queries
+from rpt_web.runs import nodes, queries, services
 from rpt_web.runs.models import Run, Status, StepMetrics
 from tests.factories import HOSTILE, end_run, make_experiment, record, start_run
 from tests.played_tables import played_tables
@@ -55,6 +55,24 @@ def test_a_running_run_shows_progress_time_left_and_charts(page, experiment, ada
     assert 'data-figure="reward"' in text
     assert f"at=1-6&amp;state=1-Running&amp;event={run.events.latest('seq').seq}&amp;evaluation=" in text
     assert "data-dialog" in text
+
+
+def test_what_an_earlier_attempt_did_last_is_not_shown_of_the_next(page, experiment, ada):
+    run, events = running_rpt(experiment, ada, done=6, groups=1)
+    events.emit("progress", step=6, total_steps=80, what="sampling for step 7")
+    record(run)
+    assert "sampling for step 7" in page(address(run))
+    end_run(run, events, Status.CANCELLED, exit_code=3)
+    assert "sampling for step 7" not in page(address(run)).partition('id="events"')[0]
+
+    services.retry(run, ada)
+    run, events = start_run(run, timedelta(seconds=2))
+    text = page(address(run)).partition('id="events"')[0]
+    assert "sampling for step 7" not in text
+    assert " left</span>" not in text  # nothing of this attempt tells its pace
+    events.emit("started", start_step=6, total_steps=80)
+    record(run)
+    assert " left</span>" not in page(address(run))
 
 
 def test_a_failed_run_shows_the_error_in_words_and_the_log(page, ada):

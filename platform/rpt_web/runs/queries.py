@@ -114,14 +114,15 @@ def new_metrics(run_id: int, after_step: int, limit: int = 500) -> list[dict[str
 
 
 def pace(run: Run, now: datetime) -> float | None:
-    """Seconds for each step of a running run: over its latest metrics, or over all it has done (1 query)."""
+    """Seconds for each step of a running run: over this attempt's latest metrics, or all of a first one (1 query)."""
     if run.status != Status.RUNNING or run.started_at is None:
         return None
-    latest = list(run.metrics.order_by("-step").values_list("step", "time")[:PACE_POINTS])
+    metrics = run.metrics.filter(time__gte=run.started_at).order_by("-step")
+    latest = list(metrics.values_list("step", "time")[:PACE_POINTS])
     if len(latest) > 1:
         (last, end), (first, start) = latest[0], latest[-1]
         return (end - start).total_seconds() / (last - first)
-    return (now - run.started_at).total_seconds() / run.step if run.step else None
+    return (now - run.started_at).total_seconds() / run.step if run.step and run.attempt == 1 else None
 
 
 def progress_of(run: Run) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def progress_of(run: Run) -> dict[str, Any]:
     return {
         "step": run.step,
         "total": run.total_steps,
-        "what": run.progress,
+        "what": run.progress if run.status == Status.RUNNING else "",
         "share": display.share_done(run),
         "left": None if left is None else display.about(left),
     }

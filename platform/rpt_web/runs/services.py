@@ -171,6 +171,7 @@ def claim(run_id: int, worker: str) -> Run | None:
             lease_until=_lease_end(),
             started_at=Now(),
             finished_at=None,
+            progress="",
         )
         return Run.objects.get(pk=run_id) if claimed else None
 
