@@ -41,7 +41,7 @@ def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has no type for it
     device = choose_device(config.device)
     try:
         tokenizer = load_tokenizer(config.path)
@@ -78,7 +78,7 @@ def new_model(scratch: ScratchConfig, tokenizer: Tokenizer, seed: int) -> Any:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]  # transformers has no type for it
     return _settled(model, choose_device("auto"))
 
 

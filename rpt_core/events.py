@@ -8,7 +8,6 @@ opens the file; a reader never returns it. Loads without torch and numpy.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
+
+from rpt_core.errors import is_full_disk
 
 
 class EventType(StrEnum):
@@ -83,8 +84,11 @@ class EventLog:
 
     def close(self) -> None:
         """Close the file. What a full disk does not take was told by `emit`, and the next log cuts off half a line."""
-        with contextlib.suppress(OSError):
+        try:
             self._file.close()
+        except OSError as error:
+            if not is_full_disk(error):
+                raise
 
     def __enter__(self) -> EventLog:
         return self

@@ -87,6 +87,7 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
     try:
         refuse_if_failing(config)
         result = importlib.import_module(_module(stage, config)).run(config, context)
+        context.log.emit(EventType.FINISHED, result=result)
     except StopRequested as stop:
         context.log.emit(EventType.STOPPED, step=stop.step)
         return EXIT_STOPPED
@@ -101,7 +102,6 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
             f"The disk of {context.run.path} is full. Free some space there, then retry the run: it goes on from its "
             f"newest checkpoint. ({error})",
         )
-    context.log.emit(EventType.FINISHED, result=result)
     return EXIT_FINISHED
 
 

@@ -74,7 +74,7 @@ def queue_is_empty(queue: str) -> bool:
     """Whether no message waits in Redis; False also when Redis does not answer, since then nothing can be sent."""
     try:
         with app.connection_for_read() as connection:
-            redis: Redis = connection.default_channel.client  # type: ignore[attr-defined]
+            redis: Redis = connection.default_channel.client  # type: ignore[attr-defined]  # of the Redis transport only
             return not redis.llen(queue)
     except (BrokerError, RedisError, OSError) as error:
         logger.warning("the queue does not answer: %s", error)

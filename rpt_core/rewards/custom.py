@@ -16,7 +16,7 @@ import importlib
 import math
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from rpt_core.errors import UserError
 from rpt_core.problems import Problem
@@ -81,4 +81,4 @@ def load_function(path: str) -> Function:
         ) from error
     if not callable(function):
         raise UserError(f"The custom reward {path!r} is no function but a {type(function).__name__}.")
-    return function  # type: ignore[no-any-return]
+    return cast(Function, function)

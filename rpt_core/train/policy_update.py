@@ -133,7 +133,7 @@ class PolicyUpdate:
             with self.loop.precision():
                 terms = self._terms(part)
                 part_loss = self._mean_loss(terms, part) * (weight / sum(weights))
-                part_loss.backward()  # type: ignore[no-untyped-call]
+                part_loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
             loss += part_loss.item()
             self._add(sums, terms, part)
             self.loop.progress("updating the policy")

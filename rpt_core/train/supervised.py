@@ -102,7 +102,7 @@ def accumulate_loss(model: Any, rows: Sequence[Example], batch_tokens: int) -> f
     for part in _parts(rows, batch_tokens):
         log_probs = target_log_probs(model, [row.ids for row in part], [row.start for row in part])
         loss = -log_probs.sum() / counted
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         total += loss.item()
     return total
 

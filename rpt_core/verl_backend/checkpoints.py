@@ -142,4 +142,6 @@ def model_parameters(path: str) -> int:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     with torch.device("meta"):
-        return matrix_parameters(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path)))  # type: ignore[no-untyped-call]
+        config = AutoConfig.from_pretrained(path)
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]  # transformers has no type for it
+    return matrix_parameters(model)

@@ -146,7 +146,7 @@ def _name_gloo_once() -> None:
 
 def _pin_nothing() -> None:
     """The reference model is kept in pinned memory, which needs a driver."""
-    torch.Tensor.pin_memory = lambda self, *_, **__: self  # type: ignore[method-assign]
+    torch.Tensor.pin_memory = lambda self, *_, **__: self  # type: ignore[method-assign]  # that is the point
 
 
 _name_gloo_once()

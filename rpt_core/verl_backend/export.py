@@ -31,7 +31,7 @@ def export(
 
     config = AutoConfig.from_pretrained(state / "actor" / "huggingface")
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]  # transformers has no type for it
     weights = {name: tensor.to(dtype) for name, tensor in merged_weights(state / "actor").items()}
     model.load_state_dict(weights, assign=True)
     model.tie_weights()
