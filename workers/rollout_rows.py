@@ -7,6 +7,7 @@ of its response; the full text stays in the file. What Postgres cannot store is 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def replace_rows(shard: Shard) -> Counts:
     first = rollout_id(shard.step, shard.kind, 0)
     delete_rows(shard.run_id, first, first + LARGEST_SHARD_ROWS)
     rows = rewarded = 0
-    with connection.cursor() as cursor, cursor.copy(_copy_statement(shard.run_id)) as copy:
+    with connection.cursor() as cursor, _copy(cursor, shard.run_id) as copy:
         copy.set_types(list(_TYPES.values()))
         for batch in _batches(shard.path):
             rewarded += pc.sum(pc.greater(batch["reward"], 0)).as_py() or 0
@@ -81,6 +82,13 @@ def delete_rows(run_id: int, first_id: int, end_id: int | None = None) -> None:
     """Delete a run's rollouts from an id on, up to but without another one."""
     rows = Rollout.objects.filter(run_id=run_id, id__gte=first_id)
     (rows if end_id is None else rows.filter(id__lt=end_id)).delete()
+
+
+@contextmanager
+def _copy(cursor: Any, run_id: int) -> Iterator[Any]:
+    """psycopg's COPY, which Django does not know: a lost connection must still be the error of Django's that others await."""
+    with connection.wrap_database_errors, cursor.copy(_copy_statement(run_id)) as copy:
+        yield copy
 
 
 def _copy_statement(run_id: int) -> sql.Composed:

@@ -71,7 +71,7 @@ class Platform:
 
 
 @pytest.fixture
-def platform(tiny_stage, settings, tmp_path_factory, request):
+def platform(tiny_stage, settings, tmp_path_factory):
     folder = Path(tmp_path_factory.mktemp("platform"))
     environment = {
         **os.environ,
@@ -86,8 +86,7 @@ def platform(tiny_stage, settings, tmp_path_factory, request):
     platform.start_reaper()
     yield platform
     platform.stop()
-    if hasattr(request.node, "failed"):
-        print(platform.logs())
+    print(platform.logs())  # pytest shows it when the test has failed
 
 
 def database_url() -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rpt_core.config import STAGES
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
-from workers import runner, shutdown
+from workers import rollout_rows, runner, shutdown
 from workers.stage_process import StageProcess
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,26 @@ def test_a_run_that_finishes_has_succeeded_and_all_its_rows_are_there(execute, c
     assert run.finished_at is not None
     assert run.lease_until is None
     check_once(run, 10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_lost_while_rollouts_are_copied_is_waited_for(submit, check_once, monkeypatch):
+    make_rows, losses = rollout_rows._rows, []
+
+    def rows_without_a_connection(shard, batch, start):
+        if not losses:
+            losses.append(connection.connection.info.backend_pid)
+            with closing(connection.copy()) as other, other.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s, 5000)", losses)
+        return make_rows(shard, batch, start)
+
+    monkeypatch.setattr(rollout_rows, "_rows", rows_without_a_connection)
+    run = services.claim(submit(steps=5).pk, "test")
+    runner.execute(run)
+    run.refresh_from_db()
+    assert losses
+    assert (run.status, run.attempt, run.error) == (Status.SUCCEEDED, 1, "")
+    check_once(run, 5)
 
 
 def test_a_declared_error_fails_the_run_with_its_own_message(execute):
