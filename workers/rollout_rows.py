@@ -86,7 +86,7 @@ def delete_rows(run_id: int, first_id: int, end_id: int | None = None) -> None:
 
 @contextmanager
 def _copy(cursor: Any, run_id: int) -> Iterator[Any]:
-    """psycopg's COPY, which Django does not know: a lost connection must still be the error of Django's that others await."""
+    """psycopg's COPY with Django's errors: those who wait for a lost connection know only these."""
     with connection.wrap_database_errors, cursor.copy(_copy_statement(run_id)) as copy:
         yield copy
 
