@@ -18,6 +18,9 @@ from rpt_web.text import spaced, titled
     [
         (show.duration(8.44), "8.4 s"),
         (show.duration(timedelta(seconds=59)), "59 s"),
+        (show.duration(9.97), "10 s"),
+        (show.duration(59.7), "1 min 00 s"),
+        (show.duration(119.7), "2 min 00 s"),
         (show.duration(192), "3 min 12 s"),
         (show.duration(3600 * 2 + 5 * 60), "2 h 05 min"),
         (show.duration(3600 * 50), "2 d 2 h"),

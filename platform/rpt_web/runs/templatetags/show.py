@@ -66,16 +66,17 @@ def duration(value: timedelta | float | None) -> str:
     """Seconds in the two largest units: "2 h 05 min", "3 min 12 s", "8.4 s"."""
     if is_missing(value):
         return DASH
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if seconds < 10:
-        return f"{seconds:.1f} s"
+    exact = value.total_seconds() if isinstance(value, timedelta) else value
+    if exact < 9.95:
+        return f"{exact:.1f} s"
+    seconds = round(exact)
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{seconds} s"
     if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+        return f"{seconds // 60} min {seconds % 60:02} s"
     if seconds < 86400:
-        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
-    return f"{seconds // 86400:.0f} d {seconds % 86400 // 3600:.0f} h"
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+    return f"{seconds // 86400} d {seconds % 86400 // 3600} h"
 
 
 @register.filter
