@@ -84,8 +84,11 @@ def record(run: Run) -> None:
 def end_run(run: Run, events: EventFile, status: Status = Status.SUCCEEDED, **more: Any) -> Run:
     """Record the rest and end the run at the time of its last event."""
     record(run)
+    assert run.time_spent is not None
+    assert run.started_at is not None
+    time_spent = run.time_spent + (events.now - run.started_at)
     assert services.finish(run, run.attempt, status, **({"exit_code": 0} | more))
-    Run.objects.filter(pk=run.pk).update(finished_at=events.now)
+    Run.objects.filter(pk=run.pk).update(finished_at=events.now, time_spent=time_spent)
     run.refresh_from_db()
     return run
 

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from rpt_core import presets
 from rpt_core.config import StageConfig
 from rpt_core.presets import PlannedRun, Preset, Requirements, Seed
+from rpt_web.runs import display
 from rpt_web.runs.models import Run
 
 Item = TypeVar("Item")
@@ -142,8 +143,10 @@ class RunOut(Schema):
     stage: str
     status: str
     needs: list[str] = Field(description="Names of the runs of its experiment that must have succeeded before it.")
-    attempt: int
-    max_attempts: int
+    attempt: int = Field(description="Number of the newest attempt; 0 before the first.")
+    max_attempts: int = Field(
+        description="Until this attempt, the queue starts it again by itself when it is interrupted. A retry raises it."
+    )
     seed: int
     code_version: str
     step: int | None
@@ -153,9 +156,18 @@ class RunOut(Schema):
     result: dict[str, Any]
     error: str
     created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    started_at: datetime | None = Field(description="Start of the newest attempt.")
+    finished_at: datetime | None = Field(description="End of the newest attempt, if the run has ended.")
     cancel_requested_at: datetime | None
+    seconds: float | None = Field(
+        description="How long it has run in all its attempts, until now if it runs; null when that is not known."
+    )
+
+    @staticmethod
+    def resolve_seconds(run: Run) -> float | None:
+        """Time of all attempts, without what it waited in between."""
+        spent = display.run_time(run)
+        return None if spent is None else spent.total_seconds()
 
 
 class RunDetailOut(RunOut):

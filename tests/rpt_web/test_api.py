@@ -271,6 +271,16 @@ def test_a_run_is_cancelled_and_retried(caller, run):
     assert caller.post(f"{ROOT}/runs/{run.pk}/retry").status_code == 409
 
 
+def test_seconds_are_those_of_all_attempts(caller, run):
+    address = f"{ROOT}/runs/{run.pk}"
+    assert caller.get(address).json()["seconds"] is None
+    Run.objects.filter(pk=run.pk).update(attempt=2, time_spent=timedelta(seconds=70), started_at=timezone.now())
+    assert caller.get(address).json()["seconds"] == 70
+    document = caller.get(f"{ROOT}/openapi.json").json()["components"]["schemas"]["RunOut"]["properties"]
+    assert "all its attempts" in document["seconds"]["description"]
+    assert "newest attempt" in document["started_at"]["description"]
+
+
 def test_a_viewer_sees_everything_and_changes_nothing(run):
     viewer = client_of(User.objects.create_user("vic", role=Role.VIEWER))
     assert viewer.get(f"{ROOT}/runs/{run.pk}").status_code == 200

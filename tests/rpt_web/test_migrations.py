@@ -1,8 +1,12 @@
 """The tables are what the models say, the hand-made partitioned one too."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import call_command
 from django.db import connection, models
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from rpt_web.traces.models import Rollout
 
@@ -23,3 +27,45 @@ def test_the_rollout_table_has_exactly_the_columns_of_the_model():
         found = {(name, null, type_.replace("character varying", "varchar")) for name, null, type_ in cursor.fetchall()}
     fields = [field for field in Rollout._meta.local_fields if not isinstance(field, models.CompositePrimaryKey)]
     assert found == {(field.column, field.null, field.db_type(connection)) for field in fields}
+
+
+def migrated(name):
+    """The models of the app `runs` as they are after one of its migrations, with the database brought there."""
+    executor = MigrationExecutor(connection)
+    executor.migrate([("runs", name)])
+    return MigrationExecutor(connection).loader.project_state([("runs", name)]).apps
+
+
+@pytest.mark.django_db(transaction=True)
+def test_times_are_filled_in_only_where_they_are_known():
+    """Old rows have the times of their newest attempt alone."""
+    now = timezone.now()
+    once = {"attempt": 1, "started_at": now - timedelta(seconds=90)}
+    ended = {"status": "failed", "finished_at": now, "worker": "node:1"}
+    rows = {
+        "never started": {"status": "cancelled", "finished_at": now},
+        "ended": once | ended,
+        "running": once | {"status": "running", "worker": "node:1"},
+        "queued again": once | {"status": "queued"},
+        "queued again, then cancelled": once | ended | {"worker": ""},
+        "a second attempt": once | ended | {"attempt": 2},
+        "a second attempt runs": once | {"attempt": 2, "status": "running", "worker": "node:1"},
+    }
+    try:
+        apps = migrated("0003_nodes")
+        experiment = apps.get_model("runs", "Experiment").objects.create(name="old")
+        old = apps.get_model("runs", "Run").objects
+        for name, values in rows.items():
+            old.create(experiment=experiment, name=name, stage="rpt", config={}, code_version="0", **values)
+        runs = migrated("0004_time_spent").get_model("runs", "Run").objects
+        assert dict(runs.values_list("name", "time_spent")) == {
+            "never started": timedelta(0),
+            "ended": timedelta(seconds=90),
+            "running": timedelta(0),
+            "queued again": None,
+            "queued again, then cancelled": None,
+            "a second attempt": None,
+            "a second attempt runs": None,
+        }
+    finally:
+        call_command("migrate", verbosity=0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db.models import Sum
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,6 +17,7 @@ from rpt_core.result_tables import emit_table
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import nodes, queries, services
 from rpt_web.runs.models import Run, Status, StepMetrics
+from rpt_web.runs.templatetags import show
 from tests.factories import HOSTILE, end_run, make_experiment, record, start_run
 from tests.played_tables import played_tables
 from tests.preset_runs import failed_run, finish_run, finished_experiment, queued_rpt, rpt_step, running_rpt
@@ -73,6 +76,41 @@ def test_what_an_earlier_attempt_did_last_is_not_shown_of_the_next(page, experim
     events.emit("started", start_step=6, total_steps=80)
     record(run)
     assert " left</span>" not in page(address(run))
+
+
+def head(page, run):
+    return " ".join(re.sub("<[^>]+>", "", part(page, run, "state")).split())
+
+
+def test_the_time_shown_is_that_of_all_attempts(page, experiment, ada):
+    run, events = start_run(queued_rpt(experiment, ada), timedelta(seconds=90))
+    assert re.search(r"1 min 3\d s so far", head(page, run))
+    assert "in this attempt" not in head(page, run)
+    events.emit("log", after_seconds=300, level="info", message="stuck")
+    run = end_run(run, events, Status.CANCELLED, exit_code=3)
+    assert "took 5 min 00 s" in head(page, run)
+    assert "attempts" not in head(page, run)
+
+    services.retry(run, ada)
+    assert "5 min 00 s so far" in head(page, run)
+    run, events = start_run(run, timedelta(seconds=20))
+    assert re.search(r"5 min 2\d s so far, 2\d s in this attempt", head(page, run))
+    of_experiment = reverse("runs:experiment_detail", args=[experiment.pk])
+    events.emit("log", after_seconds=40, level="info", message="done")
+    end_run(run, events)
+    assert "took 5 min 40 s in 2 attempts" in head(page, run)
+    others = experiment.runs.exclude(pk=run.pk).aggregate(time=Sum("time_spent"))["time"]
+    total = show.duration(others + timedelta(seconds=340))
+    text = page(of_experiment)
+    assert "5 min 40 s</td>" in text
+    assert f"<dt>Time in runs</dt><dd>{total}<small>all attempts</small>" in text
+
+
+def test_a_time_that_is_not_known_is_not_shown(page, experiment, ada):
+    run, _ = start_run(queued_rpt(experiment, ada), timedelta(seconds=20))
+    Run.objects.filter(pk=run.pk).update(attempt=2, time_spent=None)
+    assert "so far" not in head(page, run)
+    assert re.search(r"2\d s in this attempt", head(page, run))
 
 
 def test_a_failed_run_shows_the_error_in_words_and_the_log(page, ada):

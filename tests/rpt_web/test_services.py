@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from rpt_core.config import ModelConfig, RptConfig
 from rpt_core.errors import UserError
 from rpt_core.presets import PlannedRun
-from rpt_web.runs import services
+from rpt_web.runs import display, services
 from rpt_web.runs.models import Run, Status
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +191,72 @@ def test_a_run_handed_back_while_it_is_being_cancelled_is_cancelled(run):
     claimed = services.claim(run.pk, "w")
     services.request_cancel(run, None)
     assert services.hand_back(claimed) == Status.CANCELLED
+
+
+def claim_ago(run, seconds):
+    """Claim it, as if that had been some time ago by the database's clock."""
+    claimed = services.claim(run.pk, "w")
+    Run.objects.filter(pk=run.pk).update(started_at=Now() - timedelta(seconds=seconds))
+    return claimed
+
+
+def seconds_spent(run):
+    run.refresh_from_db()
+    return round(run.time_spent.total_seconds())
+
+
+def test_the_time_of_every_attempt_is_kept_however_it_ended(run):
+    assert services.hand_back(claim_ago(run, 100)) == Status.QUEUED
+    assert seconds_spent(run) == 100
+    assert services.interrupt(claim_ago(run, 20), "killed") == Status.QUEUED
+    assert seconds_spent(run) == 120
+    assert services.finish(claim_ago(run, 3), 3, Status.FAILED)
+    assert seconds_spent(run) == 123
+    services.retry(run, None)
+    claimed = claim_ago(run, 1000)
+    services.request_cancel(run, None)
+    assert seconds_spent(run) == 123
+    assert services.hand_back(claimed) == Status.CANCELLED
+    assert seconds_spent(run) == 1123
+    services.retry(run, None)
+    assert services.finish(claim_ago(run, 10_000), 5, Status.SUCCEEDED)
+    assert seconds_spent(run) == 11_123
+
+
+def test_waiting_for_a_worker_counts_for_nothing(run):
+    services.hand_back(claim_ago(run, 60))
+    Run.objects.filter(pk=run.pk).update(started_at=Now() - timedelta(hours=5))
+    run.refresh_from_db()
+    assert round(display.run_time(run).total_seconds()) == 60
+    services.request_cancel(run, None)
+    assert seconds_spent(run) == 60
+
+
+def test_the_attempt_of_a_silent_worker_lasted_as_long_as_its_lease(run):
+    for attempt in (1, 2, 3):
+        claimed = claim_ago(run, 600)
+        Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=200))
+        run.refresh_from_db()
+        assert round(display.attempt_time(run).total_seconds()) == 400
+        assert services.requeue_or_lose(claimed) == (Status.QUEUED if attempt < 3 else Status.LOST)
+        assert seconds_spent(run) == 400 * attempt
+
+
+def test_an_attempt_that_is_not_ours_adds_no_time(run):
+    stale = claim_ago(run, 50)
+    services.hand_back(stale)
+    claim_ago(run, 10)
+    assert not services.finish(stale, stale.attempt, Status.FAILED)
+    assert services.hand_back(stale) is None
+    assert seconds_spent(run) == 50
+
+
+def test_a_time_that_is_not_known_stays_so(run):
+    claimed = claim_ago(run, 50)
+    Run.objects.filter(pk=run.pk).update(time_spent=None)
+    assert services.finish(claimed, 1, Status.SUCCEEDED)
+    run.refresh_from_db()
+    assert (run.time_spent, display.run_time(run)) == (None, None)
 
 
 def test_a_planned_run_gets_what_it_refers_to(experiment, run):

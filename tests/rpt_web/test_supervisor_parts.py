@@ -279,12 +279,13 @@ def test_progress_into_a_file_is_plain_lines_now_and_then():
         clock.now += 1
     run.status, run.started_at = Status.SUCCEEDED, datetime(2026, 1, 1, tzinfo=UTC)
     run.finished_at = run.started_at + timedelta(seconds=41)
+    run.attempt, run.time_spent = 2, timedelta(seconds=50)  # the first one took 9 s
     progress.ended(run, 5)
     assert out.getvalue().splitlines() == [
         "[5/10] rpt (rpt): step 0/80",
         "[5/10] rpt (rpt): step 15/80, 1:05 left",
         "[5/10] rpt (rpt): step 30/80, 0:50 left",
-        "[5/10] rpt: succeeded after 0:41",
+        "[5/10] rpt: succeeded after 0:50",
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -53,12 +53,19 @@ def state_key(run: Run, blockers: Sequence[str] = ()) -> str:
     return f"{run.attempt}-{run_state(run, blockers).label}{'-'.join(blockers)}"
 
 
-def elapsed(run: Run, now: datetime | None = None) -> timedelta | None:
-    """Time from the run's start to its end, or until now."""
-    if run.started_at is None:
+def attempt_time(run: Run) -> timedelta | None:
+    """How long the attempt under way has run; one whose worker is silent, until its lease ended."""
+    if run.status != Status.RUNNING or run.started_at is None:
         return None
-    end = run.finished_at or (now or timezone.now())
-    return max(end - run.started_at, timedelta(0))
+    now = timezone.now()
+    return max(min(now, run.lease_until or now) - run.started_at, timedelta(0))
+
+
+def run_time(run: Run) -> timedelta | None:
+    """How long a run has run in all its attempts; None before the first, and when that of some is not known."""
+    if not run.attempt or run.time_spent is None:
+        return None
+    return run.time_spent + (attempt_time(run) or timedelta(0))
 
 
 def time_left(step: int | None, total: int | None, pace: float | None) -> float | None:

@@ -5,6 +5,7 @@ Only `runs.services` changes `Run.status`; only `workers.recorder` writes the ro
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -80,6 +81,8 @@ class Run(models.Model):
     dispatched_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    time_spent = models.DurationField(null=True, blank=True, default=timedelta)
+    """In the attempts that have ended. None when some of them ended before this was kept."""
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
 
     step = models.PositiveIntegerField(null=True, blank=True)

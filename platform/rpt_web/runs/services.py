@@ -205,7 +205,8 @@ def finish(
 ) -> bool:
     """End an attempt's run; False when the run is no longer this attempt's."""
     mine = Run.objects.filter(pk=run.pk, attempt=attempt, status=Status.RUNNING)
-    ended = _end(mine, status, error=clean_text(error), log_tail=clean_text(log_tail), exit_code=exit_code)
+    texts = {"error": clean_text(error), "log_tail": clean_text(log_tail)}
+    ended = _end(mine, status, time_spent=_TO_NOW, exit_code=exit_code, **texts)
     if ended and status == Status.SUCCEEDED:
         # After the commit: of two runs that end at the same time, one then sees that both have succeeded.
         transaction.on_commit(partial(advance, run.experiment_id), robust=True)
@@ -226,12 +227,13 @@ def hand_back(run: Run) -> Status | None:
 def requeue_or_lose(run: Run) -> Status | None:
     """For the reaper: a run whose lease has lapsed is queued again, or lost at the cap.
 
-    None when the lease was renewed or somebody else was faster.
+    None when the lease was renewed or somebody else was faster. The time of its attempt ends with the lease.
     """
     error = (
         f"The worker fell silent in attempt {run.attempt} of {run.max_attempts}. Look at its log, then retry the run."
     )
-    return _release(owned(run).filter(lease_until__lt=Now()), Status.LOST, error=error)
+    lapsed = owned(run).filter(lease_until__lt=Now())
+    return _release(lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
 
 
 def request_cancel(run: Run, user: User | None) -> None:
@@ -296,6 +298,9 @@ _UNENDED: dict[str, Any] = {
     "log_tail": "",
     "exit_code": None,
 }
+# A run's time with the attempt that is being ended, now or at its lease's end.
+_TO_NOW: Combinable = F("time_spent") + (Now() - F("started_at"))
+_TO_LEASE_END: Combinable = F("time_spent") + (F("lease_until") - F("started_at"))
 
 
 def _queue_of(run_id: int) -> str:
@@ -363,20 +368,22 @@ def _bring_back(rows: QuerySet[Run]) -> list[Run]:
     return runs
 
 
-def _release(rows: QuerySet[Run], otherwise: Status, allowance: int = 0, **values: Any) -> Status | None:
+def _release(
+    rows: QuerySet[Run], otherwise: Status, *, allowance: int = 0, time_spent: Combinable = _TO_NOW, **values: Any
+) -> Status | None:
     """Running -> cancelled if that was asked, queued while below the cap, else the given end; None when not ours."""
-    if _end(rows.filter(cancel_requested_at__isnull=False), Status.CANCELLED):
+    if _end(rows.filter(cancel_requested_at__isnull=False), Status.CANCELLED, time_spent=time_spent):
         return Status.CANCELLED
-    if _requeue(rows, allowance):
+    if _requeue(rows, allowance, time_spent):
         return Status.QUEUED
-    return otherwise if _end(rows, otherwise, **values) else None
+    return otherwise if _end(rows, otherwise, time_spent=time_spent, **values) else None
 
 
-def _requeue(rows: QuerySet[Run], allowance: int) -> bool:
+def _requeue(rows: QuerySet[Run], allowance: int, time_spent: Combinable) -> bool:
     below = rows.filter(cancel_requested_at=None, attempt__lt=F("max_attempts") + allowance)
     with transaction.atomic():
         ids = list(below.values_list("pk", flat=True))
-        requeued = below.update(**_QUEUED, max_attempts=F("max_attempts") + allowance)
+        requeued = below.update(**_QUEUED, max_attempts=F("max_attempts") + allowance, time_spent=time_spent)
         for run_id in ids if requeued else []:
             transaction.on_commit(partial(dispatch, run_id))
     return bool(requeued)

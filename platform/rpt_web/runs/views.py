@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -32,7 +33,8 @@ class RunLine:
 
     run: Run
     share: float | None
-    seconds: float | None
+    time: timedelta | None
+    """Of all its attempts."""
     blockers: Sequence[str]
     """Because of which runs it waits in vain."""
     waits_for: Sequence[str]
@@ -41,10 +43,8 @@ class RunLine:
     @classmethod
     def of(cls, run: Run, blocked: Mapping[str, Sequence[str]], succeeded: Set[str] = frozenset()) -> RunLine:
         """Work out what the row does not hold, from what is known of all runs of its experiment."""
-        elapsed = display.elapsed(run)
-        seconds = None if elapsed is None else elapsed.total_seconds()
         waits_for = [name for name in run.needs if name not in succeeded] if run.status == Status.WAITING else []
-        return cls(run, display.share_done(run), seconds, blocked.get(run.name, ()), waits_for)
+        return cls(run, display.share_done(run), display.run_time(run), blocked.get(run.name, ()), waits_for)
 
     @classmethod
     def of_all(cls, runs: Sequence[Run]) -> list[RunLine]:
@@ -120,7 +120,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     experiment = access.get_experiment_or_404(request.user, experiment_id)
     runs = queries.runs_in_order(experiment)
     lines = RunLine.of_all(runs)
-    seconds = [line.seconds for line in lines if line.seconds is not None]
+    times = [line.time for line in lines if line.time is not None]
     flops = [run.flops for run in runs if run.flops is not None]
     context = {
         "nav": "experiments",
@@ -131,7 +131,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "is_active": dependencies.is_in_progress(runs),
         "waiting": sum(run.status == Status.WAITING for run in runs),
         "missing": sum(run.status in ENDED_BADLY for run in runs),
-        "total_seconds": sum(seconds) if seconds else None,
+        "total_time": sum(times, timedelta(0)) if times else None,
         "total_flops": sum(flops) if flops else None,
         "headline": results.headlines([experiment]).get(experiment.pk),
         "may_change": access.can_change(request.user),
@@ -243,10 +243,10 @@ def _config(run: Run) -> dict[str, Any]:
 
 
 def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
-    elapsed = display.elapsed(run)
     return {
         "progress": queries.progress_of(run),
-        "seconds": None if elapsed is None else elapsed.total_seconds(),
+        "run_time": display.run_time(run),
+        "attempt_time": display.attempt_time(run),
         "is_final": run.status in FINAL,
         "blockers": queries.blockers(run),
         "needed": queries.needed_runs(run) if run.status == Status.WAITING else [],

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from rpt_web.runs import display
 from rpt_web.runs.models import Run, Status
 
 WINDOW_SECONDS = 30.0
@@ -106,10 +107,9 @@ def running_line(run: Run, seconds_left: float | None) -> str:
 
 
 def run_seconds(run: Run) -> float | None:
-    """Time from a run's (last) start to its end."""
-    if run.started_at is None or run.finished_at is None:
-        return None
-    return (run.finished_at - run.started_at).total_seconds()
+    """Time that an ended run took in all its attempts."""
+    spent = display.run_time(run) if run.finished_at else None
+    return None if spent is None else spent.total_seconds()
 
 
 def clock_time(seconds: float) -> str:
