@@ -106,6 +106,19 @@ def test_the_time_shown_is_that_of_all_attempts(page, experiment, ada):
     assert f"<dt>Time in runs</dt><dd>{total}<small>all attempts</small>" in text
 
 
+def test_the_attempt_is_a_number_and_the_cap_belongs_to_the_queue(page, experiment, ada):
+    run = queued_rpt(experiment, ada)
+    assert "attempt" not in head(page, run)
+    run, events = start_run(run)
+    end_run(run, events, Status.FAILED)
+    services.retry(run, ada)
+    run, _ = start_run(run)
+    assert "attempt 2 started" in head(page, run)
+    assert "queued again by itself, until attempt 4" in part(page, run, "state")
+    Run.objects.filter(pk=run.pk).update(max_attempts=2)
+    assert "until attempt" not in part(page, run, "state")
+
+
 def test_a_time_that_is_not_known_is_not_shown(page, experiment, ada):
     run, _ = start_run(queued_rpt(experiment, ada), timedelta(seconds=20))
     Run.objects.filter(pk=run.pk).update(attempt=2, time_spent=None)

@@ -229,9 +229,7 @@ def requeue_or_lose(run: Run) -> Status | None:
 
     None when the lease was renewed or somebody else was faster. The time of its attempt ends with the lease.
     """
-    error = (
-        f"The worker fell silent in attempt {run.attempt} of {run.max_attempts}. Look at its log, then retry the run."
-    )
+    error = f"The worker fell silent in attempt {run.attempt}; none follows by itself. Look at its log, then retry it."
     lapsed = owned(run).filter(lease_until__lt=Now())
     return _release(lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
 
