@@ -25,6 +25,28 @@
     bar.value = share ?? 0;
   };
 
+  // As the filter `duration` of the pages.
+  const duration = (exact) => {
+    if (exact < 9.95) return `${exact.toFixed(1)} s`;
+    const seconds = Math.round(exact);
+    const minutes = Math.floor(seconds / 60);
+    const hours = Math.floor(minutes / 60);
+    const days = Math.floor(hours / 24);
+    const two = (number) => String(number).padStart(2, "0");
+    if (!minutes) return `${seconds} s`;
+    if (!hours) return `${minutes} min ${two(seconds % 60)} s`;
+    if (!days) return `${hours} h ${two(minutes % 60)} min`;
+    return `${days} d ${hours % 24} h`;
+  };
+
+  const began = new WeakMap(); // when each duration that goes on was zero, by this browser's clock
+  const tick = () => {
+    for (const place of document.querySelectorAll("[data-ticks]")) {
+      if (!began.has(place)) began.set(place, Date.now() - 1000 * place.dataset.ticks);
+      place.textContent = duration((Date.now() - began.get(place)) / 1000);
+    }
+  };
+
   const showLive = (isLive) => {
     const mark = document.querySelector("[data-live-mark]");
     if (!mark) return;
@@ -35,7 +57,8 @@
   const listen = () => {
     const address = document.getElementById("charts")?.dataset.runStream;
     if (!address) return;
-    source = new EventSource(address);
+    const state = document.getElementById("state").dataset.stateKey;
+    source = new EventSource(`${address}&state=${encodeURIComponent(state)}`);
     const on = (name, act) => source.addEventListener(name, (event) => act(JSON.parse(event.data)));
     source.onopen = () => showLive(true);
     source.onerror = () => showLive(false);
@@ -52,6 +75,8 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     listen();
+    tick();
+    setInterval(tick, 1000);
     const find = document.querySelector("[data-find]");
     find?.addEventListener("input", () => {
       const wanted = find.value.toLowerCase();
@@ -64,7 +89,9 @@
   });
   // A retry on this page makes an ended run live again.
   document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "state") tick();
     if (event.target.id === "charts" && source?.readyState === EventSource.CLOSED) listen();
   });
   window.addEventListener("pagehide", () => source?.close());
+  window.addEventListener("pageshow", (event) => event.persisted && listen()); // back from the browser's memory
 })();

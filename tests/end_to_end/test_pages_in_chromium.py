@@ -157,6 +157,51 @@ def test_a_run_page_follows_its_run_without_a_reload(visit, live):
         assert browser.execute_script("return window.neverReloaded") is True
 
 
+def test_the_head_of_a_live_page_goes_on_by_itself(visit, live):
+    from rpt_web.runs.templatetags import show
+    from tests import factories, preset_runs
+
+    def another():
+        queued = preset_runs.queued_rpt(live[0].experiment, live[0].created_by)
+        return factories.start_run(queued, timedelta(seconds=100))
+
+    run, events = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        browser.execute_script("window.neverReloaded = true")
+        time = "return document.querySelector('#state [data-ticks]').textContent"
+        before = browser.execute_script(time)
+        assert before.startswith("1 min 4")
+        visit.wait(f"{time} !== arguments[0]", before)
+
+        assert browser.execute_script("return document.querySelector('#state a[href$=\"/rollouts/\"]')") is None
+        committed(lambda: (preset_runs.rpt_step(run, events, 1, groups=1), factories.record(run)))
+        visit.wait("return document.querySelector('#state a[href$=\"/rollouts/\"]') !== null")
+
+        in_words = (
+            "const place = document.createElement('span'); place.dataset.ticks = arguments[0];"
+            "document.querySelector('#state').append(place);"
+            "return new Promise((done) => setTimeout(() => done(place.textContent), 1100))"
+        )
+        for seconds in (30, 59.5, 3599, 7325, 86_399, 200_000):  # written as the server would a second or two later
+            later = {show.duration(seconds + more / 10) for more in range(25)}
+            assert browser.execute_script(in_words, seconds) in later
+        assert browser.execute_script("return window.neverReloaded") is True
+
+
+def test_a_live_page_goes_on_when_the_browser_comes_back_to_it(visit, live):
+    from tests import factories, preset_runs
+
+    def another():
+        return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=2, groups=1)
+
+    run, events = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        browser.execute_script("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+        committed(lambda: (preset_runs.rpt_step(run, events, 3, groups=1), factories.record(run)))
+        browser.execute_script("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+        visit.wait("return document.querySelector('[data-live=step]').textContent === '3'")
+
+
 def test_cancelling_asks_first(visit, live):
     from tests import preset_runs
 

@@ -56,7 +56,8 @@ def test_a_running_run_shows_progress_time_left_and_charts(page, experiment, ada
     assert '<span data-live="total">80</span>' in text
     assert "about 5 min left" in text  # 74 steps; the last 5 took 20 s, one evaluation included
     assert 'data-figure="reward"' in text
-    assert f"at=1-6&amp;state=1-Running&amp;event={run.events.latest('seq').seq}&amp;evaluation=" in text
+    assert 'data-state-key="1-Running-rollouts"' in text
+    assert f"at=1-6&amp;event={run.events.latest('seq').seq}&amp;evaluation=" in text
     assert "data-dialog" in text
 
 

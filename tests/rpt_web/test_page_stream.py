@@ -18,11 +18,10 @@ from django.urls import reverse
 from rpt_core.result_tables import emit_table
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import queries, stream
-from rpt_web.runs.display import state_key
 from rpt_web.runs.models import Run, Status
-from tests.factories import end_run, make_experiment, make_user, record
+from tests.factories import end_run, make_experiment, make_user, record, start_run
 from tests.played_tables import played_tables
-from tests.preset_runs import evaluate_policy, finish_run, rpt_step, running_rpt
+from tests.preset_runs import evaluate_policy, finish_run, queued_rpt, rpt_step, running_rpt
 from tests.web_server import web_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,11 +42,11 @@ def running(monkeypatch):
 
 def seen_now(run):
     run.refresh_from_db()
-    return stream.Seen(state_key(run), queries.newest_events(run))
+    return stream.Seen(queries.head_of(run).key(run), queries.newest_events(run))
 
 
 def stream_address(run, at):
-    query = urlencode({"at": at, "state": state_key(run), **queries.newest_events(run)._asdict()})
+    query = urlencode({"at": at, "state": queries.head_of(run).key(run), **queries.newest_events(run)._asdict()})
     return f"{reverse('runs:run_stream', args=[run.pk])}?{query}"
 
 
@@ -138,6 +137,42 @@ def test_new_events_and_a_new_state_have_their_parts_drawn_anew(running):
         collect(stream.follow(run.pk, stream.Cursor(1, 5), seen), "refresh", between=cancel_and_log)
     )
     assert {"state", "records"} == {part for name, data, _ in found if name == "refresh" for part in data["parts"]}
+
+
+def test_the_first_rollouts_have_the_head_with_its_link_drawn_anew(running):
+    run, _ = running
+    queued = queued_rpt(run.experiment, run.created_by)
+    fresh, fresh_events = start_run(queued)
+
+    def sample(step):
+        rpt_step(fresh, fresh_events, step, 1)
+        record(fresh)
+
+    seen = seen_now(fresh)
+    found = run_for_a_while(
+        collect(stream.follow(fresh.pk, stream.Cursor(1, 0), seen), "refresh", between=lambda: sample(1))
+    )
+    assert "state" in next(data["parts"] for name, data, _ in found if name == "refresh")
+
+    seen = seen_now(fresh)
+    found = run_for_a_while(
+        collect(stream.follow(fresh.pk, stream.Cursor(1, 1), seen), "metrics", between=lambda: sample(2))
+    )
+    assert not any("state" in data["parts"] for name, data, _ in found if name == "refresh")
+
+
+def test_what_a_waiting_run_waits_for_is_drawn_anew_as_it_goes_on(running):
+    run, events = running
+    waiting = Run.objects.create(
+        experiment=run.experiment, name="after", stage="evaluate", status=Status.WAITING, config={}, needs=[run.name]
+    )
+
+    def end():
+        end_run(run, events, Status.SUCCEEDED)
+
+    seen = seen_now(waiting)
+    found = run_for_a_while(collect(stream.follow(waiting.pk, stream.Cursor(0, 0), seen), "refresh", between=end))
+    assert ("refresh", {"parts": ["state"]}, None) in found
 
 
 def test_a_new_result_table_has_the_tables_drawn_anew(running):

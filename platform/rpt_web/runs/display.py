@@ -43,14 +43,14 @@ def run_state(run: Run, blockers: Sequence[str] = ()) -> State:
         return _BLOCKED
     if run.is_active and run.cancel_requested_at:
         return _CANCELLING
-    if run.status == Status.RUNNING and run.lease_until and run.lease_until < timezone.now():
+    if is_silent(run):
         return _SILENT
     return _STATES[Status(run.status)]
 
 
-def state_key(run: Run, blockers: Sequence[str] = ()) -> str:
-    """A word that changes whenever the head of the run's page has to be drawn anew."""
-    return f"{run.attempt}-{run_state(run, blockers).label}{'-'.join(blockers)}"
+def is_silent(run: Run) -> bool:
+    """Whether a running run's worker has not renewed its lease."""
+    return run.status == Status.RUNNING and run.lease_until is not None and run.lease_until < timezone.now()
 
 
 def attempt_time(run: Run) -> timedelta | None:

@@ -21,6 +21,8 @@ EVENTS_PER_PAGE = 50
 POINTS_PER_CHART = 2000
 PACE_POINTS = 20
 """The pace of a run is taken over so many of its latest metrics."""
+_LONG = ("config", "plan", "result", "error", "log_tail")
+"""Fields of a run that lists do without."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,24 @@ class Newest(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Head:
+    """What the head of a run's page shows beside the run's own row."""
+
+    blockers: list[str]
+    """Names of the runs because of which a waiting run waits in vain."""
+    needed: list[tuple[str, Run | None]]
+    """What a waiting run needs, by name; None for a run that the experiment has not."""
+    has_rollouts: bool
+
+    def key(self, run: Run) -> str:
+        """A word that changes whenever the head has to be drawn anew."""
+        needed = [display.run_state(found).label for _, found in self.needed if found]
+        rollouts = ["rollouts"] if self.has_rollouts else []
+        label = display.run_state(run, self.blockers).label
+        return "-".join([str(run.attempt), label, *rollouts, *self.blockers, *needed])
+
+
+@dataclass(frozen=True)
 class EventPage:
     """A run's newest events before a key, newest first."""
 
@@ -70,7 +90,7 @@ def experiment_page(
         experiments = experiments.filter(Q(name__icontains=search) | Q(description__icontains=search))
     if before is not None:
         experiments = experiments.filter(pk__lt=before)
-    runs = Run.objects.defer("config", "plan", "log_tail", "error", "result").order_by("id")
+    runs = Run.objects.defer(*_LONG).order_by("id")
     found = list(
         experiments.select_related("created_by")
         .prefetch_related(Prefetch("runs", queryset=runs))
@@ -91,9 +111,17 @@ def blockers(run: Run) -> list[str]:
 
 
 def needed_runs(run: Run) -> list[tuple[str, Run | None]]:
-    """What a run needs, by name; None for a run that the experiment has not (1 query)."""
-    found = {needed.name: needed for needed in Run.objects.filter(experiment=run.experiment_id, name__in=run.needs)}
+    """What a waiting run needs, by name; None for a run that the experiment has not (1 query, none for another run)."""
+    if run.status != Status.WAITING:
+        return []
+    needed = Run.objects.filter(experiment=run.experiment_id, name__in=run.needs).defer(*_LONG)
+    found = {run.name: run for run in needed}
     return [(name, found.get(name)) for name in run.needs]
+
+
+def head_of(run: Run) -> Head:
+    """What the head of a run's page shows beside its row (1 query, 3 for a waiting run)."""
+    return Head(blockers(run), needed_runs(run), run.shards.exists())
 
 
 def metric_series(run: Run, cap: int = POINTS_PER_CHART) -> Series:

@@ -16,9 +16,8 @@ from typing import Any
 
 from django.db import connection
 
-from rpt_web.runs import display
 from rpt_web.runs.models import FINAL, Run
-from rpt_web.runs.queries import Newest, blockers, new_metrics, newest_events, progress_of
+from rpt_web.runs.queries import Newest, head_of, new_metrics, newest_events, progress_of
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
@@ -166,7 +165,7 @@ def _read(run_id: int, cursor: Cursor) -> Snapshot | None:
             return None
         return Snapshot(
             attempt=run.attempt,
-            seen=Seen(display.state_key(run, blockers(run)), newest_events(run)),
+            seen=Seen(head_of(run).key(run), newest_events(run)),
             progress=progress_of(run),
             points=new_metrics(run_id, cursor.step if cursor.attempt == run.attempt else 0),
             is_final=run.status in FINAL,

@@ -145,8 +145,8 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
     run = access.get_run_or_404(request.user, run_id)
     parts: dict[str, tuple[str, Callable[[HttpRequest, Run], dict[str, Any]]]] = {
         "state": ("runs/_state.html", _state),
+        "charts": ("runs/_charts.html", _charts),  # before tables and records: the stream tells what comes in meanwhile
         "tables": ("runs/_tables.html", _tables),
-        "charts": ("runs/_charts.html", _charts),
         "records": ("runs/_records.html", _records),
         "events": ("runs/_events.html", _events),
     }
@@ -243,25 +243,28 @@ def _config(run: Run) -> dict[str, Any]:
 
 
 def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
+    head = queries.head_of(run)
     return {
+        "state_key": head.key(run),
         "progress": queries.progress_of(run),
         "run_time": display.run_time(run),
         "attempt_time": display.attempt_time(run),
+        "is_ticking": run.status == Status.RUNNING and not display.is_silent(run),
         "is_final": run.status in FINAL,
-        "blockers": queries.blockers(run),
-        "needed": queries.needed_runs(run) if run.status == Status.WAITING else [],
+        "blockers": head.blockers,
+        "needed": head.needed,
         "may_cancel": run.status not in FINAL and not run.cancel_requested_at and access.can_change(request.user),
         "may_retry": run.status in ENDED_BADLY and access.can_change(request.user),
         "now": timezone.now(),
-        "shards": run.shards.exists(),
+        "has_rollouts": head.has_rollouts,
         "unheard": run.status == Status.QUEUED and not queues.is_heard(run.queue),
     }
 
 
 def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
-    newest = queries.newest_events(run)  # first: what comes in meanwhile is told by the stream
+    newest = queries.newest_events(run)
     series = queries.metric_series(run)
-    at, state = f"{run.attempt}-{series.last_step}", display.state_key(run, queries.blockers(run))
+    at = f"{run.attempt}-{series.last_step}"
     accuracy = results.accuracy_by_step(run)
     charts = metric_figures.metric_figures(series)
     if len({row.step for rows in accuracy.values() for row in rows}) > 1:
@@ -271,7 +274,7 @@ def _charts(request: HttpRequest, run: Run) -> dict[str, Any]:
     return {
         "figure_groups": groups,
         "figures_json": [chart.as_json() for chart in charts],
-        "stream_query": urlencode({"at": at, "state": state, **newest._asdict()}),
+        "stream_query": urlencode({"at": at, **newest._asdict()}),
     }
 
 

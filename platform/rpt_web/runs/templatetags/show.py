@@ -79,6 +79,12 @@ def duration(value: timedelta | float | None) -> str:
     return f"{seconds // 86400} d {seconds % 86400 // 3600} h"
 
 
+@register.simple_tag
+def ticks(value: timedelta, goes_on: bool) -> SafeString:
+    """The attribute of a duration that goes on: run.js then writes it anew each second."""
+    return format_html('data-ticks="{}"', f"{value.total_seconds():.1f}") if goes_on else mark_safe("")
+
+
 @register.filter
 def percent(fraction: float | None, digits: int = 1) -> str:
     """A fraction of 1 as per cent."""
