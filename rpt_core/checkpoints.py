@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -48,7 +49,7 @@ def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
         model = AutoModelForCausalLM.from_pretrained(
             config.path, dtype=getattr(torch, config.dtype), use_safetensors=True
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(
             f"The model {config.path!r} cannot be loaded. Give a folder with config.json, safetensors weights and "
             f"tokenizer.json, or the name of such a model on a hub. {error}"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from rpt_core.config import ModelConfig, ScratchConfig
 from rpt_core.errors import UserError
 
@@ -82,9 +84,11 @@ def _tensor_shapes(folder: Path) -> dict[str, list[int]]:
     """Shape of each tensor in the folder's safetensors files; empty when there are none."""
     shapes: dict[str, list[int]] = {}
     for file in sorted(folder.glob("model*.safetensors")):
-        with file.open("rb") as data:
-            header = json.loads(data.read(int.from_bytes(data.read(8), "little")))
-        shapes |= {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118  # it cannot be iterated
+        except SafetensorError as error:
+            raise UserError(f"{file} is damaged ({error}). Copy the model again.") from None
     return shapes
 
 

@@ -1,6 +1,8 @@
 """Pre-flight: what would go wrong is found before a model is loaded; sizes and volumes are those of the real thing."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -83,6 +85,18 @@ def test_a_model_is_computed_from_its_config_where_there_are_no_weights(tmp_path
 
 def test_the_new_model_of_the_tiny_preset_has_the_size_that_its_docs_say():
     assert shape_of_scratch(ScratchConfig()).matrix_parameters == 185_344
+
+
+@pytest.mark.parametrize("size", [0, 100, -100])
+def test_half_a_file_of_weights_is_explained(model, tmp_path, size):
+    folder = tmp_path / "half"
+    shutil.copytree(model["path"], folder)
+    file = folder / "model.safetensors"
+    os.truncate(file, size % file.stat().st_size)
+    with pytest.raises(UserError, match=r"half/model\.safetensors is damaged"):
+        shape_of(ModelConfig(path=str(folder)))
+    with pytest.raises(UserError, match=r"cannot be loaded.*deserializing"):
+        load_model(ModelConfig(path=str(folder)))
 
 
 def test_a_folder_without_a_model_is_explained(tmp_path):
