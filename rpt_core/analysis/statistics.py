@@ -1,4 +1,4 @@
-"""Intervals for accuracies, and pass@k.
+"""Intervals for accuracies and their differences, and pass@k.
 
 In: how many of how many were right, or a share for each position. Out: a confidence interval as fractions of 1.
 Standard library only.
@@ -52,6 +52,17 @@ def mean_interval(values: Sequence[float], samples: int = 1, level: float = 0.95
     else:
         design = float(samples) if 0 < mean < 1 else 1.0
     return wilson_interval(total * design, n * design, level)
+
+
+def difference_interval(
+    a: float, a_interval: tuple[float, float], b: float, b_interval: tuple[float, float]
+) -> tuple[float, float]:
+    """Interval of b - a for two independent shares, from the interval of each at the same level (Newcombe 1998, his
+    method 10). For shares that were measured on the same positions it is too wide where they agree."""
+    difference = b - a
+    low = difference - sqrt((b - b_interval[0]) ** 2 + (a_interval[1] - a) ** 2)
+    high = difference + sqrt((b_interval[1] - b) ** 2 + (a - a_interval[0]) ** 2)
+    return low, high
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpt_core.analysis.statistics import mean_interval, pass_at_k, wilson_interval
+from rpt_core.analysis.statistics import difference_interval, mean_interval, pass_at_k, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,10 @@ def test_pass_at_k_counts_the_draws_without_a_right_one(samples, right, k, value
 def test_impossible_draws_are_refused(samples, right, k):
     with pytest.raises(ValueError, match="no pass@"):
         pass_at_k(samples, right, k)
+
+
+def test_the_interval_of_a_difference_is_newcombes():
+    """His example: 56 of 70 against 48 of 80, method 10 (Statistics in Medicine 17, 1998, table II, column a)."""
+    a, b = 48 / 80, 56 / 70
+    low, high = difference_interval(a, wilson_interval(48, 80), b, wilson_interval(56, 70))
+    assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
