@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from rpt_core.result_tables import Estimate
 from rpt_core.seeds import derive_seed
@@ -42,6 +41,8 @@ class TwoByTwo:
     @property
     def p(self) -> float:
         """McNemar's exact test, two-sided: were a and b equally good, the two `only` would be equally likely."""
+        from scipy.stats import binomtest
+
         changed = self.only_a + self.only_b
         return float(binomtest(self.only_b, changed, 0.5).pvalue) if changed else 1.0
 

@@ -63,11 +63,11 @@ def test_experiments_are_found_by_name_and_description(page, ada):
 
 def test_the_number_of_queries_does_not_grow_with_the_list(page, ada, django_assert_num_queries):
     finished_experiment(ada, steps=2, groups=1)
-    with django_assert_num_queries(5):  # session, user, experiments, runs, headlines
+    with django_assert_num_queries(6):  # session, user, experiments, runs, runs that train, evaluations
         page(LIST)
     for n in range(5):
         failed_run(make_experiment(ada, f"more {n}"), ada)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         page(LIST)
 
 

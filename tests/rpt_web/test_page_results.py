@@ -11,7 +11,6 @@ from rpt_core.presets import load_preset
 from rpt_web.results import published, queries
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import services
-from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
 from tests.factories import make_experiment
 from tests.preset_runs import finish_run, finished_experiment, running_rpt
@@ -197,14 +196,6 @@ def test_the_small_presets_come_with_an_honest_reading(page, experiment, ada):
     assert "What these numbers show, and what not" not in page(address(experiment))
 
 
-def test_the_headline_prefers_a_run_that_succeeded(experiment, ada):
-    running_rpt(experiment, ada, done=6, groups=1)
-    headline = queries.headlines([experiment])[experiment.pk]
-    assert headline.run.name == "rpt"
-    assert (headline.before.step, headline.after.step) == (0, 80)
-    assert headline.gain == pytest.approx(headline.after.value - headline.before.value)
-
-
 def test_the_address_can_name_another_run_for_the_curve(page, experiment, ada):
     other, _ = running_rpt(experiment, ada, done=6, groups=1)
     assert f'href="/runs/{other.pk}/">{other.name}</a> after step 0' in page(address(experiment, f"?run={other.pk}"))
@@ -212,7 +203,7 @@ def test_the_address_can_name_another_run_for_the_curve(page, experiment, ada):
 
 
 def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_queries):
-    with django_assert_num_queries(8):  # session, user, experiment, runs, evaluations, curve, tables, headline
+    with django_assert_num_queries(8):  # session, user, experiment, runs, evaluations, headline, curve, tables
         page(address(experiment))
     run = experiment.runs.get(name="rpt")
     cells = list(run.evaluations.filter(step=80))
@@ -225,10 +216,3 @@ def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_quer
         )
     with django_assert_num_queries(8):
         page(address(experiment))
-
-
-def test_the_source_of_a_model_is_found_by_its_checkpoint(experiment):
-    by_id = {run.pk: run for run in Run.objects.all()}
-    assert queries.source_run(experiment.runs.get(name="ntp-eval").config, by_id).name == "more-ntp"
-    assert queries.source_run({"model": {"path": "deepseek-ai/R1"}}, by_id) is None
-    assert queries.source_run({}, by_id) is None

@@ -1,4 +1,4 @@
-"""Evaluations as the pages show them: the table in the form of the paper's Table 1, scaling curves, the headline.
+"""Evaluations as the pages show them: the table in the form of the paper's Table 1, scaling curves.
 
 In: rows of `Evaluation`. Out: plain data. A missing cell stays missing; every accuracy keeps its n and interval.
 """
@@ -6,16 +6,15 @@ In: rows of `Evaluation`. Out: plain data. A missing cell stays missing; every a
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rpt_core.analysis.scaling import PowerLaw, fit_power_law
 from rpt_core.errors import UserError
+from rpt_web.results.lineage import compute_ratio, compute_words, matched_run, seed_in_name, source_run, start
 from rpt_web.results.models import Evaluation
-from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.runs.models import Experiment, Run
 
 DIFFICULTIES = ("easy", "medium", "hard")
 MODE_LABELS = {
@@ -24,25 +23,7 @@ MODE_LABELS = {
     "majority": "reasoning, majority vote",
     "greedy": "reasoning, greedy",
 }
-_CHECKPOINT = re.compile(r"/runs/(\d+)/checkpoints/step-(\d+)$")
-
-_SEED = re.compile(r"^s(-?\d{1,10})-")
-
 Cells = dict[str, Evaluation | None]
-
-
-@dataclass(frozen=True)
-class Headline:
-    """Reasoning accuracy on hard positions before and after RPT."""
-
-    run: Run
-    before: Evaluation | None
-    after: Evaluation | None
-
-    @property
-    def gain(self) -> float | None:
-        """Difference of the two, as a fraction of 1."""
-        return self.after.value - self.before.value if self.before and self.after else None
 
 
 @dataclass(frozen=True)
@@ -81,18 +62,6 @@ class Curve:
     problem: str = ""
 
 
-def headlines(experiments: Iterable[Experiment]) -> dict[int, Headline]:
-    """The headline of each experiment with an evaluated RPT run: of the newest that succeeded, or else the newest
-    (1 query)."""
-    rows = Evaluation.objects.filter(
-        run__experiment__in=list(experiments), run__stage="rpt", mode="sampled", difficulty="hard", n__gt=0
-    )
-    by_experiment: dict[int, list[Evaluation]] = defaultdict(list)
-    for row in rows.select_related("run").order_by("run_id", "step"):
-        by_experiment[row.run.experiment_id].append(row)
-    return {pk: _headline(found) for pk, found in by_experiment.items()}
-
-
 def model_blocks(experiment: Experiment, runs: Sequence[Run]) -> list[ModelBlock]:
     """The measured part of the table (1 query): RPT runs before and after, then what `evaluate` runs measured."""
     by_run: dict[int, dict[int, list[Evaluation]]] = defaultdict(lambda: defaultdict(list))
@@ -115,8 +84,7 @@ def by_seed(blocks: Iterable[ModelBlock]) -> list[tuple[str, list[ModelBlock]]]:
     """Blocks by the seed with which their runs' names begin (`s0-rpt`): "" for none, then rising seeds."""
     groups: dict[str, list[ModelBlock]] = defaultdict(list)
     for block in blocks:
-        found = _SEED.match(block.run.name)
-        groups[found[1] if found else ""].append(block)
+        groups[seed_in_name(block.run)].append(block)
     return [(seed, groups[seed]) for seed in sorted(groups, key=lambda seed: (seed != "", int(seed or 0)))]
 
 
@@ -156,37 +124,13 @@ def by_step_table(found: dict[tuple[str, str], list[Evaluation]]) -> list[tuple[
     return [(step, _rows(steps[step])) for step in sorted(steps, reverse=True)]
 
 
-def source_run(config: dict[str, Any], by_id: dict[int, Run]) -> Run | None:
-    """The run of this experiment whose checkpoint a config starts from."""
-    source = _source(config)
-    return by_id.get(source[0]) if source else None
-
-
-def _source(config: dict[str, Any]) -> tuple[int, int] | None:
-    """Id of the run and step of the checkpoint that a config starts from."""
-    match = _CHECKPOINT.search((config.get("model") or {}).get("path", ""))
-    return (int(match[1]), int(match[2])) if match else None
-
-
 def _is_repeated(run: Run, rows: list[Evaluation], by_run: dict[int, dict[int, list[Evaluation]]]) -> bool:
     """Whether an evaluation gives again, cell for cell, what the run that wrote the checkpoint had measured."""
-    source = _source(run.config)
-    if source is None or source[0] not in by_run:
+    source = start(run.config)
+    if not isinstance(source, tuple) or source[0] not in by_run:
         return False
     cells = {(row.mode, row.difficulty, row.value, row.n) for row in by_run[source[0]].get(source[1], [])}
     return cells == {(row.mode, row.difficulty, row.value, row.n) for row in rows}
-
-
-def preferred(runs: Iterable[Run]) -> Run:
-    """The newest run that has succeeded, or else the newest."""
-    return max(runs, key=lambda run: (run.status == Status.SUCCEEDED, run.pk))
-
-
-def _headline(rows: list[Evaluation]) -> Headline:
-    run = preferred(row.run for row in rows)
-    its = [row for row in rows if row.run_id == run.pk]
-    before = its[0] if its[0].step == 0 else None
-    return Headline(run, before, its[-1] if its[-1].step > 0 else None)
 
 
 def _before_and_after(run: Run, by_step: dict[int, list[Evaluation]], by_id: dict[int, Run]) -> Iterable[ModelBlock]:
@@ -208,10 +152,11 @@ def _evaluated(run: Run, step: int, rows: list[Evaluation], by_id: dict[int, Run
     source = source_run(run.config, by_id)
     if source is None:
         return ModelBlock(run.title or run.name, "the model it was given", run, step, _flops(rows), _rows(rows))
-    budget = source.config.get("budget") or {}
-    is_baseline = bool(budget.get("flops") or budget.get("flops_of"))
+    matched = matched_run(source, by_id.values())
     flops = source.flops if source.flops is not None else _flops(rows)
-    return ModelBlock(f"After {_name(source)}", source.title, run, step, flops, _rows(rows), is_baseline)
+    parts = [source.title, compute_words(compute_ratio(flops, matched.flops), matched.name) if matched else ""]
+    note = "; ".join(part for part in parts if part)
+    return ModelBlock(f"After {_name(source)}", note, run, step, flops, _rows(rows), is_baseline=matched is not None)
 
 
 def _without_repeats(blocks: Iterable[ModelBlock]) -> list[ModelBlock]:

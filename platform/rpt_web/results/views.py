@@ -6,7 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from rpt_web.results import figures, published, queries, table_queries, tables
+from rpt_web.results import figures, headlines, published, queries, table_queries, tables
+from rpt_web.results.headlines import Headline
 from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
 from rpt_web.teams import access
@@ -21,8 +22,11 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
     experiment = access.get_experiment_or_404(request.user, experiment_id)
     runs = runs_in_order(experiment)
     blocks = queries.model_blocks(experiment, runs)
+    asked = request.GET.get("run", "")
+    ranked = headlines.ranked_headlines(runs)
+    headline = _chosen_headline(ranked, asked)
     with_curve = [run for run in runs if run.stage == "rpt" and any(block.run.pk == run.pk for block in blocks)]
-    chosen = _chosen(with_curve, request.GET.get("run", ""))
+    chosen = _chosen_run(with_curve, asked, headline)
     curves = queries.curves(chosen) if chosen else []
     figure = figures.scaling_figure(curves)
     by_run = table_queries.experiment_tables(experiment, runs)
@@ -45,13 +49,23 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
         "figures_json": [found.as_json() for found in drawn],
         "tables_by_run": [(run, [(table, tables.table_id(table)) for table in found]) for run, found in by_run],
         "kinds": kinds,
-        "headline": queries.headlines([experiment]).get(experiment.pk),
+        "headline": headline,
+        "headlines": [found for found in ranked if found.is_whole],
         "is_small": experiment.preset in SMALL_PRESETS,
         "is_smoke": experiment.preset == "smoke",
     }
     return render(request, "results/experiment_results.html", context)
 
 
-def _chosen(runs: list[Run], asked: str) -> Run | None:
-    """The run that the address names, or the one that says most."""
-    return next((run for run in runs if str(run.pk) == asked), queries.preferred(runs) if runs else None)
+def _chosen_headline(ranked: list[Headline], asked: str) -> Headline | None:
+    """The one of the run that the address names, or the preferred one; None while that lacks a number."""
+    named = (found for found in ranked if asked in (str(copy.run.pk) for copy in found.copies))
+    chosen = next(named, ranked[0] if ranked else None)
+    return chosen if chosen and chosen.is_whole else None
+
+
+def _chosen_run(runs: list[Run], asked: str, headline: Headline | None) -> Run | None:
+    """The run that the address names, or that of the headline, or the first."""
+    by_id = {str(run.pk): run for run in runs}
+    wanted = (asked, str(headline.run.pk) if headline else "")
+    return next((by_id[key] for key in wanted if key in by_id), runs[0] if runs else None)

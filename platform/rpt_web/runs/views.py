@@ -21,6 +21,7 @@ from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web.results import figures, metric_figures, published, table_queries, tables
 from rpt_web.results import queries as results
+from rpt_web.results.headlines import Headline, headlines, ranked_headlines
 from rpt_web.runs import dependencies, display, queries, queues, services, stream
 from rpt_web.runs.models import ENDED_BADLY, FINAL, Experiment, Run, Status
 from rpt_web.teams import access
@@ -60,7 +61,7 @@ class ExperimentLine:
 
     experiment: Experiment
     runs: list[Run]
-    headline: results.Headline | None
+    headline: Headline | None
 
     @property
     def succeeded(self) -> int:
@@ -98,8 +99,8 @@ def experiment_list(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:100].replace("\x00", "")
     experiments = access.experiments_for(request.user)
     page = queries.experiment_page(experiments, search=search, before=_number(request, "before"))
-    headlines = results.headlines(page.experiments)
-    lines = [ExperimentLine(found, list(found.runs.all()), headlines.get(found.pk)) for found in page.experiments]
+    by_experiment = headlines(page.experiments)
+    lines = [ExperimentLine(found, list(found.runs.all()), by_experiment.get(found.pk)) for found in page.experiments]
     context = {
         "nav": "experiments",
         "lines": lines,
@@ -133,7 +134,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "missing": sum(run.status in ENDED_BADLY for run in runs),
         "total_time": sum(times, timedelta(0)) if times else None,
         "total_flops": sum(flops) if flops else None,
-        "headline": results.headlines([experiment]).get(experiment.pk),
+        "headline": next(iter(ranked_headlines(runs)), None),
         "may_change": access.can_change(request.user),
     }
     return render(request, _template(request, "runs/experiment_detail.html", {"runs": "runs/_runs.html"}), context)

@@ -1,0 +1,258 @@
+"""The headline of an experiment: which run it is of, its intervals, and the baselines beside it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from rpt_core.analysis.paired import mean_difference
+from rpt_core.analysis.statistics import difference_interval
+from rpt_core.config import STAGES
+from rpt_core.presets import load_preset
+from rpt_core.results_document.across import across_seeds
+from rpt_core.run_dir import RunDir
+from rpt_web.results.headlines import headlines, ranked_headlines
+from rpt_web.results.lineage import compute_words, matched_run, source_run
+from rpt_web.results.models import Evaluation
+from rpt_web.runs import services
+from rpt_web.runs.models import Run, Status
+from rpt_web.runs.queries import runs_in_order
+from tests.factories import make_experiment
+from tests.preset_runs import finished_experiment, play, queued_rpt, running_rpt
+from tests.rpt_core.outcome_files import row, write_outcomes
+from tests.suite_runs import finish_waiting, finished_suite
+
+
+@pytest.fixture
+def experiment(ada):
+    return finished_experiment(ada, steps=80, groups=1)
+
+
+def ranked(experiment):
+    return ranked_headlines(runs_in_order(experiment))
+
+
+def words(html):
+    """The text of a page without tags, blanks folded."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def results(experiment, query=""):
+    return reverse("results:experiment_results", args=[experiment.pk]) + query
+
+
+def hard(run, step=None):
+    found = run.evaluations.filter(mode="sampled", difficulty="hard").order_by("step")
+    return found.last() if step is None else found.get(step=step)
+
+
+def write(evaluation, right):
+    """Outcomes on disk that agree with the row: `right` says which positions are."""
+    path = RunDir(evaluation.run.directory).evaluation(evaluation.step)
+    write_outcomes(path, [row(f"d{n // 4}", n, sampled=float(is_right)) for n, is_right in enumerate(right)])
+    share = sum(right) / len(right)
+    Evaluation.objects.filter(pk=evaluation.pk).update(value=share, n=len(right), low=share - 0.05, high=share + 0.05)
+
+
+def test_the_first_run_that_succeeded_is_shown_and_named(page, experiment, ada):
+    running_rpt(experiment, ada, done=6, groups=1)
+    newer = load_preset("tiny").run("rpt").model_copy(update={"name": "rpt-other"})
+    newer = services.submit_planned(experiment, newer, ada)
+    play(newer, timedelta(minutes=3), 80, 1)
+    first = experiment.runs.get(name="rpt")
+    headline = headlines([experiment])[experiment.pk]
+    assert headline.run == first
+    assert headline.before.rows == [hard(first, 0)]
+    assert headline.after.rows == [hard(first, 80)]
+    text = words(page(results(experiment)))
+    assert "Before and after rpt , seed 0." in text
+    assert "“rpt”, step 0 " in text
+    assert "“rpt”, step 80 " in text
+    assert "“rpt”, seed 0 after: " in words(page(reverse("runs:experiment_detail", args=[experiment.pk])))
+    queued = queued_rpt(experiment, ada)
+    assert f'href="?run={newer.pk}">rpt-other</a>' in page(results(experiment))
+    assert f'href="?run={queued.pk}"' not in page(results(experiment))
+    assert "Before and after rpt-other , seed 0." in words(page(results(experiment, f"?run={newer.pk}")))
+    first.status = Status.FAILED
+    first.save()
+    assert headlines([experiment])[experiment.pk].run == newer
+
+
+def test_a_control_that_was_submitted_later_is_not_the_headline(ada):
+    headline = ranked(finished_suite(ada))[0]
+    assert headline.run.name == "s0-rpt"
+    assert [baseline.name for baseline in headline.baselines] == ["s0-more-ntp", "s0-more-sft"]
+
+
+def test_several_seeds_are_shown_as_their_mean_with_the_interval_over_seeds(page, ada):
+    experiment = make_experiment(ada)
+    services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[10, 2, 3])
+    for seed in (10, 2, 3):
+        for name in ("base", "filter", "cold-filter", "cold", "rpt", "more-ntp", "ntp-eval"):
+            finish_waiting(experiment, f"s{seed}-{name}")
+    values = {2: 0.5, 3: 0.6, 10: 0.85}
+    for seed, value in values.items():
+        run = experiment.runs.get(name=f"s{seed}-rpt")
+        run.evaluations.filter(step=3, mode="sampled", difficulty="hard").update(value=value)
+    (headline, *_) = ranked(experiment)
+    assert headline.seeds == "seeds 2, 3, 10"
+    assert headline.after.estimate == across_seeds(list(values.values()), (0.0, 1.0))
+    before = hard(experiment.runs.get(name="s2-rpt"), 0).value
+    assert headline.change.estimate == across_seeds([value - before for value in values.values()])
+    (baseline,) = headline.baselines
+    assert baseline.lead.estimate.value == pytest.approx(sum(values.values()) / 3 - 0.06)
+    text = words(page(results(experiment)))
+    assert "Before and after rpt , seeds 2, 3, 10." in text
+    assert "n 700 each, mean of 3 seeds “rpt”, step 3" in text
+    assert "Student&#x27;s t over 3 seeds" in text
+    assert "Lead over baseline “more-ntp”" in text
+
+
+def test_the_change_is_paired_where_the_outcomes_are_on_disk(page, experiment):
+    run = experiment.runs.get(name="rpt")
+    before, after = [n % 3 == 0 for n in range(90)], [n % 3 == 0 or n < 40 for n in range(90)]
+    write(hard(run, 0), before)
+    write(hard(run, 80), after)
+    change = ranked(experiment)[0].change
+    assert change.estimate == mean_difference(before, after, run.seed)
+    assert change.how == "paired by position"
+    low, high = difference_interval(1 / 3, (1 / 3 - 0.05, 1 / 3 + 0.05), sum(after) / 90, (0, 1))
+    assert change.estimate.high - change.estimate.low < high - low
+    assert f"{100 * change.estimate.low:+.1f} to {100 * change.estimate.high:+.1f}, paired by position" in words(
+        page(results(experiment))
+    )
+
+
+@pytest.mark.parametrize("fault", ["empty", "gone", "other positions", "other number", "mode left out"])
+def test_without_the_same_positions_on_disk_the_change_is_unpaired_and_says_so(page, experiment, fault):
+    run = experiment.runs.get(name="rpt")
+    first, last = hard(run, 0), hard(run, 80)
+    if fault in ("other positions", "other number", "mode left out"):
+        write(first, [n % 3 == 0 for n in range(90)])
+        write(last, [n % 2 == 0 for n in range(90)])
+    path = RunDir(run.directory).evaluation(80)
+    if fault == "gone":
+        path.unlink()
+    if fault == "other positions":
+        write_outcomes(path, [row("elsewhere", n, sampled=1.0) for n in range(90)])
+    if fault == "other number":
+        write_outcomes(path, [row(f"d{n // 4}", n, sampled=1.0) for n in range(80)])
+    if fault == "mode left out":
+        write_outcomes(path, [row(f"d{n // 4}", n, standard=True) for n in range(90)])
+    first.refresh_from_db()
+    last.refresh_from_db()
+    change = ranked(experiment)[0].change
+    expected = difference_interval(first.value, (first.low, first.high), last.value, (last.low, last.high))
+    assert (change.estimate.low, change.estimate.high) == expected
+    assert "unpaired (Newcombe)" in page(results(experiment))
+    assert "unpaired (Newcombe)" in page(reverse("runs:experiment_detail", args=[experiment.pk]))
+
+
+def test_baselines_stand_beside_the_change(page, experiment):
+    rpt, evaluated = experiment.runs.get(name="rpt"), experiment.runs.get(name="ntp-eval")
+    headline = ranked(experiment)[0]
+    assert [found.name for found in headline.baselines] == ["more-ntp", "more-sft"]
+    lead = headline.baselines[0].lead.estimate
+    assert lead.value == hard(rpt).value - hard(evaluated).value
+    text = words(page(results(experiment)))
+    assert f"Lead over baseline “more-ntp”, in points {100 * lead.value:+.1f} " in text
+    assert "n 700; same compute as “rpt”" in text
+    assert "Baseline: next-token prediction on the same problems for the same compute; same compute as “rpt”" in text
+
+
+def test_a_baseline_whose_compute_is_not_the_same_says_so(page, experiment):
+    spent = experiment.runs.get(name="rpt").flops
+    experiment.runs.filter(name="more-ntp").update(flops=1.25 * spent)
+    experiment.runs.filter(name="more-sft").update(flops=0.85 * spent)
+    text = words(page(results(experiment)))
+    assert "n 700; 25 % more compute than “rpt”" in text
+    assert "n 700; 15 % less compute than “rpt”" in text
+    assert "same compute as" not in text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (1.099, "same compute as “a”"),
+        (0.901, "same compute as “a”"),
+        (1.12, "12 % more compute than “a”"),
+        (0.6, "40 % less compute than “a”"),
+        (3.04, "3 times the compute of “a”"),
+        (0.25, "0.25 times the compute of “a”"),
+        (None, "compute beside “a” not known"),
+    ],
+)
+def test_computes_are_called_the_same_within_a_tenth(ratio, expected):
+    assert compute_words(ratio, "a") == expected
+
+
+def trained(experiment, name, start, stage="ntp", flops=1e12, needs=(), **config):
+    """A run that trained from a checkpoint, as a row of its own."""
+    config = {"model": {"path": start}, **config}
+    return Run.objects.create(
+        experiment=experiment, name=name, stage=stage, status="succeeded", flops=flops, needs=list(needs), config=config
+    )
+
+
+@pytest.mark.parametrize("stage", ["rpt", "rlvr", "sft", "ntp"])
+@pytest.mark.parametrize("engine", ["torch", "verl"])
+def test_a_baseline_is_matched_to_a_run_of_any_stage_and_engine(ada, stage, engine):
+    assert {"rpt", "rlvr", "sft", "ntp"} <= STAGES.keys()
+    experiment = make_experiment(ada)
+    run = trained(experiment, "mine", "/m/base", stage, engine=engine, steps=9)
+    trained(experiment, "control", "/m/base", stage, flops=1.01e12, steps=9)
+    by_plan = trained(experiment, "a", "/m/base", needs=["mine"], budget={"flops": 1e12})
+    by_folder = trained(experiment, "b", "/m/other", flops=3e12, budget={"flops_of": str(run.directory)})
+    typed = trained(experiment, "c", "/m/base", flops=1e12, budget={"flops": 1.003e12})
+    runs = runs_in_order(experiment)
+    assert [matched_run(found, runs) for found in (by_plan, by_folder, typed)] == [run, run, run]
+    elsewhere = trained(experiment, "d", "/m/other", budget={"flops": 1e12})
+    far = trained(experiment, "e", "/m/base", budget={"flops": 1.2e12})
+    free = trained(experiment, "f", "/m/base", budget={"epochs": 1})
+    assert [matched_run(found, runs_in_order(experiment)) for found in (elsewhere, far, free, run)] == [None] * 4
+
+
+def evaluate(experiment, name, path, value, n=500):
+    """An evaluate run of the model at a path."""
+    run = trained(experiment, name, path, "evaluate", flops=None)
+    cell = {"mode": "sampled", "difficulty": "hard", "low": value - 0.04, "high": value + 0.04, "value": value, "n": n}
+    Evaluation.objects.create(run=run, attempt=1, step=0, **cell)
+    return run
+
+
+def test_a_run_of_another_stage_is_measured_by_evaluations_of_its_checkpoints(page, ada):
+    experiment = make_experiment(ada)
+    run = trained(experiment, "answers", "/m/base", "rlvr")
+    more = trained(experiment, "more", "/m/base", needs=["answers"], flops=0.8e12, budget={"flops": 1e12})
+    checkpoints = [f"{found.directory}/checkpoints/step-000020" for found in (run, more)]
+    evaluate(experiment, "before", "/m/base", 0.2)
+    evaluate(experiment, "after", checkpoints[0], 0.5)
+    evaluate(experiment, "after-more", checkpoints[1], 0.3)
+    (headline, other) = ranked(experiment)
+    assert (headline.stage, headline.name, other.name) == ("RLVR", "answers", "more")
+    assert (headline.before.estimate.value, headline.after.estimate.value) == (0.2, 0.5)
+    text = words(page(results(experiment)))
+    assert "After RLVR 50.0 % 46.0 to 54.0, n 500 “after”, step 0" in text
+    assert "Lead over baseline “more”, in points +20.0" in text
+    assert "n 500; 20 % less compute than “answers”" in text
+
+
+def test_a_run_under_way_shows_what_there_is(page, ada, experiment):
+    Run.objects.filter(experiment=experiment, name="rpt").delete()
+    run, _ = running_rpt(experiment, ada, done=6, groups=1)
+    assert ranked(experiment)[0].after.rows == [hard(run, 5)]
+    run.evaluations.filter(step__gt=0).delete()
+    headline = ranked(experiment)[0]
+    assert (headline.run, headline.after, headline.change) == (run, None, None)
+    assert "→ –" in page(reverse("runs:experiment_detail", args=[experiment.pk]))
+    assert "Hard positions, reasoning" not in page(results(experiment))
+
+
+def test_the_source_of_a_model_is_found_by_its_checkpoint(experiment):
+    by_id = {run.pk: run for run in Run.objects.all()}
+    assert source_run(experiment.runs.get(name="ntp-eval").config, by_id).name == "more-ntp"
+    assert source_run({"model": {"path": "deepseek-ai/R1"}}, by_id) is None
+    assert source_run({}, by_id) is None
