@@ -1,4 +1,6 @@
 // Draws the page's figures with Plotly, in the colours of the theme, and draws them anew when the theme changes.
+// A figure is drawn when it comes near the window, one in each frame, so that a page with many answers at once. What
+// changes while it is far away (new points, the theme) waits for that too. Before printing, all are drawn.
 (() => {
   // The buttons are named one by one: Plotly's own set has one that sends a chart to a server of theirs.
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
@@ -63,12 +65,38 @@
 
   const plotOf = (id) => document.querySelector(`[data-figure="${CSS.escape(id)}"] .plot`);
 
-  const draw = (figure) => {
-    const plot = plotOf(figure.id);
-    if (!plot) return;
-    // On narrow screens the legend has a row for each line, and the plot's height makes room for them.
-    plot.style.setProperty("--lines", figure.data.filter((line) => line.showlegend !== false).length);
+  const draw = (figure, plot) => {
+    figure.isStale = false;
     Plotly.react(plot, figure.data.map(trace), layout(figure.layout, figure.data), CONFIG).then(() => (plot.dataset.drawn = "yes"));
+  };
+
+  const near = new WeakSet();
+  let frame = null;
+  const drawNext = () => {
+    frame = null;
+    const waiting = [...figures.values()].filter((figure) => figure.isStale && near.has(plotOf(figure.id)));
+    if (waiting.length) draw(waiting[0], plotOf(waiting[0].id));
+    if (waiting.length > 1) schedule();
+  };
+  const schedule = () => (frame ??= requestAnimationFrame(drawNext));
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) isIntersecting ? near.add(target) : near.delete(target);
+      schedule();
+    },
+    { rootMargin: "75% 0px" },
+  );
+
+  const change = (figure) => {
+    figure.isStale = true;
+    schedule();
+  };
+
+  const drawAll = () => {
+    for (const figure of figures.values()) {
+      const plot = plotOf(figure.id);
+      if (figure.isStale && plot) draw(figure, plot);
+    }
   };
 
   // The figures of one part of the page; the others keep the points that they have got meanwhile.
@@ -77,8 +105,12 @@
       if (figure.source === source.id) figures.delete(id);
     }
     for (const figure of JSON.parse(source.textContent)) {
-      figures.set(figure.id, { ...figure, source: source.id });
-      draw(figure);
+      figures.set(figure.id, { ...figure, source: source.id, isStale: true });
+      const plot = plotOf(figure.id);
+      if (!plot) continue;
+      // On narrow screens the legend has a row for each line, and the plot's height makes room for them.
+      plot.style.setProperty("--lines", figure.data.filter((line) => line.showlegend !== false).length);
+      watcher.observe(plot);
     }
   };
   const loadWithin = (part) => part?.querySelectorAll('script[type="application/json"][id^="figures"]').forEach(load);
@@ -101,7 +133,7 @@
         if (line.x.length > 60) line.mode = "lines";
       }
     }
-    touched.forEach(draw);
+    touched.forEach(change);
     return points.every(({ values }) => Object.keys(values).every((metric) => known.has(metric)));
   };
 
@@ -110,7 +142,8 @@
 
   window.charts = { addPoints, longest };
   document.addEventListener("DOMContentLoaded", () => loadWithin(document));
-  document.addEventListener("themechange", () => figures.forEach(draw));
+  document.addEventListener("themechange", () => figures.forEach(change));
+  window.addEventListener("beforeprint", drawAll);
   document.addEventListener("htmx:afterSwap", (event) => {
     if (["charts", "tables"].includes(event.target.id)) loadWithin(document.getElementById(event.target.id));
   });

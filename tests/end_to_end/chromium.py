@@ -44,6 +44,13 @@ FONTS_ARE_THERE = """
 const done = arguments[arguments.length - 1];
 document.fonts.load('16px "Space sign"', '\u2420').then(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 """
+DRAWN = """
+const [inView] = arguments;
+return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
+  const { top, bottom } = plot.getBoundingClientRect();
+  return plot.dataset.drawn || (inView && (bottom < 0 || top > innerHeight));
+});
+"""
 WATCH = """
 document.addEventListener("securitypolicyviolation", (event) => {
   const { violatedDirective, blockedURI, sourceFile, lineNumber } = event;
@@ -98,9 +105,7 @@ class Visitor:
         try:
             browser.get(self.site + path)
             self.wait("return document.readyState === 'complete'")
-            self.wait(
-                "return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => plot.dataset.drawn)"
-            )
+            self.wait(DRAWN, True)
             self.browser.execute_async_script(FONTS_ARE_THERE)
             assert browser.execute_script("return document.documentElement.dataset.bsTheme") == theme
             yield browser
@@ -118,7 +123,9 @@ class Visitor:
         return found
 
     def picture(self, name):
-        """A screenshot of the whole page."""
+        """A screenshot of the whole page, with the charts that are far from the window too, as on paper."""
+        self.browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        self.wait(DRAWN, False)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         shot = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
         (SCREENSHOTS / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
