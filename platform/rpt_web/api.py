@@ -145,7 +145,8 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
 @api.post("/preflight", response={200: dict[str, Any], 422: Problem}, tags=["runs"])
 def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]:
     """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
-    return preflight.report(asked.config.stage, asked.config.model_dump(mode="json"), asked.hardware)
+    values = cast(dict[str, Any], asked.config)
+    return preflight.report(values["stage"], values, asked.hardware)
 
 
 @api.get("/runs/{int:run_id}", response=RunDetailOut, tags=["runs"])

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from ninja import Schema
-from pydantic import Field, field_validator
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
 from rpt_core import presets
-from rpt_core.config import StageConfig
+from rpt_core.config import STAGES, StageConfig
 from rpt_core.presets import PlannedRun, Preset, Requirements, Seed
 from rpt_web.runs import display
 from rpt_web.runs.models import Run
@@ -126,10 +126,17 @@ class RunIn(Schema):
     config: AnyStageConfig = Field(description="The config of its stage; `stage` says which one.")
 
 
+def _left_to_preflight(values: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """The values as they are, if they name a stage: its pre-flight says all that is wrong, wrong fields too."""
+    return values if isinstance(values, dict) and values.get("stage") in [*STAGES] else validate(values)
+
+
 class PreflightIn(Schema):
     """A config to look at before it is submitted."""
 
-    config: AnyStageConfig = Field(description="The config of its stage; `stage` says which one.")
+    config: Annotated[AnyStageConfig, WrapValidator(_left_to_preflight)] = Field(
+        description="The config of its stage; `stage` says which one. Wrong fields are reported among the problems."
+    )
     hardware: str = Field("cpu-2", description="The machine to estimate for.")
 
 

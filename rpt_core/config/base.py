@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+
+from rpt_core.config.rules import Refusal, Rule, decidable, refused, sound_part
 
 Stage = Literal["filter", "ntp", "sft", "rpt", "rlvr", "evaluate", "templates", "benchmark", "analyse"]
 Split = Literal["train", "validation"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""The database holds 32 bits."""
 
 
 class Config(BaseModel):
     """Base of all: unknown fields are refused, objects never change, field docstrings become help texts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What fields must be to each other."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Tell wrong fields and broken rules together, as far as these can be decided on the fields that are right."""
+        try:
+            config = validate(values)
+        except ValidationError as error:
+            part = sound_part(cls, values) if isinstance(values, Mapping) else None
+            if refusals := decidable(cls.rules, part):
+                raise refused(cls.__name__, values, refusals, error.errors(include_url=False)) from None
+            raise
+        if refusals := [refusal for rule in cls.rules for refusal in rule(config)]:
+            raise refused(cls.__name__, values, refusals, [])
+        return config
 
 
 class ModelConfig(Config):
@@ -28,12 +57,15 @@ class ModelConfig(Config):
     """`auto` takes a GPU when there is one."""
 
 
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimiserConfig(Config):
     """AdamW."""
 
     learning_rate: Annotated[float, Field(gt=0)] = 1e-6
     """Peak learning rate."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     """Adam's two averaging factors."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Decoupled weight decay."""
@@ -47,8 +79,16 @@ class OptimiserConfig(Config):
     """Learning rate at the end, as a share of the peak (linear and cosine)."""
 
 
+def _one_limit(budget: BudgetConfig) -> Iterator[Refusal]:
+    limits = (budget.epochs, budget.steps, budget.tokens, budget.flops, budget.flops_of)
+    if sum(value is not None for value in limits) != 1:
+        yield "", "Give exactly one of epochs, steps, tokens, flops, flops_of."
+
+
 class BudgetConfig(Config):
     """When training ends: exactly one limit."""
+
+    rules = (_one_limit,)
 
     epochs: Annotated[float, Field(gt=0)] | None = None
     """Passes over the data."""
@@ -60,13 +100,6 @@ class BudgetConfig(Config):
     """Training compute in floating-point operations, counted as docs/method.md says."""
     flops_of: str | None = None
     """Folder of another run: train for as much compute as it has spent (a baseline on equal compute)."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        limits = (self.epochs, self.steps, self.tokens, self.flops, self.flops_of)
-        if sum(value is not None for value in limits) != 1:
-            raise ValueError("give exactly one of epochs, steps, tokens, flops, flops_of")
-        return self
 
 
 class PromptConfig(Config):
@@ -110,8 +143,20 @@ class InferenceConfig(Config):
     vllm: VllmConfig = VllmConfig()
 
 
+def _medium_within_easy(config: DifficultyConfig) -> Iterator[Refusal]:
+    if config.medium_nats < config.easy_nats:
+        yield "medium_nats", f"The levels must not fall. Give at least `easy_nats`, {config.easy_nats:g}."
+
+
+def _hard_within_medium(config: DifficultyConfig) -> Iterator[Refusal]:
+    if config.hard_nats < config.medium_nats:
+        yield "hard_nats", f"The levels must not fall. Give at least `medium_nats`, {config.medium_nats:g}."
+
+
 class DifficultyConfig(Config):
     """The paper's nested levels, by the proxy model's entropy in nats (Table 1)."""
+
+    rules = (_medium_within_easy, _hard_within_medium)
 
     positions_per_difficulty: Annotated[int, Field(gt=0)] = 400
     """At most this many positions of each difficulty, drawn once by the seed."""
@@ -121,11 +166,5 @@ class DifficultyConfig(Config):
     """Medium positions have more entropy than this; they are easy ones too."""
     hard_nats: Annotated[float, Field(ge=0)] = 1.5
     """Hard positions have more entropy than this; they are medium ones too."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the choice of positions, and of sampling."""
-
-    @model_validator(mode="after")
-    def _nested(self) -> Self:
-        if not self.easy_nats <= self.medium_nats <= self.hard_nats:
-            raise ValueError("thresholds must not fall: easy_nats <= medium_nats <= hard_nats")
-        return self

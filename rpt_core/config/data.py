@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import math
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from rpt_core.config.base import Config, DifficultyConfig, InferenceConfig, ModelConfig, Share
+from rpt_core.config.base import Config, DifficultyConfig, InferenceConfig, ModelConfig, Seed, Share
+from rpt_core.config.rules import Refusal
+
+
+def _some_text(mapping: FieldMapping) -> Iterator[Refusal]:
+    if mapping.text is None and (mapping.problem is None or mapping.solution is None):
+        yield "", "Name either `text`, or both `problem` and `solution`."
 
 
 class FieldMapping(Config):
     """Which fields of a record hold what; a dotted name reaches into nested objects."""
+
+    rules = (_some_text,)
 
     text: str | None = "text"
     """Field with the whole text; leave empty when problem and solution are separate."""
@@ -27,12 +37,6 @@ class FieldMapping(Config):
     difficulty: str | None = None
     """Field with the source's own difficulty, kept as metadata."""
 
-    @model_validator(mode="after")
-    def _has_text(self) -> Self:
-        if self.text is None and (self.problem is None or self.solution is None):
-            raise ValueError("name either `text`, or both `problem` and `solution`")
-        return self
-
 
 OMNI_MATH = FieldMapping(
     text=None, problem="problem", solution="solution", answer="answer", domain="domain", difficulty="difficulty"
@@ -40,8 +44,15 @@ OMNI_MATH = FieldMapping(
 """The public fields of the OmniMATH corpus used in the paper."""
 
 
+def _some_paths(corpus: CorpusConfig) -> Iterator[Refusal]:
+    if corpus.source == "files" and not corpus.paths:
+        yield "paths", "Name at least one .jsonl, .parquet or .txt file, or set `source: tiny`."
+
+
 class CorpusConfig(Config):
     """Where documents come from and how they are split."""
+
+    rules = (_some_paths,)
 
     source: Literal["files", "tiny"] = "files"
     """`files` reads the paths below; `tiny` generates the built-in corpus of worked mathematics."""
@@ -61,20 +72,18 @@ class CorpusConfig(Config):
     """Which part of the built-in corpus: pre-training text, cold-start problems, or the problems of RPT."""
     tiny_documents: Annotated[int, Field(gt=0)] = 2000
     """How many documents of that part to generate, before the split."""
-    tiny_seed: int = 0
+    tiny_seed: Seed = 0
     """Seed of the built-in corpus; the same seed gives the same documents."""
-
-    @model_validator(mode="after")
-    def _has_paths(self) -> Self:
-        if self.source == "files" and not self.paths:
-            raise ValueError("`paths` is empty: name at least one .jsonl, .parquet or .txt file, or set source: tiny")
-        return self
 
     def field_mapping(self) -> FieldMapping:
         """The mapping as an object."""
         if isinstance(self.mapping, FieldMapping):
             return self.mapping
         return OMNI_MATH if self.mapping == "omni_math" else FieldMapping()
+
+    def has_solutions(self) -> bool:
+        """Whether documents have a part that is their solution."""
+        return self.source == "tiny" or self.field_mapping().solution is not None
 
 
 class PositionSetConfig(DifficultyConfig):
@@ -84,11 +93,68 @@ class PositionSetConfig(DifficultyConfig):
     """Name of the set; evaluations refer to it."""
 
 
+NO_SOLUTIONS = (
+    "The corpus does not say which part of a document is its solution. Take `document`, or a `corpus.mapping` with "
+    "`problem` and `solution`."
+)
+
+
+def _list_with_its_file(config: FilterConfig) -> Iterator[Refusal]:
+    if (config.keep == "list") != (config.position_list is not None):
+        yield "position_list", "This and `keep: list` go together. Give both or neither."
+
+
+def _keeps_some(config: FilterConfig) -> Iterator[Refusal]:
+    if config.keep in ("top_share", "random") and config.keep_share == 0:
+        yield "keep_share", f"With 0 and `keep: {config.keep}` no position is kept. Give a number above 0."
+
+
+def _threshold_can_be_passed(config: FilterConfig) -> Iterator[Refusal]:
+    most = _most_entropy(config)
+    if config.keep == "threshold" and config.min_entropy_nats > most:
+        yield "min_entropy_nats", f"{_beyond(config, most)} no position is kept."
+
+
+def _sets_can_be_filled(config: FilterConfig) -> Iterator[Refusal]:
+    most = _most_entropy(config)
+    for number, wanted in enumerate(config.position_sets):
+        if wanted.easy_nats >= most:
+            yield f"position_sets.{number}.easy_nats", f"{_beyond(config, most)} the set would be empty."
+
+
+def _sets_have_documents(config: FilterConfig) -> Iterator[Refusal]:
+    if config.position_sets and config.corpus.validation_share == 0:
+        yield "corpus.validation_share", "`position_sets` are drawn from held-out documents. Give a number above 0."
+
+
+def _most_entropy(config: FilterConfig) -> float:
+    """The most that a position can have: the top k are equally likely. Without a limit for the full vocabulary."""
+    return math.inf if config.entropy == "full" else math.log(config.top_k)
+
+
+def _beyond(config: FilterConfig, most: float) -> str:
+    return f"Over the {config.top_k} most probable tokens (`top_k`) entropy is at most {most:.2f} nats: with more,"
+
+
+def _solutions_are_known(config: FilterConfig) -> Iterator[Refusal]:
+    if config.positions_from == "solution" and not config.corpus.has_solutions():
+        yield "positions_from", NO_SOLUTIONS
+
+
 class FilterConfig(InferenceConfig):
     """Stage `filter`: proxy-model entropy at each position, and the positions worth training on."""
 
+    rules = (
+        _list_with_its_file,
+        _keeps_some,
+        _threshold_can_be_passed,
+        _sets_can_be_filled,
+        _sets_have_documents,
+        _solutions_are_known,
+    )
+
     stage: Literal["filter"] = "filter"
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random choice."""
     corpus: CorpusConfig
     proxy: ModelConfig
@@ -116,12 +182,6 @@ class FilterConfig(InferenceConfig):
     position_sets: tuple[PositionSetConfig, ...] = ()
     """Held-out position sets to draw and store under a name, so that checkpoints are compared position by position."""
 
-    @model_validator(mode="after")
-    def _has_list(self) -> Self:
-        if (self.keep == "list") != (self.position_list is not None):
-            raise ValueError("`keep: list` and `position_list` go together: give both or neither")
-        return self
-
 
 class QuestionMapping(Config):
     """Which fields of a record hold the question and its answer; a dotted name reaches into nested objects."""
@@ -140,8 +200,15 @@ SKYWORK_OR1 = QuestionMapping(question="prompt", answer="reward_model.ground_tru
 """The public fields of Skywork-OR1's training data, used in the paper's Table 2."""
 
 
+def _some_files(questions: QuestionsConfig) -> Iterator[Refusal]:
+    if questions.source == "files" and not questions.paths:
+        yield "paths", "Name at least one .jsonl or .parquet file, or set `source: tiny`."
+
+
 class QuestionsConfig(Config):
     """Questions with answers that can be checked, split into training and test questions."""
+
+    rules = (_some_files,)
 
     source: Literal["files", "tiny"] = "files"
     """`files` reads the paths below; `tiny` asks for the answers of the built-in corpus."""
@@ -155,14 +222,8 @@ class QuestionsConfig(Config):
     """Other questions to test on, drawn by the seed; a hash of the id keeps the two apart."""
     max_bad_share: Share = 0.01
     """A run stops when more than this share of the records is unusable."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draw; the same seed gives the same questions whatever the run's seed."""
-
-    @model_validator(mode="after")
-    def _has_paths(self) -> Self:
-        if self.source == "files" and not self.paths:
-            raise ValueError("`paths` is empty: name at least one .jsonl or .parquet file, or set source: tiny")
-        return self
 
     def field_mapping(self) -> QuestionMapping:
         """The mapping as an object."""

@@ -1,13 +1,15 @@
 """What the engine verl lacks, as far as a config tells: such a config is refused wherever it is given.
 
-In: an RptConfig whose `engine` is verl. Out: sentences, none for a config that verl can do. `rpt_core.verl_backend`
-relies on it.
+In: an RptConfig. Out: rules, each for one thing. `rpt_core.verl_backend` relies on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING
+
+from rpt_core.config.rules import Refusal, Rule
 
 if TYPE_CHECKING:
     from rpt_core.config.training import RptConfig
@@ -16,44 +18,54 @@ REWARDS = ("prefix", "first_token", "custom")
 """Rewards that ask no model."""
 
 
-def beyond_verl(config: RptConfig) -> Iterator[str]:
-    """What is asked of verl that it does not have, names first."""
-    refused = {
-        f"reward.kind: {config.reward.kind}": config.reward.kind not in REWARDS,
-        f"grpo.overlong: {config.grpo.overlong}": config.grpo.overlong != "keep",
-        "optimiser.schedule: linear": config.optimiser.schedule == "linear",
-        "rollout_backend: transformers": config.rollout_backend == "transformers",
-        "model.device: cpu with verl.gpus_per_node above 1": config.model.device == "cpu"
-        and config.verl.gpus_per_node > 1,
-    }
-    names = [name for name, is_set in refused.items() if is_set]
-    if names:
+def _only(name: str, *values: str) -> Rule:
+    def rule(config: RptConfig) -> Iterator[Refusal]:
+        given = attrgetter(name)(config)
+        if config.engine == "verl" and given not in values:
+            yield (
+                name,
+                f"The engine verl does not have {given}. Take {' or '.join(values)}, or `engine: torch`.",
+            )
+
+    return rule
+
+
+def _one_process_on_a_cpu(config: RptConfig) -> Iterator[Refusal]:
+    if config.engine == "verl" and config.model.device == "cpu" and config.verl.gpus_per_node > 1:
         yield (
-            f"The engine verl does not have: {'; '.join(names)}. It takes rewards {', '.join(REWARDS)}, "
-            "`overlong: keep`, schedules constant and cosine, and samples with vLLM. Change these, or use "
-            "`engine: torch`."
+            "verl.gpus_per_node",
+            "The engine verl does not have more than 1 with `model.device: cpu`. Set it to 1, or use GPUs.",
         )
-    yield from _division(config)
-    yield from _evaluations(config)
 
 
-def _division(config: RptConfig) -> Iterator[str]:
+def _rows_divide(config: RptConfig) -> Iterator[Refusal]:
     gpus = config.verl.nodes * config.verl.gpus_per_node
     rows = (config.grpo.minibatch_groups or config.batch_problems) * config.group_size
-    if rows % gpus:
+    if config.engine == "verl" and rows % gpus:
         yield (
+            "verl",
             f"{rows} responses of an update do not divide among {gpus} GPUs. Change `batch_problems`, `group_size`, "
-            "`grpo.minibatch_groups` or the GPUs in `verl`."
+            "`grpo.minibatch_groups` or the GPUs in `verl`.",
         )
 
 
-def _evaluations(config: RptConfig) -> Iterator[str]:
+def _evaluates_checkpoints(config: RptConfig) -> Iterator[Refusal]:
     every, steps = config.checkpoint_every_steps, config.steps
-    late = [step for step in config.evaluate_at_steps if step > steps]
     wrong = [step for step in config.evaluate_at_steps if step % every and step < steps]
-    if late or wrong:
+    if config.engine == "verl" and wrong:
         yield (
-            f"The engine verl evaluates checkpoints: `evaluate_at_steps` may hold 0, multiples of "
-            f"`checkpoint_every_steps` ({every}) and the end ({steps}), but holds "
-            f"{', '.join(map(str, (*wrong, *late)))}."
+            "evaluate_at_steps",
+            f"The engine verl evaluates checkpoints. Give 0, multiples of `checkpoint_every_steps` ({every}) and the "
+            f"end ({steps}), but not {', '.join(map(str, wrong))}.",
         )
+
+
+BEYOND_VERL: tuple[Rule, ...] = (
+    _only("reward.kind", *REWARDS),
+    _only("grpo.overlong", "keep"),
+    _only("optimiser.schedule", "constant", "cosine"),
+    _only("rollout_backend", "auto", "vllm"),
+    _one_process_on_a_cpu,
+    _rows_divide,
+    _evaluates_checkpoints,
+)

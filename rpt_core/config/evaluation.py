@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rpt_core.config.base import (
     Config,
@@ -13,8 +14,10 @@ from rpt_core.config.base import (
     ModelConfig,
     PromptConfig,
     SamplingConfig,
+    Seed,
     Share,
 )
+from rpt_core.config.rules import Refusal
 
 Mode = Literal["standard", "sampled", "greedy"]
 
@@ -31,7 +34,7 @@ class HeldOutConfig(DifficultyConfig):
 class EvaluationConfig(HeldOutConfig):
     """Next-token accuracy at held-out positions, standard and reasoning (Table 1)."""
 
-    modes: tuple[Mode, ...] = ("standard", "sampled", "greedy")
+    modes: Annotated[tuple[Mode, ...], Field(min_length=1)] = ("standard", "sampled", "greedy")
     """Argmax without thinking; responses at the sampling temperature; one greedy response."""
     samples: Annotated[int, Field(gt=0)] = 1
     """Sampled responses for each position; more than one also gives pass@k and the majority vote."""
@@ -58,7 +61,7 @@ class TemplatesConfig(InferenceConfig):
     stage: Literal["templates"] = "templates"
     model: ModelConfig
     held_out: HeldOutConfig
-    templates: tuple[str, ...] = ("v0", "v1", "v2", "v3", "v4", "v5", "v6")
+    templates: Annotated[tuple[str, ...], Field(min_length=1)] = ("v0", "v1", "v2", "v3", "v4", "v5", "v6")
     """Names of built-in templates or paths of text files; the first one is what the others are compared with."""
     samples: Annotated[int, Field(gt=0)] = 8
     """Responses for each position and template: their mean is Random@1, their best Pass@k."""
@@ -74,8 +77,15 @@ class TemplatesConfig(InferenceConfig):
         return self.held_out.seed
 
 
+def _some_paths(config: BenchmarkConfig) -> Iterator[Refusal]:
+    if config.format != "tiny" and not config.paths:
+        yield "paths", "Name at least one .jsonl or .parquet file, or set `format: tiny`."
+
+
 class BenchmarkConfig(InferenceConfig):
     """Stage `benchmark`: multiple-choice questions, standard and reasoning (Table 3)."""
+
+    rules = (_some_paths,)
 
     stage: Literal["benchmark"] = "benchmark"
     model: ModelConfig
@@ -88,7 +98,7 @@ class BenchmarkConfig(InferenceConfig):
     """Files or folders of .jsonl or .parquet records."""
     per_category: Annotated[int, Field(gt=0)] | None = None
     """Questions of each category, drawn by the seed (200 in the paper); empty takes all."""
-    modes: tuple[Literal["standard", "reasoning"], ...] = ("standard", "reasoning")
+    modes: Annotated[tuple[Literal["standard", "reasoning"], ...], Field(min_length=1)] = ("standard", "reasoning")
     """Argmax over the options without thinking; one response that thinks first."""
     answer_as: Literal["letter", "text"] = "letter"
     """Answers are option letters, or the options' own texts (for models that know no letters)."""
@@ -99,14 +109,8 @@ class BenchmarkConfig(InferenceConfig):
     sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_response_tokens=12288)
     max_bad_share: Share = 0.01
     """A run stops when more than this share of the records is unusable."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draw and of sampling."""
-
-    @model_validator(mode="after")
-    def _has_paths(self) -> Self:
-        if self.format != "tiny" and not self.paths:
-            raise ValueError("`paths` is empty: name at least one .jsonl or .parquet file, or set format: tiny")
-        return self
 
 
 class ComparisonConfig(Config):
@@ -170,11 +174,18 @@ class ScalingConfig(Config):
     """Resamplings of the positions behind the band."""
 
 
+def _some_work(config: AnalyseConfig) -> Iterator[Refusal]:
+    if not (config.comparisons or config.frontiers or config.patterns or config.scaling):
+        yield "", "Nothing to do. Give at least one of comparisons, frontiers, patterns, scaling."
+
+
 class AnalyseConfig(Config):
     """Stage `analyse`: tables and figures from stored results; no model is loaded."""
 
+    rules = (_some_work,)
+
     stage: Literal["analyse"] = "analyse"
-    seed: int = 0
+    seed: Seed = 0
     """Seed of bootstraps and of drawn responses."""
     bootstrap: Annotated[int, Field(gt=0)] = 10000
     """Resamplings of paired differences."""
@@ -186,9 +197,3 @@ class AnalyseConfig(Config):
     """Responses whose reasoning patterns are counted; empty for none."""
     scaling: tuple[ScalingConfig, ...] = ()
     """Runs whose accuracy over compute is fitted."""
-
-    @model_validator(mode="after")
-    def _has_work(self) -> Self:
-        if not (self.comparisons or self.frontiers or self.patterns or self.scaling):
-            raise ValueError("nothing to do: give at least one of comparisons, frontiers, patterns, scaling")
-        return self

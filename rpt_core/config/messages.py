@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -15,10 +15,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rpt_core import config
+from rpt_core.config.rules import BROKEN
 
 Context = Mapping[str, Any]
 _MODELS = frozenset(config.__all__)
-_NOTHING_GIVEN = ("missing", "extra_forbidden", "value_error")
+_NOTHING_GIVEN = ("missing", "extra_forbidden", "value_error", BROKEN)
 """Errors that are clear without what was given, or whose message names it."""
 LONGEST_GIVEN = 60
 
@@ -51,6 +52,7 @@ _SENTENCES: dict[str, Callable[[Context], str]] = {
     "enum": lambda c: f"Allowed: {c['expected']}.",
     "union_tag_not_found": lambda c: f"Name the {c['discriminator']}.",
     "union_tag_invalid": lambda c: f"{c['tag']!r} is not a choice. Allowed: {c['expected_tags']}.",
+    "too_short": lambda c: f"Give at least {c['min_length']}.",
     "value_error": lambda c: _sentence(str(c["error"])),
 }
 
@@ -60,32 +62,50 @@ def field_messages(error: ValidationError) -> dict[str, str]:
     return messages_of(error.errors(include_url=False))
 
 
-def messages_of(errors: list[ErrorDetails]) -> dict[str, str]:
-    """The same from pydantic's list of errors. A field with several errors keeps the first."""
+def each_message(error: ValidationError) -> list[tuple[str, str]]:
+    """(dotted name, what to do) of every error: a field may break several rules."""
+    return [(name, message(detail)) for name, detail in _worth_telling(error.errors(include_url=False))]
+
+
+def messages_of(errors: Sequence[ErrorDetails]) -> dict[str, str]:
+    """The same as `field_messages` from pydantic's list of errors."""
     messages: dict[str, str] = {}
-    for detail in errors:
-        messages.setdefault(".".join(_names(detail["loc"])), message(detail))
+    for name, detail in _worth_telling(errors):
+        messages[name] = f"{messages[name]} {message(detail)}" if name in messages else message(detail)
     return messages
 
 
-def with_given(error: ValidationError, model: type[BaseModel]) -> dict[str, str]:
-    """The same as `field_messages`, each with what was given, or with the names that there are."""
-    messages: dict[str, str] = {}
-    for detail in error.errors(include_url=False):
-        more = _names_there(model, detail["loc"]) if detail["type"] == "extra_forbidden" else _given(detail)
-        messages.setdefault(".".join(_names(detail["loc"])), f"{message(detail)}{more}")
-    return messages
+def with_given(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
+    """(dotted name, what to do) of every error, with what was given, or with the names that there are."""
+    return [
+        (name, message(detail) + (_names_there(model, detail["loc"]) if _is_unknown(detail) else _given(detail)))
+        for name, detail in _worth_telling(error.errors(include_url=False))
+    ]
 
 
-def in_lines(messages: Mapping[str, str]) -> str:
+def in_lines(messages: Iterable[tuple[str, str]]) -> str:
     """Messages by field, each on an indented line of its own."""
-    return "".join(f"\n  {name}: {words}" if name else f"\n  {words}" for name, words in messages.items())
+    return "".join(f"\n  {name}: {words}" if name else f"\n  {words}" for name, words in messages)
 
 
 def message(detail: ErrorDetails) -> str:
     """One error as a sentence; pydantic's own words when it is a rare one."""
     sentence = _SENTENCES.get(detail["type"])
     return sentence(detail.get("ctx", {})) if sentence else _sentence(detail["msg"])
+
+
+def _worth_telling(errors: Sequence[ErrorDetails]) -> Iterator[tuple[str, ErrorDetails]]:
+    """Every broken rule, and of a field's other errors the first: they are those of a union's alternatives."""
+    told: set[str] = set()
+    for detail in errors:
+        name = ".".join(_names(detail["loc"]))
+        if detail["type"] == BROKEN or name not in told:
+            yield name, detail
+        told.add(name)
+
+
+def _is_unknown(detail: ErrorDetails) -> bool:
+    return detail["type"] == "extra_forbidden"
 
 
 def _given(detail: ErrorDetails) -> str:

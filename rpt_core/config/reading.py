@@ -45,12 +45,12 @@ def read_values(stage: str, path: Path) -> dict[str, Any]:
     return values
 
 
-def explain(stage: str, values: Mapping[str, Any], error: ValidationError) -> dict[str, str]:
-    """What is wrong with each field, and under "" whether another stage would take the config as it is."""
+def explain(stage: str, values: Mapping[str, Any], error: ValidationError) -> list[tuple[str, str]]:
+    """(field, what is wrong with it), and with "" as field whether another stage would take the config as it is."""
     messages = with_given(error, STAGES[stage])
     fitting = [other for other in STAGES if other != stage and _fits(other, values)]
-    if fitting and "" not in messages:
-        messages[""] = f"Without any change it is a config of stage {' or '.join(fitting)}."
+    if fitting:
+        messages.append(("", f"Without any change it is a config of stage {' or '.join(fitting)}."))
     return messages
 
 

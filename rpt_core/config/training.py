@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rpt_core.config.base import (
     BudgetConfig,
@@ -14,15 +15,30 @@ from rpt_core.config.base import (
     OptimiserConfig,
     PromptConfig,
     SamplingConfig,
+    Seed,
     Share,
 )
-from rpt_core.config.data import CorpusConfig, QuestionsConfig
-from rpt_core.config.engines import beyond_verl
+from rpt_core.config.data import NO_SOLUTIONS, CorpusConfig, QuestionsConfig
+from rpt_core.config.engines import BEYOND_VERL
 from rpt_core.config.evaluation import EvaluationConfig
+from rpt_core.config.rules import Refusal
+
+
+def _heads_divide(scratch: ScratchConfig) -> Iterator[Refusal]:
+    if scratch.hidden_size % scratch.heads:
+        yield "heads", f"hidden_size {scratch.hidden_size} is not divisible by heads {scratch.heads}."
+    elif scratch.hidden_size // scratch.heads % 2:
+        width = scratch.hidden_size // scratch.heads
+        yield (
+            "heads",
+            f"Each head would be {width} wide, and rotary embeddings turn pairs. Make hidden_size / heads even.",
+        )
 
 
 class ScratchConfig(Config):
     """A new, randomly initialised model and its byte-level BPE tokenizer, trained on the corpus."""
+
+    rules = (_heads_divide,)
 
     architecture: Literal["qwen2", "llama"] = "qwen2"
     """Architecture of the new model."""
@@ -43,17 +59,11 @@ class ScratchConfig(Config):
     vocab_size: Annotated[int, Field(ge=260)] = 400
     """Upper limit of the vocabulary."""
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.hidden_size % self.heads:
-            raise ValueError(f"hidden_size {self.hidden_size} is not divisible by heads {self.heads}")
-        return self
-
 
 class TrainConfig(Config):
     """What the training stages share."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of data order, sampling and initial weights."""
     checkpoint_every_steps: Annotated[int, Field(gt=0)] = 100
     """A checkpoint is written each time this many steps are done, and at the end."""
@@ -63,8 +73,25 @@ class TrainConfig(Config):
     """Metrics are averaged and written after this many steps."""
 
 
+def _one_model(config: NtpConfig) -> Iterator[Refusal]:
+    if (config.model is None) == (config.scratch is None):
+        yield "", "Give exactly one of `model` (continue) and `scratch` (a new model)."
+
+
+def _solutions_are_known(config: NtpConfig) -> Iterator[Refusal]:
+    if config.loss_on == "solution" and not config.corpus.has_solutions():
+        yield "loss_on", NO_SOLUTIONS
+
+
+def _documents_are_left(config: NtpConfig) -> Iterator[Refusal]:
+    if config.corpus.validation_share == 1:
+        yield "corpus.validation_share", "1 holds every document out, so that none is left to learn from. Lower it."
+
+
 class NtpConfig(TrainConfig):
     """Stage `ntp`: plain next-token prediction, from scratch or continued."""
+
+    rules = (_one_model, _solutions_are_known, _documents_are_left)
 
     stage: Literal["ntp"] = "ntp"
     corpus: CorpusConfig
@@ -83,15 +110,18 @@ class NtpConfig(TrainConfig):
     budget: BudgetConfig = BudgetConfig(epochs=1)
     optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1e-5, max_grad_norm=1.0)
 
-    @model_validator(mode="after")
-    def _one_model(self) -> Self:
-        if (self.model is None) == (self.scratch is None):
-            raise ValueError("give exactly one of `model` (continue) and `scratch` (a new model)")
-        return self
+
+def _some_source(traces: TracesConfig) -> Iterator[Refusal]:
+    if traces.source == "file" and traces.path is None:
+        yield "path", "Name a JSONL file with the fields prompt and response."
+    if traces.source == "tiny" and traces.positions is None:
+        yield "positions", "Name the folder of a finished filter run."
 
 
 class TracesConfig(Config):
     """Reasoning traces for the cold start."""
+
+    rules = (_some_source,)
 
     source: Literal["file", "tiny"] = "file"
     """`file` reads JSONL with `prompt` and `response`; `tiny` writes imperfect traces for the built-in corpus."""
@@ -99,14 +129,6 @@ class TracesConfig(Config):
     """JSONL file of traces."""
     positions: str | None = None
     """`tiny`: folder of a finished filter run over the cold-start problems."""
-
-    @model_validator(mode="after")
-    def _has_source(self) -> Self:
-        if self.source == "file" and self.path is None:
-            raise ValueError("`path` is empty: name a JSONL file with the fields prompt and response")
-        if self.source == "tiny" and self.positions is None:
-            raise ValueError("`positions` is empty: name the folder of a finished filter run")
-        return self
 
 
 class SftConfig(TrainConfig):
@@ -156,8 +178,15 @@ class GrpoConfig(Config):
     """Rows in one forward and backward pass; gradients are summed over them."""
 
 
+def _custom_with_its_path(reward: RewardConfig) -> Iterator[Refusal]:
+    if (reward.kind == "custom") != (reward.custom is not None):
+        yield "custom", "A path here and `kind: custom` go together. Give both or neither."
+
+
 class RewardConfig(Config):
     """What a response earns (Eq. 3 and Appendix A of the paper, and rivals)."""
+
+    rules = (_custom_with_its_path,)
 
     kind: Literal["prefix", "first_token", "dense", "conditional_dense", "information_gain", "custom"] = "prefix"
     """`prefix`: Eq. 3. `first_token`: the prediction's first token alone. `dense`: that, and else the probability which
@@ -172,15 +201,16 @@ class RewardConfig(Config):
     custom: str | None = None
     """`custom`: Python path `package.module:function`. An administrator must set RPT_ALLOW_CUSTOM_REWARDS=1."""
 
-    @model_validator(mode="after")
-    def _has_path(self) -> Self:
-        if (self.kind == "custom") != (self.custom is not None):
-            raise ValueError("`kind: custom` and a path in `custom` go together: give both or neither")
-        return self
+
+def _is_band(dynamic: DynamicSamplingConfig) -> Iterator[Refusal]:
+    if dynamic.min_pass_rate >= dynamic.max_pass_rate:
+        yield "max_pass_rate", f"Give a number above `min_pass_rate`, {dynamic.min_pass_rate:g}."
 
 
 class DynamicSamplingConfig(Config):
     """Groups that teach nothing are dropped and replaced by others (DAPO; the paper uses it from step 500)."""
+
+    rules = (_is_band,)
 
     from_step: Annotated[int, Field(gt=0)] | None = None
     """First step that does so; empty: never."""
@@ -190,12 +220,6 @@ class DynamicSamplingConfig(Config):
     """Groups with a smaller share of rewarded responses are dropped too."""
     max_pass_rate: Share = 1.0
     """Groups with a larger share of rewarded responses are dropped too."""
-
-    @model_validator(mode="after")
-    def _is_band(self) -> Self:
-        if self.min_pass_rate >= self.max_pass_rate:
-            raise ValueError("`min_pass_rate` must be below `max_pass_rate`")
-        return self
 
 
 class VerlConfig(Config):
@@ -215,8 +239,60 @@ class VerlConfig(Config):
     """When verl has written nothing for so long, it is ended and the run fails."""
 
 
+def _responses_differ(config: RptConfig | RlvrConfig) -> Iterator[Refusal]:
+    if config.sampling.temperature == 0:
+        yield "sampling.temperature", "At 0 all responses of a group would be equal. Use 0.8, for instance."
+
+
+def _buffer_fits(config: RptConfig | RlvrConfig) -> Iterator[Refusal]:
+    buffer, limit = config.grpo.overlong_buffer_tokens, config.sampling.max_response_tokens
+    if config.grpo.overlong == "soft" and buffer > limit:
+        yield (
+            "grpo.overlong_buffer_tokens",
+            f"{buffer} is more than sampling.max_response_tokens {limit}, so that even the shortest response would be "
+            f"punished. Give at most {limit}.",
+        )
+
+
+def _problems_divide(config: RptConfig) -> Iterator[Refusal]:
+    yield from _minibatches_divide(config.grpo, config.batch_problems, "batch_problems")
+
+
+def _questions_divide(config: RlvrConfig) -> Iterator[Refusal]:
+    yield from _minibatches_divide(config.grpo, config.batch_questions, "batch_questions")
+
+
+def _minibatches_divide(grpo: GrpoConfig, batch: int, name: str) -> Iterator[Refusal]:
+    if grpo.minibatch_groups is not None and batch % grpo.minibatch_groups:
+        yield "grpo.minibatch_groups", f"{grpo.minibatch_groups} does not divide `{name}`, {batch}."
+
+
+def _evaluations_come(config: RptConfig) -> Iterator[Refusal]:
+    late = [step for step in config.evaluate_at_steps if step > config.steps]
+    if late:
+        yield (
+            "evaluate_at_steps",
+            f"Training ends at step {config.steps} (`steps`), so there would be no evaluation after "
+            f"{', '.join(map(str, late))}. Leave that out, or train longer.",
+        )
+
+
+def _evaluations_are_described(config: RptConfig) -> Iterator[Refusal]:
+    if config.evaluate_at_steps and config.evaluation is None:
+        yield "evaluate_at_steps", "There is no `evaluation` that says what is measured. Give it, or leave this empty."
+
+
 class RptConfig(TrainConfig, InferenceConfig):
     """Stage `rpt`: reinforcement pre-training on the positions that a filter run kept."""
+
+    rules = (
+        _problems_divide,
+        _buffer_fits,
+        _responses_differ,
+        _evaluations_come,
+        _evaluations_are_described,
+        *BEYOND_VERL,
+    )
 
     stage: Literal["rpt"] = "rpt"
     model: ModelConfig
@@ -244,25 +320,20 @@ class RptConfig(TrainConfig, InferenceConfig):
     """The plain torch loop on one device, or verl on GPU nodes."""
     verl: VerlConfig = VerlConfig()
 
-    @model_validator(mode="after")
-    def _minibatches_divide(self) -> Self:
-        _check_minibatches(self.grpo.minibatch_groups, self.batch_problems, "batch_problems")
-        return self
 
-    @model_validator(mode="after")
-    def _buffer_fits(self) -> Self:
-        _check_buffer(self.grpo, self.sampling)
-        return self
-
-    @model_validator(mode="after")
-    def _engine_has_it(self) -> Self:
-        if self.engine == "verl" and (problems := list(beyond_verl(self))):
-            raise ValueError(" ".join(problems))
-        return self
+def _test_responses_differ(config: RlvrConfig) -> Iterator[Refusal]:
+    if config.test_sampling.temperature == 0 and config.test_samples > 1:
+        yield (
+            "test_samples",
+            f"At `test_sampling.temperature` 0 the {config.test_samples} responses to a question would be equal. Give "
+            "1, or a temperature of 0.6, for instance.",
+        )
 
 
 class RlvrConfig(TrainConfig, InferenceConfig):
     """Stage `rlvr`: reinforcement learning on questions with verifiable answers (Table 2 of the paper)."""
+
+    rules = (_questions_divide, _buffer_fits, _responses_differ, _test_responses_differ)
 
     stage: Literal["rlvr"] = "rlvr"
     model: ModelConfig
@@ -287,27 +358,3 @@ class RlvrConfig(TrainConfig, InferenceConfig):
     """Responses for each test question."""
     test_every_epochs: Annotated[int, Field(gt=0)] | None = None
     """Test after so many epochs, too; before and after training in any case."""
-
-    @model_validator(mode="after")
-    def _minibatches_divide(self) -> Self:
-        _check_minibatches(self.grpo.minibatch_groups, self.batch_questions, "batch_questions")
-        return self
-
-    @model_validator(mode="after")
-    def _buffer_fits(self) -> Self:
-        _check_buffer(self.grpo, self.sampling)
-        return self
-
-
-def _check_minibatches(minibatch: int | None, batch: int, name: str) -> None:
-    if minibatch is not None and batch % minibatch:
-        raise ValueError(f"grpo.minibatch_groups {minibatch} does not divide {name} {batch}")
-
-
-def _check_buffer(grpo: GrpoConfig, sampling: SamplingConfig) -> None:
-    buffer, limit = grpo.overlong_buffer_tokens, sampling.max_response_tokens
-    if grpo.overlong == "soft" and buffer > limit:
-        raise ValueError(
-            f"grpo.overlong_buffer_tokens {buffer} is more than sampling.max_response_tokens {limit}, so that even the "
-            f"shortest response would be punished; give at most {limit}"
-        )

@@ -8,6 +8,7 @@ docs/preflight.md compares the estimates with measured runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,16 +16,16 @@ from pydantic import ValidationError
 
 from rpt_core.config import STAGES, StageConfig
 from rpt_core.config.reading import explain
+from rpt_core.config.rules import sound_part
 from rpt_core.errors import UserError
 from rpt_core.hardware import Hardware, hardware
-from rpt_core.preflight.checks import Problem, missing_parts, problems_of
+from rpt_core.preflight.checks import Problem, limits_of, missing_parts
 from rpt_core.preflight.cost import Memory, disk_of, memory_of, seconds_of
 from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
-from rpt_core.preflight.sound_part import sound_part
 from rpt_core.preflight.work import Work, work_of
 
-NO_MODEL = ("analyse",)
+LATER = "What the data holds, and what the run takes, can be looked at once the errors are mended."
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Report:
     def notes(self) -> list[str]:
         """What the estimate takes for granted, in sentences."""
         found = []
+        if self.errors:
+            found.append(LATER)
         if self.typical is not None:
             found.append("The time is that of a machine which does nothing else.")
             if not self.hardware.measured:
@@ -91,31 +94,30 @@ class Report:
 
 
 def check_values(stage: str, values: Mapping[str, Any], machine: Hardware) -> Report:
-    """Look at what may be a config: if it is none, which fields are wrong, and which files that the others name."""
+    """Look at what may be a config: if it is none, at its wrong fields, and at all that the others tell."""
     try:
         return check(STAGES[stage].model_validate(dict(values)), machine)
     except ValidationError as error:
-        messages = explain(stage, values, error)
-        part = sound_part(stage, values, error)
-    problems = [Problem(field, words) for field, words in messages.items()]
-    found: list[Problem] = []
-    _read_model(part, found)
-    found += missing_parts(part)
-    return Report(stage, machine, problems + [problem for problem in found if problem.field not in messages])
+        problems = [Problem(field, words) for field, words in explain(stage, values, error)]
+    part = sound_part(STAGES[stage], values)
+    shape = tokenizer = None
+    with suppress(AttributeError):  # a field that is needed is wrong
+        shape = _read_model(part, problems)
+        tokenizer = _tokenizer(part, problems)
+    with suppress(AttributeError):
+        _data(part, tokenizer, problems)
+    return Report(stage, machine, problems + limits_of(part, shape, tokenizer))
 
 
 def check(config: StageConfig, machine: Hardware) -> Report:
     """Look at a config as far as that is possible now."""
-    if config.stage in NO_MODEL:
-        return Report(config.stage, machine, problems_of(config, None))
     problems: list[Problem] = []
-    _, path = _model_path(config)
     shape = _read_model(config, problems)
-    tokenizer = None if shape is None or path is None else _tokenizer(config, problems)
-    problems += problems_of(config, shape)
+    tokenizer = _tokenizer(config, problems)
     data = _data(config, tokenizer, problems)
-    if shape is None or data is None:
-        return Report(config.stage, machine, problems, shape, pending=is_pending(path))
+    problems += limits_of(config, shape, tokenizer)
+    if shape is None or data is None or any(problem.level == "error" for problem in problems):
+        return Report(config.stage, machine, problems, shape, pending=is_pending(_model_path(config)[1]))
     return _estimated(config, machine, problems, shape, data)
 
 
@@ -158,8 +160,10 @@ def _estimate(config: StageConfig, machine: Hardware, shape: ModelShape, data: D
     )
 
 
-def _data(config: StageConfig, tokenizer: Any | None, problems: list[Problem]) -> Data | None:
-    if any(problem.level == "error" for problem in problems):
+def _data(config: Any, tokenizer: Any | None, problems: list[Problem]) -> Data | None:
+    missing = missing_parts(config)
+    problems += missing
+    if any(problem.level == "error" for problem in missing):
         return None  # reading on would only say the same again
     try:
         return read_data(config, tokenizer)
@@ -190,12 +194,15 @@ def _read_model(config: Any, problems: list[Problem]) -> ModelShape | None:
         return None
 
 
-def _tokenizer(config: StageConfig, problems: list[Problem]) -> Any | None:
+def _tokenizer(config: Any, problems: list[Problem]) -> Any | None:
+    """The model's tokenizer; None where the model is new, not there yet, or has a problem already."""
+    field, path = _model_path(config)
+    if path is None or is_pending(path) or any(problem.field == field for problem in problems):
+        return None
     from rpt_core.tokens import load_tokenizer
 
-    field, path = _model_path(config)
     try:
-        return load_tokenizer(str(path))
+        return load_tokenizer(path)
     except (OSError, ValueError) as error:
         problems.append(Problem(field, f"The tokenizer of {path} cannot be loaded: {error}"))
         return None

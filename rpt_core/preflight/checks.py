@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rpt_core.config import StageConfig
+from rpt_core.config.rules import decidable
 from rpt_core.errors import UserError
 from rpt_core.preflight.data import is_pending
 from rpt_core.preflight.model_shape import ModelShape, shape_of
 from rpt_core.prompts import load_template
+
+HIGH_TEMPERATURE = 2.0
+SHORT_PROMPT = 32
+SHORTEST_BOX = r"\boxed{1}"
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,22 @@ class Problem:
 
 
 def problems_of(config: StageConfig, shape: ModelShape | None) -> list[Problem]:
-    """All that is wrong with a config, as far as it can be seen from here."""
-    found = [*missing_parts(config), *_steps(config)]
-    return found + (list(_lengths(config, shape)) if shape is not None else [])
+    """All that is wrong with a config, as far as it can be seen without its tokenizer and its data."""
+    return missing_parts(config) + limits_of(config, shape)
 
 
-def missing_parts(config: StageConfig) -> list[Problem]:
+def missing_parts(config: Any) -> list[Problem]:
     """Files, templates, devices and engines that are named but not here. It may lack fields, see `sound_part`."""
-    return [*_missing_files(config), *_templates(config), *_device(config), *_engines(config)]
+    return decidable((_missing_files, _templates, _device, _engines), config)
+
+
+def limits_of(config: Any, shape: ModelShape | None, tokenizer: Any | None = None) -> list[Problem]:
+    """Numbers that do not fit each other, the model or its tokenizer. The config may lack fields, too."""
+    plain = (_evaluations, _dynamic_sampling, _warmup, _tests, _temperatures, _samples, _prompts)
+    found = decidable(plain, config)
+    if shape is not None:
+        found += decidable((_lengths,), config, shape)
+    return found if tokenizer is None else found + decidable((_boxes,), config, tokenizer)
 
 
 def refuse_if_failing(config: StageConfig) -> None:
@@ -70,8 +83,8 @@ def _paths(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]]]:
     """Fields that name files or folders, with their values."""
     for part in ("corpus", "replay", "questions"):
         section = getattr(config, part, None)
-        if section is not None and section.source == "files":
-            yield from ((f"{part}.paths", path, "file") for path in section.paths)
+        if getattr(section, "source", None) == "files":
+            yield from ((f"{part}.paths", path, "file") for path in getattr(section, "paths", ()))
     if config.stage == "benchmark":
         yield from (("paths", path, "file") for path in getattr(config, "paths", ()))
     if config.stage == "analyse":
@@ -121,7 +134,7 @@ def _templates(config: Any) -> Iterator[Problem]:
 def _device(config: Any) -> Iterator[Problem]:
     for part in ("model", "proxy"):
         model = getattr(config, part, None)
-        if model is not None and model.device == "cuda" and not has_gpu():
+        if getattr(model, "device", None) == "cuda" and not has_gpu():
             yield Problem(f"{part}.device", "There is no NVIDIA GPU on this machine. Use auto or cpu, or another one.")
 
 
@@ -144,21 +157,57 @@ def has_gpu() -> bool:
     return gpus.is_dir() and any(gpus.iterdir())
 
 
-def _steps(config: Any) -> Iterator[Problem]:
-    if config.stage != "rpt":
-        return
-    late = [step for step in config.evaluate_at_steps if step > config.steps]
-    if late:
-        yield Problem(
-            "evaluate_at_steps", f"There is no step {late[0]}: training ends at step {config.steps}.", "warning"
-        )
-    if config.evaluate_at_steps and config.evaluation is None:
-        yield Problem("evaluate_at_steps", "There is no `evaluation`, so nothing is evaluated.", "warning")
-    from_step = config.dynamic_sampling.from_step
+def _evaluations(config: Any) -> Iterator[Problem]:
+    if getattr(config, "evaluation", None) is not None and not getattr(config, "evaluate_at_steps", (0,)):
+        words = "This names no step, so that nothing is evaluated while training."
+        yield Problem("evaluate_at_steps", words, "warning")
+
+
+def _dynamic_sampling(config: Any) -> Iterator[Problem]:
+    from_step = _at(config, "dynamic_sampling.from_step")
     if from_step is not None and from_step > config.steps:
-        yield Problem("dynamic_sampling.from_step", f"Training ends before, at step {config.steps}.", "warning")
-    if config.sampling.temperature == 0:
-        yield Problem("sampling.temperature", "At 0 all responses of a group would be equal. Use 0.8, for instance.")
+        words = f"Training ends before, at step {config.steps}, so that no step does it."
+        yield Problem("dynamic_sampling.from_step", words, "warning")
+
+
+def _warmup(config: Any) -> Iterator[Problem]:
+    steps = _at(config, "steps" if config.stage == "rpt" else "budget.steps")
+    warmup = _at(config, "optimiser.warmup_steps")
+    if steps is not None and warmup is not None and warmup > steps:
+        words = f"Training ends at step {steps}, so that the learning rate never reaches its peak."
+        yield Problem("optimiser.warmup_steps", words, "warning")
+
+
+def _tests(config: Any) -> Iterator[Problem]:
+    every, epochs = getattr(config, "test_every_epochs", None), _at(config, "budget.epochs")
+    if every is not None and epochs is not None and every >= epochs:
+        words = f"Training ends after {epochs:g} epochs, so that it is tested before and after, and not in between."
+        yield Problem("test_every_epochs", words, "warning")
+
+
+def _temperatures(config: Any) -> Iterator[Problem]:
+    for name in ("sampling", "test_sampling"):
+        temperature = _at(config, f"{name}.temperature")
+        if temperature is not None and temperature > HIGH_TEMPERATURE:
+            words = f"Above {HIGH_TEMPERATURE:g} nearly any token may come. 0.6 to 1 is usual."
+            yield Problem(f"{name}.temperature", words, "warning")
+
+
+def _samples(config: Any) -> Iterator[Problem]:
+    for name in ("samples", "evaluation.samples"):
+        if (_at(config, name) or 1) > 1 and config.sampling.temperature == 0:
+            words = "At `sampling.temperature` 0 all samples of a position are equal. 1 is enough."
+            yield Problem(name, words, "warning")
+
+
+def _prompts(config: Any) -> Iterator[Problem]:
+    for name in ("prompt.max_prompt_tokens", "max_prompt_tokens"):
+        limit = _at(config, name)
+        if limit is not None and limit < SHORT_PROMPT:
+            words = (
+                f"{limit} tokens hold the template and a few words at most, and a model can predict little from these."
+            )
+            yield Problem(name, words, "warning")
 
 
 def _lengths(config: Any, shape: ModelShape) -> Iterator[Problem]:
@@ -167,15 +216,29 @@ def _lengths(config: Any, shape: ModelShape) -> Iterator[Problem]:
         return
     prompt = _at(config, "prompt.max_prompt_tokens") or getattr(config, "max_prompt_tokens", None)
     for name in ("sampling", "test_sampling"):
-        sampling = getattr(config, name, None)
-        if prompt is None or sampling is None:
+        response = _at(config, f"{name}.max_response_tokens")
+        if prompt is None or response is None:
             continue
-        longest = prompt + sampling.max_response_tokens
+        longest = prompt + response
         if longest > shape.max_positions:
             yield Problem(
                 f"{name}.max_response_tokens",
-                f"A prompt of {prompt} and a response of {sampling.max_response_tokens} tokens are {longest}, but the "
-                f"model takes {shape.max_positions}. Lower one of the two limits, or take another model.",
+                f"A prompt of {prompt} and a response of {response} tokens are {longest}, but the model takes "
+                f"{shape.max_positions}. Lower one of the two limits, or take another model.",
+            )
+
+
+def _boxes(config: Any, tokenizer: Any) -> Iterator[Problem]:
+    from rpt_core.tokens import encode
+
+    shortest = len(encode(tokenizer, SHORTEST_BOX))
+    for name in ("sampling", "test_sampling"):
+        limit = _at(config, f"{name}.max_response_tokens")
+        if limit is not None and limit < shortest:
+            yield Problem(
+                f"{name}.max_response_tokens",
+                f"Even the shortest answer, {SHORTEST_BOX}, takes {shortest} tokens of this model, so that no response "
+                "could be right. Give more, with room for thoughts.",
             )
 
 

@@ -19,7 +19,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from rpt_core import products
-from rpt_core.config import STAGES, Config, Stage, StageConfig
+from rpt_core.config import STAGES, Config, Seed, Stage, StageConfig
 from rpt_core.config.messages import in_lines, with_given
 from rpt_core.errors import UserError
 from rpt_core.presets.requirements import Requirements, unmet
@@ -33,13 +33,13 @@ __all__ = [
     "expand",
     "load_preset",
     "missing",
+    "placeholder",
     "preset_names",
     "read_plan",
 ]
 
 Lookup = Callable[[str, str], str | float]
 """(run name, WHAT) -> its value."""
-Seed = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _NO_PLAN = (
     "cannot be used as a plan. It must be a YAML file with `description` and `runs`, each run with name, stage, title "
@@ -79,7 +79,7 @@ class PlannedRun(Config):
 
     def rehearse(self, seed: int) -> StageConfig:
         """The validated config as far as it can be known beforehand: references to paths stay as they are."""
-        return self.resolve(seed, lambda name, what: 1e12 if products.is_number(what) else f"@{name}/{what}")
+        return self.resolve(seed, placeholder)
 
     def renamed(self, prefix: str) -> PlannedRun:
         """The run with the prefix before its name and before every name that it refers to."""
@@ -110,6 +110,11 @@ class Preset(Config):
     def run(self, name: str) -> PlannedRun:
         """The planned run of that name."""
         return next(run for run in self.runs if run.name == name)
+
+
+def placeholder(name: str, what: str) -> str | float:
+    """What stands for something that a run has yet to make: some number, or the reference itself."""
+    return 1e12 if products.is_number(what) else f"@{name}/{what}"
 
 
 def preset_names() -> list[str]:

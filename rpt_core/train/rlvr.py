@@ -42,7 +42,6 @@ from rpt_core.train.supervised import limit_of
 
 def run(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
     """Train to the budget; returns steps, compute and the test accuracies for the `finished` event."""
-    _check(config)
     questions = load_questions(config.questions)
     model, tokenizer = load_trained(context.run, config.model)
     train, long_train = _posed(questions.train, config, tokenizer)
@@ -176,16 +175,6 @@ class _Trainer:
 
 _RESULTS = {"value": "", "low": "_low", "high": "_high", "n": "_n"}
 """Parts of an estimate -> what is put behind the name of the result."""
-
-
-def _check(config: RlvrConfig) -> None:
-    if config.sampling.temperature == 0:
-        raise UserError("`sampling.temperature` is 0: all responses of a group would be equal. Use 0.8, for instance.")
-    if config.test_sampling.temperature == 0 and config.test_samples > 1:
-        raise UserError(
-            f"`test_sampling.temperature` is 0: the {config.test_samples} responses to a question would be equal. "
-            "Set `test_samples` to 1, or use 0.6, for instance."
-        )
 
 
 def _posed(questions: Sequence[Question], config: RlvrConfig, tokenizer: Tokenizer) -> tuple[list[PosedQuestion], int]:

@@ -42,8 +42,6 @@ from rpt_core.train.step_records import group_records, judge, step_metrics
 
 def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
     """Train for the configured steps; returns steps, compute and counts of positions for the `finished` event."""
-    if config.sampling.temperature == 0:
-        raise UserError("`sampling.temperature` is 0: all responses of a group would be equal. Use 0.8, for instance.")
     model, tokenizer = load_trained(context.run, config.model)
     problems = ProblemSet.load(config.positions, "train", tokenizer, config.prompt)
     if not len(problems.kept()):

@@ -1,44 +1,57 @@
 """Configs that no stage could run: refused as soon as they are given, before a run is queued or a model is loaded."""
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
 from rpt_core.config import STAGES
+from rpt_core.config.messages import with_given
 
 RPT = {"model": {"path": "m"}, "positions": "p", "batch_problems": 4, "group_size": 3}
 RLVR = {"model": {"path": "m"}, "questions": {"source": "tiny"}}
-VERL = {**RPT, "engine": "verl", "steps": 6, "checkpoint_every_steps": 2}
+NTP = {"corpus": {"source": "tiny"}, "scratch": {}}
+FILTER = {"corpus": {"source": "tiny"}, "proxy": {"path": "m"}}
+EVALUATE = {"model": {"path": "m"}, "evaluation": {"positions": "p"}}
+TEMPLATES = {"model": {"path": "m"}, "held_out": {"positions": "p"}}
+VERL = {**RPT, "engine": "verl", "steps": 6, "checkpoint_every_steps": 2, "evaluation": {"positions": "p"}}
 
 
-def refusal(stage, values):
+def refusals(stage, values):
+    """(field, words) of each; fails for a config that is accepted."""
     with pytest.raises(ValidationError) as caught:
         STAGES[stage].model_validate(values)
-    return str(caught.value)
+    return with_given(caught.value, STAGES[stage])
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "field", "words"),
     [
-        ({"reward": {"kind": "dense"}}, "reward.kind: dense"),
-        ({"grpo": {"overlong": "mask"}}, "grpo.overlong: mask"),
-        ({"optimiser": {"schedule": "linear"}}, "optimiser.schedule: linear"),
-        ({"rollout_backend": "transformers"}, "rollout_backend: transformers"),
-        ({"model": {"path": "m", "device": "cpu"}, "verl": {"gpus_per_node": 2}}, "model.device: cpu with verl"),
-        ({"evaluate_at_steps": [0, 3, 6]}, "and the end (6), but holds 3."),
-        ({"evaluate_at_steps": [8]}, "and the end (6), but holds 8."),
-        ({"verl": {"gpus_per_node": 8}}, "12 responses of an update do not divide among 8 GPUs"),
-        ({"verl": {"gpus_per_node": 4}, "grpo": {"minibatch_groups": 2}}, "6 responses of an update do not divide"),
+        ({"reward": {"kind": "dense"}}, "reward.kind", "The engine verl does not have dense. Take prefix or "),
+        ({"grpo": {"overlong": "mask"}}, "grpo.overlong", "The engine verl does not have mask. Take keep, or "),
+        ({"optimiser": {"schedule": "linear"}}, "optimiser.schedule", "Take constant or cosine, or `engine: torch`."),
+        ({"rollout_backend": "transformers"}, "rollout_backend", "Take auto or vllm"),
+        (
+            {"model": {"path": "m", "device": "cpu"}, "verl": {"gpus_per_node": 2}},
+            "verl.gpus_per_node",
+            "more than 1 with `model.device: cpu`",
+        ),
+        ({"evaluate_at_steps": [0, 3, 6]}, "evaluate_at_steps", "(2) and the end (6), but not 3."),
+        ({"verl": {"gpus_per_node": 8}}, "verl", "12 responses of an update do not divide among 8 GPUs"),
+        ({"verl": {"gpus_per_node": 4}, "grpo": {"minibatch_groups": 2}}, "verl", "6 responses of an update do not"),
     ],
 )
-def test_what_verl_lacks_is_refused_by_its_name(changes, named):
-    assert named in refusal("rpt", VERL | changes)
+def test_what_verl_lacks_is_refused_by_its_name(changes, field, words):
+    [(refused, said)] = refusals("rpt", VERL | changes)
+    assert refused == field
+    assert words in said
     STAGES["rpt"].model_validate(VERL | changes | {"engine": "torch"})
 
 
-def test_all_that_verl_lacks_is_said_at_once():
-    words = refusal("rpt", VERL | {"reward": {"kind": "dense"}, "evaluate_at_steps": [3], "verl": {"nodes": 5}})
-    for part in ("reward.kind: dense", "but holds 3", "among 5 GPUs"):
-        assert part in words
+def test_all_that_verl_lacks_is_said_at_once_each_by_itself():
+    changes = {"reward": {"kind": "dense"}, "evaluate_at_steps": [3], "verl": {"nodes": 5}, "rollout_backend": "x"}
+    fields = [field for field, _ in refusals("rpt", VERL | changes)]
+    assert fields == ["rollout_backend", "reward.kind", "verl", "evaluate_at_steps"]
 
 
 def test_a_config_within_its_limits_is_verl_s():
@@ -49,6 +62,98 @@ def test_a_config_within_its_limits_is_verl_s():
 @pytest.mark.parametrize(("stage", "values"), [("rpt", RPT), ("rlvr", RLVR)])
 def test_a_buffer_beyond_the_limit_is_refused(stage, values):
     soft = values | {"grpo": {"overlong": "soft"}, "sampling": {"max_response_tokens": 1023}}
-    assert "grpo.overlong_buffer_tokens 1024 is more than sampling.max_response_tokens 1023" in refusal(stage, soft)
+    [(field, words)] = refusals(stage, soft)
+    assert field == "grpo.overlong_buffer_tokens"
+    assert "1024 is more than sampling.max_response_tokens 1023" in words
     STAGES[stage].model_validate(soft | {"sampling": {"max_response_tokens": 1024}})
     STAGES[stage].model_validate(soft | {"grpo": {}})
+
+
+@pytest.mark.parametrize(
+    ("stage", "values", "field", "words"),
+    [
+        ("rpt", RPT | {"steps": 4, "evaluate_at_steps": [4, 5], "evaluation": {"positions": "p"}}, "", "after 5."),
+        ("rpt", RPT | {"evaluate_at_steps": [5]}, "evaluate_at_steps", "There is no `evaluation`"),
+        ("rpt", RPT | {"group_size": 1}, "group_size", "Give a number of at least 2."),
+        ("rpt", RPT | {"batch_problems": 0}, "batch_problems", "Give a number above 0."),
+        ("rpt", RPT | {"sampling": {"temperature": 0}}, "sampling.temperature", "of a group would be equal"),
+        ("rpt", RPT | {"optimiser": {"betas": [0.9, 1]}}, "optimiser.betas.1", "Give a number below 1."),
+        ("rpt", RPT | {"optimiser": {"learning_rate": math.inf}}, "optimiser.learning_rate", "Give a finite number."),
+        ("rpt", RPT | {"seed": 2**31}, "seed", "Give a number below 2.14748e+09."),
+        ("rpt", RPT | {"grpo": {"minibatch_groups": 3}}, "grpo.minibatch_groups", "3 does not divide"),
+        ("rlvr", RLVR | {"sampling": {"temperature": 0}}, "sampling.temperature", "of a group would be equal"),
+        ("rlvr", RLVR | {"test_sampling": {"temperature": 0}, "test_samples": 2}, "test_samples", "would be equal"),
+        ("ntp", NTP | {"corpus": {"source": "tiny", "validation_share": 1}}, "corpus.validation_share", "none is left"),
+        ("ntp", NTP | {"corpus": {"paths": ["a.txt"]}, "loss_on": "solution"}, "loss_on", "is its solution"),
+        ("ntp", NTP | {"scratch": {"hidden_size": 66}}, "scratch.heads", "33 wide"),
+        ("filter", FILTER | {"keep": "random", "keep_share": 0}, "keep_share", "no position is kept"),
+        ("filter", FILTER | {"min_entropy_nats": 3}, "min_entropy_nats", "at most 2.77 nats: with more, no position"),
+        ("filter", FILTER | {"top_k": 2, "position_sets": [{"name": "x"}]}, "min_entropy_nats", "at most 0.69 nats"),
+        ("filter", FILTER | {"corpus": {"paths": ["a"]}, "positions_from": "solution"}, "positions_from", "solution"),
+        (
+            "filter",
+            FILTER | {"corpus": {"source": "tiny", "validation_share": 0}, "position_sets": [{"name": "x"}]},
+            "corpus.validation_share",
+            "drawn from held-out documents",
+        ),
+        (
+            "filter",
+            FILTER | {"position_sets": [{"name": "x", "easy_nats": 3, "medium_nats": 3, "hard_nats": 3}]},
+            "position_sets.0.easy_nats",
+            "the set would be empty",
+        ),
+        ("evaluate", {**EVALUATE, "evaluation": {"positions": "p", "modes": []}}, "evaluation.modes", "at least 1."),
+        ("templates", TEMPLATES | {"templates": []}, "templates", "Give at least 1."),
+        ("evaluate", {**EVALUATE, "evaluation": {"positions": "p", "easy_nats": 2}}, "evaluation.medium_nats", "2."),
+    ],
+)
+def test_values_that_nothing_good_can_come_of_are_refused(stage, values, field, words):
+    [(refused, said)] = refusals(stage, values)
+    assert refused == (field or "evaluate_at_steps")
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("stage", "values"),
+    [
+        ("rpt", RPT | {"steps": 4, "evaluate_at_steps": [0, 4], "evaluation": {"positions": "p"}}),
+        ("filter", FILTER | {"min_entropy_nats": 2.7}),
+        ("filter", FILTER | {"min_entropy_nats": 9, "entropy": "full"}),
+        ("filter", FILTER | {"corpus": {"source": "tiny", "validation_share": 1}, "position_sets": [{"name": "x"}]}),
+        ("filter", FILTER | {"corpus": {"paths": ["a"], "mapping": "omni_math"}, "positions_from": "solution"}),
+        ("rlvr", RLVR | {"test_sampling": {"temperature": 0}}),
+    ],
+)
+def test_values_at_the_edge_are_accepted(stage, values):
+    STAGES[stage].model_validate(values)
+
+
+def test_rules_that_wrong_fields_do_not_touch_are_told_beside_these():
+    wrong = {
+        "group_size": "many",
+        "stepz": 1,
+        "steps": 4,
+        "evaluate_at_steps": [9],
+        "grpo": {"minibatch_groups": 3, "clip_low": 7},
+        "reward": {"kind": "custom"},
+        "evaluation": {"positions": "p", "easy_nats": 2, "hard_nats": "x"},
+    }
+    fields = {field for field, _ in refusals("rpt", RPT | wrong)}
+    assert fields == {
+        "group_size",
+        "stepz",
+        "evaluate_at_steps",
+        "grpo.clip_low",
+        "grpo.minibatch_groups",
+        "reward.custom",
+        "evaluation.hard_nats",
+        "evaluation.medium_nats",
+    }
+
+
+def test_rules_that_ask_for_a_wrong_field_are_left_out():
+    assert [field for field, _ in refusals("rpt", VERL | {"group_size": "x", "verl": {"nodes": 5}})] == ["group_size"]
+    assert [field for field, _ in refusals("rpt", RPT | {"steps": 0, "evaluate_at_steps": [9]})] == [
+        "steps",
+        "evaluate_at_steps",
+    ], "there is no evaluation; whether step 9 comes is not known"

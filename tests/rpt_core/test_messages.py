@@ -36,7 +36,7 @@ def messages(stage, values):
         (
             "ntp",
             {**NTP, "scratch": {"hidden_size": 10, "heads": 3}},
-            {"scratch": "hidden_size 10 is not divisible by heads 3."},
+            {"scratch.heads": "hidden_size 10 is not divisible by heads 3."},
         ),
         (
             "ntp",

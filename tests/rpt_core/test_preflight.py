@@ -146,8 +146,9 @@ def test_wrong_fields_and_missing_files_are_found_together(tmp_path):
         "budget": {},
     }
     report = check_values("ntp", values, CPU)
-    wrong = ["model.dtype", "corpus.mapping", "scratch", "budget"]
+    wrong = ["model.dtype", "corpus.mapping", "scratch.heads", "budget", ""]  # both a model and a new one
     assert sorted(fields(report)) == sorted([*wrong, "model.path", "corpus.paths"])
+    assert report.notes == ["What the data holds, and what the run takes, can be looked at once the errors are mended."]
 
 
 def test_a_field_that_is_wrong_or_missing_is_named_once(tmp_path):
@@ -188,10 +189,61 @@ def test_engines_that_are_not_here_are_worth_a_warning(model, filtered):
     assert "verl is not installed in the environment that checks this" in report.problems[0].message
 
 
-def test_evaluations_behind_the_end_are_worth_a_warning(model, filtered):
-    report = check(rpt(model, filtered, evaluate_at_steps=[9]), CPU)
-    assert fields(report) == []
-    assert fields(report, "warning") == ["evaluate_at_steps", "evaluate_at_steps"]
+def test_wrong_fields_broken_rules_lengths_and_data_are_told_together(model, tmp_path):
+    (tmp_path / "bad.jsonl").write_text("no JSON\n")
+    values = {
+        "model": model,
+        "questions": {"paths": [str(tmp_path / "bad.jsonl")]},
+        "group_size": "many",
+        "grpo": {"minibatch_groups": 5},
+        "sampling": {"max_response_tokens": 5000},
+        "test_sampling": {"max_response_tokens": 2},
+    }
+    report = check_values("rlvr", values, CPU)
+    assert fields(report) == [
+        "group_size",
+        "grpo.minibatch_groups",
+        "",  # the file
+        "sampling.max_response_tokens",
+        "test_sampling.max_response_tokens",
+        "test_sampling.max_response_tokens",
+    ]
+    assert "bad.jsonl" in report.problems[2].message
+
+
+def test_each_thing_that_verl_lacks_is_a_problem_by_itself(model, filtered):
+    values = rpt(model, filtered).model_dump(mode="json")
+    more = {"engine": "verl", "grpo": {"overlong": "mask"}, "verl": {"nodes": 4}, "steps": "x"}
+    assert fields(check_values("rpt", values | more, CPU)) == ["steps", "grpo.overlong", "verl"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"evaluation": True}, "evaluate_at_steps"),
+        ({"dynamic_sampling": {"from_step": 5}}, "dynamic_sampling.from_step"),
+        ({"optimiser": {"warmup_steps": 5}}, "optimiser.warmup_steps"),
+        ({"sampling": {"max_response_tokens": 20, "temperature": 3}}, "sampling.temperature"),
+        ({"prompt": {"template": "plain", "max_prompt_tokens": 10}}, "prompt.max_prompt_tokens"),
+    ],
+)
+def test_values_of_little_use_are_worth_a_warning(model, filtered, changes, field):
+    if changes.get("evaluation"):
+        changes = {"evaluation": {"positions": filtered}}
+    report = check(rpt(model, filtered, **changes), CPU)
+    assert (fields(report), fields(report, "warning")) == ([], [field])
+
+
+def test_a_prompt_that_holds_nothing_but_its_template_is_an_error(model, filtered):
+    report = check(rpt(model, filtered, prompt={"template": "plain", "max_prompt_tokens": 1}), CPU)
+    assert "Raise `max_prompt_tokens` or take a shorter template." in report.errors[0].message
+    assert report.notes == ["What the data holds, and what the run takes, can be looked at once the errors are mended."]
+
+
+def test_a_response_too_short_for_any_answer_is_an_error(model, filtered):
+    report = check(rpt(model, filtered, sampling={"max_response_tokens": 2}), CPU)
+    assert fields(report) == ["sampling.max_response_tokens"]
+    assert r"Even the shortest answer, \boxed{1}, takes " in report.errors[0].message
 
 
 def test_evaluation_costs_time_but_is_no_training_compute(model, filtered):
@@ -344,3 +396,11 @@ def test_a_run_in_a_folder_can_be_checked_by_its_own_config(tmp_path, model, fil
     run = RunDir(tmp_path / "run")
     run.create(rpt(model, filtered))
     assert main(["rpt", str(run.config)]) == 0
+    assert main(["rpt", str(run.path)]) == 0
+
+
+def test_a_folder_without_a_config_is_said_to_be_a_folder(tmp_path, capsys):
+    assert main(["rpt", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path} is a folder, and holds no config.json. Name the file with the config, or a run's folder.\n"
+    )

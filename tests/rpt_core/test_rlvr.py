@@ -275,13 +275,6 @@ def test_questions_that_are_too_long_are_left_out_and_told_of(ground, tmp_path):
         stages.run_stage(tmp_path / "none", rlvr(ground, max_prompt_tokens=8))
 
 
-def test_settings_that_make_all_responses_equal_are_refused(ground, tmp_path):
-    with pytest.raises(UserError, match=r"`sampling\.temperature` is 0"):
-        stages.run_stage(tmp_path, rlvr(ground, sampling={"temperature": 0}))
-    with pytest.raises(UserError, match="Set `test_samples` to 1"):
-        stages.run_stage(tmp_path, rlvr(ground, test_samples=2, test_sampling={"temperature": 0}))
-
-
 def test_a_policy_that_never_boxes_still_ends_with_a_budget_in_tokens(ground, tmp_path):
     config = rlvr(ground, budget={"tokens": 300}, sampling={"max_response_tokens": 1})
     result = stages.run_stage(tmp_path, config)

@@ -10,7 +10,6 @@ import torch
 
 from rpt_core.checkpoints import read_metadata
 from rpt_core.config import PromptConfig, RptConfig
-from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType
 from rpt_core.flops import matrix_parameters
 from rpt_core.problems import ProblemSet
@@ -107,11 +106,6 @@ def test_a_policy_in_bfloat16_is_trained_in_float32(ground, tmp_path):
     changed = [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)]
     # In bfloat16 a step of 1e-6 would leave a norm's weight of 1 as it is.
     assert all(changed)
-
-
-def test_rpt_without_temperature_is_refused(ground, tmp_path):
-    with pytest.raises(UserError, match="temperature"):
-        stages.run_stage(tmp_path, stages.rpt(ground, sampling={"temperature": 0}))
 
 
 def test_rpt_raises_the_reward_where_there_is_something_to_learn(ground, tmp_path):

@@ -190,7 +190,6 @@ def test_the_threshold_keeps_what_has_at_least_that_entropy():
 def test_the_top_share_is_taken_over_all_documents():
     assert choose(keep="top_share", keep_share=0.5) == [[1, 2], [], [0]]
     assert choose(keep="top_share", keep_share=1 / 3) == [[2], [], [0]]
-    assert choose(keep="top_share", keep_share=0.0) == [[], [], []]
     assert choose(keep="top_share", keep_share=1.0) == [[0, 1, 2, 3], [], [0, 2]]
 
 

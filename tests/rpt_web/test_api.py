@@ -160,7 +160,7 @@ def test_a_run_of_every_stage_is_taken_and_its_wrong_fields_are_named(caller, ex
     [
         (
             {"stage": "analyse"},
-            {"config": "Nothing to do: give at least one of comparisons, frontiers, patterns, scaling."},
+            {"config": "Nothing to do. Give at least one of comparisons, frontiers, patterns, scaling."},
         ),
         (
             {"stage": "analyse", "comparisons": [{"name": "x", "a": "p", "b": "q", "mode_a": "argmax"}]},
@@ -177,7 +177,16 @@ def test_a_run_of_every_stage_is_taken_and_its_wrong_fields_are_named(caller, ex
         ),
         (
             {**CONFIG, "grpo": {"minibatch_groups": 7}},
-            {"config": "grpo.minibatch_groups 7 does not divide batch_problems 256."},
+            {"config.grpo.minibatch_groups": "7 does not divide `batch_problems`, 256."},
+        ),
+        (
+            {**CONFIG, "steps": "x", "engine": "verl", "grpo": {"minibatch_groups": 7}, "verl": {"nodes": 5}},
+            {
+                "config.steps": "Give a whole number.",
+                "config.grpo.minibatch_groups": "7 does not divide `batch_problems`, 256.",
+                "config.verl": "56 responses of an update do not divide among 5 GPUs. Change `batch_problems`, "
+                "`group_size`, `grpo.minibatch_groups` or the GPUs in `verl`.",
+            },
         ),
     ],
 )

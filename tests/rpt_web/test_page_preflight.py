@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 
 from rpt_core.run_dir import RunDir
@@ -63,6 +66,47 @@ def test_a_field_that_is_wrong_and_a_model_that_is_not_there_are_shown_together(
     assert "Give a whole number. Given: &quot;many&quot;." in field[:300]
 
 
+def test_all_that_is_wrong_is_told_at_once(page, client, experiment, real_files):
+    """A name, a field, two rules, a reference, a set that is not among the data, a length that only the model knows."""
+    changes = {
+        "run_name": "a/b",
+        "evaluation.position_set": "none",
+        "group_size": "many",
+        "grpo.minibatch_groups": "5",
+        "evaluate_at_steps": "0, 200",
+        "sampling.max_response_tokens": "5000",
+        "positions": "@nobody/positions",
+    }
+    response = checked(page, client, experiment, **changes)
+    text = html.unescape(response.content.decode())
+    assert response.status_code == 422
+    report = text[text.index('<div class="card-pad preflight"') :]
+    bullets = re.findall(r"<li>(.*?)</li>", report[: report.index("</ul>")], re.S)
+    wanted = (
+        "Leave out slashes",
+        "'a/b' needs the run 'nobody'",
+        "has no position set 'none'",
+        "Give a whole number",
+        "5 does not divide",
+        "no evaluation after 200",
+        "but the model takes 1024",
+    )
+    assert len(bullets) == len(wanted)
+    for words in wanted:
+        assert sum(words in bullet for bullet in bullets) == 1, words
+    assert "can be looked at once the errors are mended" in report
+
+
+def test_a_submit_tells_all_that_the_config_itself_shows(page, client, experiment):
+    address = f"{NEW}?preset=tiny&run=rpt&experiment={experiment.pk}"
+    changes = {"run_name": "cold", "group_size": "many", "grpo.minibatch_groups": "5", "positions": "@nobody/positions"}
+    text = html.unescape(client.post(address, typed(page(address)) | changes).content.decode())
+    for words in ("already has a run named", "Give a whole number", "5 does not divide", "needs the run 'nobody'"):
+        assert text.count(words) == 1, words
+    assert "See the marked fields below." in text
+    assert not Run.objects.filter(experiment=experiment, name__startswith="rpt").exists()
+
+
 def test_a_model_that_is_not_there_is_found(page, client, experiment):
     response = checked(page, client, experiment)
     assert response.status_code == 422
@@ -72,12 +116,14 @@ def test_a_model_that_is_not_there_is_found(page, client, experiment):
 @pytest.mark.parametrize("button", [{"check": "1", "hardware": "h100"}, {}], ids=["check", "submit"])
 def test_what_verl_lacks_is_refused_before_anything_is_queued(page, client, experiment, button):
     address = f"{NEW}?preset=tiny&run=rpt&experiment={experiment.pk}"
-    changes = {"engine": "verl", "grpo.overlong": "mask", "verl.gpus_per_node": "7"}
+    changes = {"engine": "verl", "grpo.overlong": "mask", "verl.gpus_per_node": "7", "evaluate_at_steps": "0"}
     response = client.post(address, typed(page(address)) | button | changes)
     text = response.content.decode()
     assert response.status_code == 422
-    assert "The engine verl does not have: grpo.overlong: mask." in text
-    assert "do not divide among 7 GPUs" in text
+    bullets = re.findall(r"<(?:li|p class=.errors).*?</(?:li|p)>", text, re.S)
+    for words in ("The engine verl does not have mask.", "do not divide among 7 GPUs"):
+        assert any(words in bullet for bullet in bullets)
+    assert not any("have mask" in bullet and "divide among" in bullet for bullet in bullets), "one bullet for each"
     assert not Run.objects.filter(experiment=experiment, name__startswith="rpt").exists()
 
 
@@ -97,6 +143,14 @@ def test_the_api_gives_the_report(ada, experiment, real_files):
     assert answer.status_code == 200, answer.content
     assert answer.json()["problems"] == []
     assert answer.json()["most"]["rollouts"] > 0
+    wrong = {"samples": 3, "modez": 1, "evaluation": {"positions": "nowhere", "samples": 0}}
+    answer = caller.post(f"{ROOT}/preflight", {"config": config | wrong}, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    fields = {problem["field"] for problem in answer.json()["problems"]}
+    assert fields == {"samples", "modez", "evaluation.samples", "evaluation.positions"}
+    answer = caller.post(f"{ROOT}/preflight", {"config": {"stage": "x"}}, content_type="application/json")
+    assert answer.status_code == 422
+    assert "config" in answer.json()["errors"]
     answer = caller.post(f"{ROOT}/preflight", body | {"hardware": "abacus"}, content_type="application/json")
     assert answer.status_code == 422
     assert "abacus" in answer.json()["detail"]

@@ -30,6 +30,11 @@ def checked_run_name(name: str) -> str:
     return name
 
 
+def name_is_taken(name: str | None) -> str:
+    """What to say of a run whose name another one of its experiment has."""
+    return f"This experiment already has a run named {name!r}. Choose another name."
+
+
 def refuse_unstorable(value: Any) -> None:
     """Raises UserError when a text within the value cannot be stored."""
     if isinstance(value, str) and UNSTORABLE.search(value):

@@ -1,8 +1,8 @@
 """A form for a planned run, its fields generated from the stage's pydantic model, and one for a whole suite.
 
 In: a planned run of a preset and what the user typed. Out: the planned run with the typed values. References to other
-runs (`@NAME/WHAT`) are values like any other. Nothing is checked here but that YAML is YAML: pydantic does the rest
-when the run is submitted, and `add_problems` puts its messages on the fields they belong to.
+runs (`@NAME/WHAT`) are values like any other. Only the name is checked here, and that YAML is YAML: pydantic does the
+rest, and `add_problems` puts its messages on the fields they belong to.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from copy import deepcopy
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from pydantic import TypeAdapter, ValidationError
 
 from rpt_core.config import STAGES
-from rpt_core.config.messages import field_messages
+from rpt_core.config.messages import each_message
+from rpt_core.errors import UserError
 from rpt_core.presets import PlannedRun, Preset, Seed
+from rpt_web.runs import checks
 from rpt_web.runs.form_fields import Widget, field, leaves, typed_value
 from rpt_web.runs.form_sections import GROUP_WORDS, SECTIONS, Section
 from rpt_web.runs.plans import is_reference
@@ -47,6 +50,7 @@ class PlannedRunForm(forms.Form):
     def __init__(self, planned: PlannedRun, name: str, data: Mapping[str, Any] | None = None, *, seed: int = 0) -> None:
         super().__init__(data, initial={"run_name": name, "run_title": planned.title})
         self.plan = planned
+        self.unread: set[str] = set()
         values = planned.rehearse(seed).model_dump(mode="json")
         asked = dict(flatten(planned.config))
         self.leaves = {leaf.name: leaf for leaf in leaves(STAGES[planned.stage], values)}
@@ -55,29 +59,49 @@ class PlannedRunForm(forms.Form):
             value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
             self.fields[leaf.name] = field(leaf, value, self._label(leaf.name))
 
+    def clean_run_name(self) -> str:
+        """The name, if it can be one."""
+        try:
+            return checks.checked_run_name(self.cleaned_data["run_name"])
+        except UserError as error:
+            raise forms.ValidationError(str(error)) from None
+
     def planned(self) -> PlannedRun:
-        """The plan with what was typed. Call it on a valid form."""
+        """The plan with what was typed, wrong things too, so that they are refused together with all others."""
+        self.unread = set(self.errors)
         config: dict[str, Any] = deepcopy(self.plan.config)
         for leaf in self.leaves.values():
-            typed = self.cleaned_data[leaf.name]
             if leaf.widget is not Widget.PART:
-                _set(config, leaf.name, typed_value(leaf, typed))
+                _set(config, leaf.name, typed_value(leaf, self._typed(leaf.name)))
         for leaf in self.leaves.values():
-            if leaf.widget is Widget.PART and not self.cleaned_data[leaf.name]:
+            if leaf.widget is Widget.PART and not self._typed(leaf.name):
                 _set(config, leaf.name, None)
-        name, title = self.cleaned_data["run_name"], self.cleaned_data["run_title"]
+        name, title = self._typed("run_name"), self.cleaned_data["run_title"]
         return self.plan.model_copy(update={"name": name, "title": title, "config": config})
 
     def add_problems(self, error: ValidationError) -> None:
         """Put pydantic's messages on the fields they belong to."""
-        for name, words in field_messages(error).items():
+        for name, words in each_message(error):
             self.add_problem(name, words)
 
     def add_problem(self, name: str, words: str) -> None:
-        """Put a message on the field that a dotted name belongs to, naming the part of the field that is meant."""
+        """Put a message on the field that a dotted name belongs to, naming the part of the field that is meant.
+
+        A field that the form itself could not read keeps the form's message alone.
+        """
         place = self._field_of(name)
+        if self.is_unread(name):
+            return
         rest = name.removeprefix(place or "").strip(".")
         self.add_error(place, f"{titled(_place_within(rest))}: {words}" if rest else words)
+
+    def is_unread(self, name: str) -> bool:
+        """Whether a dotted name belongs to a field that the form itself has refused."""
+        return self._field_of(name) in self.unread
+
+    def marked(self) -> int:
+        """How many fields are wrong."""
+        return sum(name != NON_FIELD_ERRORS for name in self.errors)
 
     def sections(self) -> Iterator[tuple[Section, list[forms.BoundField]]]:
         """The main settings, section by section."""
@@ -100,6 +124,9 @@ class PlannedRunForm(forms.Form):
     def other_errors(self) -> bool:
         """Whether a field among the other settings is wrong, so that they must be shown."""
         return any(found.errors for _, fields in self.other_groups() for found in fields)
+
+    def _typed(self, name: str) -> Any:
+        return self.cleaned_data.get(name, self[name].data)
 
     def _names(self, section: Section) -> list[str]:
         """The fields of a section that this form has, less those that refer to other runs."""

@@ -15,7 +15,7 @@ from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet
 
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
-from rpt_core.presets import Lookup, PlannedRun, Preset, expand
+from rpt_core.presets import Lookup, PlannedRun, Preset, expand, placeholder
 from rpt_core.products import product
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import checks
@@ -50,6 +50,20 @@ def lookup(planned: PlannedRun, by_name: Mapping[str, Run]) -> Lookup:
         return artifact(by_name[name], what)
 
     return found
+
+
+def tentative_values(planned: PlannedRun, seed: int, by_name: Mapping[str, Run]) -> tuple[dict[str, Any], list[str]]:
+    """The config of a planned run, not validated, and why the references that are left in it cannot be resolved."""
+    find, refusals = lookup(planned, by_name), []
+
+    def found(name: str, what: str) -> str | float:
+        try:
+            return find(name, what)
+        except UserError as error:
+            refusals.append(str(error))
+            return placeholder(name, what)
+
+    return planned.values(seed, found), refusals
 
 
 def resolve_waiting(run: Run, by_name: Mapping[str, Run]) -> StageConfig:

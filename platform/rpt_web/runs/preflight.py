@@ -30,7 +30,8 @@ def report(stage: str, values: Mapping[str, Any], hardware: str) -> dict[str, An
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, cwd=settings.ROOT)
         except subprocess.TimeoutExpired:
             raise UserError(
-                f"The check took longer than {TIMEOUT_SECONDS} s. Run it in a shell: python -m rpt_core preflight."
+                f"The check took longer than {TIMEOUT_SECONDS} s. Run it in a shell: "
+                ".venv/bin/python -m rpt_core preflight STAGE CONFIG"
             ) from None
     if not done.stdout:
         raise UserError(done.stderr.strip().removeprefix("error: ") or "The check ended without an answer.")

@@ -98,9 +98,9 @@ def submit(
     return run
 
 
-def values_of(experiment: Experiment, planned: PlannedRun) -> dict[str, Any]:
-    """What a planned run's config would be in an experiment, not validated. Raises UserError."""
-    return planned.values(experiment.seed, planning.lookup(planned, _needed(experiment, planned)))
+def values_of(experiment: Experiment, planned: PlannedRun) -> tuple[dict[str, Any], list[str]]:
+    """What a planned run's config would be in an experiment, not validated, and which references lead nowhere."""
+    return planning.tentative_values(planned, experiment.seed, _needed(experiment, planned))
 
 
 def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
@@ -318,7 +318,7 @@ def _insert(runs: Sequence[Run]) -> None:
             raise
         names = {run.name for run in runs}
         taken = runs[0].experiment.runs.filter(name__in=names).values_list("name", flat=True).order_by("id").first()
-        raise UserError(f"This experiment already has a run named {taken!r}. Choose another name.") from None
+        raise UserError(checks.name_is_taken(taken)) from None
 
 
 def _needed(experiment: Experiment, planned: PlannedRun) -> dict[str, Run]:

@@ -11,10 +11,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 from pydantic import ValidationError
 
+from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_core.hardware import all_hardware
-from rpt_core.presets import Preset, load_preset, missing, preset_names
-from rpt_web.runs import plans, preflight, services
+from rpt_core.presets import PlannedRun, Preset, load_preset, missing, preset_names
+from rpt_web.runs import checks, plans, preflight, services
 from rpt_web.runs.forms import PlannedRunForm, SuiteForm
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams import access
@@ -32,9 +33,9 @@ def run_new(request: HttpRequest) -> HttpResponse:
         planned = choice.place.plan(choice.planned)
         name = plans.free_name(choice.place.experiment, planned.name)
         form = PlannedRunForm(planned, name, _posted(request), seed=choice.place.seed)
-        if form.is_valid() and "check" in request.POST:
+        if form.is_bound and "check" in request.POST:
             report = _checked(form, choice.place.experiment, request.POST.get("hardware", ""))
-        elif form.is_valid() and (run := _submitted(request, form, choice.place.experiment)) is not None:
+        elif form.is_bound and (run := _submitted(request, form, choice.place.experiment)) is not None:
             messages.success(request, f"“{run.name}” was submitted.")
             return redirect("runs:run_detail", run.pk)
     context = {
@@ -77,32 +78,50 @@ def _posted(request: HttpRequest) -> QueryDict | None:
 
 
 def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experiment) -> Run | None:
-    """The queued run, or None with the problems on the form."""
+    """The queued run, or None with all problems on the form."""
+    planned = form.planned()
+    values, refusals = _values(form, experiment, planned)
+    for words in refusals:
+        form.add_error(None, words)
     try:
-        return services.submit_planned(experiment, form.planned(), cast(User, request.user))
+        STAGES[planned.stage].model_validate(values)
+        return None if form.errors else services.submit_planned(experiment, planned, cast(User, request.user))
     except ValidationError as error:
         form.add_problems(error)
     except UserError as error:
-        form.add_error("run_name" if "name" in str(error) else None, str(error))
+        form.add_error(None, str(error))
     return None
 
 
 def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dict[str, Any] | None:
     """What pre-flight says of the typed settings; its errors stand on their fields, too."""
+    planned = form.planned()
+    values, refusals = _values(form, experiment, planned)
+    unread = [(name, words) for name in form.unread for words in form.errors[name]]
+    for words in refusals:
+        form.add_error(None, words)
     try:
-        planned = form.planned()
-        found = preflight.report(planned.stage, services.values_of(experiment, planned), hardware)
+        found = preflight.report(planned.stage, values, hardware)
     except UserError as error:
         form.add_error(None, str(error))
         return None
-    failing = [problem for problem in found["problems"] if problem["level"] == "error"]
-    for problem in failing:
-        form.add_problem(problem["field"], problem["message"])
+    told = [problem for problem in found["problems"] if not form.is_unread(problem["field"])]
+    for problem in told:
+        if problem["level"] == "error":
+            form.add_problem(problem["field"], problem["message"])
+    ours = [{"field": name, "message": words} for name, words in (*unread, *(("", words) for words in refusals))]
     estimates = [("Typically", found["typical"]), ("At most", found["most"])]
     for _, estimate in estimates:
         if estimate is not None:
             estimate.update({name: round(estimate[name]) for name in ("tokens", "rollouts")})
-    return found | {"failing": bool(failing), "estimates": estimates}
+    return found | {"problems": [*ours, *told], "failing": bool(form.errors), "estimates": estimates}
+
+
+def _values(form: PlannedRunForm, experiment: Experiment, planned: PlannedRun) -> tuple[dict[str, Any], list[str]]:
+    """The config's values, and why references of it cannot be resolved; a name that is taken stands on the form."""
+    if experiment.runs.filter(name=planned.name).exists():
+        form.add_error("run_name", checks.name_is_taken(planned.name))
+    return services.values_of(experiment, planned)
 
 
 def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset) -> Experiment | None:
