@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import shlex
 import sys
+from pathlib import Path
 
 from rpt_core import environments
 
@@ -59,6 +60,8 @@ def _run_stage(arguments: list[str]) -> int:
     parser.add_argument("run_dir", help="folder with config.json; events, checkpoints and rollouts are written there")
     parser.add_argument("--attempt", type=int, help="number of this attempt (default: one more than the last)")
     options = parser.parse_args(arguments)
+    if Path(options.run_dir).is_file():
+        parser.error(f"{options.run_dir} is a file. Name the run's folder; its config.json is read from there.")
     return run_stage(options.stage, RunDir(options.run_dir), options.attempt)
 
 

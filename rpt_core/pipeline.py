@@ -47,6 +47,8 @@ def main(arguments: list[str]) -> int:
 
 def asked_plan(name: str, seeds: Sequence[int] | None) -> Preset:
     """A shipped preset or a plan in a file, with a copy for each seed; `seeds` is empty for one copy as it is."""
+    if name not in preset_names() and Path(name).is_dir():
+        raise UserError(f"{name} is a folder. Name a preset ({', '.join(preset_names())}) or a YAML file with a plan.")
     preset = read_plan(Path(name)) if name.endswith((".yaml", ".yml")) else load_preset(name)
     wanted = preset.seeds if seeds is None else seeds
     return expand(preset, wanted) if wanted else preset.model_copy(update={"seeds": None})

@@ -12,6 +12,7 @@ from rpt_core.config.reading import read_values
 from rpt_core.errors import UserError
 from rpt_core.hardware import all_hardware
 from rpt_core.preflight import Estimate, Report, check_values, hardware
+from rpt_core.run_dir import RunDir
 
 EXIT_GOOD, EXIT_PROBLEMS = 0, 2
 PROMPT_CHARACTERS = 2000
@@ -21,18 +22,29 @@ def main(arguments: list[str]) -> int:
     """Check a config; returns 0, or 2 when the run would fail."""
     parser = argparse.ArgumentParser(prog="python -m rpt_core preflight", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
-    parser.add_argument("config", type=Path, help="the stage's config as JSON")
+    parser.add_argument("config", type=Path, help="the stage's config as JSON, or the folder of a run")
     parser.add_argument("--hardware", default="cpu-2", choices=all_hardware(), help="estimate for (default: cpu-2)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        values = read_values(options.stage, options.config)
+        values = read_values(options.stage, _file(options.config))
         report = check_values(options.stage, values, hardware(options.hardware))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_PROBLEMS
     print(json.dumps(report.as_json(), ensure_ascii=False) if options.json else as_text(report))
     return EXIT_PROBLEMS if report.errors else EXIT_GOOD
+
+
+def _file(path: Path) -> Path:
+    """The file with the config; a run's folder stands for its own."""
+    if not path.is_dir():
+        return path
+    if not (file := RunDir(path).config).is_file():
+        raise UserError(
+            f"{path} is a folder, and holds no {file.name}. Name the file with the config, or a run's folder."
+        )
+    return file
 
 
 def as_text(report: Report) -> str:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from rpt_core.__main__ import main as shell
 from rpt_core.events import EventLog, EventType, read_events
 from rpt_core.pipeline import asked_plan, finished, main, resolve, run_preset
 from rpt_core.pipeline_report import evaluations, report, scaling_points
@@ -237,6 +238,17 @@ def test_the_paper_preset_has_the_published_numbers():
     assert (config.optimiser.weight_decay, config.optimiser.max_grad_norm) == (0.01, 0.2)
     assert (config.sampling.temperature, config.sampling.max_response_tokens) == (0.8, 8192)
     assert config.prompt.max_prompt_tokens == 4096
+
+
+def test_a_folder_in_the_place_of_a_plan_and_a_file_in_that_of_a_folder_are_said_to_be_such(tmp_path, capsys):
+    assert main([str(tmp_path), str(tmp_path / "runs")]) == 2
+    assert f"{tmp_path} is a folder. Name a preset (paper, small, " in capsys.readouterr().err
+    file = tmp_path / "config.json"
+    file.touch()
+    with pytest.raises(SystemExit) as ended:
+        shell(["rpt", str(file)])
+    assert ended.value.code == 2
+    assert f"{file} is a file. Name the run's folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow
