@@ -188,6 +188,17 @@ def test_the_head_of_a_live_page_goes_on_by_itself(visit, live):
         assert browser.execute_script("return window.neverReloaded") is True
 
 
+def test_the_sums_of_an_experiment_go_on_with_its_runs(visit, live):
+    from tests import preset_runs
+
+    committed(lambda: preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=1, groups=1))
+    with visit(reverse("runs:experiment_detail", args=[live[0].experiment.pk])) as browser:
+        time = "return document.querySelector('#totals').innerText.match(/Time in runs\\s+(.*)/)[1]"
+        before = browser.execute_script(time)
+        visit.wait(f"{time} !== arguments[0]", before)
+        assert browser.execute_script("return document.querySelectorAll('.tiles').length") == 1
+
+
 def test_a_live_page_goes_on_when_the_browser_comes_back_to_it(visit, live):
     from tests import factories, preset_runs
 

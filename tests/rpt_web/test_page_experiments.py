@@ -100,6 +100,9 @@ def test_a_page_with_runs_under_way_asks_again_and_only_for_the_part(page, ada):
     part = page(detail(experiment), headers={"HX-Request": "true", "HX-Target": "runs"})
     assert part.startswith('<div id="runs"')
     assert "<html" not in part
+    assert 'id="totals" hx-swap-oob="true"' in part, "the sums above the runs come with them"
+    assert "Time in runs" in part
+    assert "hx-swap-oob" not in page(detail(experiment))
 
 
 def test_names_and_descriptions_are_escaped(page, ada):
