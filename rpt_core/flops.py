@@ -24,6 +24,14 @@ def matrix_parameters(model: Any) -> int:
     return sum(matrices) - untied
 
 
+def sizes(model: Any) -> dict[str, int]:
+    """For the result of a run: all parameters of a causal language model, and N."""
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "matrix_parameters": matrix_parameters(model),
+    }
+
+
 def sampling_flops(parameters: int, prompt_tokens: int, generated_tokens: int) -> float:
     """Forward passes of a rollout: 2 N for each token."""
     return 2.0 * parameters * (prompt_tokens + generated_tokens)

@@ -35,6 +35,9 @@ from tests.factories import (
 )
 from tests.played_tables import played_tables
 
+SIZES = {"parameters": 186368, "matrix_parameters": 185344}
+"""Of the small model."""
+
 
 def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int = 80, groups: int = 4) -> Experiment:
     """All runs of the tiny preset, succeeded, with charts, evaluations and responses."""
@@ -237,7 +240,7 @@ def _play_supervised(run: Run, events: EventFile, total: int, groups: int) -> No
         events.emit("metrics", 2.4, step=step, values=values, flops=step * flops)
     events.emit("progress", step=total, total_steps=total, what="training")
     _checkpoint(events, run, total, total * flops)
-    events.emit("finished", result={"steps": total, "flops": total * flops, "parameters": 186112})
+    events.emit("finished", result={"steps": total, "flops": total * flops, **SIZES})
 
 
 def _play_rpt(run: Run, events: EventFile, total: int, groups: int) -> None:
@@ -245,7 +248,7 @@ def _play_rpt(run: Run, events: EventFile, total: int, groups: int) -> None:
     _rpt_steps(run, events, range(1, total + 1), groups, evaluate_at=[step for step in wanted if step <= total])
     if total % 40:
         _checkpoint(events, run, total, total * 3.1e9)
-    events.emit("finished", result={"steps": total, "flops": total * 3.1e9, "parameters": 186112, "positions": 11600})
+    events.emit("finished", result={"steps": total, "flops": total * 3.1e9, **SIZES, "positions": 11600})
 
 
 def _play_evaluate(run: Run, events: EventFile, total: int, groups: int) -> None:

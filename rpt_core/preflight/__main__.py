@@ -51,7 +51,9 @@ def as_text(report: Report) -> str:
     """The report for a terminal."""
     lines = [": ".join(filter(None, (found.level, found.field, found.message))) for found in report.problems]
     if report.model is not None:
-        lines.append(f"model: {report.model.parameters:,} parameters, {report.model.layers} layers")
+        model = report.model
+        matrices = f"{model.matrix_parameters:,} of them in matrix products"
+        lines.append(f"model: {model.parameters:,} parameters, {matrices}, {model.layers} layers")
     if report.memory is not None:
         lines.append(f"memory: about {report.memory.total / 1e9:.1f} GB of {report.hardware.memory_gb:g} GB")
     for label, estimate in (("typically", report.typical), ("at most", report.most)):

@@ -57,6 +57,7 @@ def shape_of_scratch(config: ScratchConfig) -> ModelShape:
             "vocab_size": config.vocab_size,
             "max_position_embeddings": config.max_positions,
             "tie_word_embeddings": True,
+            "model_type": config.architecture,
         },
         {},
     )
@@ -103,7 +104,8 @@ def _from_sizes(sizes: dict[str, Any], shapes: dict[str, list[int]]) -> ModelSha
     else:
         block = 2 * hidden * heads * head_size + 2 * hidden * kv_width + 3 * hidden * sizes["intermediate_size"]
         matrices = layers * block + vocabulary * hidden * (1 if tied else 2)
-        parameters = matrices + (2 * layers + 1) * hidden
+        biases = layers * (heads * head_size + 2 * kv_width) if sizes.get("model_type") == "qwen2" else 0
+        parameters = matrices + (2 * layers + 1) * hidden + biases
     return ModelShape(
         parameters=parameters,
         matrix_parameters=matrices - (0 if tied else vocabulary * hidden),

@@ -29,7 +29,7 @@ from rpt_core.checkpoints import (
 )
 from rpt_core.config import ModelConfig, NtpConfig, OptimiserConfig, RlvrConfig, RptConfig, SftConfig
 from rpt_core.events import EventType
-from rpt_core.flops import matrix_parameters
+from rpt_core.flops import sizes
 from rpt_core.run_dir import RunDir
 from rpt_core.stage import StageContext, StopRequested
 from rpt_core.tokens import Tokenizer, tokenizer_hash
@@ -109,7 +109,8 @@ class TrainingLoop:
         self.config, self.context = config, context
         self.model, self.tokenizer, self.limit = model, tokenizer, limit
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.matrix_parameters = matrix_parameters(model)
+        self.sizes = sizes(model)
+        self.matrix_parameters = self.sizes["matrix_parameters"]
         self.optimiser = make_optimiser(self.parameters, config.optimiser)
         self.step, self.flops, self.tokens = 0, 0.0, 0
         self.state: dict[str, Any] = {}

@@ -38,7 +38,7 @@ def run(config: NtpConfig, context: StageContext) -> dict[str, Any]:
     loop.start()
     emit_corpus(corpus, context.log)
     train_on(loop, examples, batches, config.batch_tokens)
-    result = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens, "parameters": loop.matrix_parameters}
+    result = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens, **loop.sizes}
     return {**result, **_probes(config, model, tokenizer, corpus.validation)}
 
 

@@ -57,7 +57,7 @@ def run(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
         loop.run(trainer.do_step, trainer.after_step)
         trainer.test_at_the_end()
     counts = {"train_questions": len(train), "test_questions": len(test), "left_out_long": long_train + long_test}
-    spent = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens, "parameters": loop.matrix_parameters}
+    spent = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens, **loop.sizes}
     return {**spent, **counts, **trainer.found()}
 
 

@@ -55,7 +55,7 @@ def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
     return {
         "steps": loop.step,
         "flops": loop.flops,
-        "parameters": loop.matrix_parameters,
+        **loop.sizes,
         "positions": len(ledger.kept),
         "positions_tried": int(ledger.seen().sum()),
         "positions_never_solved": int(ledger.never_solved().sum()),

@@ -17,7 +17,7 @@ from rpt_core.checkpoints import folder_bytes, prune_checkpoints, read_metadata,
 from rpt_core.config import RptConfig
 from rpt_core.errors import UserError
 from rpt_core.events import EventType
-from rpt_core.flops import matrix_parameters
+from rpt_core.flops import sizes
 from rpt_core.ledger import Ledger, ledger_tables, write_ledger, write_lists
 from rpt_core.problems import ProblemSet
 from rpt_core.result_tables import emit_table
@@ -43,9 +43,10 @@ class Course:
     ) -> None:
         self.config, self.context, self.folder = config, context, folder
         self.problems, self.tokenizer = problems, tokenizer
-        self.parameters = model_parameters(config.model.path)
+        self.sizes = model_sizes(config.model.path)
+        parameters = self.sizes["matrix_parameters"]
         reward = reward_without_model(config.reward, tokenizer)
-        self.recorder = StepRecorder(config, context, problems, tokenizer, reward, self.parameters)
+        self.recorder = StepRecorder(config, context, problems, tokenizer, reward, parameters)
         self.step = self.saved_step = 0
         self.flops, self.tokens = 0.0, 0
         self._unlogged: dict[str, list[float]] = defaultdict(list)
@@ -80,12 +81,12 @@ class Course:
         if self.config.keep_checkpoints is not None:
             prune_checkpoints(self.context.run, self.config.keep_checkpoints)
         write_lists(self.context.run, self.ledger, self.problems)
-        for table in ledger_tables(self.ledger, self.parameters, self.step, self.config.seed):
+        for table in ledger_tables(self.ledger, self.sizes["matrix_parameters"], self.step, self.config.seed):
             emit_table(self.context.run, self.context.log, table)
         return {
             "steps": self.step,
             "flops": self.flops,
-            "parameters": self.parameters,
+            **self.sizes,
             "positions": len(self.ledger.kept),
             "positions_tried": int(self.ledger.seen().sum()),
             "positions_never_solved": int(self.ledger.never_solved().sum()),
@@ -137,11 +138,11 @@ class Course:
         self.folder.remove_states_but(self.step or None)
 
 
-def model_parameters(path: str) -> int:
-    """N of the FLOPs, without loading weights."""
+def model_sizes(path: str) -> dict[str, int]:
+    """`rpt_core.flops.sizes` without loading weights."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     with torch.device("meta"):
         config = AutoConfig.from_pretrained(path)
         model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]  # transformers has no type for it
-    return matrix_parameters(model)
+    return sizes(model)

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from rpt_core.checkpoints import load_model
+from rpt_core.checkpoints import load_model, new_model
 from rpt_core.config import STAGES, ModelConfig, ScratchConfig
 from rpt_core.errors import UserError
-from rpt_core.flops import matrix_parameters
+from rpt_core.flops import matrix_parameters, sizes
 from rpt_core.preflight import check, check_values, hardware
 from rpt_core.preflight.__main__ import main
 from rpt_core.preflight.model_shape import shape_of, shape_of_scratch
@@ -84,7 +84,28 @@ def test_a_model_is_computed_from_its_config_where_there_are_no_weights(tmp_path
 
 
 def test_the_new_model_of_the_tiny_preset_has_the_size_that_its_docs_say():
-    assert shape_of_scratch(ScratchConfig()).matrix_parameters == 185_344
+    shape = shape_of_scratch(ScratchConfig())
+    assert (shape.matrix_parameters, shape.parameters) == (185_344, 186_368)
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "llama"])
+def test_a_new_model_is_counted_as_it_is_made(architecture):
+    tokenizer = stages.taught()[1]
+    scratch = ScratchConfig(architecture=architecture).model_copy(update={"vocab_size": len(tokenizer)})
+    shape = shape_of_scratch(scratch)
+    assert sizes(new_model(scratch, tokenizer, seed=0)) == {
+        "parameters": shape.parameters,
+        "matrix_parameters": shape.matrix_parameters,
+    }
+
+
+def test_a_run_s_result_tells_the_sizes_that_its_pre_flight_told(model, tmp_path):
+    values = {"stage": "ntp", "model": model, "corpus": stages.write_corpus(tmp_path / "corpus.jsonl")}
+    config = STAGES["ntp"].model_validate(values | {"budget": {"steps": 1}})
+    result = stages.run_stage(tmp_path / "run", config.model_dump(mode="json"))
+    told = check(config, CPU).model
+    assert (result["parameters"], result["matrix_parameters"]) == (told.parameters, told.matrix_parameters)
+    assert result["parameters"] > result["matrix_parameters"]
 
 
 @pytest.mark.parametrize("size", [0, 100, -100])

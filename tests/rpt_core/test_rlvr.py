@@ -196,7 +196,7 @@ def test_every_response_is_recorded_with_its_question_and_answer(whole):
 
 def test_steps_are_measured_and_their_compute_counted(whole):
     folder, result = whole
-    parameters, total, tokens = result["parameters"], 0.0, 0
+    parameters, total, tokens = result["matrix_parameters"], 0.0, 0
     for step, values in stages.metrics(folder).items():
         shard = list(read_rollouts(RunDir(folder).rollout_shard("train", step)))
         groups = {n: [row for row in shard if row.group == n] for n in range(5)}
