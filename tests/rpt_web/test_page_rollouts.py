@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from rpt_web.runs.models import Run
 from rpt_web.traces import queries
-from rpt_web.traces.models import Rollout, RolloutShard, rollout_id
+from rpt_web.traces.models import IDS_OF_A_STEP, Rollout, RolloutShard, rollout_id
+from rpt_web.traces.partitions import ensure_partition, partition_name
 from tests.factories import HOSTILE, make_experiment
 from tests.preset_runs import finish_run, hostile_id, running_rpt
 from tests.suite_runs import finish_waiting, suite
@@ -65,8 +67,8 @@ def walk(run, filters, size):
 )
 def test_pages_hold_every_rollout_once_in_both_directions(run, monkeypatch, filters, size):
     monkeypatch.setattr(queries, "ROLLOUTS_PER_PAGE", size)
-    keys = filters.apply(rollouts(run)).values_list("id", flat=True)
-    expected = sorted(keys, reverse=filters.newest_first)
+    steps = filters.apply(rollouts(run)).values_list("step", "id")
+    expected = [key for _, key in sorted(steps, key=lambda row: (-row[0], row[1]))]
     forward, backward = walk(run, filters, size)
     assert forward == expected
     assert backward == expected
@@ -76,6 +78,59 @@ def test_pages_go_by_key_and_never_by_offset(run, django_assert_num_queries):
     with django_assert_num_queries(1) as found:
         queries.rollout_page(rollouts(run), queries.Filters(), after=rollout_id(5, "train", 3))
     assert "OFFSET" not in found.captured_queries[0]["sql"]
+
+
+@pytest.fixture
+def large(ada):
+    """A run with 300,000 rollouts in 500 steps; the 6,000 of the reason `empty` all stand in its first 10 steps."""
+    run = Run.objects.create(experiment=make_experiment(ada), name="large", stage="rpt", config={}, code_version="x")
+    ensure_partition(run.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO traces_rollout (run_id, id, attempt, step, kind, "row", "group", sample, document, "position",
+                entropy_nats, reward, reason, finish_reason, prompt_tokens, response_tokens, completion, preview)
+            SELECT %s, step::bigint * %s + k, 1, step, 'train', k, k / 8, k %% 8, 'd' || k, 9, 1.7, k %% 3,
+                CASE WHEN step <= 10 THEN 'empty' WHEN k %% 3 > 0 THEN 'match' ELSE 'mismatch' END,
+                'stop', 40, 60, '7', 'so'
+            FROM generate_series(1, 500) step, generate_series(0, 599) k
+            """,
+            [run.pk, IDS_OF_A_STEP],
+        )
+        cursor.execute(f"ANALYZE {partition_name(run.pk)}")
+    return run
+
+
+def rows_read(query):
+    """How many rows each node of a query's plan has really read, and whether one of them was sorted."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
+        nodes = [cursor.fetchone()[0][0]["Plan"]]
+    for node in nodes:
+        nodes += node.get("Plans", [])
+    read = sum(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in nodes if "Relation Name" in node)
+    return read, [node["Node Type"] for node in nodes]
+
+
+def test_an_index_serves_every_page_of_a_large_run(large, django_assert_num_queries):
+    middle = rollout_id(250, "train", 299)
+    for filters in [
+        queries.Filters(kind="train"),
+        queries.Filters(kind="train", reward="1"),
+        queries.Filters(reason="mismatch"),
+        queries.Filters(reason="empty"),
+        queries.Filters(step=250),
+    ]:
+        for key in ({}, {"after": middle}, {"before": middle}):
+            with django_assert_num_queries(1) as found:
+                queries.rollout_page(rollouts(large), filters, **key)
+            read, nodes = rows_read(found.captured_queries[0])
+            assert "Index Scan" in nodes
+            assert not {"Sort", "Incremental Sort", "Seq Scan", "Bitmap Heap Scan"} & set(nodes), (filters, key, nodes)
+            assert read <= 4 * queries.ROLLOUTS_PER_PAGE, (filters, key, nodes)
+        with django_assert_num_queries(2) as found:
+            queries.neighbours(rollouts(large), filters, middle)
+        assert all(rows_read(query)[0] <= 10 for query in found.captured_queries)
 
 
 def test_filters_are_read_from_the_address_and_nonsense_is_left_out():
@@ -101,8 +156,9 @@ def test_the_newest_training_responses_come_first_and_evaluations_on_request(pag
     text = page(list_address(run))
     assert '<option value="train" selected>training</option>' in text
     assert kinds_shown(text) == (50, 0)
-    newest = rollouts(run).filter(kind="train").order_by("-id").first()
-    assert text.index("Step 6,") == text.index(f"Step 6, group {newest.group}, response {newest.sample}")
+    assert text.index("Step 6, group 0, response 0<") < text.index("Step 6, group 0, response 1<")
+    assert text.index("Step 6, group 0, response 7<") < text.index("Step 6, group 1, response 0<")
+    assert text.index("Step 6, group 2, response 7<") < text.index("Step 5, group 0, response 0<")
     assert kinds_shown(page(list_address(run, "?kind=sampled")))[0] == 0
     training, evaluations = kinds_shown(page(list_address(run, "?kind=all&step=5")))
     assert training == 24
@@ -201,16 +257,16 @@ def test_hostile_previews_and_documents_stay_text_in_the_list(page, run):
     assert "&lt;script&gt;alert" in text
 
 
-def test_neighbours_obey_the_filters(page, run):
-    keys = sorted(queries.Filters(reason="mismatch", kind="train").apply(rollouts(run)).values_list("id", flat=True))
-    query = "?kind=train&reason=mismatch"
-    text = page(detail_address(run, keys[1], query))
-    written = query.replace("&", "&amp;")
-    assert f'href="{detail_address(run, keys[2])}{written}">' in text  # newest first: the later one is the previous
-    assert f'href="{detail_address(run, keys[0])}{written}">' in text
-    assert text.index(f"{detail_address(run, keys[2])}{written}") < text.index(
-        f"{detail_address(run, keys[0])}{written}"
-    )
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_neighbours_obey_the_filters_in_the_order_of_the_list(page, run, beyond):
+    filters = queries.Filters(reason="mismatch", kind="train")
+    found = [row.id for row in queries.rollout_page(rollouts(run), filters).rows]
+    query = "?kind=train&amp;reason=mismatch"
+    last = max(place for place, key in enumerate(found) if key >= rollout_id(6, "train", 0))
+    place = last + beyond  # the last of the newest step, or the first of the step before
+    text = page(detail_address(run, found[place], query.replace("&amp;", "&")))
+    before, after = (f'href="{detail_address(run, found[place + step])}{query}">' for step in (-1, 1))
+    assert text.index(before) < text.index(after)
 
 
 def test_the_group_stands_side_by_side_with_each_thought(page, run):

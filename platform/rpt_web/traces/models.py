@@ -13,11 +13,12 @@ from rpt_web.runs.models import Run
 PREVIEW_CHARACTERS = 96
 KINDS = ("train", "sampled", "greedy")
 LARGEST_SHARD_ROWS = 1 << 22
+IDS_OF_A_STEP = 4 * LARGEST_SHARD_ROWS
 
 
 def rollout_id(step: int, kind: str, row: int) -> int:
     """A rollout's id within its run: sorted by step, kind, row (up to LARGEST_SHARD_ROWS for each step and kind)."""
-    return (step * 4 + KINDS.index(kind)) * LARGEST_SHARD_ROWS + row
+    return step * IDS_OF_A_STEP + KINDS.index(kind) * LARGEST_SHARD_ROWS + row
 
 
 class RolloutShard(models.Model):

@@ -1,6 +1,7 @@
 """Rollouts as the pages read them: filtered, paged by key and never by offset, one group, one position over a run.
 
-A rollout's id is made of step, kind and row, so ranges of ids stand for steps and the primary key serves every page.
+A rollout's id is made of step, kind and row, so ranges of ids stand for steps. A step is read by rising ids; a whole
+run too, but from its newest step. An index for each of these orders serves every page.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 
-from rpt_web.traces.models import KINDS, LARGEST_SHARD_ROWS, Rollout, RolloutShard, rollout_id
+from rpt_web.traces.models import IDS_OF_A_STEP, KINDS, LARGEST_SHARD_ROWS, Rollout, RolloutShard, rollout_id
 
 ROLLOUTS_PER_PAGE = 50
 GROUP_LIMIT = 64
@@ -28,6 +29,8 @@ REASONS = {
 FINISHES = {"stop": "finished", "length": "cut by the limit"}
 REWARDS = {"1": "rewarded", "0": "not rewarded"}
 KIND_LABELS = {"train": "training", "sampled": "evaluation, sampled", "greedy": "evaluation, greedy"}
+READING = ExpressionWrapper(F("id") - F("id") / IDS_OF_A_STEP * (2 * IDS_OF_A_STEP), output_field=BigIntegerField())
+"""A number that rises with the ids of a step and falls from step to step. Two indexes are over this very expression."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,12 @@ class Filters:
 
     @property
     def newest_first(self) -> bool:
-        """A whole run is read from its newest step; a single step in the order of its groups."""
+        """Whether steps are read from the newest; the responses of each stand in the order of its groups."""
         return self.step is None
+
+    def place(self, key: int) -> int:
+        """Where the rollout with an id stands in the order of reading."""
+        return key - key // IDS_OF_A_STEP * (2 * IDS_OF_A_STEP) if self.newest_first else key
 
     def query(self, **more: Any) -> str:
         """The same as part of an address."""
@@ -92,7 +99,7 @@ def rollout_page(
     """The page behind a key, before a key, or the first one (1 query)."""
     backwards = before is not None
     key = before if backwards else after
-    found = list(_beyond(filters.apply(rollouts), key, filters.newest_first != backwards)[: ROLLOUTS_PER_PAGE + 1])
+    found = list(_beyond(rollouts, filters, key, backwards)[: ROLLOUTS_PER_PAGE + 1])
     rows, more = found[:ROLLOUTS_PER_PAGE], len(found) > ROLLOUTS_PER_PAGE
     if backwards:
         rows.reverse()
@@ -104,10 +111,10 @@ def rollout_page(
 
 def neighbours(rollouts: QuerySet[Rollout], filters: Filters, key: int) -> tuple[int | None, int | None]:
     """Ids before and behind one rollout among those that pass the filters (2 queries)."""
-    passing = filters.apply(rollouts).values_list("id", flat=True)
-    down = passing.filter(id__lt=key).order_by("-id").first()
-    up = passing.filter(id__gt=key).order_by("id").first()
-    return (up, down) if filters.newest_first else (down, up)
+    before, after = (
+        _beyond(rollouts, filters, key, backwards).values_list("id", flat=True) for backwards in (True, False)
+    )
+    return before.first(), after.first()
 
 
 def group_of(rollouts: QuerySet[Rollout], rollout: Rollout) -> list[Rollout]:
@@ -129,10 +136,13 @@ def shards_of(run_id: int) -> list[RolloutShard]:
     return list(RolloutShard.objects.filter(run_id=run_id).order_by("-step", "kind"))
 
 
-def _beyond(rollouts: QuerySet[Rollout], key: int | None, descending: bool) -> QuerySet[Rollout]:
+def _beyond(rollouts: QuerySet[Rollout], filters: Filters, key: int | None, backwards: bool) -> QuerySet[Rollout]:
+    """What passes the filters on one side of a key, the nearest first; without a key from the start."""
+    found = filters.apply(rollouts).annotate(place=READING if filters.newest_first else F("id"))
     if key is not None:
-        rollouts = rollouts.filter(id__lt=key) if descending else rollouts.filter(id__gt=key)
-    return rollouts.order_by("-id" if descending else "id")
+        place = filters.place(key)
+        found = found.filter(place__lt=place) if backwards else found.filter(place__gt=place)
+    return found.order_by("-place" if backwards else "place")
 
 
 def _choice(value: str | None, allowed: Any) -> str:
