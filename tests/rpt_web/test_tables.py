@@ -8,6 +8,8 @@ from dataclasses import asdict
 import pytest
 from plotly import graph_objects
 
+from rpt_core.result_tables import Chart, Column, Estimate
+from rpt_core.result_tables import ResultTable as Table
 from rpt_web.results import tables
 from rpt_web.results.models import ResultTable
 from rpt_web.results.table_figures import table_figure
@@ -90,6 +92,17 @@ def test_rows_beyond_the_first_ones_are_marked():
     view = tables.table_view(stored)
     assert [found.is_more for found in view.rows] == [False] * 50 + [True] * 70
     assert view.has_more
+
+
+def test_subjects_are_parted_by_a_sign_in_the_table_and_its_figure_and_stay_as_stored():
+    columns = [Column("domain", "Domain"), Column("truth", "Next token"), Column("accuracy", "Accuracy", "share")]
+    rows = [{"domain": "Mathematics -> Algebra -> Integers", "truth": '"a -> b"', "accuracy": Estimate(0.5, 0, 1, 9)}]
+    chart = Chart("bars", "domain", ("accuracy",))
+    stored = ResultTable(pk=1, run=Run(pk=1), name="t", step=0, data=data_of(Table("t", "T", "", columns, rows, chart)))
+    view = tables.table_view(stored)
+    assert [cell.text for cell in view.rows[0].cells] == ["Mathematics › Algebra › Integers", '"a -> b"', "50.0"]
+    assert view.figure.data[0]["x"] == ["Mathematics › Algebra › Integers"]
+    assert stored.data["rows"][0]["domain"] == "Mathematics -> Algebra -> Integers"
 
 
 @pytest.mark.parametrize("table", WITH_CHART, ids=lambda table: table.name)

@@ -21,6 +21,8 @@ from rpt_web.runs.templatetags import show
 ROWS_AT_FIRST = 50
 UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
 """Units that stand in a column's head; seconds and tokens carry theirs in each cell."""
+PATHS = ("domain", "category")
+"""Columns whose texts are paths through subjects, stored as corpora write them: Mathematics -> Algebra -> Integers."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -82,7 +84,7 @@ def table_views(tables: Iterable[ResultTable]) -> list[TableView]:
 
 def table_view(table: ResultTable) -> TableView:
     """One table ready to be shown."""
-    data, id_ = table.data, table_id(table)
+    data, id_ = {**table.data, "rows": [with_paths(row) for row in table.data["rows"]]}, table_id(table)
     columns = data["columns"]
     return TableView(
         run=table.run,
@@ -98,6 +100,12 @@ def table_view(table: ResultTable) -> TableView:
         ],
         figure=table_figure(f"{id_}-figure", table.title, data),
     )
+
+
+def with_paths(row: dict[str, Any]) -> dict[str, Any]:
+    """A row in which subjects are parted as on a page, and not by an arrow of ASCII."""
+    paths = {name: row[name].replace(" -> ", " › ") for name in PATHS if isinstance(row.get(name), str)}
+    return row | paths
 
 
 def table_id(table: ResultTable) -> str:
