@@ -32,4 +32,4 @@ pip install --quiet --constraint deploy/constraints-gpu.txt --requirement deploy
 say "What this node can run:"
 "$venv/bin/python" -m rpt_core doctor || fail "something is missing, see the lines with !!"
 say "Ready. Set DATABASE_URL, REDIS_URL and RPT_DATA_DIR as docs/nodes.md says, then:"
-say "    source $venv/bin/activate && celery -A rpt_web worker -Q gpu"
+say "    source $venv/bin/activate && celery -A rpt_web worker -Q gpu --loglevel INFO"

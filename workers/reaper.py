@@ -62,9 +62,9 @@ def tell_unheard(overdue: Sequence[str]) -> None:
     unheard = {queue for queue in overdue if not queues.is_heard(queue)}
     for queue in sorted(unheard - _unheard):
         logger.warning(
-            "runs wait in the queue %s, and no worker listens to it; start one: celery -A rpt_web worker -Q %s",
+            "runs wait in the queue %s, and no worker listens to it; start one: %s",
             queue,
-            queue,
+            queues.worker_command(queue),
         )
     _unheard.clear()
     _unheard.update(unheard)

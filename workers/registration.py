@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -96,7 +97,7 @@ def _answer(child: subprocess.Popen[str], stop: threading.Event) -> list[nodes.F
 
 def _unanswered(why: str) -> nodes.Finding:
     words = f"could not look at this machine: {why}"
-    remedy = "python -m rpt_core doctor"
+    remedy = f"{sys.executable} -m rpt_core doctor"
     return {"area": "machine", "name": "doctor", "level": "problem", "words": words, "remedy": remedy}
 
 

@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 def document(folder: Path, reading: Path | None = None) -> str:
     """The whole text. Raises UserError when the folder holds no finished run, or the reading is not there."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder. Name the one in which `python -m rpt_core preset` has played a suite.")
+        raise UserError(f"{folder} is no folder. Name the one in which the command `preset` has played a suite.")
     if reading is not None and not reading.is_file():
         raise UserError(f"{reading} does not exist. Name a text file, or leave --reading out.")
     suite = Suite(folder)

@@ -109,7 +109,8 @@ def _no_suite(folder: Path) -> str:
     runs = [path.name for path in sorted(folder.iterdir()) if RunDir(path).config.is_file()]
     needed = "Needed is a folder whose runs are named by seed and name, such as s0-rpt."
     if not runs:
-        return f"{folder} holds no runs. {needed} Play a suite first: python -m rpt_core preset tiny-paper FOLDER"
+        command = ".venv/bin/python -m rpt_core preset tiny-paper FOLDER"
+        return f"{folder} holds no runs. {needed} Play a suite first: {command}"
     if any(_SEEDED.fullmatch(name) for name in runs):
         return f"No run in {folder} has finished. Repeat the command that plays the suite to go on with it."
     if any(name.isdecimal() for name in runs):
@@ -120,7 +121,7 @@ def _no_suite(folder: Path) -> str:
         )
     return (
         f"The runs in {folder} bear no seeds: {', '.join(runs[:3])}. {needed} Play the preset with --seeds: "
-        "python -m rpt_core preset tiny FOLDER --seeds 0"
+        ".venv/bin/python -m rpt_core preset tiny FOLDER --seeds 0"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -44,6 +45,13 @@ def test_a_wrong_password_is_told_without_saying_which_of_the_two_is_wrong(clien
 def test_login_leads_to_no_other_site(client, ada):
     response = client.post(LOGIN, {"username": "ada", "password": PASSWORD, "next": "https://elsewhere.example/"})
     assert response["Location"] == reverse("runs:experiment_list")
+
+
+def test_the_page_names_a_command_that_works_as_the_setup_leaves_it(client, db, settings):
+    command = re.search(r"<code>(.*?) manage.py createsuperuser</code>", client.get(LOGIN).content.decode())[1]
+    makefile = (settings.ROOT / "Makefile").read_text()
+    assert command == ".venv/bin/python"
+    assert "BIN := .venv/bin\n" in makefile
 
 
 def test_logging_out_needs_a_post(client, ada):

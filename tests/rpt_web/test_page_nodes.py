@@ -27,8 +27,8 @@ FINDINGS = [
 def test_without_a_worker_it_says_how_to_start_one(page):
     text = page("/nodes/")
     assert "No worker yet" in text
-    assert "celery -A rpt_web worker -Q default" in text
-    assert "celery -A rpt_web worker -Q gpu" in text
+    assert "<code>.venv/bin/celery -A rpt_web worker -Q default --loglevel INFO</code>" in text
+    assert "celery -A rpt_web worker -Q gpu --loglevel INFO</code>" in text
 
 
 def test_a_node_shows_what_it_can_and_what_it_lacks(page):

@@ -90,7 +90,7 @@ class TestOfRows:
         nodes.register("cpu-node", ["default"])
         text = page(f"/runs/{run.pk}/")
         assert "no worker listens to its queue “gpu”" in text
-        assert "celery -A rpt_web worker -Q gpu" in text
+        assert "<code>source .venv-gpu/bin/activate &amp;&amp; celery -A rpt_web worker -Q gpu --loglevel INFO</code>" in text
         nodes.register("gpu-node", ["gpu"])
         text = page(f"/runs/{run.pk}/")
         assert "no worker listens" not in text

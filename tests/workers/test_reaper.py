@@ -134,7 +134,7 @@ def test_the_log_says_once_that_nobody_listens_to_a_queue(submit, waiting, caplo
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             reaper.send_overdue()
-    assert caplog.text.count("no worker listens to it; start one: celery -A rpt_web worker -Q default") == 1
+    assert caplog.text.count("no worker listens to it; start one: .venv/bin/celery -A rpt_web worker -Q default") == 1
     nodes.register("node", ["default"])
     reaper.send_overdue()
     Listener.objects.update(last_heard=LONG_AGO)

@@ -32,6 +32,12 @@ def is_heard(queue: str, *, besides: str = "") -> bool:
     return Listener.objects.filter(queue=queue, last_heard__gt=recently).exclude(node__name=besides).exists()
 
 
+def worker_command(queue: str) -> str:
+    """How a person starts a worker for a queue, in the repository, with the environment that a node of it has."""
+    celery = f"celery -A rpt_web worker -Q {queue} --loglevel INFO"  # by default it would say nothing of its work
+    return f"source .venv-gpu/bin/activate && {celery}" if queue == GPU_QUEUE else f".venv/bin/{celery}"
+
+
 def choose_queues(has_gpu: bool, node: str) -> list[str]:
     """What a worker that was told nothing should listen to: `gpu` too when it has a GPU, or when nobody else does.
 

@@ -15,7 +15,7 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from typing_extensions import TypeIs
 
-from rpt_web.runs import display
+from rpt_web.runs import display, queues
 from rpt_web.text import spaced
 from rpt_web.traces import inspector
 from rpt_web.traces.queries import REASONS
@@ -171,6 +171,12 @@ def setting(value: Any) -> str:
     if isinstance(value, str):
         return value or '""'
     return json.dumps(value)
+
+
+@register.filter
+def worker_command(queue: str) -> str:
+    """How to start a worker for a queue."""
+    return queues.worker_command(queue)
 
 
 @register.filter
