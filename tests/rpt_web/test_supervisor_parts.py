@@ -266,7 +266,8 @@ def test_time_left_follows_from_the_pace_of_the_last_half_minute():
 def test_a_line_of_progress_has_stage_step_time_left_and_what_is_done():
     run = Run(name="rpt", stage="rpt", status=Status.RUNNING, step=24, total_steps=80, progress="evaluating: greedy")
     assert running_line(run, 65.0) == "rpt (rpt): step 24/80, 1:05 left, evaluating: greedy"
-    assert running_line(Run(name="base", stage="ntp"), None) == "base (ntp): starting"
+    assert running_line(Run(name="base", stage="ntp", status=Status.RUNNING), None) == "base (ntp): starting"
+    assert running_line(Run(name="base", stage="ntp"), None) == "base: waiting for the worker"
 
 
 def test_progress_into_a_file_is_plain_lines_now_and_then():
@@ -294,17 +295,32 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_on_a_terminal_is_one_line_about_all_running_runs_cut_to_its_width(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    out = Terminal()
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (110, "[2/10] filter (filter): step 3/9, evaluating: greedy 4/12  [4/10] cold (sft): step 5/9, 0:04 left"),
+        (80, "[2/10] filter (filter): step 3/9  [4/10] cold (sft): step 5/9, 0:04 left"),
+        (70, "[2/10] filter: step 3/9  [4/10] cold: step 5/9, 0:04 left"),
+        (50, "[2/10] filter: step 3/9  [4/10] cold: step 5/9"),
+        (40, "[2/10] filter: step 3/9  [4/10] cold: …"),
+    ],
+)
+def test_progress_on_a_terminal_is_one_line_about_all_running_runs_that_fits_it(monkeypatch, columns, line):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out, clock = Terminal(), Clock()
     first = Run(pk=1, name="filter", stage="filter", status=Status.RUNNING, step=3, total_steps=9)
-    second = Run(pk=2, name="cold", stage="sft", status=Status.RUNNING, step=5, total_steps=9)
-    progress = Progress(out, 10, Clock())
+    first.progress = "evaluating: greedy 4/12"
+    second = Run(pk=2, name="cold", stage="sft", status=Status.RUNNING, step=4, total_steps=9)
+    progress = Progress(out, 10, clock)
+    progress.show([(2, first), (4, second)])
+    clock.now += 1
+    second.step = 5
+    out.truncate(0)
+    out.seek(0)
     progress.show([(2, first), (4, second)])
     progress.say("A line that stays.")
-    assert out.getvalue() == (
-        "\r\x1b[K[2/10] filter (filter): step 3/9  [4/10] cold (sft): step 5\r\x1b[KA line that stays.\n"
-    )
+    assert out.getvalue() == f"\r\x1b[K{line}\r\x1b[KA line that stays.\n"
+    assert len(line) < columns
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (65, "1:05"), (3723, "1:02:03")])

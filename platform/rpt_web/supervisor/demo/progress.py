@@ -9,7 +9,8 @@ import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TextIO
 
 from rpt_web.runs import display
@@ -17,6 +18,8 @@ from rpt_web.runs.models import Run, Status
 
 WINDOW_SECONDS = 30.0
 PLAIN_EVERY_SECONDS = 15.0
+FULL = 3
+"""All that there is to say of a run."""
 
 
 class Pace:
@@ -56,14 +59,14 @@ class Progress:
 
     def show(self, active: Sequence[tuple[int, Run]]) -> None:
         """The runs that are active now, with their numbers in the plan."""
-        lines = {run.pk: f"[{number}/{self._total_runs}] {self._line(run)}" for number, run in active}
+        times = {run.pk: self._seconds_left(run) for _, run in active}
         if self._changing:
-            width = shutil.get_terminal_size().columns - 1
-            self._out.write(f"\r\033[K{'  '.join(lines.values())[:width]}")
+            line = fitting(shutil.get_terminal_size().columns - 1, partial(self._lines, active, times))
+            self._out.write(f"\r\033[K{line}")
             self._out.flush()
             return
-        for key, line in lines.items():
-            if self._is_due(key, line):
+        for (_, run), line in zip(active, self._lines(active, times, FULL), strict=True):
+            if self._is_due(run.pk, line):
                 self.say(line)
 
     def ended(self, run: Run, number: int) -> None:
@@ -76,14 +79,15 @@ class Progress:
         self._out.write(f"\r\033[K{line}\n" if self._changing else f"{line}\n")
         self._out.flush()
 
-    def _line(self, run: Run) -> str:
-        if run.status == Status.QUEUED:
-            return f"{run.name}: waiting for the worker"
+    def _lines(self, active: Sequence[tuple[int, Run]], times: Mapping[int, float | None], detail: int) -> list[str]:
+        return [f"[{number}/{self._total_runs}] {running_line(run, times[run.pk], detail)}" for number, run in active]
+
+    def _seconds_left(self, run: Run) -> float | None:
         now = self._clock()
         pace = self._paces.setdefault(run.pk, Pace())
         if run.step is not None:
             pace.note(now, run.step)
-        return running_line(run, pace.seconds_left(now, run.total_steps))
+        return pace.seconds_left(now, run.total_steps)
 
     def _is_due(self, key: int, line: str) -> bool:
         """Plain lines: when something changed, but not too often."""
@@ -94,16 +98,27 @@ class Progress:
         return True
 
 
-def running_line(run: Run, seconds_left: float | None) -> str:
-    """Stage, step, time left, what it does."""
-    parts = [f"{run.name} ({run.stage})"]
+def running_line(run: Run, seconds_left: float | None, detail: int = FULL) -> str:
+    """Stage, step, time left, what it does. With less detail the last goes first, then the stage, then the time."""
+    if run.status == Status.QUEUED:
+        return f"{run.name}: waiting for the worker"
+    parts = []
     if run.step is not None:
         parts.append(f"step {run.step}" + (f"/{run.total_steps}" if run.total_steps else ""))
-    if seconds_left is not None:
+    if seconds_left is not None and detail >= 1:
         parts.append(f"{clock_time(seconds_left)} left")
-    if run.progress:
+    if run.progress and (detail == FULL or not parts):
         parts.append(run.progress)
-    return f"{parts[0]}: {', '.join(parts[1:]) or 'starting'}"
+    name = f"{run.name} ({run.stage})" if detail >= 2 else run.name
+    return f"{name}: {', '.join(parts) or 'starting'}"
+
+
+def fitting(width: int, lines: Callable[[int], list[str]]) -> str:
+    """All lines in one, with as much detail as the width has room for; what is still too long ends in an ellipsis."""
+    texts = ["  ".join(lines(detail)) for detail in range(FULL, -1, -1)]
+    shortest = texts[-1]
+    cut = shortest if len(shortest) <= width else f"{shortest[: width - 1]}…"
+    return next((text for text in texts if len(text) <= width), cut)
 
 
 def run_seconds(run: Run) -> float | None:
