@@ -171,15 +171,26 @@ def test_a_second_run_gets_a_free_name(page, client, address, experiment):
     assert plans.free_name(experiment, "new") == "new"
 
 
-def test_only_experiments_whose_needed_runs_succeeded_are_offered(page, ada, experiment):
+def test_an_experiment_that_is_not_ready_says_why_and_what_to_do(client, page, ada, experiment):
     unfinished = make_experiment(ada, "Not yet there")
-    finish_run(unfinished, "base", ada)
+    base, filter_ = finish_run(unfinished, "base", ada), finish_run(unfinished, "filter", ada)
+    Run.objects.filter(pk=filter_.pk).update(status=Status.FAILED)
     text = page(f"{NEW}?preset=tiny")
-    assert f'<option value="{experiment.pk}" selected>' in text
-    assert "Not yet there" not in text
+    assert f'<option value="{experiment.pk}" selected>' in text, "one that is ready comes first"
+    assert f'<option value="{unfinished.pk}" >Not yet there (seed 0), not ready</option>' in text
     text = page(f"{NEW}?experiment={unfinished.pk}")
-    assert "Choose an experiment" in text
+    assert f'<option value="{unfinished.pk}" selected>' in text
     assert 'method="post" action="/runs/new/' not in text
+    assert "“Not yet there” is not ready for this run." in text
+    lacks = re.findall(r"<li>(.*?)</li>", text[text.index("is not ready for this run") :])
+    assert len(lacks) == 2, "base is not among what the run needs"
+    assert "There is no run “cold”." in lacks[0]
+    assert f"run=cold&amp;experiment={unfinished.pk}" in lacks[0]
+    assert f'“<a href="/runs/{filter_.pk}/">filter</a>” is failed. Its page says why; retry it there.' in lacks[1]
+    Run.objects.filter(pk=filter_.pk).update(status=Status.RUNNING)
+    assert "</a>” is running. Come back when it has succeeded." in page(f"{NEW}?experiment={unfinished.pk}")
+    Run.objects.filter(pk__in=[base.pk, filter_.pk]).delete()
+    assert page(f"{NEW}?experiment={unfinished.pk}").count("There is no run") == 2
 
 
 def test_without_a_ready_experiment_the_page_says_what_to_do(page, ada):
@@ -308,7 +319,9 @@ def test_copies_of_a_suite_are_places_of_their_own(page, client, ada):
     address = f"{NEW}?preset=tiny&experiment={experiment.pk}:s3-"
     text = page(address)
     assert f'<option value="{experiment.pk}:s3-" selected>Suite (seed 3)</option>' in text
-    assert "(seed 4)" not in text
+    assert f'<option value="{experiment.pk}:s4-" >Suite (seed 4), not ready</option>' in text
+    waiting = page(f"{NEW}?preset=tiny&experiment={experiment.pk}:s4-")
+    assert waiting.count("is waiting. Come back when it has succeeded.") == 2
     client.post(address, typed(text))
     run = Run.objects.latest("id")
     assert (run.name, run.seed, run.needs) == ("s3-rpt-2", 3, ["s3-cold", "s3-filter"])

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from rpt_core.presets import PlannedRun, Preset, load_preset, missing, preset_names
-from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.runs.models import UNFINISHED, Experiment, Run, Status
 
 PLACES_OFFERED = 200
 FAVOURITE = "rpt"
@@ -46,16 +46,51 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Lack:
+    """A run that is needed and has not succeeded."""
+
+    planned_name: str
+    name: str
+    """The same with the place's prefix."""
+    run: Run | None
+    """None when there is no run of that name."""
+
+    @property
+    def may_come(self) -> bool:
+        """Whether it may still succeed by itself."""
+        return self.run is not None and self.run.status in UNFINISHED
+
+
+@dataclass(frozen=True)
+class Unready:
+    """A place where a run cannot start yet, and why."""
+
+    place: Place
+    lacks: Sequence[Lack]
+
+
+@dataclass(frozen=True)
 class Choice:
     """What can be chosen, and what is. Without a preset or a ready place the rest is None."""
 
     presets: Sequence[Preset]
     preset: Preset | None
     planned: PlannedRun | None
-    places: Sequence[Place]
-    place: Place | None
+    ready: Sequence[Place]
+    unready: Sequence[Unready]
+    chosen: Place | Unready | None
     reasons: Sequence[str]
     """Why the preset cannot run on this machine."""
+
+    @property
+    def place(self) -> Place | None:
+        """The chosen place, if it is ready."""
+        return self.chosen if isinstance(self.chosen, Place) else None
+
+    @property
+    def obstacle(self) -> Unready | None:
+        """The chosen place, if it is not."""
+        return self.chosen if isinstance(self.chosen, Unready) else None
 
     @property
     def needs(self) -> list[str]:
@@ -71,26 +106,44 @@ def choose(visible: QuerySet[Experiment], preset_name: str, run_name: str, place
     wanted = preset_name or (asked.preset if asked else "") or "tiny"
     preset = next((found for found in presets if found.name == wanted), presets[0] if presets else None)
     planned = _run_of(preset, run_name) if preset else None
-    places = ready_places(visible, planned) if planned else []
-    here = [place for place in places if asked is not None and place.experiment.pk == asked.pk]
-    place = next((place for place in here if place.prefix == prefix), here[0] if here else None)
-    if place is None and asked is None and places:
-        place = places[0]
-    return Choice(presets, preset, planned, places, place, missing(preset) if preset else ())
+    ready, unready = places(visible, planned) if planned else ([], [])
+    chosen = _nearest(ready, unready, Place(asked, prefix) if asked else None, planned)
+    return Choice(presets, preset, planned, ready, unready, chosen, missing(preset) if preset else ())
 
 
-def ready_places(visible: QuerySet[Experiment], planned: PlannedRun) -> list[Place]:
-    """Places in which every run that the planned one needs has succeeded, newest first (1 query)."""
+def places(visible: QuerySet[Experiment], planned: PlannedRun) -> tuple[list[Place], list[Unready]]:
+    """Places in which every run that the planned one needs has succeeded, and those in which some are there, newest
+    first (1 query)."""
     needs = planned.needs()
     if not needs:
-        return [Place(experiment) for experiment in visible.order_by("-id")[:PLACES_OFFERED]]
+        return [Place(experiment) for experiment in visible.order_by("-id")[:PLACES_OFFERED]], []
     pattern = f"^{_PREFIX}({'|'.join(map(re.escape, sorted(needs)))})$"
-    runs = Run.objects.filter(experiment__in=visible, status=Status.SUCCEEDED, name__regex=pattern)
-    made: dict[Place, set[str]] = defaultdict(set)
-    for run in runs.select_related("experiment").only("name", "experiment").order_by("-experiment_id", "name"):
+    runs = Run.objects.filter(experiment__in=visible, name__regex=pattern).select_related("experiment")
+    there: dict[Place, dict[str, Run]] = defaultdict(dict)
+    for run in runs.only("name", "status", "experiment").order_by("-experiment_id", "name"):
         if found := re.match(pattern, run.name):
-            made[Place(run.experiment, found[1] or "")].add(found[2])
-    return [place for place, names in made.items() if names >= needs][:PLACES_OFFERED]
+            there[Place(run.experiment, found[1] or "")][run.name] = run
+    looked = [_look(place, needs, runs) for place, runs in there.items()]
+    ready = [place.place for place in looked if not place.lacks]
+    return ready[:PLACES_OFFERED], [place for place in looked if place.lacks][:PLACES_OFFERED]
+
+
+def _look(place: Place, needs: Iterable[str], there: Mapping[str, Run]) -> Unready:
+    """What a place lacks, which may be nothing."""
+    found = [Lack(need, name := f"{place.prefix}{need}", there.get(name)) for need in sorted(needs)]
+    return Unready(place, [lack for lack in found if lack.run is None or lack.run.status != Status.SUCCEEDED])
+
+
+def _nearest(
+    ready: Sequence[Place], unready: Sequence[Unready], asked: Place | None, planned: PlannedRun | None
+) -> Place | Unready | None:
+    """The place that was asked for, ready or not, or else another one of its experiment; without any, the newest."""
+    every: dict[Place, Place | Unready] = {place: place for place in ready} | {found.place: found for found in unready}
+    if asked is None:
+        return next(iter(every.values()), None)
+    here = [found for place, found in every.items() if place.experiment.pk == asked.experiment.pk]
+    nearest = every.get(asked) or next(iter(here), None)
+    return nearest if nearest or planned is None else _look(asked, planned.needs(), {})
 
 
 def free_name(experiment: Experiment, name: str) -> str:
