@@ -25,6 +25,7 @@ from typing import Literal
 from rpt_core import environments, ray_network
 from rpt_core.errors import UserError
 from rpt_core.presets.requirements import gpu_memories
+from rpt_core.words import counted
 
 Level = Literal["good", "note", "problem"]
 LEAST_DISK_GB = 5
@@ -105,7 +106,7 @@ def as_text(findings: list[Finding]) -> str:
 def _machine() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding("machine", "system", "good", f"{platform.system()} {platform.machine()}, {socket.gethostname()}")
-    yield Finding("machine", "processor", "good", f"{cores} cores, {_memory_bytes() / 1e9:.0f} GB of memory")
+    yield Finding("machine", "processor", "good", f"{counted(cores, 'core')}, {_memory_bytes() / 1e9:.0f} GB of memory")
 
 
 def _memory_bytes() -> int:

@@ -27,6 +27,7 @@ from rpt_core.result_tables import Cell, Column, ResultTable
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import write_table
 from rpt_core.token_documents import Flags
+from rpt_core.words import counted
 
 if TYPE_CHECKING:  # problems know tokenizers, whose library loads torch
     from rpt_core.problems import ProblemSet
@@ -156,7 +157,7 @@ def write_lists(run: RunDir, ledger: Ledger, problems: ProblemSet) -> None:
 
 def ledger_tables(ledger: Ledger, parameters: int, step: int, seed: int) -> list[ResultTable]:
     """What became of the groups and what it cost, and how many positions were solved. parameters: N of the FLOPs."""
-    scope = f"One run, seed {seed}, {step} steps, {int(ledger.of('groups').sum())} groups."
+    scope = f"One run, seed {seed}, {counted(step, 'step')}, {counted(int(ledger.of('groups').sum()), 'group')}."
     return [
         ResultTable(
             name="ledger",

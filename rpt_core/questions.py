@@ -35,6 +35,7 @@ from rpt_core.records import (
     usable,
 )
 from rpt_core.seeds import derive_seed
+from rpt_core.words import counted
 
 if TYPE_CHECKING:
     from rpt_core.tokens import Tokenizer
@@ -116,9 +117,9 @@ def load_questions(config: QuestionsConfig) -> QuestionSet:
         tally.check(config.max_bad_share)
     if len(train) < config.train_questions or len(test) < config.test_questions:
         raise UserError(
-            f"{config.train_questions} questions to train on and {config.test_questions} to test on are asked for, but "
-            f"there are {len(train)} and {len(test)} on these sides; a hash of a question's id decides its side. "
-            "Add questions, or lower `train_questions` and `test_questions`."
+            f"{counted(config.train_questions, 'question')} to train on and {config.test_questions} to test on are "
+            f"asked for, but there are {len(train)} and {len(test)} on these sides; a hash of a question's id decides "
+            "its side. Add questions, or lower `train_questions` and `test_questions`."
         )
     drawn = _drawn(train, config.train_questions, config.seed), _drawn(test, config.test_questions, config.seed)
     return QuestionSet(*drawn, name, tally.bad, tuple(tally.bad_records), tally.duplicates)

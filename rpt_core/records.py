@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rpt_core.errors import UserError
+from rpt_core.words import counted
 
 MAX_NAMED = 100
 """So many bad records are named; all are counted."""
@@ -56,8 +57,8 @@ class Tally:
         if self.bad and self.bad > max_bad_share * self.records:
             named = "; ".join(f"{record.file}:{record.line}: {record.problem}" for record in self.bad_records[:5])
             raise UserError(
-                f"{self.bad} of {self.records} records are unusable, more than the allowed share of {max_bad_share:g}. "
-                f"First ones: {named}. Mend them, correct `mapping`, or raise `max_bad_share`."
+                f"Unusable: {self.bad} of {counted(self.records, 'record')}, more than the allowed share of "
+                f"{max_bad_share:g}. First ones: {named}. Mend them, correct `mapping`, or raise `max_bad_share`."
             )
 
 

@@ -37,6 +37,7 @@ from rpt_core.rollouts.backends import Backend, open_backend
 from rpt_core.scores import ScoreRule, full_entropy, score, top_k_entropy
 from rpt_core.stage import StageContext, StopRequested
 from rpt_core.tokens import Tokenizer, prefix_ids, tokenise, tokenizer_hash
+from rpt_core.words import counted
 
 __all__ = ["DIFFICULTIES", "full_entropy", "run", "score", "top_k_entropy"]
 DIFFICULTIES = {"easy": 0.5, "medium": 1.0, "hard": 1.5}
@@ -55,7 +56,7 @@ def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
     splits: tuple[Split, Split] = ("train", "validation")
     counts = {split: scan.split(split, corpus.split(split)) for split in splits}
     if scan.changed:
-        message = f"The tokenizer normalises: {scan.changed} documents are kept in its spelling, not in their own."
+        message = f"The tokenizer normalises: {counted(scan.changed, 'document')} kept in its spelling."
         context.log.emit(EventType.LOG, level="warning", message=message)
     sets = store_sets(context.run.positions, config.position_sets)
     return {

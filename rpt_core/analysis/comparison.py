@@ -21,6 +21,7 @@ from rpt_core.errors import UserError
 from rpt_core.outcomes import Outcomes, read_outcomes
 from rpt_core.position_sets import DIFFICULTIES
 from rpt_core.result_tables import Cell, Column, Estimate, ResultTable
+from rpt_core.words import counted
 
 MAX_CHANGED = 200
 """Positions listed one by one."""
@@ -87,7 +88,7 @@ def match(a: Outcomes, b: Outcomes, config: ComparisonConfig) -> Pair:
 
 def _differences(config: ComparisonConfig, pair: Pair, seed: int, resamples: int) -> ResultTable:
     rows = [_difference_row(name, pair, flags, seed, resamples) for name, flags in pair.levels().items()]
-    left_out = f" {pair.left_out} positions that only one of the two has are left out." if pair.left_out else ""
+    left_out = f" Left out: {counted(pair.left_out, 'position')} that only one of the two has." if pair.left_out else ""
     return ResultTable(
         f"comparison_{slug(config.name)}",
         config.name,
@@ -140,8 +141,9 @@ def _changed(config: ComparisonConfig, pair: Pair) -> ResultTable:
     return ResultTable(
         f"changed_{slug(config.name)}",
         f"Gained and forgotten: {config.name}",
-        f"{len(gained)} positions gained and {len(forgotten)} forgotten from a to b; {shown} of {total} are shown, in "
-        "the random order of the evaluation. Predictions are those of the majority where there are several responses.",
+        f"{counted(len(gained), 'position')} gained and {len(forgotten)} forgotten from a to b; shown: {shown} of "
+        f"{total}, in the random order of the evaluation. Predictions are those of the majority where there "
+        "are several responses.",
         [
             Column("change", "Change"),
             Column("document", "Document"),

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rpt_core.errors import UserError
+from rpt_core.words import counted
 
 MIN_POINTS = 4
 ALPHA_RANGE = (0.01, 10.0)
@@ -148,9 +149,10 @@ def _points(compute: npt.ArrayLike, accuracy: npt.ArrayLike) -> tuple[_Array, _A
     usable = np.isfinite(c) & np.isfinite(p) & (c > 0)
     c, p = c[usable], p[usable]
     if len(np.unique(c)) < MIN_POINTS:
+        points = counted(len(np.unique(c)), "point")
         raise UserError(
-            f"{len(np.unique(c))} points with different compute above 0 are too few for a scaling curve, which needs "
-            f"{MIN_POINTS}. Evaluate at more checkpoints."
+            f"Too few for a scaling curve: {points} with different compute above 0, and it needs {MIN_POINTS}. "
+            "Evaluate at more checkpoints."
         )
     if p.min() < 0 or p.max() > 1:
         raise UserError(f"Accuracies lie between {p.min():g} and {p.max():g}. Give them as fractions between 0 and 1.")

@@ -26,6 +26,7 @@ from rpt_core.config import ScalingConfig
 from rpt_core.errors import UserError
 from rpt_core.result_tables import Cell, Chart, Column, Estimate, Kind, ResultTable
 from rpt_core.seeds import derive_seed
+from rpt_core.words import counted
 
 Floats = npt.NDArray[np.float64]
 AHEAD = 2.0
@@ -78,8 +79,8 @@ def scaling_tables(config: ScalingConfig, seed: int) -> list[ResultTable]:
     found = read_evaluations(config)
     if len(np.unique(found.cost)) < MIN_POINTS:
         raise UserError(
-            f"{config.run} was evaluated at {len(np.unique(found.cost))} steps with a cost above 0. A scaling curve "
-            f"needs {MIN_POINTS}, and more to be trusted: set `evaluate_at_steps`."
+            f"{config.run} was evaluated at {counted(len(np.unique(found.cost)), 'step')} with a cost above 0. A "
+            f"scaling curve needs {MIN_POINTS}, and more to be trusted: set `evaluate_at_steps`."
         )
     curves = [fit_curve(config, found, name, seed) for name, flags in found.members.items() if flags.any()]
     return [_fits(config, curves), _points(config, found, curves), _bands(config, curves)]

@@ -17,6 +17,7 @@ from rpt_core.errors import UserError
 from rpt_core.events import EventType
 from rpt_core.result_tables import ResultTable, emit_table
 from rpt_core.stage import StageContext, StopRequested
+from rpt_core.words import counted
 
 Work = tuple[str, Callable[[], list[ResultTable]]]
 """What is being done, and what does it."""
@@ -58,8 +59,8 @@ def _compare(comparison: ComparisonConfig, config: AnalyseConfig, context: Stage
     tables, left_out = comparison_tables(comparison, config.seed, config.bootstrap)
     if left_out:
         message = (
-            f"{comparison.name}: {left_out} positions that only one of the two evaluations has are left out. Evaluate "
-            "both on one `position_set` to compare all."
+            f"{comparison.name}: {counted(left_out, 'position')} left out that only one of the two evaluations has. "
+            "Evaluate both on one `position_set` to compare all."
         )
         context.log.emit(EventType.LOG, level="warning", message=message)
     return tables

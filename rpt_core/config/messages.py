@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from rpt_core import config
 from rpt_core.config.rules import BROKEN
+from rpt_core.words import counted
 
 Context = Mapping[str, Any]
 _MODELS = frozenset(config.__all__)
@@ -46,8 +47,8 @@ _SENTENCES: dict[str, Callable[[Context], str]] = {
     "greater_than_equal": lambda c: f"Give a number of at least {c['ge']:g}.",
     "less_than": lambda c: f"Give a number below {c['lt']:g}.",
     "less_than_equal": lambda c: f"Give a number of at most {c['le']:g}.",
-    "string_too_long": lambda c: f"Give at most {c['max_length']} characters.",
-    "string_too_short": lambda c: f"Give at least {c['min_length']} characters.",
+    "string_too_long": lambda c: f"Give at most {counted(c['max_length'], 'character')}.",
+    "string_too_short": lambda c: f"Give at least {counted(c['min_length'], 'character')}.",
     "literal_error": lambda c: f"Allowed: {c['expected']}.",
     "enum": lambda c: f"Allowed: {c['expected']}.",
     "union_tag_not_found": lambda c: f"Name the {c['discriminator']}.",

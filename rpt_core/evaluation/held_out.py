@@ -14,6 +14,7 @@ from rpt_core.events import EventType
 from rpt_core.position_sets import PositionSample, draw, load_set
 from rpt_core.problems import ProblemSet
 from rpt_core.stage import StageContext
+from rpt_core.words import counted
 
 
 def choose_sample(problems: ProblemSet, config: HeldOutConfig) -> PositionSample:
@@ -39,14 +40,14 @@ def warn_of_lost_positions(context: StageContext, problems: ProblemSet) -> None:
     if problems.lost_positions:
         _warn(
             context,
-            f"{problems.lost_positions} positions of the filter run are left out: the policy's tokenizer has no token "
-            "that begins there.",
+            f"{counted(problems.lost_positions, 'position')} of the filter run left out: the policy's tokenizer has no "
+            "token that begins there.",
         )
     if problems.unboxable_positions:
         _warn(
             context,
-            f"{problems.unboxable_positions} positions of the filter run are left out: what comes next there cannot be "
-            "written in a box, so no answer could be right.",
+            f"{counted(problems.unboxable_positions, 'position')} of the filter run left out: what comes next there "
+            "cannot be written in a box, so no answer could be right.",
         )
 
 
@@ -55,8 +56,9 @@ def warn_of_missing_positions(context: StageContext, sample: PositionSample, con
     if sample.missing:
         _warn(
             context,
-            f"{sample.missing} of {sample.missing + len(sample.indices)} positions of the set {config.position_set!r} "
-            "are left out: the policy's tokenizer has no token that begins there, or no box can hold what comes next.",
+            f"{sample.missing} of {counted(sample.missing + len(sample.indices), 'position')} of the set "
+            f"{config.position_set!r} left out: the policy's tokenizer has no token that begins there, or no box "
+            "can hold what comes next.",
         )
 
 

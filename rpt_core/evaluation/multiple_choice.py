@@ -42,6 +42,7 @@ from rpt_core.rollouts.backends import Backend, open_backend
 from rpt_core.seeds import derive_seed
 from rpt_core.shards import RolloutRow, write_rollouts, write_table
 from rpt_core.stage import StageContext, StopRequested
+from rpt_core.words import counted
 
 ESTIMATES = ("standard", "reasoning", "difference")
 PUBLISHED = {
@@ -226,8 +227,9 @@ def _caption(config: BenchmarkConfig, counts: Mapping[str, int]) -> str:
         else "",
         "Intervals of 95 %: Wilson's for shares, a paired bootstrap over questions for differences; of the mean of the "
         "categories by MOVER and within categories.",
-        f"Left out: {counts['left_out_long']} questions with prompts of more than {config.max_prompt_tokens:,} tokens, "
-        f"{counts['bad_records']} unusable records, {counts['duplicates']} duplicates.",
+        f"Left out: {counted(counts['left_out_long'], 'question')} with prompts of more than "
+        f"{config.max_prompt_tokens:,} tokens, {counted(counts['bad_records'], 'unusable record')}, "
+        f"{counted(counts['duplicates'], 'duplicate')}.",
         PUBLISHED.get(config.format, ""),
     ]
     return " ".join(filter(None, sentences))

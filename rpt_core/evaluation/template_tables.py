@@ -21,6 +21,7 @@ from rpt_core.errors import UserError
 from rpt_core.evaluation.reasoning import estimate
 from rpt_core.outcomes import Outcomes
 from rpt_core.result_tables import Cell, Chart, Column, Estimate, ResultTable
+from rpt_core.words import counted
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -90,8 +91,8 @@ def _summary(results: Sequence[TemplateResult], config: TemplatesConfig) -> Resu
         "templates",
         "Prompt templates",
         f"n is positions: the easy sample, a random sample of all held-out positions above {config.held_out.easy_nats} "
-        f"nats, the same for every template; {k} responses at each. {_words(config, first.template)} p, two-sided and "
-        f"not adjusted for the number of templates: {_test(k)} for Random@1, McNemar's for Pass@{k}.",
+        f"nats, the same for every template; {counted(k, 'response')} at each. {_words(config, first.template)} p, "
+        f"two-sided and not adjusted for the number of templates: {_test(k)} for Random@1, McNemar's for Pass@{k}.",
         [
             Column("template", "Template"),
             Column("prompt_tokens", "Prompt tokens", "tokens"),
@@ -144,8 +145,8 @@ def _by_difficulty(results: Sequence[TemplateResult], config: TemplatesConfig) -
     return ResultTable(
         "templates_by_difficulty",
         "Prompt templates by difficulty",
-        f"Held-out positions, the same for every template; {k} responses at each. The difficulties are nested. "
-        f"{_words(config, first.template)}",
+        f"Held-out positions, the same for every template; {counted(k, 'response')} at each. The difficulties are "
+        f"nested. {_words(config, first.template)}",
         [
             Column("template", "Template"),
             Column("difficulty", "Difficulty"),

@@ -24,6 +24,7 @@ from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids
 from rpt_core.train.loop import TrainingLoop, load_trained
 from rpt_core.train.ntp import longest_sequence, make_examples
 from rpt_core.train.supervised import Example, LengthBatches, limit_of, train_on
+from rpt_core.words import counted
 
 Trace = tuple[list[int], list[int]]
 """Ids of a prompt and of the response to it, end token included."""
@@ -44,7 +45,7 @@ def run(config: SftConfig, context: StageContext) -> dict[str, Any]:
     if corpus is not None:
         emit_corpus(corpus, context.log)
     if len(traces) < len(found):
-        message = f"{len(found) - len(traces)} traces are left out: they are longer than {longest} tokens."
+        message = f"{counted(len(found) - len(traces), 'trace')} left out: longer than {longest} tokens."
         context.log.emit(EventType.LOG, level="warning", message=message)
     train_on(loop, examples, batches, config.batch_tokens)
     spent = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens}

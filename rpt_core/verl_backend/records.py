@@ -33,6 +33,7 @@ from rpt_core.train.dynamic_sampling import Selection, outcome_of
 from rpt_core.train.step_records import group_records, judge, step_metrics
 from rpt_core.verl_backend.settings import learning_rate
 from rpt_core.verl_backend.traces import Trace, VerlStep
+from rpt_core.words import counted
 
 METRICS = {
     "actor/loss": "loss",
@@ -108,7 +109,8 @@ class StepRecorder:
         groups = [sorted(group, key=lambda trace: trace.sample) for group in by_uid.values()]
         whole = [group for group in groups if len(group) == self.config.group_size]
         if len(whole) < len(groups):
-            message = f"Step {step.step}: {len(groups) - len(whole)} groups lack a response, since vLLM failed."
+            lacking = counted(len(groups) - len(whole), "group")
+            message = f"Step {step.step}: {lacking} left out for want of a response, since vLLM failed."
             self.context.log.emit(EventType.LOG, level="warning", message=message)
         return sorted(whole, key=lambda group: group[0].draw)
 

@@ -163,7 +163,7 @@ def test_on_a_terminal_one_line_changes_and_an_interrupted_demo_does_not_hinder_
     os.close(controller)
 
     done = run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND="false")
-    assert "Cancelled 10 run(s) that earlier demos had left unfinished." in done.stdout
+    assert "Cancelled 10 runs that earlier demos had left unfinished." in done.stdout
     answer = ask_later(data_dir)
     assert answer["experiments"] == len({experiment for experiment, _, _ in answer["runs"]}) >= 3
     assert [status for _, _, status in answer["runs"][-20:]] == ["cancelled"] * 10 + ["failed"] + ["waiting"] * 9

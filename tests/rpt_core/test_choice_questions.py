@@ -104,7 +104,7 @@ def test_a_bad_record_is_named_with_its_line_and_counted(tmp_path, format_, reco
     found, tally = read(tmp_path, format_, [good[format_], record], max_bad_share=0.5)
     assert (len(found), tally.bad, tally.bad_records[0].line) == (1, 1, 2)
     assert problem in tally.bad_records[0].problem
-    with pytest.raises(UserError, match="1 of 2 records are unusable"):
+    with pytest.raises(UserError, match="Unusable: 1 of 2 records, more than"):
         read(tmp_path, format_, [good[format_], record], max_bad_share=0.4)
 
 

@@ -58,7 +58,7 @@ def test_positions_of_one_file_alone_are_left_out_and_counted(tmp_path):
     (differences, _), left_out = comparison_tables(config(paths), 0, 100)
     assert left_out == 3
     assert differences.rows[0]["difference"].n == 2
-    assert "3 positions that only one of the two has are left out" in differences.caption
+    assert "Left out: 3 positions that only one of the two has." in differences.caption
 
 
 def test_evaluations_without_a_common_position_are_refused(tmp_path):
@@ -103,7 +103,7 @@ def test_long_lists_of_changed_positions_are_cut_and_say_so(tmp_path):
     kinds = [r["change"] for r in changed.rows]
     assert (kinds.count("gained"), kinds.count("forgotten")) == (100, 100)
     assert "300 positions gained and 150 forgotten" in changed.caption
-    assert "200 of 450 are shown" in changed.caption
+    assert "shown: 200 of 450," in changed.caption
 
 
 def test_predictions_show_their_blanks_and_broken_bytes(tmp_path):

@@ -141,7 +141,7 @@ def test_empty_and_unreadable_files_are_bad_records(tmp_path):
 def test_too_large_a_share_of_bad_records_stops_the_run(tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [{"text": "good"}] + [{"text": f"{n}"} for n in range(97)] + [{}, {}])
     assert load(path, max_bad_share=0.02).bad == 2
-    with pytest.raises(UserError, match=r"2 of 100 records are unusable.*0\.01.*a\.jsonl:99: no field `text`"):
+    with pytest.raises(UserError, match=r"Unusable: 2 of 100 records, .*0\.01.*a\.jsonl:99: no field `text`"):
         load(path, max_bad_share=0.01)
 
 

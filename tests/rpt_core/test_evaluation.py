@@ -313,4 +313,4 @@ def test_positions_of_a_set_that_are_missing_are_told_once(ground, problems, tmp
     total = len(load_set(ground / "filter" / "positions", "some").places)
     missing = total - len(evaluator.sample.indices)
     assert 0 < missing < total
-    assert f"{missing} of {total} positions of the set 'some' are left out" in warning["message"]
+    assert f"{missing} of {total} positions of the set 'some' left out" in warning["message"]

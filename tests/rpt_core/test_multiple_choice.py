@@ -81,7 +81,7 @@ def test_a_run_writes_a_table_outcomes_and_responses_that_agree(ground, tmp_path
     assert a["standard"]["value"] == sum(row["standard"] for row in outcomes[:12]) / 12
     assert mean["reasoning"]["value"] == pytest.approx(result["reasoning_mean_of_categories"])
     assert (result["n"], result["left_out_long"], result["bad_records"]) == (24, 1, 0)
-    assert "1 questions with prompts of more than 40 tokens" in table["caption"]
+    assert "1 question with prompts of more than 40 tokens" in table["caption"]
     assert table["chart"]["y"] == ["standard", "reasoning"]
 
 

@@ -121,7 +121,7 @@ def test_a_curve_is_extrapolated_where_its_points_determine_it():
 @pytest.mark.parametrize(
     ("compute", "accuracy", "reason"),
     [
-        ([1, 2, 4], [0.1, 0.2, 0.3], "3 points .* are too few"),
+        ([1, 2, 4], [0.1, 0.2, 0.3], "Too few .* 3 points"),
         (FLOPS, np.linspace(0.2, 0.9, 7), r"P\* lies at its bound of 100%"),
         (FLOPS, np.linspace(0.5, 0.01, 7) ** 2, r"P\* lies at its bound of 0%"),
         ([1.0, 10.0, 20.0, 30.0, 40.0], [0.1, 0.6, 0.6, 0.6, 0.6], "alpha lies at its bound of 10"),

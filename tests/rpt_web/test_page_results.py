@@ -121,7 +121,7 @@ def test_too_few_points_are_said_instead_of_fitted(page, ada):
         finish_run(experiment, name, ada)
     running_rpt(experiment, ada, done=10, groups=1)
     text = words(page(address(experiment)))
-    assert "2 points with different compute above 0 are too few for a scaling curve, which needs 4." in text
+    assert "Too few for a scaling curve: 2 points with different compute above 0, and it needs 4." in text
     assert "fit at bound" not in text
 
 

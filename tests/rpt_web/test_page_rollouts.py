@@ -350,3 +350,10 @@ def test_an_answer_to_a_question_is_compared_as_a_whole(page, ada):
     assert "byte-grid" not in text
     assert "Entropy there" not in text
     assert f"{found.document}</span>:0" not in page(list_address(run))
+
+
+def test_one_token_is_told_in_the_singular(page, run):
+    Rollout.objects.filter(run_id=run.pk, step=6).update(response_tokens=1, prompt_tokens=1)
+    text = page(detail_address(run, rollout_id(6, "train", 0)))
+    assert text.count("1 token<") >= 3
+    assert "1 tokens" not in text

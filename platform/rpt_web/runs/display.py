@@ -115,7 +115,7 @@ _EVENT_WORDS = {
     "started": "Started from step {start_step} of {total_steps}",
     "checkpoint": "Checkpoint of step {step} saved as {path}",
     "evaluation": "Policy of step {step} evaluated",
-    "corpus": "Corpus “{name}” read; {bad} bad records",
+    "corpus": "Corpus “{name}” read; bad records: {bad}",
     "positions": "{split}: {kept} of {positions} positions kept",
     "table": "Table “{title}” written",
     "log": "{message}",

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from rpt_core.words import counted
+
 SIGNS = {0x20: "␠", 0x0A: "↵", 0x09: "⇥"}
 NAMES = {0x20: "space", 0x0A: "newline", 0x09: "tab"}
 LONGEST_SHOWN = 240
@@ -140,7 +142,7 @@ def verdict_words(
     if mismatch is None or prediction is None or mismatch >= length:
         return "The prediction differs from the true continuation."
     if mismatch >= len(completion):
-        return f"The prediction goes on past the {_count(len(completion), 'byte')} that are kept of the continuation."
+        return f"The prediction goes on past the {counted(len(completion), 'byte')} kept of the continuation."
     return (
         f"Byte {mismatch} is the first that differs: predicted {_called(prediction[mismatch])}, "
         f"the text has {_called(completion[mismatch])}."
@@ -163,10 +165,6 @@ def _title(index: int, completion: bytes, predicted: bytes) -> str:
 
 def _called(byte: int) -> str:
     return NAMES.get(byte) or f"“{sign(byte)}”"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _all_agree(length: int) -> str:

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from rpt_core.errors import UserError
 from rpt_core.run_dir import write_whole
+from rpt_core.words import counted
 from rpt_web.runs.models import Experiment
 from rpt_web.supervisor.demo import course
 from rpt_web.supervisor.demo.progress import Progress
@@ -76,7 +77,7 @@ class Command(BaseCommand):
 
     def _cancel_leftovers(self) -> None:
         if left := course.cancel_leftovers(course.demo_user()):
-            self.progress.say(f"Cancelled {left} run(s) that earlier demos had left unfinished.")
+            self.progress.say(f"Cancelled {counted(left, 'run')} that earlier demos had left unfinished.")
 
     def _announce(self, tree: ProcessTree, experiment: Experiment, user: User, options: dict[str, Any]) -> None:
         self.progress.say(f"\n{experiment.name}. Running for real; this takes some minutes. Ctrl-C stops everything.")
