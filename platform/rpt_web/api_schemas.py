@@ -46,6 +46,8 @@ class PresetOut(Schema):
 
     name: str
     description: str
+    hardware: str
+    time: str = Field(description="How long all of its runs take, and where that was measured.")
     requires: Requirements
     missing: list[str] = Field(
         description="Why it cannot run on this machine: a sentence for each thing that it lacks."

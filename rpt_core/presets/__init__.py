@@ -92,7 +92,11 @@ class Preset(Config):
 
     name: str
     description: str
-    """What it is for, what it needs, how long it takes."""
+    """What it is for."""
+    hardware: str = ""
+    """What it is made for, in a few words; `requires` holds what can be tested."""
+    time: str = ""
+    """How long all of its runs take, and where that was measured."""
     requires: Requirements = Requirements()
     """What must be there before it starts."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
@@ -106,6 +110,11 @@ class Preset(Config):
             _check_place(run, known)
             known.add(run.name)
         return self
+
+    @property
+    def run_count(self) -> int:
+        """How many runs it makes when it is played with the seeds that it asks for."""
+        return len(self.runs) * len(self.seeds or (0,))
 
     def run(self, name: str) -> PlannedRun:
         """The planned run of that name."""

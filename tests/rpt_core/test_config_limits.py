@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from rpt_core.config import STAGES
 from rpt_core.config.messages import with_given
+from rpt_core.presets import load_preset
 
 RPT = {"model": {"path": "m"}, "positions": "p", "batch_problems": 4, "group_size": 3}
 RLVR = {"model": {"path": "m"}, "questions": {"source": "tiny"}}
@@ -52,6 +53,12 @@ def test_all_that_verl_lacks_is_said_at_once_each_by_itself():
     changes = {"reward": {"kind": "dense"}, "evaluate_at_steps": [3], "verl": {"nodes": 5}, "rollout_backend": "x"}
     fields = [field for field, _ in refusals("rpt", VERL | changes)]
     assert fields == ["rollout_backend", "reward.kind", "verl", "evaluate_at_steps"]
+
+
+def test_the_smallest_preset_can_be_trained_with_verl_as_it_is():
+    planned = load_preset("smoke").run("rpt")
+    config = planned.rehearse(0).model_dump(mode="json") | {"engine": "verl"}
+    assert STAGES["rpt"].model_validate(config).evaluate_at_steps == (0, 1, 2, 3, 4, 6)
 
 
 def test_a_config_within_its_limits_is_verl_s():

@@ -30,7 +30,7 @@ def experiment(user):
 
 def test_presets_are_listed_with_their_runs(caller):
     listed = caller.get(f"{ROOT}/presets").json()
-    assert {"name", "description", "requires", "missing", "seeds", "runs"} == set(listed[0])
+    assert {"name", "description", "hardware", "time", "requires", "missing", "seeds", "runs"} == set(listed[0])
     assert all(run["stage"] for preset in listed for run in preset["runs"])
     by_name = {preset["name"]: preset for preset in listed}
     assert by_name["smoke"]["missing"] == []

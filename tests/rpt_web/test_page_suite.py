@@ -42,6 +42,18 @@ def test_the_page_shows_the_runs_and_what_each_starts_after(page):
     assert "base Pre-train a small model on worked mathematics and drills ntp starts at once" in text
 
 
+def test_the_page_opens_on_the_smallest_preset_and_says_what_each_takes(page):
+    text = page(NEW)
+    assert f"{NEW}?preset=smoke" in text[text.index('<form class="card" method="post"') :]
+    rows = re.findall(r"<tr><th scope=\"row\"><a class=\"main-link\".*?</tr>", text)
+    told = {name: next(words(row) for row in rows if f'preset={name}"' in row) for name in preset_names()}
+    assert len(rows) == len(told)
+    assert "chosen 10 two CPU cores 1 to 2 minutes (101 s on two cores" in told["smoke"]
+    assert "60 two CPU cores half an hour" in told["tiny-paper"]
+    assert "one GPU with 80 GB not measured" in told["small"]
+    assert all(load_preset(name).hardware and load_preset(name).time for name in told)
+
+
 def test_the_seeds_of_the_preset_stand_in_the_form(page):
     assert 'name="seeds" value="0, 1, 2"' in page(f"{NEW}?preset=tiny-paper")
     assert 'name="seeds" value="0"' in page(f"{NEW}?preset=tiny")

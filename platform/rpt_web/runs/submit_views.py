@@ -21,6 +21,9 @@ from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams import access
 from rpt_web.teams.models import User
 
+SMALLEST = "smoke"
+"""The preset that is offered when the address asks for none."""
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_new(request: HttpRequest) -> HttpResponse:
@@ -54,8 +57,8 @@ def run_new(request: HttpRequest) -> HttpResponse:
 def suite_new(request: HttpRequest) -> HttpResponse:
     """Submit a whole preset as a new experiment: each of its runs starts when what it needs has succeeded."""
     access.require_change(request.user)
-    presets = [load_preset(name) for name in preset_names()]
-    wanted = request.GET.get("preset", "") or "tiny-paper"
+    presets = sorted(map(load_preset, preset_names()), key=lambda found: (found.requires.gpu, found.run_count))
+    wanted = request.GET.get("preset", "") or SMALLEST
     preset = next((found for found in presets if found.name == wanted), presets[0])
     form = SuiteForm(preset, _posted(request))
     experiment = _submitted_suite(request, form, preset) if form.is_valid() else None
