@@ -62,6 +62,7 @@ PAGES = {
     "run-queued": lambda rows: reverse("runs:run_detail", args=[rows["queued"].pk]),
     "run-running": lambda rows: reverse("runs:run_detail", args=[rows["running"].pk]),
     "run-new": lambda rows: reverse("runs:run_new") + f"?preset=tiny&experiment={rows['finished'].pk}",
+    "run-new-not-ready": lambda rows: reverse("runs:run_new") + f"?experiment={rows['stopped'].pk}",
     "run-new-none-ready": lambda rows: reverse("runs:run_new") + "?preset=paper",
     "nodes": lambda rows: reverse("runs:node_list"),
     "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),

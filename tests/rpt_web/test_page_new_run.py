@@ -186,7 +186,10 @@ def test_an_experiment_that_is_not_ready_says_why_and_what_to_do(client, page, a
     assert len(lacks) == 2, "base is not among what the run needs"
     assert "There is no run “cold”." in lacks[0]
     assert f"run=cold&amp;experiment={unfinished.pk}" in lacks[0]
-    assert f'“<a href="/runs/{filter_.pk}/">filter</a>” is failed. Its page says why; retry it there.' in lacks[1]
+    assert (
+        f'“<a href="/runs/{filter_.pk}/">filter</a>” did not succeed (failed). Its page says why; retry it there.'
+        in lacks[1]
+    )
     Run.objects.filter(pk=filter_.pk).update(status=Status.RUNNING)
     assert "</a>” is running. Come back when it has succeeded." in page(f"{NEW}?experiment={unfinished.pk}")
     Run.objects.filter(pk__in=[base.pk, filter_.pk]).delete()
@@ -322,6 +325,9 @@ def test_copies_of_a_suite_are_places_of_their_own(page, client, ada):
     assert f'<option value="{experiment.pk}:s4-" >Suite (seed 4), not ready</option>' in text
     waiting = page(f"{NEW}?preset=tiny&experiment={experiment.pk}:s4-")
     assert waiting.count("is waiting. Come back when it has succeeded.") == 2
+    Run.objects.filter(name="s4-filter").update(status=Status.FAILED)
+    waiting = page(f"{NEW}?preset=tiny&run=rpt-eval&experiment={experiment.pk}:s4-")
+    assert "It waits for “s4-filter” in vain. Run that again on the experiment's page." in html.unescape(waiting)
     client.post(address, typed(text))
     run = Run.objects.latest("id")
     assert (run.name, run.seed, run.needs) == ("s3-rpt-2", 3, ["s3-cold", "s3-filter"])

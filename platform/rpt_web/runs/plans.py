@@ -60,6 +60,11 @@ class Lack:
         """Whether it may still succeed by itself."""
         return self.run is not None and self.run.status in UNFINISHED
 
+    @property
+    def blockers(self) -> list[str]:
+        """Names of the runs that ended badly and for which it waits in vain (1 query)."""
+        return self.run.blocked_by() if self.run is not None else []
+
 
 @dataclass(frozen=True)
 class Unready:
