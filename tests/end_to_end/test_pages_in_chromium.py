@@ -474,3 +474,33 @@ def test_filters_of_rollouts_stand_in_the_address(visit, rows):
             "const chips = [...document.querySelectorAll('#rollouts td[data-label=Reward]')];"
             "return chips.length > 0 && chips.every((chip) => chip.textContent.includes('not on a boundary'))"
         )
+
+
+SHADED_EDGES = """
+const [wrap] = [...document.querySelectorAll(arguments[0])].filter((found) => found.scrollWidth > found.clientWidth);
+wrap.scrollLeft = arguments[1];
+const done = arguments[arguments.length - 1];
+requestAnimationFrame(() => requestAnimationFrame(() => {
+  const heads = [...wrap.querySelectorAll("thead th")];
+  const shaded = (edge) => heads.some((head) => getComputedStyle(head, edge).opacity === "1");
+  const first = wrap.querySelector("tbody th");
+  const lifted = first && !/^none|rgba\\(0, 0, 0, 0\\)/.test(getComputedStyle(first).boxShadow);
+  done([shaded("::before"), shaded("::after"), lifted]);
+}));
+"""
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_cells_that_stay_in_place_do_not_hide_that_a_table_goes_on(visit, rows, theme):
+    def edges(browser, table, left):
+        return browser.execute_async_script(SHADED_EDGES, table, left)
+
+    with visit(PAGES["run-analyse"](rows), theme, "narrow") as browser:
+        table = ".result-table .table-wrap"
+        assert [edges(browser, table, left)[:2] for left in (0, 60, 9999)] == [
+            [False, True],
+            [True, True],
+            [True, False],
+        ]
+    with visit(PAGES["rollout-match"](rows), theme, "narrow") as browser:
+        assert [edges(browser, ".table-wrap", left)[2] for left in (0, 60)] == [False, True]
