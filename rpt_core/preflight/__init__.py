@@ -25,7 +25,7 @@ from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
 from rpt_core.preflight.work import Work, work_of
 
-LATER = "What the data holds, and what the run takes, can be looked at once the errors are mended."
+LATER = "Checks that need what is wrong follow once it is mended, and so do memory, time and the first prompt."
 
 
 @dataclass(frozen=True)

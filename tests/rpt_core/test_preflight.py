@@ -169,7 +169,9 @@ def test_wrong_fields_and_missing_files_are_found_together(tmp_path):
     report = check_values("ntp", values, CPU)
     wrong = ["model.dtype", "corpus.mapping", "scratch.heads", "budget", ""]  # both a model and a new one
     assert sorted(fields(report)) == sorted([*wrong, "model.path", "corpus.paths"])
-    assert report.notes == ["What the data holds, and what the run takes, can be looked at once the errors are mended."]
+    assert report.notes == [
+        "Checks that need what is wrong follow once it is mended, and so do memory, time and the first prompt."
+    ]
 
 
 def test_a_field_that_is_wrong_or_missing_is_named_once(tmp_path):
@@ -258,7 +260,9 @@ def test_values_of_little_use_are_worth_a_warning(model, filtered, changes, fiel
 def test_a_prompt_that_holds_nothing_but_its_template_is_an_error(model, filtered):
     report = check(rpt(model, filtered, prompt={"template": "plain", "max_prompt_tokens": 1}), CPU)
     assert "Raise `max_prompt_tokens` or take a shorter template." in report.errors[0].message
-    assert report.notes == ["What the data holds, and what the run takes, can be looked at once the errors are mended."]
+    assert report.notes == [
+        "Checks that need what is wrong follow once it is mended, and so do memory, time and the first prompt."
+    ]
 
 
 def test_a_response_too_short_for_any_answer_is_an_error(model, filtered):

@@ -94,7 +94,7 @@ def test_all_that_is_wrong_is_told_at_once(page, client, experiment, real_files)
     assert len(bullets) == len(wanted)
     for words in wanted:
         assert sum(words in bullet for bullet in bullets) == 1, words
-    assert "can be looked at once the errors are mended" in report
+    assert "Checks that need what is wrong follow once it is mended" in report
 
 
 def test_a_submit_tells_all_that_the_config_itself_shows(page, client, experiment):

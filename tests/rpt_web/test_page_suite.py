@@ -48,7 +48,7 @@ def test_the_page_opens_on_the_smallest_preset_and_says_what_each_takes(page):
     rows = re.findall(r"<tr><th scope=\"row\"><a class=\"main-link\".*?</tr>", text)
     told = {name: next(words(row) for row in rows if f'preset={name}"' in row) for name in preset_names()}
     assert len(rows) == len(told)
-    assert "chosen 10 two CPU cores 1 to 2 minutes (101 s on two cores" in told["smoke"]
+    assert "chosen 10 two CPU cores about a minute (71 s on two idle cores" in told["smoke"]
     assert "60 two CPU cores half an hour" in told["tiny-paper"]
     assert "one GPU with 80 GB not measured" in told["small"]
     assert all(load_preset(name).hardware and load_preset(name).time for name in told)
