@@ -160,6 +160,9 @@ def test_baselines_stand_beside_the_change(page, experiment):
     text = words(page(results(experiment)))
     assert f"Lead over baseline “more-ntp”, in points {100 * lead.value:+.1f} " in text
     assert "n 700; same compute as “rpt”" in text
+    interval = f"{100 * lead.low:+.1f} to {100 * lead.high:+.1f}, unpaired (Newcombe); same compute as “rpt”"
+    shown = words(page(reverse("runs:experiment_detail", args=[experiment.pk])))
+    assert f"{100 * lead.value:+.1f} over “more-ntp”: {interval}" in shown
     assert "Baseline: next-token prediction on the same problems for the same compute; same compute as “rpt”" in text
 
 
