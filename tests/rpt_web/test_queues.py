@@ -90,7 +90,8 @@ class TestOfRows:
         nodes.register("cpu-node", ["default"])
         text = page(f"/runs/{run.pk}/")
         assert "no worker listens to its queue “gpu”" in text
-        assert "<code>source .venv-gpu/bin/activate &amp;&amp; celery -A rpt_web worker -Q gpu --loglevel INFO</code>" in text
+        command = "source .venv-gpu/bin/activate &amp;&amp; celery -A rpt_web worker -Q gpu --loglevel INFO"
+        assert f"<code>{command}</code>" in text
         nodes.register("gpu-node", ["gpu"])
         text = page(f"/runs/{run.pk}/")
         assert "no worker listens" not in text
