@@ -37,8 +37,8 @@ class Config(BaseModel):
         try:
             config = validate(values)
         except ValidationError as error:
-            part = sound_part(cls, values) if isinstance(values, Mapping) else None
-            if refusals := decidable(cls.rules, part):
+            is_object = isinstance(values, Mapping)
+            if is_object and (refusals := decidable(cls.rules, sound_part(cls, values))):
                 raise refused(cls.__name__, values, refusals, error.errors(include_url=False)) from None
             raise
         if refusals := [refusal for rule in cls.rules for refusal in rule(config)]:

@@ -8,7 +8,7 @@ Loads without torch and numpy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar, get_args
 
@@ -28,9 +28,19 @@ def decidable(checks: Iterable[Callable[..., Iterator[Found]]], *about: Any) -> 
     """What the checks find. One that asks for a field which the config lacks ends there: it cannot be decided."""
     found: list[Found] = []
     for check in checks:
-        with suppress(AttributeError):
+        with until_a_field_is_missing():
             found.extend(check(*about))
     return found
+
+
+@contextmanager
+def until_a_field_is_missing() -> Iterator[None]:
+    """End quietly at a field that a `sound_part` lacks; other errors pass."""
+    try:
+        yield
+    except AttributeError as error:
+        if not (isinstance(error.obj, BaseModel) and error.name in type(error.obj).model_fields):
+            raise
 
 
 def sound_part(model: type[BaseModel], values: Mapping[str, Any]) -> Any:

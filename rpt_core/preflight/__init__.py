@@ -8,7 +8,6 @@ docs/preflight.md compares the estimates with measured runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 
 from rpt_core.config import STAGES, StageConfig
 from rpt_core.config.reading import explain
-from rpt_core.config.rules import sound_part
+from rpt_core.config.rules import sound_part, until_a_field_is_missing
 from rpt_core.errors import UserError
 from rpt_core.hardware import Hardware, hardware
 from rpt_core.preflight.checks import Problem, limits_of, missing_parts
@@ -101,10 +100,10 @@ def check_values(stage: str, values: Mapping[str, Any], machine: Hardware) -> Re
         problems = [Problem(field, words) for field, words in explain(stage, values, error)]
     part = sound_part(STAGES[stage], values)
     shape = tokenizer = None
-    with suppress(AttributeError):  # a field that is needed is wrong
+    with until_a_field_is_missing():
         shape = _read_model(part, problems)
         tokenizer = _tokenizer(part, problems)
-    with suppress(AttributeError):
+    with until_a_field_is_missing():
         _data(part, tokenizer, problems)
     return Report(stage, machine, problems + limits_of(part, shape, tokenizer))
 

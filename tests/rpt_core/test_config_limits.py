@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from rpt_core.config import STAGES
+from rpt_core.config.base import SamplingConfig
 from rpt_core.config.messages import with_given
+from rpt_core.config.rules import decidable, sound_part
 from rpt_core.presets import load_preset
 
 RPT = {"model": {"path": "m"}, "positions": "p", "batch_problems": 4, "group_size": 3}
@@ -164,3 +166,16 @@ def test_rules_that_ask_for_a_wrong_field_are_left_out():
         "steps",
         "evaluate_at_steps",
     ], "there is no evaluation; whether step 9 comes is not known"
+
+
+def test_only_a_field_that_is_missing_lets_a_rule_be_left_out():
+    def about(name):
+        def rule(config):
+            yield "", f"{getattr(config, name)} is too small"
+
+        return rule
+
+    part = sound_part(SamplingConfig, {"temperature": "hot", "batch_rows": 4})
+    assert decidable([about("temperature"), about("batch_rows")], part) == [("", "4 is too small")]
+    with pytest.raises(AttributeError, match="no_field"):
+        decidable([about("no_field")], part)
