@@ -1,6 +1,7 @@
 """Each run's rollouts have a table of their own, made when missing and dropped with the run."""
 
 import threading
+import time
 
 import pytest
 from django.db import connection, transaction
@@ -26,6 +27,12 @@ def tables():
     with connection.cursor() as cursor:
         cursor.execute("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p')")
         return {row[0] for row in cursor.fetchall()}
+
+
+def waiting_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()[0]
 
 
 def make_rollout(run):
@@ -106,11 +113,15 @@ def test_two_processes_make_one_partition_at_the_same_time():
         finally:
             connection.close()
 
+    threads = [threading.Thread(target=make) for _ in range(3)]
     with transaction.atomic():
         ensure_partition(run.pk)  # held until the others wait for it
-        threads = [threading.Thread(target=make) for _ in range(3)]
         for thread in threads:
             thread.start()
+        deadline = time.monotonic() + 30
+        while waiting_for_a_lock() < len(threads) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert waiting_for_a_lock() == len(threads)
     for thread in threads:
         thread.join()
     assert errors == []

@@ -53,7 +53,11 @@ def connect() -> None:
 
 
 def _exists(cursor: CursorWrapper, run_id: int) -> bool:
-    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition_name(run_id)])
+    # Read from the catalogue itself: `to_regclass` may still answer what was true before a lock was waited for.
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relname = %s AND pg_table_is_visible(oid))",
+        [partition_name(run_id)],
+    )
     row = cursor.fetchone()
     return bool(row and row[0])
 
