@@ -1,6 +1,7 @@
 // Draws the page's figures with Plotly, in the colours of the theme, and draws them anew when the theme changes.
 // A figure is drawn when it comes near the window, one in each frame, so that a page with many answers at once. What
-// changes while it is far away (new points, the theme) waits for that too. Before printing, all are drawn.
+// changes while it is far away (new points, the theme) waits for that too. Before printing, all are drawn. A plot stays
+// (hx-preserve) when its part of the page is fetched anew, and takes what is new in place.
 (() => {
   // The buttons are named one by one: Plotly's own set has one that sends a chart to a server of theirs.
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
@@ -112,6 +113,7 @@
       plot.style.setProperty("--lines", figure.data.filter((line) => line.showlegend !== false).length);
       watcher.observe(plot);
     }
+    schedule();
   };
   const loadWithin = (part) => part?.querySelectorAll('script[type="application/json"][id^="figures"]').forEach(load);
 

@@ -292,6 +292,26 @@ def test_a_chart_far_away_gets_its_theme_and_its_points_when_it_comes_near(visit
         visit.wait(f"{colour} === arguments[0]", light)
 
 
+def test_a_chart_stays_drawn_while_its_part_of_the_page_is_fetched_anew(visit, live):
+    from tests import factories, preset_runs
+
+    def another():
+        return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=4, groups=1)
+
+    run, events = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        browser.execute_script(
+            "window.drawing = document.querySelector('[data-figure=reward] .plot .main-svg');"
+            "window.part = document.querySelector('#charts');"
+        )
+        committed(lambda: (preset_runs.rpt_step(run, events, 5, groups=1), factories.record(run)))
+        browser.execute_script("htmx.trigger(document.body, 'refresh-charts')")
+        visit.wait("return document.querySelector('#charts') !== window.part")
+        assert browser.execute_script("return window.drawing.isConnected") is True
+        visit.wait("return document.querySelector('[data-figure=reward] .plot').data[0].x.at(-1) === 5")
+        assert browser.execute_script("return window.drawing.isConnected") is True
+
+
 def test_the_theme_is_switched_by_hand_and_remembered(visit, rows):
     with visit(PAGES["run-rpt"](rows)) as browser:
         ink = "return document.querySelector('[data-figure=reward] .plot').layout.font.color"
