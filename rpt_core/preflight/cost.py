@@ -3,8 +3,9 @@
 In: a config, the model's shape, the work, the hardware. Out: numbers with what they consist of. Formulas, all for the
 plain loop, whose training keeps weights and optimiser in float32:
 
-    memory   weights 4 N (+ 2 N for the bfloat16 copy that samples) + gradients 4 N + Adam 8 N, a reference 4 N each;
-             keys and values 2 x layers x width x bytes for each token in a batch; logits; activations
+    memory   weights 4 N (+ 2 N for the bfloat16 copy that samples) + gradients 4 N + Adam 8 N; the reference of a KL
+             term 4 N, or 2 N in bfloat16, the average of information gain 4 N; keys and values 2 x layers x width x
+             bytes for each token in a batch; logits; activations
     seconds  reading 2 N and training 6 N a token at the shares of the peak that hardware.yaml gives; decoding at least
              as long as its launches, as reading all weights once a step, and as 2 N a token
     disk     12 N for a checkpoint with its optimiser; a response's text, compressed
@@ -78,7 +79,7 @@ def memory_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens:
     return Memory(
         weights=copies * shape.parameters,
         optimiser=12 * shape.parameters if trains else 0,
-        references=4 * shape.parameters * _references(config),
+        references=shape.parameters * _reference_bytes(config, dtype),
         cache=2 * shape.layers * shape.kv_width * BYTES[dtype] * cached,
         logits=logits,
         activations=rows * length * shape.layers * shape.hidden * ACTIVATIONS * BYTES[dtype] if trains else 0,
@@ -101,7 +102,7 @@ def disk_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: f
     checkpoints = 0.0
     if config.stage in TRAINING:
         every, keep = getattr(config, "checkpoint_every_steps", 1), getattr(config, "keep_checkpoints", None)
-        written = work.updates // every + 1
+        written = work.steps // every + 1
         checkpoints = min(written, keep or written) * 12 * shape.parameters
     characters = TEXT_BYTES_PER_TOKEN * (work.rollouts * prompt_tokens + work.generated_tokens)
     return checkpoints + characters / ROLLOUT_COMPRESSION
@@ -118,11 +119,12 @@ def _decoding_seconds(shape: ModelShape, work: Work, machine: Hardware, dtype: D
     return max(floor, 2 * shape.matrix_parameters * work.generated_tokens / decoding)
 
 
-def _references(config: Any) -> int:
+def _reference_bytes(config: Any, dtype: Dtype) -> int:
+    """Of a parameter in all models that are kept beside the policy; the moving average is float32 as the policy is."""
     grpo, reward = getattr(config, "grpo", None), getattr(config, "reward", None)
     with_kl = grpo is not None and grpo.kl_coefficient > 0
     with_average = reward is not None and reward.kind == "information_gain"
-    return int(with_kl) + int(with_average)
+    return BYTES[dtype] * with_kl + 4 * with_average
 
 
 def _response_tokens(config: Any) -> float:

@@ -1,4 +1,4 @@
-"""How much a run has to do: tokens read, written and learnt from, optimiser updates, rollouts.
+"""How much a run has to do: tokens read, written and learnt from, training steps, rollouts.
 
 In: a stage's config, the model's shape, what is known of its data. Out: a Work, once at its limit (every response as
 long as allowed) and once as it typically goes. Data that an earlier run of a suite will make is not there yet: then the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rpt_core.config import (
@@ -40,7 +40,7 @@ class Work:
     """Volumes of a whole run."""
 
     read_tokens: float = 0
-    """Forward passes over given text: prompts, documents to score, contexts."""
+    """Forward passes over given text: prompts, documents to score, contexts, responses that a reference scores."""
     generated_tokens: float = 0
     trained_tokens: float = 0
     decode_steps: float = 0
@@ -48,7 +48,8 @@ class Work:
     decode_rows: float = 0
     """Rows in such a batch."""
     rollouts: float = 0
-    updates: float = 0
+    steps: float = 0
+    """Of training, as `checkpoint_every_steps` counts them."""
     evaluated_tokens: float = 0
     """Those of the above that measure and do not train; they are not counted as training compute."""
 
@@ -77,7 +78,7 @@ def _supervised(config: NtpConfig | SftConfig, shape: ModelShape, data: Data, ty
     epoch = data.corpus_tokens
     steps = max(1.0, data.sequences / config.batch_documents)
     tokens = _budget_tokens(config.budget, epoch, epoch / steps, shape, data)
-    return Work(trained_tokens=tokens, updates=tokens / max(epoch / steps, 1))
+    return Work(trained_tokens=tokens, steps=tokens / max(epoch / steps, 1))
 
 
 def _budget_tokens(budget: BudgetConfig, epoch: float, step: float, shape: ModelShape, data: Data) -> float:
@@ -91,30 +92,34 @@ def _budget_tokens(budget: BudgetConfig, epoch: float, step: float, shape: Model
 
 
 def _rpt(config: RptConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
-    step = _group_step(config.batch_problems, config.group_size, data.prompt_tokens, config.sampling, typical)
-    total = _times(step, config.steps) + _extra_batches(config, step, typical)
+    batch = (config, config.batch_problems, data.prompt_tokens, typical)
+    dynamic, extra = _dynamic_steps(config), _extra_batches(config, typical)
+    # Dynamic sampling fills a step with live groups and never learns from more than a batch of them.
+    fullness = min(1.0, TYPICAL_LIVE * (1 + extra)) if typical else 1.0
+    refilled = _times(_sampled(*batch), 1 + extra) + _update(*batch, fullness)
+    total = _times(_sampled(*batch) + _update(*batch), config.steps - dynamic) + _times(refilled, dynamic)
     if config.evaluation is not None:
         one = _evaluation(config.evaluation, data, config.sampling, typical)
         total += _times(one, len(config.evaluate_at_steps))
-    per_step = config.batch_problems / (config.grpo.minibatch_groups or config.batch_problems)
-    return _with_updates(total, config.steps * per_step)
+    return total
 
 
-def _extra_batches(config: RptConfig, batch: Work, typical: bool) -> Work:
-    """What dynamic sampling adds over the run: typically so many batches that one is full of live groups.
+def _dynamic_steps(config: RptConfig) -> int:
+    """Steps with dynamic sampling."""
+    from_step = config.dynamic_sampling.from_step
+    return 0 if from_step is None else max(0, config.steps - from_step + 1)
 
-    At most it adds all that it may. A step never learns from more groups than a batch has, which are in already then.
-    """
-    dynamic = config.dynamic_sampling
-    steps = 0 if dynamic.from_step is None else max(0, config.steps - dynamic.from_step + 1)
-    if not typical:
-        return _times(replace(batch, trained_tokens=0), steps * dynamic.max_extra_batches)
-    return _times(batch, steps * min(math.ceil(1 / TYPICAL_LIVE) - 1, dynamic.max_extra_batches))
+
+def _extra_batches(config: RptConfig, typical: bool) -> int:
+    """Batches that such a step adds: typically so many that one is full of live groups, at most all that it may."""
+    most = config.dynamic_sampling.max_extra_batches
+    return min(math.ceil(1 / TYPICAL_LIVE) - 1, most) if typical else most
 
 
 def _rlvr(config: RlvrConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
     per_epoch = config.questions.train_questions / config.batch_questions
-    step = _group_step(config.batch_questions, config.group_size, data.prompt_tokens, config.sampling, typical)
+    batch = (config, config.batch_questions, data.prompt_tokens, typical)
+    step = _sampled(*batch) + _update(*batch)
     step_flops = max(step.training_flops(shape), 1.0)
     budget = config.budget
     steps: float
@@ -123,14 +128,16 @@ def _rlvr(config: RlvrConfig, shape: ModelShape, data: Data, typical: bool) -> W
     elif budget.steps is not None:
         steps = budget.steps
     elif budget.tokens is not None:
-        steps = budget.tokens / max(step.trained_tokens, 1)
+        # All responses count against it, those of groups that teach nothing too.
+        one = data.prompt_tokens + _response_tokens(config.sampling, typical)
+        steps = budget.tokens / (config.batch_questions * config.group_size * one)
     else:
         steps = (budget.flops or data.other_flops) / step_flops
     tests = 2 + (int(steps / per_epoch / config.test_every_epochs) if config.test_every_epochs else 0)
     test = _responses(
         config.questions.test_questions, data.prompt_tokens, config.test_sampling, typical, config.test_samples
     )
-    return _with_updates(_times(step, math.ceil(steps)) + _times(test, tests), math.ceil(steps))
+    return _times(step, math.ceil(steps)) + _times(test, tests)
 
 
 def _evaluate(config: EvaluateConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
@@ -165,7 +172,7 @@ def _benchmark(config: BenchmarkConfig, shape: ModelShape, data: Data, typical: 
 
 def _responses(groups: float, prompt_tokens: float, sampling: SamplingConfig, typical: bool, samples: int = 1) -> Work:
     """Responses that measure; a prompt is read once for all its samples."""
-    count, length = groups * samples, sampling.max_response_tokens * (TYPICAL_LENGTH if typical else 1)
+    count, length = groups * samples, _response_tokens(sampling, typical)
     return Work(
         read_tokens=groups * prompt_tokens,
         generated_tokens=count * length,
@@ -176,28 +183,42 @@ def _responses(groups: float, prompt_tokens: float, sampling: SamplingConfig, ty
     )
 
 
-def _group_step(batch: int, group: int, prompt_tokens: float, sampling: SamplingConfig, typical: bool) -> Work:
-    """One step of GRPO: prompts read once for each group, responses, one pass over all that teaches something."""
-    rows = batch * group
-    length = sampling.max_response_tokens * (TYPICAL_LENGTH if typical else 1)
-    live = TYPICAL_LIVE if typical else 1
+def _sampled(config: RptConfig | RlvrConfig, groups: int, prompt_tokens: float, typical: bool) -> Work:
+    """One batch of groups: prompts read once for each group, responses written."""
+    sampling, rows = config.sampling, groups * config.group_size
     return Work(
-        read_tokens=batch * prompt_tokens,
-        generated_tokens=rows * length,
-        trained_tokens=live * rows * (prompt_tokens + length),
-        decode_steps=math.ceil(rows / max(sampling.batch_rows, group)) * sampling.max_response_tokens,
+        read_tokens=groups * prompt_tokens,
+        generated_tokens=rows * _response_tokens(sampling, typical),
+        decode_steps=math.ceil(rows / max(sampling.batch_rows, config.group_size)) * sampling.max_response_tokens,
         decode_rows=min(rows, sampling.batch_rows),
         rollouts=rows,
     )
 
 
+def _update(
+    config: RptConfig | RlvrConfig, groups: int, prompt_tokens: float, typical: bool, counting: float | None = None
+) -> Work:
+    """The update of one step, as `rpt_core.train.policy_update` does it. counting: share of the groups that teach.
+
+    A KL or an entropy term wants all groups. The reference reads all that is learnt from, the policy itself what comes
+    after the first of several mini-batches: their old log-probs.
+    """
+    grpo = config.grpo
+    if counting is None:
+        every_group = not typical or grpo.kl_coefficient > 0 or grpo.entropy_coefficient > 0
+        counting = 1.0 if every_group else TYPICAL_LIVE
+    tokens = counting * groups * config.group_size * (prompt_tokens + _response_tokens(config.sampling, typical))
+    passes = 1 - (grpo.minibatch_groups or groups) / groups + (grpo.kl_coefficient > 0)
+    return Work(read_tokens=passes * tokens, trained_tokens=tokens, steps=1)
+
+
+def _response_tokens(sampling: SamplingConfig, typical: bool) -> float:
+    return sampling.max_response_tokens * (TYPICAL_LENGTH if typical else 1)
+
+
 def _times(work: Work, count: float) -> Work:
     scaled = {field.name: getattr(work, field.name) * count for field in fields(work)}
     return Work(**{**scaled, "decode_rows": work.decode_rows})
-
-
-def _with_updates(work: Work, updates: float) -> Work:
-    return work + Work(updates=updates)
 
 
 _BY_STAGE: dict[str, Callable[[Any, ModelShape, Data, bool], Work]] = {

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from statistics import mean
 
 import pytest
 
@@ -13,11 +14,13 @@ from rpt_core.checkpoints import load_model, new_model
 from rpt_core.config import STAGES, ModelConfig, ScratchConfig
 from rpt_core.errors import UserError
 from rpt_core.flops import matrix_parameters, sizes
-from rpt_core.preflight import check, check_values, hardware
+from rpt_core.preflight import check, check_values, hardware, work
 from rpt_core.preflight.__main__ import main
+from rpt_core.preflight.data import Data
 from rpt_core.preflight.model_shape import shape_of, shape_of_scratch
 from rpt_core.preflight.work import work_of
 from rpt_core.run_dir import RunDir
+from rpt_core.shards import read_rollouts
 from tests.rpt_core import stages
 
 CPU = hardware("cpu-2")
@@ -316,8 +319,6 @@ def test_a_budget_in_compute_is_the_compute(model, tmp_path):
 
 def test_dynamic_sampling_may_add_batches(model, filtered):
     shape = shape_of(ModelConfig(**model))
-    from rpt_core.preflight.data import Data
-
     data = Data(prompt_tokens=10)
     plain = work_of(rpt(model, filtered), shape, data, typical=False)
     dynamic = rpt(model, filtered, dynamic_sampling={"from_step": 3, "max_extra_batches": 5})
@@ -329,6 +330,75 @@ def test_dynamic_sampling_may_add_batches(model, filtered):
     assert (
         typical.trained_tokens == work_of(rpt(model, filtered), shape, data, typical=True).trained_tokens * (4 + 2) / 4
     )
+
+
+@pytest.mark.parametrize(
+    "grpo",
+    [
+        {},
+        {"kl_coefficient": 0.01},
+        {"entropy_coefficient": 0.01},
+        {"kl_coefficient": 0.01, "minibatch_groups": 2},
+    ],
+    ids=lambda grpo: "-".join(grpo) or "plain",
+)
+def test_the_compute_of_an_update_is_that_of_a_real_run(model, filtered, tmp_path, monkeypatch, grpo):
+    config = rpt(
+        model,
+        filtered,
+        steps=6,
+        batch_problems=8,
+        group_size=4,
+        sampling={"max_response_tokens": 12},
+        grpo=grpo,
+        optimiser={"learning_rate": 1e-6},
+    )
+    result = stages.run_stage(tmp_path / "run", config.model_dump(mode="json"))
+    rows = [row for step in range(1, 7) for row in read_rollouts(RunDir(tmp_path / "run").rollout_shard("train", step))]
+    # How long responses are and how many groups are live is a matter of the policy: here they are the run's own.
+    monkeypatch.setattr(work, "TYPICAL_LENGTH", mean(row.response_tokens for row in rows) / 12)
+    monkeypatch.setattr(work, "TYPICAL_LIVE", mean(row.advantage != 0 for row in rows))
+    assert check(config, CPU).typical.flops == pytest.approx(result["flops"], rel=0.1)
+
+
+def test_dynamic_sampling_with_a_kl_term_learns_from_the_live_groups_alone(model, filtered, monkeypatch):
+    monkeypatch.setattr(work, "TYPICAL_LIVE", 0.2)
+    kl = {"kl_coefficient": 0.01}
+    dynamic = rpt(model, filtered, grpo=kl, dynamic_sampling={"from_step": 1, "max_extra_batches": 1})
+    shape, data = shape_of(ModelConfig(**model)), Data(prompt_tokens=10)
+    some, every = (work_of(config, shape, data, typical=True) for config in (dynamic, rpt(model, filtered, grpo=kl)))
+    assert some.trained_tokens == pytest.approx(0.4 * every.trained_tokens), "two batches with a fifth each"
+
+
+def test_a_reference_takes_memory_and_time(model, filtered):
+    plain, with_kl = (check(rpt(model, filtered, grpo={"kl_coefficient": kl}), CPU) for kl in (0, 0.01))
+    assert with_kl.memory.references == 4 * with_kl.model.parameters
+    assert with_kl.memory.total > plain.memory.total
+    assert with_kl.typical.seconds > plain.typical.seconds
+    narrow = check(rpt({**model, "dtype": "bfloat16"}, filtered, grpo={"kl_coefficient": 0.01}), CPU)
+    assert narrow.memory.references == 2 * narrow.model.parameters, "it is loaded in the format of the computation"
+
+
+def test_checkpoints_follow_steps_whatever_the_number_of_mini_batches(model, filtered):
+    one, two = (check(rpt(model, filtered, grpo={"minibatch_groups": n}), CPU) for n in (None, 1))
+    assert one.most.disk_bytes == two.most.disk_bytes
+
+
+def test_a_budget_in_tokens_counts_the_responses_that_teach_nothing(model, tmp_path):
+    config = STAGES["rlvr"].model_validate(
+        {
+            "model": model,
+            "questions": {"source": "tiny", "train_questions": 16, "test_questions": 4},
+            "template": "plain",
+            "batch_questions": 4,
+            "group_size": 2,
+            "sampling": {"max_response_tokens": 20},
+            "budget": {"tokens": 4000},
+        }
+    )
+    shape, data = shape_of(ModelConfig(**model)), Data(prompt_tokens=12)
+    typical = work_of(config, shape, data, typical=True)
+    assert typical.steps == 4000 / (8 * (12 + 8))
 
 
 def test_a_paper_sized_model_does_not_fit_one_gpu(tmp_path):
@@ -401,7 +471,9 @@ def test_the_command_needs_no_torch(tmp_path, model, filtered):
     file = tmp_path / "config.json"
     file.write_text(rpt({"path": "@cold/checkpoint"}, "@filter/positions").model_dump_json())
     code = f"""import sys
+from rpt_core.preflight import work
 from rpt_core.preflight.__main__ import main
+from rpt_core.preflight.data import Data
 main(["rpt", {str(file)!r}])
 print("torch" in sys.modules)"""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
