@@ -82,5 +82,7 @@ def _provenance(suite: Suite) -> str:
     return (
         f"Made by `python -m rpt_core results` from {len(suite.runs)} stored runs, seeds {seeds}; the last run ended "
         f"on {ended:%d %B %Y}. {versions}. Cells are means over the seeds with a 95 % interval (Student's t: "
-        "the seeds are the independent repetitions, and with few of them it is wide)."
+        "the seeds are the independent repetitions, and with few of them it is wide). It covers what differs between "
+        "the seeds: the training, and the positions where each seed draws its own. One seed alone, or seeds that are "
+        "all alike, have none."
     )

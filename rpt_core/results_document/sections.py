@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpt_core.results_document.across import across_seeds
+from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_core.results_document.markdown import each, number, percent, points, table
 from rpt_core.results_document.stored import StoredRun, Suite
 
 DIFFICULTIES = ("easy", "medium", "hard")
-SHARES = (0.0, 1.0)
 Form = Callable[[Any], str]
 
 
@@ -106,8 +105,8 @@ def pooled(
 
 
 def _bounds(form: Form) -> tuple[float, float] | None:
-    """Shares lie between 0 and 1, and so do their intervals."""
-    return SHARES if form is percent else None
+    """Where the numbers that are written in a form can lie: so far their intervals go."""
+    return {percent: SHARES, points: DIFFERENCES}.get(form)
 
 
 def _rows(runs: Sequence[StoredRun], prefix: str, exactly: bool) -> Iterator[Mapping[str, Any]]:
@@ -179,7 +178,7 @@ def scaling(suite: Suite) -> str:
 def patterns(suite: Suite) -> str:
     """Figure 6: shares of responses with each pattern, and by how much they change."""
     columns = {"model_1": ("before RPT, %", percent), "model_2": ("after RPT, %", percent)}
-    changes = {"model_2": ("relative change, %", lambda value: points(value))}
+    changes = {"model_2": ("relative change, %", lambda value: points(value))}  # may exceed 100 %, so no bounds
     shares = pooled(suite["analysis"], "patterns", ["pattern"], columns, exactly=True)
     return f"{shares}\n\n{pooled(suite['analysis'], 'pattern_changes', ['pattern'], changes)}"
 
@@ -211,7 +210,7 @@ def comparisons(suite: Suite) -> str:
             differences = [_value(row["difference"]) for row in found]
             largest = max((row["p"] for row in found if row["p"] is not None), default=None)
             changed = each(found, lambda row: f"{row['gained']} / {row['forgotten']}")
-            rows.append([name, level, points(across_seeds(differences)), number(largest, ".2g"), changed])
+            rows.append([name, level, points(across_seeds(differences, DIFFERENCES)), number(largest, ".2g"), changed])
     header = ["b against a", "difficulty", "difference in points", "largest p", "gained / forgotten, each seed"]
     return table(header, rows)
 

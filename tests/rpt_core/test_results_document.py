@@ -9,7 +9,7 @@ from rpt_core.config import EvaluateConfig
 from rpt_core.events import EventLog, EventType
 from rpt_core.result_tables import Column, Estimate, ResultTable, emit_table
 from rpt_core.results_document import main
-from rpt_core.results_document.across import across_seeds
+from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_core.results_document.markdown import number, percent, points, table
 from rpt_core.results_document.sections import average_accuracy, next_token_accuracy, pooled
 from rpt_core.results_document.stored import Suite
@@ -50,7 +50,18 @@ def test_the_interval_over_seeds_is_student_s():
     assert (found.value, found.n) == (pytest.approx(0.9), 3)
     assert found.low == pytest.approx(0.9 - 4.30265 * 0.1 / math.sqrt(3), abs=1e-4)
     assert found.high == pytest.approx(1.1484, abs=1e-4)
-    assert across_seeds([0.8, 0.9, 1.0], (0.0, 1.0)).high == 1.0
+    assert across_seeds([0.8, 0.9, 1.0], SHARES).high == 1.0
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.5], [0.0, 0.0, 0.0], [0.3 - 0.1, 0.2], [1.0] * 26])
+def test_seeds_that_are_alike_have_no_interval(values):
+    found = across_seeds(values, SHARES)
+    assert (found.value, found.low, found.high, found.n) == (pytest.approx(values[0]), None, None, len(values))
+
+
+def test_an_interval_ends_where_differences_end():
+    found = across_seeds([-0.1, 0.1], DIFFERENCES)
+    assert (found.value, found.low, found.high) == (0.0, -1.0, 1.0)
 
 
 def test_one_seed_has_no_interval_and_none_has_no_number():
@@ -69,7 +80,7 @@ def test_numbers_are_written_for_people():
 
 def test_table_1_has_the_evaluations_that_are_there(suite):
     text = next_token_accuracy(suite)
-    assert "| before RPT, standard (argmax) | 10.0 [10.0, 10.0] | 10.0 [10.0, 10.0] | 10.0 [10.0, 10.0] |" in text
+    assert "| before RPT, standard (argmax) | 10.0 | 10.0 | 10.0 |" in text
     assert "| **after RPT, reasoning** | 90.0 [65.2, 100.0] |" in text
     assert "| before RPT, reasoning, greedy | – | – | – |" in text
     assert "more NTP" not in text, "that run is not there"

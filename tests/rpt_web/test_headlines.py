@@ -12,7 +12,7 @@ from rpt_core.analysis.paired import mean_difference
 from rpt_core.analysis.statistics import difference_interval
 from rpt_core.config import STAGES
 from rpt_core.presets import load_preset
-from rpt_core.results_document.across import across_seeds
+from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_core.run_dir import RunDir
 from rpt_web.results.headlines import headlines, ranked_headlines
 from rpt_web.results.lineage import compute_words, matched_run, source_run
@@ -99,9 +99,9 @@ def test_several_seeds_are_shown_as_their_mean_with_the_interval_over_seeds(page
         run.evaluations.filter(step=3, mode="sampled", difficulty="hard").update(value=value)
     (headline, *_) = ranked(experiment)
     assert headline.seeds == "seeds 2, 3, 10"
-    assert headline.after.estimate == across_seeds(list(values.values()), (0.0, 1.0))
+    assert headline.after.estimate == across_seeds(list(values.values()), SHARES)
     before = hard(experiment.runs.get(name="s2-rpt"), 0).value
-    assert headline.change.estimate == across_seeds([value - before for value in values.values()])
+    assert headline.change.estimate == across_seeds([value - before for value in values.values()], DIFFERENCES)
     (baseline,) = headline.baselines
     assert baseline.lead.estimate.value == pytest.approx(sum(values.values()) / 3 - 0.06)
     text = words(page(results(experiment)))
@@ -109,6 +109,33 @@ def test_several_seeds_are_shown_as_their_mean_with_the_interval_over_seeds(page
     assert "n 700 each, mean of 3 seeds “rpt”, step 3" in text
     assert "Student&#x27;s t over 3 seeds" in text
     assert "Lead over baseline “more-ntp”" in text
+
+
+def two_seeds(ada, first, second):
+    """A suite of two seeds, whose accuracy after RPT is given."""
+    experiment = make_experiment(ada)
+    services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[0, 1])
+    for seed, value in enumerate((first, second)):
+        for name in ("base", "filter", "cold-filter", "cold", "rpt", "more-ntp", "ntp-eval"):
+            finish_waiting(experiment, f"s{seed}-{name}")
+        run = experiment.runs.get(name=f"s{seed}-rpt")
+        run.evaluations.filter(step=3, mode="sampled", difficulty="hard").update(value=value)
+    return experiment
+
+
+def test_seeds_that_are_alike_claim_no_certainty(page, ada):
+    experiment = two_seeds(ada, 0.25, 0.25)
+    (headline, *_) = ranked(experiment)
+    assert (headline.after.estimate.low, headline.change.estimate.low) == (None, None)
+    shown = words(page(results(experiment)))
+    assert "25.0 % no interval: the seeds are alike, n 700 each, mean of 2 seeds" in shown
+    assert re.search(r"Change in points [+−][0-9.]+ no interval: the seeds are alike “rpt”", shown)
+
+
+def test_a_difference_ends_at_100_points(page, ada):
+    experiment = two_seeds(ada, 0.05, 0.35)
+    shown = words(page(results(experiment)))
+    assert "−100.0 to +100.0, Student&#x27;s t over 2 seeds" in shown
 
 
 def test_the_change_is_paired_where_the_outcomes_are_on_disk(page, experiment):

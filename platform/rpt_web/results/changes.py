@@ -26,13 +26,15 @@ class Change:
 
     estimate: Estimate
     how: str
+    alike: str = "positions"
+    """What is all alike where there is no interval."""
 
     @property
     def words(self) -> str:
         """The interval, and how it was found."""
         low, high = self.estimate.low, self.estimate.high
         if low is None or high is None:
-            return f"no interval, all alike; {self.how}"
+            return f"no interval: the {self.alike} are alike"
         return f"{show.signed_points(low)} to {show.signed_points(high)}, {self.how}"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rpt_core.result_tables import Estimate
-from rpt_core.results_document.across import across_seeds
+from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_web.results.changes import Change, change
 from rpt_web.results.lineage import Policy, compute_ratio, compute_words, matched_run, plain_name, start
 from rpt_web.results.models import Evaluation
@@ -23,6 +23,7 @@ from rpt_web.runs.templatetags import show
 
 TRAINING = ("rpt", "rlvr", "sft", "ntp")
 """The stages that train, in the order in which they are preferred."""
+NO_INTERVAL = "no interval: the seeds are alike"
 _FIELDS = ("experiment_id", "name", "title", "stage", "status", "seed", "flops", "needs", "config")
 
 
@@ -58,16 +59,17 @@ class Number:
         if len(self.rows) == 1:
             row = self.rows[0]
             return Estimate(row.value, row.low, row.high, row.n)
-        found = across_seeds([row.value for row in self.rows], (0.0, 1.0))
+        found = across_seeds([row.value for row in self.rows], SHARES)
         assert found is not None
         return found
 
     @property
     def words(self) -> str:
         """The interval and what it rests on."""
-        found, n = self.estimate, _span([row.n for row in self.rows])
-        interval = f"{show.points(found.low)} to {show.points(found.high)}"
-        return f"{interval}, n {n}" + (f" each, mean of {len(self.rows)} seeds" if len(self.rows) > 1 else "")
+        found, n, seeds = self.estimate, _span([row.n for row in self.rows]), len(self.rows)
+        is_known = found.low is not None
+        interval = f"{show.points(found.low)} to {show.points(found.high)}" if is_known else NO_INTERVAL
+        return f"{interval}, n {n}" + (f" each, mean of {seeds} seeds" if seeds > 1 else "")
 
     @property
     def source(self) -> str:
@@ -255,9 +257,9 @@ def _number(rows: Sequence[Evaluation | None]) -> Number | None:
 def _change(pairs: Sequence[tuple[Evaluation, Evaluation]]) -> Change:
     if len(pairs) == 1:
         return change(*pairs[0])
-    found = across_seeds([b.value - a.value for a, b in pairs])
+    found = across_seeds([b.value - a.value for a, b in pairs], DIFFERENCES)
     assert found is not None
-    return Change(found, f"Student's t over {len(pairs)} seeds")
+    return Change(found, f"Student's t over {len(pairs)} seeds", "seeds")
 
 
 def _name(runs: Sequence[Run]) -> str:
