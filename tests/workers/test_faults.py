@@ -6,9 +6,11 @@ Whatever dies, the run ends well and each of its steps is there once.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -71,8 +73,8 @@ class Platform:
 
 
 @pytest.fixture
-def platform(tiny_stage, settings, tmp_path_factory):
-    folder = Path(tmp_path_factory.mktemp("platform"))
+def platform(tiny_stage, settings):
+    folder = Path(tempfile.mkdtemp(prefix="rpt-faults-"))  # below pytest's own, root's servers would go elsewhere
     environment = {
         **os.environ,
         "DATABASE_URL": database_url(),
@@ -87,6 +89,7 @@ def platform(tiny_stage, settings, tmp_path_factory):
     yield platform
     platform.stop()
     print(platform.logs())  # pytest shows it when the test has failed
+    shutil.rmtree(folder)
 
 
 def database_url() -> str:
