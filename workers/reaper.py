@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from rpt_web.celery import app
-from rpt_web.runs import queues, services
+from rpt_web.runs import planning, queues, services
 
 logger = logging.getLogger(__name__)
 _unheard: set[str] = set()
@@ -43,7 +43,7 @@ def reap_lapsed() -> None:
 
 def advance_waiting() -> None:
     """Queue the runs that wait for nothing any more."""
-    for experiment_id in services.experiments_to_advance():
+    for experiment_id in planning.experiments_to_advance():
         for run in services.advance(experiment_id):
             logger.info("run %s may start; it is queued", run.pk)
 

@@ -118,6 +118,15 @@ def resubmit(request: HttpRequest, experiment_id: int) -> Answer[list[Run]]:
         return Answer(202, _as_they_are(user, services.resubmit(experiment, user)))
 
 
+@api.post("/experiments/{int:experiment_id}/cancel", response={202: list[RunOut], 409: Problem}, tags=["experiments"])
+def cancel_experiment(request: HttpRequest, experiment_id: int) -> Answer[list[Run]]:
+    """Cancel every waiting and queued run at once and ask the running ones to stop. What has ended stays as it is."""
+    user = _user(request)
+    experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
+    with _conflicts():
+        return Answer(202, _as_they_are(user, services.cancel_experiment(experiment, user)))
+
+
 @api.get("/runs", response=Page[RunOut], tags=["runs"])
 def runs(
     request: HttpRequest,

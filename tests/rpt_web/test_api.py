@@ -301,6 +301,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(run):
         (f"runs/{run.pk}/retry", {}),
         (f"experiments/{run.experiment_id}/suite", {"preset": "smoke"}),
         (f"experiments/{run.experiment_id}/resubmit", {}),
+        (f"experiments/{run.experiment_id}/cancel", {}),
     ]
     for path, sent in attempts:
         answer = viewer.post(f"{ROOT}/{path}", sent, content_type="application/json")

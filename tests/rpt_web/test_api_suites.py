@@ -86,6 +86,18 @@ def test_a_suite_of_ones_own_runs_is_taken_and_resubmitted(caller, experiment):
     assert (back.status_code, [run["status"] for run in back.json()]) == (202, ["queued"])
 
 
+def test_a_suite_is_cancelled_whole(caller, experiment):
+    post(caller, f"experiments/{experiment.pk}/suite", {"preset": "smoke"})
+    running = services.claim(experiment.runs.get(name="base").pk, "w")
+    answer = caller.post(f"{ROOT}/experiments/{experiment.pk}/cancel")
+    assert answer.status_code == 202
+    assert [run["status"] for run in answer.json()] == ["running", *["cancelled"] * 9]
+    assert all(run["cancel_requested_at"] for run in answer.json())
+    assert services.finish(running, running.attempt, "cancelled")
+    again = caller.post(f"{ROOT}/experiments/{experiment.pk}/cancel")
+    assert (again.status_code, "nothing to cancel" in again.json()["detail"]) == (409, True)
+
+
 def test_the_preset_of_the_experiment_is_taken_when_none_is_named(caller, user):
     experiment = services.create_experiment("x", user, preset="smoke", seed=8)
     runs = post(caller, f"experiments/{experiment.pk}/suite", {}).json()

@@ -193,6 +193,35 @@ def test_resubmitting_needs_a_post_and_a_members_role(client, viewer_client, ada
     assert experiment.runs.get(name="s0-base").status == Status.FAILED
 
 
+def test_all_that_has_not_ended_is_cancelled_by_one_button_that_tells_what_it_ends(client, page, ada):
+    experiment = suite(ada, preset="smoke")
+    finish_waiting(experiment, "s0-base")
+    services.advance(experiment.pk)
+    running, _ = start_run(experiment.runs.get(name="s0-filter"))
+    address = reverse("runs:experiment_cancel", args=[experiment.pk])
+    text = page(detail(experiment))
+    assert address in text
+    waiting, queued = (experiment.runs.filter(status=status).count() for status in (Status.WAITING, Status.QUEUED))
+    told = f"{waiting + queued + 1} runs ({waiting} waiting, {queued} queued, 1 running)"
+    assert f"This ends {told}" in words(text)
+    part = page(detail(experiment), headers={"HX-Request": "true", "HX-Target": "runs"})
+    assert f'<p id="unended" hx-swap-oob="true">This ends <strong>{told}</strong>.' in part, "the dialog keeps up"
+    assert f"Cancelling was requested of {told}." in words(client.post(address, follow=True).content.decode())
+    assert set(experiment.runs.values_list("status", flat=True)) == {"succeeded", "running", "cancelled"}
+    assert services.finish(running, running.attempt, Status.CANCELLED)
+    assert "There is nothing to cancel" in words(client.post(address, follow=True).content.decode())
+    assert address not in page(detail(experiment))
+
+
+def test_cancelling_all_needs_a_post_and_a_members_role(client, viewer_client, ada):
+    experiment = suite(ada, preset="smoke")
+    address = reverse("runs:experiment_cancel", args=[experiment.pk])
+    assert viewer_client.get(address).status_code == 405
+    assert viewer_client.post(address).status_code == 403
+    assert address not in viewer_client.get(detail(experiment)).content.decode()
+    assert not experiment.runs.filter(status=Status.CANCELLED).exists()
+
+
 def test_a_page_is_asked_again_while_the_suite_goes_on_and_not_when_all_is_blocked(page, ada):
     experiment = suite(ada, preset="tiny")
     assert "every 4s" in page(detail(experiment))

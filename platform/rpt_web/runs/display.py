@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +10,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from rpt_web.runs.models import Run, RunEvent, Status
+from rpt_core.words import counted
+from rpt_web.runs.models import UNFINISHED, Run, RunEvent, Status
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ def share_done(run: Run) -> float | None:
     if run.step is None or not run.total_steps:
         return None
     return min(run.step / run.total_steps, 1.0)
+
+
+def unended(runs: Sequence[Run]) -> str:
+    """How many of the runs have not ended: 7 runs (4 waiting, 2 queued, 1 running). Empty for none."""
+    states = Counter(str(run.status) for run in runs if run.status in UNFINISHED)
+    each = ", ".join(f"{states[status]} {status}" for status in UNFINISHED if states[status])
+    return f"{counted(states.total(), 'run')} ({each})" if states else ""
 
 
 def event_words(event: RunEvent) -> str:

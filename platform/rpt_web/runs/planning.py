@@ -52,9 +52,14 @@ def lookup(planned: PlannedRun, by_name: Mapping[str, Run]) -> Lookup:
     return found
 
 
-def tentative_values(planned: PlannedRun, seed: int, by_name: Mapping[str, Run]) -> tuple[dict[str, Any], list[str]]:
-    """The config of a planned run, not validated, and why the references that are left in it cannot be resolved."""
-    find, refusals = lookup(planned, by_name), []
+def needed(experiment: Experiment, planned: PlannedRun) -> dict[str, Run]:
+    """The runs of the experiment that a planned run refers to, by name (1 query)."""
+    return {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
+
+
+def tentative_values(planned: PlannedRun, experiment: Experiment) -> tuple[dict[str, Any], list[str]]:
+    """A planned run's config in an experiment, not validated, and why references left in it cannot be resolved."""
+    find, refusals = lookup(planned, needed(experiment, planned)), []
 
     def found(name: str, what: str) -> str | float:
         try:
@@ -63,7 +68,7 @@ def tentative_values(planned: PlannedRun, seed: int, by_name: Mapping[str, Run])
             refusals.append(str(error))
             return placeholder(name, what)
 
-    return planned.values(seed, found), refusals
+    return planned.values(experiment.seed, found), refusals
 
 
 def resolve_waiting(run: Run, by_name: Mapping[str, Run]) -> StageConfig:
@@ -121,3 +126,8 @@ def ready_runs() -> QuerySet[Run]:
     asked = Run.objects.alias(asked=ExpressionWrapper(OuterRef("needs"), output_field=names))
     needed = asked.filter(experiment=OuterRef("experiment"), **{"asked__contains": [F("name")]})
     return Run.objects.filter(~Exists(needed.exclude(status=Status.SUCCEEDED)), status=Status.WAITING)
+
+
+def experiments_to_advance() -> list[int]:
+    """Ids of the experiments with a waiting run whose needs have all succeeded."""
+    return list(ready_runs().order_by("experiment").values_list("experiment", flat=True).distinct())

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from rpt_core.presets import load_preset, preset_names
-from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE, Listener
+from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE, Listener, Run
 
 GPU_SETTINGS = (("engine", "verl"), ("rollout_backend", "vllm"), ("device", "cuda"))
 """What in a config asks for a GPU node: an engine that is installed there only, or the device."""
@@ -24,6 +24,11 @@ SILENT_SECONDS = 180
 def queue_for(config: Mapping[str, Any], preset: str = "") -> str:
     """The queue of a run, from its config or plan and from what the preset of its experiment requires."""
     return GPU_QUEUE if _asks_for_gpu(config) or _preset_needs_gpu(preset) else DEFAULT_QUEUE
+
+
+def queue_of(run_id: int) -> str:
+    """Where a run waits; a run that is gone is found missing by the worker of the default queue (1 query)."""
+    return Run.objects.filter(pk=run_id).values_list("queue", flat=True).first() or DEFAULT_QUEUE
 
 
 def is_heard(queue: str, *, besides: str = "") -> bool:

@@ -33,8 +33,8 @@ from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.presets import PlannedRun, Preset, missing
 from rpt_web.celery import app as celery_app
-from rpt_web.runs import checks, planning
-from rpt_web.runs.models import DEFAULT_QUEUE, ENDED_BADLY, Experiment, Run, Status
+from rpt_web.runs import checks, planning, queues
+from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Experiment, Run, Status
 from rpt_web.runs.planning import artifact
 from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
@@ -43,11 +43,11 @@ from rpt_web.text import clean_text
 __all__ = [
     "advance",
     "artifact",
+    "cancel_experiment",
     "claim",
     "code_version",
     "create_experiment",
     "dispatch",
-    "experiments_to_advance",
     "finish",
     "hand_back",
     "interrupt",
@@ -64,7 +64,6 @@ __all__ = [
     "submit_planned",
     "submit_suite",
     "take_overdue",
-    "values_of",
 ]
 
 EXECUTE_RUN = "workers.execute_run"
@@ -98,14 +97,9 @@ def submit(
     return run
 
 
-def values_of(experiment: Experiment, planned: PlannedRun) -> tuple[dict[str, Any], list[str]]:
-    """What a planned run's config would be in an experiment, not validated, and which references lead nowhere."""
-    return planning.tentative_values(planned, experiment.seed, _needed(experiment, planned))
-
-
 def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
     """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded."""
-    config = planning.resolve(planned, experiment.seed, _needed(experiment, planned))
+    config = planning.resolve(planned, experiment.seed, planning.needed(experiment, planned))
     values = planning.as_planned(planned) | planning.frozen(config)
     run = planning.new_row(experiment, planned.name, user, title=planned.title, **values)
     _insert([run])
@@ -144,15 +138,10 @@ def advance(experiment_id: int) -> list[Run]:
     return [run for run in ready if _start(run, by_name)]
 
 
-def experiments_to_advance() -> list[int]:
-    """Ids of the experiments with a waiting run whose needs have all succeeded."""
-    return list(planning.ready_runs().order_by("experiment").values_list("experiment", flat=True).distinct())
-
-
 def dispatch(run_id: int) -> bool:
     """Send the task that wakes a worker. A failure is logged and left to the reaper."""
     try:
-        celery_app.send_task(EXECUTE_RUN, [run_id], queue=_queue_of(run_id))
+        celery_app.send_task(EXECUTE_RUN, [run_id], queue=queues.queue_of(run_id))
     except (BrokerError, OSError) as error:
         logger.warning("run %s could not be sent to the queue (%s); the reaper will send it again", run_id, error)
         return False
@@ -237,15 +226,20 @@ def requeue_or_lose(run: Run) -> Status | None:
 def request_cancel(run: Run, user: User | None) -> None:
     """Cancel a waiting or queued run at once; ask the runner of a running one to stop. UserError when it has ended."""
     logger.info("cancel of run %s requested by %s", run.pk, user)
-    unstarted = Run.objects.filter(pk=run.pk, status__in=(Status.WAITING, Status.QUEUED))
-    if _end(unstarted, Status.CANCELLED, cancel_requested_at=Now()):
-        return
-    running = Run.objects.filter(pk=run.pk, status=Status.RUNNING)
-    if not running.update(cancel_requested_at=Now()):
+    if not _cancel(Run.objects.filter(pk=run.pk)):
         run.refresh_from_db(fields=["status"])
         raise UserError(
             f"The run {run.name!r} has ended ({run.status}). Only waiting, queued and running runs can be cancelled."
         )
+
+
+def cancel_experiment(experiment: Experiment, user: User | None) -> list[Run]:
+    """The same for every run of an experiment that has not ended; returns them as they were. UserError for none."""
+    logger.info("cancel of all runs of experiment %s requested by %s", experiment.pk, user)
+    runs = _cancel(experiment.runs.all())
+    if not runs:
+        raise UserError("There is nothing to cancel: every run of this experiment has ended.")
+    return runs
 
 
 def retry(run: Run, user: User | None) -> None:
@@ -301,11 +295,6 @@ _TO_NOW: Combinable = F("time_spent") + (Now() - F("started_at"))
 _TO_LEASE_END: Combinable = F("time_spent") + (F("lease_until") - F("started_at"))
 
 
-def _queue_of(run_id: int) -> str:
-    """Where a run waits; a run that is gone is found missing by the worker of the default queue."""
-    return Run.objects.filter(pk=run_id).values_list("queue", flat=True).first() or DEFAULT_QUEUE
-
-
 def _insert(runs: Sequence[Run]) -> None:
     """Store new runs, all or none, and wake workers on commit. Raises UserError when a name is taken."""
     try:
@@ -319,11 +308,6 @@ def _insert(runs: Sequence[Run]) -> None:
         names = {run.name for run in runs}
         taken = runs[0].experiment.runs.filter(name__in=names).values_list("name", flat=True).order_by("id").first()
         raise UserError(checks.name_is_taken(taken)) from None
-
-
-def _needed(experiment: Experiment, planned: PlannedRun) -> dict[str, Run]:
-    """The runs of the experiment that a planned run refers to, by name."""
-    return {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
 
 
 def _dispatch_all(run_ids: Sequence[int]) -> None:
@@ -349,6 +333,20 @@ def _start(run: Run, by_name: dict[str, Run]) -> bool:
         if queued:
             transaction.on_commit(partial(dispatch, run.pk))
     return bool(queued)
+
+
+def _cancel(rows: QuerySet[Run]) -> list[Run]:
+    """Waiting or queued -> cancelled; running ones are asked to stop. Returns the runs as they were.
+
+    All are locked first, so that meanwhile none starts, ends or goes back to the queue.
+    """
+    with transaction.atomic():
+        unfinished = rows.filter(status__in=UNFINISHED).order_by("id").select_for_update(no_key=True)
+        runs = list(unfinished.only("name", "status", "experiment"))
+        locked = Run.objects.filter(pk__in=[run.pk for run in runs])
+        locked.update(cancel_requested_at=Now())
+        _end(locked.exclude(status=Status.RUNNING), Status.CANCELLED)
+    return runs
 
 
 def _bring_back(rows: QuerySet[Run]) -> list[Run]:

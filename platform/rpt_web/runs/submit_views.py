@@ -15,7 +15,7 @@ from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_core.hardware import all_hardware
 from rpt_core.presets import PlannedRun, Preset, load_preset, missing, preset_names
-from rpt_web.runs import checks, plans, preflight, services
+from rpt_web.runs import checks, planning, plans, preflight, services
 from rpt_web.runs.forms import PlannedRunForm, SuiteForm
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams import access
@@ -124,7 +124,7 @@ def _values(form: PlannedRunForm, experiment: Experiment, planned: PlannedRun) -
     """The config's values, and why references of it cannot be resolved; a name that is taken stands on the form."""
     if experiment.runs.filter(name=planned.name).exists():
         form.add_error("run_name", checks.name_is_taken(planned.name))
-    return services.values_of(experiment, planned)
+    return planning.tentative_values(planned, experiment)
 
 
 def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset) -> Experiment | None:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.experiment_list, name="experiment_list"),
     path("experiments/<int:experiment_id>/", views.experiment_detail, name="experiment_detail"),
     path("experiments/<int:experiment_id>/resubmit", views.experiment_resubmit, name="experiment_resubmit"),
+    path("experiments/<int:experiment_id>/cancel", views.experiment_cancel, name="experiment_cancel"),
     path("experiments/new/", submit_views.suite_new, name="suite_new"),
     # runs
     path("runs/new/", submit_views.run_new, name="run_new"),

@@ -131,6 +131,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "failed": sum(run.status in (Status.FAILED, Status.LOST) for run in runs),
         "is_active": dependencies.is_in_progress(runs),
         "waiting": sum(run.status == Status.WAITING for run in runs),
+        "unended": display.unended(runs),
         "missing": sum(run.status in ENDED_BADLY for run in runs),
         "total_time": sum(times, timedelta(0)) if times else None,
         "total_flops": sum(flops) if flops else None,
@@ -207,6 +208,18 @@ def experiment_resubmit(request: HttpRequest, experiment_id: int) -> HttpRespons
         runs = services.resubmit(experiment, cast(User, request.user))
         names = ", ".join(f"“{run.name}”" for run in runs)
         messages.success(request, f"Submitted again: {names}. What waits for them follows by itself.")
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("runs:experiment_detail", experiment.pk)
+
+
+@require_POST
+def experiment_cancel(request: HttpRequest, experiment_id: int) -> HttpResponse:
+    """Cancel what waits or is queued, and ask what runs to stop."""
+    experiment = access.get_experiment_or_404(request.user, experiment_id, to_change=True)
+    try:
+        runs = services.cancel_experiment(experiment, cast(User, request.user))
+        messages.success(request, f"Cancelling was requested of {display.unended(runs)}.")
     except UserError as error:
         messages.error(request, str(error))
     return redirect("runs:experiment_detail", experiment.pk)
