@@ -106,7 +106,7 @@ def pooled(
 
 def _bounds(form: Form) -> tuple[float, float] | None:
     """Where the numbers that are written in a form can lie: so far their intervals go."""
-    return {percent: SHARES, points: DIFFERENCES}.get(form)
+    return SHARES if form is percent else DIFFERENCES if form is points else None
 
 
 def _rows(runs: Sequence[StoredRun], prefix: str, exactly: bool) -> Iterator[Mapping[str, Any]]:

@@ -132,6 +132,18 @@ def test_seeds_that_are_alike_claim_no_certainty(page, ada):
     assert re.search(r"Change in points [+−][0-9.]+ no interval: the seeds are alike “rpt”", shown)
 
 
+def test_the_compute_of_a_baseline_is_that_of_all_seeds_together(ada):
+    experiment = two_seeds(ada, 0.25, 0.3)
+    (headline, *_) = ranked(experiment)
+    (baseline,) = headline.baselines
+    assert baseline.compute == "same compute as “rpt”"
+    spent = experiment.runs.get(name="s0-rpt").flops
+    for name, share in (("s0-more-ntp", 1.0), ("s1-more-ntp", 1.3)):
+        experiment.runs.filter(name=name).update(flops=share * spent)
+    (headline, *_) = ranked(experiment)
+    assert headline.baselines[0].compute == "compute 1.15 times that of “rpt”, by seed 1 to 1.3"
+
+
 def test_a_difference_ends_at_100_points(page, ada):
     experiment = two_seeds(ada, 0.05, 0.35)
     shown = words(page(results(experiment)))
@@ -198,24 +210,24 @@ def test_a_baseline_whose_compute_is_not_the_same_says_so(page, experiment):
     experiment.runs.filter(name="more-ntp").update(flops=1.25 * spent)
     experiment.runs.filter(name="more-sft").update(flops=0.85 * spent)
     text = words(page(results(experiment)))
-    assert "n 700; 25 % more compute than “rpt”" in text
-    assert "n 700; 15 % less compute than “rpt”" in text
+    assert "n 700; compute 1.25 times that of “rpt”" in text
+    assert "n 700; compute 0.85 times that of “rpt”" in text
     assert "same compute as" not in text
 
 
 @pytest.mark.parametrize(
     ("ratio", "expected"),
     [
-        (1.099, "same compute as “a”"),
-        (0.901, "same compute as “a”"),
-        (1.12, "12 % more compute than “a”"),
-        (0.6, "40 % less compute than “a”"),
-        (3.04, "3 times the compute of “a”"),
-        (0.25, "0.25 times the compute of “a”"),
+        (1.019, "same compute as “a”"),
+        (0.981, "same compute as “a”"),
+        (1.0934, "compute 1.09 times that of “a”"),
+        (0.97, "compute 0.97 times that of “a”"),
+        (3.04, "compute 3.04 times that of “a”"),
+        (0.25, "compute 0.25 times that of “a”"),
         (None, "compute beside “a” not known"),
     ],
 )
-def test_computes_are_called_the_same_within_a_tenth(ratio, expected):
+def test_computes_are_called_the_same_within_two_hundredths(ratio, expected):
     assert compute_words(ratio, "a") == expected
 
 
@@ -267,7 +279,7 @@ def test_a_run_of_another_stage_is_measured_by_evaluations_of_its_checkpoints(pa
     text = words(page(results(experiment)))
     assert "After RLVR 50.0 % 46.0 to 54.0, n 500 “after”, step 0" in text
     assert "Lead over baseline “more”, in points +20.0" in text
-    assert "n 500; 20 % less compute than “answers”" in text
+    assert "n 500; compute 0.8 times that of “answers”" in text
 
 
 def test_a_run_under_way_shows_what_there_is(page, ada, experiment):

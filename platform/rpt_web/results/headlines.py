@@ -7,7 +7,6 @@ succeeded, then the one that was submitted first.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from functools import cached_property
 from rpt_core.result_tables import Estimate
 from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_web.results.changes import Change, change
-from rpt_web.results.lineage import Policy, compute_ratio, compute_words, matched_run, plain_name, start
+from rpt_web.results.lineage import SAME_COMPUTE, Policy, compute_ratio, compute_words, matched_run, plain_name, start
 from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.runs.templatetags import show
@@ -100,10 +99,13 @@ class Baseline:
 
     @property
     def compute(self) -> str:
-        """How their computes stand to each other; of several seeds, where they differ most."""
-        ratios = [compute_ratio(other.flops, own.flops) for own, other in self.pairs]
-        furthest = None if None in ratios else max(ratios, key=lambda ratio: abs(math.log(ratio or 1)))
-        return compute_words(furthest, _name([own.run for own, _ in self.pairs]))
+        """How their computes stand to each other, those of all seeds summed; the range too where seeds differ."""
+        own, others = [own.flops for own, _ in self.pairs], [other.flops for _, other in self.pairs]
+        words = compute_words(compute_ratio(_sum(others), _sum(own)), _name([own.run for own, _ in self.pairs]))
+        ratios = [ratio for pair in zip(others, own, strict=True) if (ratio := compute_ratio(*pair))]
+        if len(ratios) < len(self.pairs) or max(ratios) - min(ratios) <= SAME_COMPUTE:
+            return words
+        return f"{words}, by seed {min(ratios):.3g} to {max(ratios):.3g}"
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,11 @@ def _change(pairs: Sequence[tuple[Evaluation, Evaluation]]) -> Change:
     found = across_seeds([b.value - a.value for a, b in pairs], DIFFERENCES)
     assert found is not None
     return Change(found, f"Student's t over {len(pairs)} seeds", "seeds")
+
+
+def _sum(flops: Sequence[float | None]) -> float | None:
+    known = [value for value in flops if value is not None]
+    return sum(known) if len(known) == len(flops) else None
 
 
 def _name(runs: Sequence[Run]) -> str:

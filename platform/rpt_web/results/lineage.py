@@ -14,8 +14,10 @@ from rpt_web.runs.models import Run
 
 Policy = tuple[int, int] | str
 """A run and the step of its checkpoint, or where any other model lies."""
-SAME_COMPUTE = 0.1
+SAME_COMPUTE = 0.02
 """Computes that differ by a larger share are not called the same."""
+NEAR_BUDGET = 0.1
+"""FLOPs that somebody typed are those of a run that has spent no other share than this more or less."""
 _CHECKPOINT = re.compile(r"/runs/(\d+)/checkpoints/step-(\d+)/?$")
 _FOLDER = re.compile(r"/runs/(\d+)/?$")
 _SEED = re.compile(r"^s(-?\d{1,10})-")
@@ -59,7 +61,7 @@ def matched_run(run: Run, runs: Iterable[Run]) -> Run | None:
         return None
     others = [(other, abs(other.flops / asked - 1)) for other in runs if other.flops and other.pk != run.pk]
     needed = [(other, gap) for other, gap in others if other.name in run.needs]
-    alike = [(other, gap) for other, gap in others if gap <= SAME_COMPUTE and _could_be_matched(other, run)]
+    alike = [(other, gap) for other, gap in others if gap <= NEAR_BUDGET and _could_be_matched(other, run)]
     return min(needed or alike, key=lambda pair: (pair[1], pair[0].pk), default=(None, math.inf))[0]
 
 
@@ -74,9 +76,7 @@ def compute_words(ratio: float | None, name: str) -> str:
         return f"compute beside “{name}” not known"
     if abs(ratio - 1) <= SAME_COMPUTE:
         return f"same compute as “{name}”"
-    if 0.5 < ratio < 2:
-        return f"{100 * abs(ratio - 1):.0f} % {'more' if ratio > 1 else 'less'} compute than “{name}”"
-    return f"{ratio:.2g} times the compute of “{name}”"
+    return f"compute {ratio:.3g} times that of “{name}”"
 
 
 def _could_be_matched(other: Run, run: Run) -> bool:
