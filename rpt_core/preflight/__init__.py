@@ -8,7 +8,9 @@ docs/preflight.md compares the estimates with measured runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +21,7 @@ from rpt_core.config.rules import sound_part, until_a_field_is_missing
 from rpt_core.errors import UserError
 from rpt_core.hardware import Hardware, hardware
 from rpt_core.preflight.checks import Problem, limits_of, missing_parts
-from rpt_core.preflight.cost import Memory, disk_of, memory_of, seconds_of
+from rpt_core.preflight.cost import TRAINING, Memory, disk_of, memory_of, seconds_of
 from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
 from rpt_core.preflight.work import Work, work_of
@@ -92,10 +94,10 @@ class Report:
         return data
 
 
-def check_values(stage: str, values: Mapping[str, Any], machine: Hardware) -> Report:
+def check_values(stage: str, values: Mapping[str, Any], machine: Hardware, folder: Path | None = None) -> Report:
     """Look at what may be a config: if it is none, at its wrong fields, and at all that the others tell."""
     try:
-        return check(STAGES[stage].model_validate(dict(values)), machine)
+        return check(STAGES[stage].model_validate(dict(values)), machine, folder)
     except ValidationError as error:
         problems = [Problem(field, words) for field, words in explain(stage, values, error)]
     part = sound_part(STAGES[stage], values)
@@ -108,8 +110,8 @@ def check_values(stage: str, values: Mapping[str, Any], machine: Hardware) -> Re
     return Report(stage, machine, problems + limits_of(part, shape, tokenizer))
 
 
-def check(config: StageConfig, machine: Hardware) -> Report:
-    """Look at a config as far as that is possible now."""
+def check(config: StageConfig, machine: Hardware, folder: Path | None = None) -> Report:
+    """Look at a config as far as that is possible now. folder: the run's would be there, so that disk has to do."""
     problems: list[Problem] = []
     shape = _read_model(config, problems)
     tokenizer = _tokenizer(config, problems)
@@ -117,36 +119,57 @@ def check(config: StageConfig, machine: Hardware) -> Report:
     problems += limits_of(config, shape, tokenizer)
     if shape is None or data is None or any(problem.level == "error" for problem in problems):
         return Report(config.stage, machine, problems, shape, pending=is_pending(_model_path(config)[1]))
-    return _estimated(config, machine, problems, shape, data)
+    report = _estimated(config, machine, shape, data)
+    return replace(report, problems=problems + _shortages(config, report, folder))
 
 
-def _estimated(
-    config: StageConfig, machine: Hardware, problems: list[Problem], shape: ModelShape, data: Data
-) -> Report:
+def _estimated(config: StageConfig, machine: Hardware, shape: ModelShape, data: Data) -> Report:
     most, typical = (work_of(config, shape, data, typical=flag) for flag in (False, True))
-    memory = memory_of(config, shape, most, data.prompt_tokens)
-    if memory.total > machine.memory_gb * 1e9:
-        problems.append(
-            Problem(
-                "",
-                f"About {memory.total / 1e9:.0f} GB of memory are needed on one device, and {machine.title} has "
-                f"{machine.memory_gb:g} GB. Take a smaller model, fewer rows at a time (`batch_rows`), shorter "
-                "responses, or an engine that shares the model out over devices.",
-                "warning",
-            )
-        )
     return Report(
         config.stage,
         machine,
-        problems,
+        [],
         shape,
-        memory,
+        memory_of(config, shape, most, data.prompt_tokens),
         typical=_estimate(config, machine, shape, data, typical),
         most=_estimate(config, machine, shape, data, most),
         first_prompt=data.first_prompt,
         pending=not data.is_complete,
         engine=getattr(config, "engine", "torch"),
     )
+
+
+def _shortages(config: StageConfig, report: Report, folder: Path | None) -> list[Problem]:
+    """Warnings where the machine's memory, or the disk that the folder is on, does not hold what the run takes."""
+    assert report.memory is not None
+    assert report.most is not None
+    found, machine = [], report.hardware
+    if report.memory.total > machine.memory_gb * 1e9:
+        found.append(
+            Problem(
+                "",
+                f"About {report.memory.total / 1e9:.0f} GB of memory are needed on one device, and {machine.title} has "
+                f"{machine.memory_gb:g} GB. Take a smaller model, fewer rows at a time (`batch_rows`), shorter "
+                "responses, or an engine that shares the model out over devices.",
+                "warning",
+            )
+        )
+    free = None if folder is None else disk_usage(_existing(folder)).free
+    if free is not None and report.most.disk_bytes > free:
+        field = "checkpoint_every_steps" if config.stage in TRAINING else ""
+        remedy = "Raise this, limit `keep_checkpoints`, or free some space." if field else "Free some space."
+        words = f"The run writes up to {_gb(report.most.disk_bytes)}, and {folder} has {_gb(free)} free here. {remedy}"
+        found.append(Problem(field, words, "warning"))
+    return found
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.3g} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"
 
 
 def _estimate(config: StageConfig, machine: Hardware, shape: ModelShape, data: Data, work: Work) -> Estimate:

@@ -24,11 +24,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("config", type=Path, help="the stage's config as JSON, or the folder of a run")
     parser.add_argument("--hardware", default="cpu-2", choices=all_hardware(), help="estimate for (default: cpu-2)")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="compare with the free space of the disk that this folder is on (default: the run's, or the current one)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
         values = read_values(options.stage, _file(options.config))
-        report = check_values(options.stage, values, hardware(options.hardware))
+        folder = options.folder or (options.config if options.config.is_dir() else Path.cwd())
+        report = check_values(options.stage, values, hardware(options.hardware), folder)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_PROBLEMS

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -401,8 +402,9 @@ def test_a_budget_in_tokens_counts_the_responses_that_teach_nothing(model, tmp_p
     assert typical.steps == 4000 / (8 * (12 + 8))
 
 
-def test_a_paper_sized_model_does_not_fit_one_gpu(tmp_path):
-    # The published size of DeepSeek-R1-Distill-Qwen-14B is 14.8 billion.
+@pytest.fixture
+def paper_sized(tmp_path):
+    """The shape of DeepSeek-R1-Distill-Qwen-14B, whose published size is 14.8 billion, without its weights."""
     sizes = {
         "hidden_size": 5120,
         "num_hidden_layers": 48,
@@ -415,14 +417,32 @@ def test_a_paper_sized_model_does_not_fit_one_gpu(tmp_path):
     }
     (tmp_path / "config.json").write_text(json.dumps(sizes))
     stages.taught()[1].save_pretrained(tmp_path)
-    config = STAGES["rpt"].model_validate(
-        {"stage": "rpt", "model": {"path": str(tmp_path), "dtype": "bfloat16"}, "positions": "@filter/positions"}
-    )
+    return {"path": str(tmp_path), "dtype": "bfloat16"}
+
+
+def test_a_paper_sized_model_does_not_fit_one_gpu(paper_sized):
+    config = STAGES["rpt"].model_validate({"model": paper_sized, "positions": "@filter/positions"})
     report = check(config, hardware("h100"))
     assert report.model.parameters == pytest.approx(14.8e9, rel=0.01)
     assert report.memory.optimiser == 12 * report.model.parameters
     assert [p.message for p in report.problems if "of memory are needed" in p.message]
     assert report.most.rollouts == 2_048_000
+
+
+def test_checkpoints_that_the_disk_does_not_hold_are_worth_a_warning(paper_sized, tmp_path, capsys):
+    config = rpt(paper_sized, "@filter/positions", steps=100_000, checkpoint_every_steps=1)
+    place = tmp_path / "not" / "yet"  # 17,700 TB
+    assert fields(check(config, CPU, place), "warning") == ["", "checkpoint_every_steps"]
+    words = check(config, CPU, place).problems[-1].message
+    assert re.fullmatch(
+        rf"The run writes up to 17,\d{{3}},\d{{3}} GB, and {place} has [\d.,]+ GB free here\. "
+        r"Raise this, limit `keep_checkpoints`, or free some space\.",
+        words,
+    )
+    assert fields(check(config, CPU), "warning") == [""], "nobody has said where the run would be"
+    (tmp_path / "run.json").write_text(config.model_dump_json())
+    main(["rpt", str(tmp_path / "run.json"), "--folder", str(place)])
+    assert words in capsys.readouterr().out
 
 
 def test_an_analysis_names_the_files_that_it_lacks(tmp_path):

@@ -154,3 +154,18 @@ def test_the_api_gives_the_report(ada, experiment, real_files):
     answer = caller.post(f"{ROOT}/preflight", body | {"hardware": "abacus"}, content_type="application/json")
     assert answer.status_code == 422
     assert "abacus" in answer.json()["detail"]
+
+
+def test_the_api_warns_of_a_disk_that_is_too_small(ada, settings):
+    config = {
+        "stage": "ntp",
+        "corpus": {"source": "tiny"},
+        "scratch": {},
+        "budget": {"steps": 10**9},
+        "checkpoint_every_steps": 1,
+    }
+    answer = client_of(ada).post(f"{ROOT}/preflight", {"config": config}, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    [problem] = answer.json()["problems"]
+    assert (problem["field"], problem["level"]) == ("checkpoint_every_steps", "warning")
+    assert f"{settings.RPT_DATA_DIR} has " in problem["message"]

@@ -25,7 +25,8 @@ def report(stage: str, values: Mapping[str, Any], hardware: str) -> dict[str, An
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.json"
         path.write_text(json.dumps(values, default=str), encoding="utf-8")  # YAML knows dates, JSON does not
-        command = [*settings.RPT_STAGE_COMMAND, "preflight", stage, str(path), "--json", "--hardware", hardware]
+        command = [*settings.RPT_STAGE_COMMAND, "preflight", stage, str(path), "--json"]
+        command += ["--hardware", hardware, "--folder", str(settings.RPT_DATA_DIR)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, cwd=settings.ROOT)
         except subprocess.TimeoutExpired:
