@@ -85,6 +85,38 @@ def test_several_seeds_make_a_copy_for_each(client, ada):
 
 
 @pytest.mark.parametrize(
+    ("preset", "seeds", "told"),
+    [
+        ("smoke", "", " 10 runs "),
+        ("smoke", "1, 2, 3", "10 runs for each of 3 seeds: 30 runs"),
+        ("smoke", ",".join(map(str, range(26))), "10 runs for each of 26 seeds: 260 runs Submit so many runs"),
+        ("tiny-paper", "", "20 runs for each of 3 seeds: 60 runs"),
+        ("smoke", "1, x", " "),
+    ],
+)
+def test_the_form_says_how_many_runs_the_seeds_make_while_they_are_typed(page, preset, seeds, told):
+    whole = page(f"{NEW}?preset={preset}&seeds={seeds}")
+    part = page(f"{NEW}?preset={preset}&seeds={seeds}", headers={"HX-Request": "true", "HX-Target": "run-count"})
+    assert words(part).strip() == told.strip()
+    assert words(part).strip() in words(whole)
+
+
+def test_many_runs_have_to_be_confirmed(client, ada):
+    seeds = ",".join(map(str, range(11)))
+    refused = post(client, ada, "smoke", seeds=seeds)
+    assert refused.status_code == 422
+    assert "This makes 110 runs. Tick the box, or give fewer seeds." in words(refused.content.decode())
+    assert not Experiment.objects.exists()
+    assert post(client, ada, "smoke", seeds=seeds, many="on").status_code == 302
+    assert Run.objects.count() == 110
+
+
+def test_a_hundred_runs_need_no_confirmation(client, ada):
+    assert post(client, ada, "smoke", seeds="0,1,2,3,4,5,6,7,8,9").status_code == 302
+    assert Run.objects.count() == 100
+
+
+@pytest.mark.parametrize(
     ("data", "message"),
     [
         ({"seeds": "1, x"}, "Give whole numbers within 32 bits, separated by commas."),

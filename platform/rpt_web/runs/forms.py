@@ -19,6 +19,7 @@ from rpt_core.config import STAGES
 from rpt_core.config.messages import each_message
 from rpt_core.errors import UserError
 from rpt_core.presets import PlannedRun, Preset, Seed
+from rpt_core.words import counted
 from rpt_web.runs import checks
 from rpt_web.runs.form_fields import Widget, field, leaves, typed_value
 from rpt_web.runs.form_sections import GROUP_WORDS, SECTIONS, Section
@@ -29,6 +30,8 @@ from rpt_web.text import titled
 REFERENCES = Section("Starts from", "`@RUN/WHAT` stands for what another run of the experiment has made.", ())
 VAGUE = ("path", "source", "paths", "kind", "from_step", "dtype", "device")
 """Last parts of names that say too little by themselves."""
+MANY_RUNS = 100
+"""More runs than this are submitted only when that is confirmed."""
 _SEEDS = TypeAdapter(list[Seed])
 
 
@@ -173,6 +176,11 @@ class SuiteForm(forms.Form):
         help_text="Separate several by commas: the plan is then played once with each.",
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "spellcheck": "false"}),
     )
+    many = forms.BooleanField(
+        label="Submit so many runs",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
     anyway = forms.BooleanField(
         label="Submit it all the same",
         required=False,
@@ -180,18 +188,44 @@ class SuiteForm(forms.Form):
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
 
-    def __init__(self, preset: Preset, data: Mapping[str, Any] | None = None) -> None:
-        initial = {"name": f"{preset.name} suite", "seeds": ", ".join(map(str, preset.seeds or (0,)))}
-        super().__init__(data, initial=initial)
+    def __init__(self, preset: Preset, data: Mapping[str, Any] | None = None, *, seeds: str = "") -> None:
+        seeds = seeds or ", ".join(map(str, preset.seeds or (0,)))
+        super().__init__(data, initial={"name": f"{preset.name} suite", "seeds": seeds})
+        self.runs_per_seed = len(preset.runs)
 
     def clean_seeds(self) -> list[int]:
         """The seeds as numbers."""
         try:
-            return _SEEDS.validate_python(
-                [part.strip() for part in self.cleaned_data["seeds"].split(",") if part.strip()]
-            )
+            return _as_seeds(self.cleaned_data["seeds"])
         except ValidationError:
             raise forms.ValidationError("Give whole numbers within 32 bits, separated by commas.") from None
+
+    def clean(self) -> None:
+        """Many runs have to be meant."""
+        if self.makes_many and not self.cleaned_data.get("many"):
+            self.add_error("many", f"This makes {counted(self.run_count, 'run')}. Tick the box, or give fewer seeds.")
+
+    @property
+    def seed_count(self) -> int:
+        """How many seeds stand in the field; 0 while they cannot be read."""
+        try:
+            return len(_as_seeds(self["seeds"].value() or ""))
+        except ValidationError:
+            return 0
+
+    @property
+    def run_count(self) -> int:
+        """How many runs the seeds in the field make."""
+        return self.runs_per_seed * self.seed_count
+
+    @property
+    def makes_many(self) -> bool:
+        """Whether that has to be confirmed."""
+        return self.run_count > MANY_RUNS
+
+
+def _as_seeds(text: str) -> list[int]:
+    return _SEEDS.validate_python([part.strip() for part in text.split(",") if part.strip()])
 
 
 def _at(values: Any, name: str) -> Any:

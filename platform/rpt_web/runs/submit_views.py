@@ -60,7 +60,9 @@ def suite_new(request: HttpRequest) -> HttpResponse:
     presets = sorted(map(load_preset, preset_names()), key=lambda found: (found.requires.gpu, found.run_count))
     wanted = request.GET.get("preset", "") or SMALLEST
     preset = next((found for found in presets if found.name == wanted), presets[0])
-    form = SuiteForm(preset, _posted(request))
+    form = SuiteForm(preset, _posted(request), seeds=request.GET.get("seeds", ""))
+    if request.headers.get("HX-Target") == "run-count":
+        return render(request, "runs/_run_count.html", {"form": form, "preset": preset})
     experiment = _submitted_suite(request, form, preset) if form.is_valid() else None
     if experiment is not None:
         messages.success(request, f"“{experiment.name}” was submitted. Its runs start one after the other.")
