@@ -15,7 +15,7 @@ from rpt_core.presets import load_preset
 from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_core.run_dir import RunDir
 from rpt_web.results.headlines import headlines, ranked_headlines
-from rpt_web.results.lineage import compute_words, matched_run, source_run
+from rpt_web.results.lineage import compute_words, matched_run, seeds_in_words, source_run
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
@@ -298,3 +298,17 @@ def test_the_source_of_a_model_is_found_by_its_checkpoint(experiment):
     assert source_run(experiment.runs.get(name="ntp-eval").config, by_id).name == "more-ntp"
     assert source_run({"model": {"path": "deepseek-ai/R1"}}, by_id) is None
     assert source_run({}, by_id) is None
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        ([0], "seed 0"),
+        ([1, 0, 1], "seeds 0, 1"),
+        (range(26), "seeds 0 to 25"),
+        ([10, 2, 3], "seeds 2, 3, 10"),
+        ([9, 0, 1, 2], "seeds 0 to 2, 9"),
+    ],
+)
+def test_seeds_are_told_once_and_in_short(seeds, expected):
+    assert seeds_in_words(seeds) == expected

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from rpt_web.runs import queries
+from rpt_core.presets import load_preset
+from rpt_web.runs import queries, services
 from tests.factories import HOSTILE, make_experiment
 from tests.preset_runs import failed_run, finished_experiment, queued_rpt, running_rpt
 
@@ -32,6 +33,15 @@ def test_the_list_shows_state_and_headline(page, ada):
     before, after = (rpt.evaluations.get(step=step, mode="sampled", difficulty="hard") for step in (0, 5))
     assert f"{100 * before.value:.1f} %" in text
     assert f"{100 * after.value:.1f} %" in text
+
+
+def test_the_seeds_are_those_of_the_runs(page, ada):
+    experiment = make_experiment(ada, seed=7)
+    assert ">7</td>" in page(LIST)
+    assert "</svg>seed 7</li>" in page(detail(experiment))
+    services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[5, 0, 1, 2])
+    assert ">0 to 2, 5</td>" in page(LIST)
+    assert "</svg>seeds 0 to 2, 5</li>" in page(detail(experiment))
 
 
 def test_the_list_has_a_dash_for_what_is_missing(page, ada):

@@ -15,7 +15,16 @@ from functools import cached_property
 from rpt_core.result_tables import Estimate
 from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_web.results.changes import Change, change
-from rpt_web.results.lineage import SAME_COMPUTE, Policy, compute_ratio, compute_words, matched_run, plain_name, start
+from rpt_web.results.lineage import (
+    SAME_COMPUTE,
+    Policy,
+    compute_ratio,
+    compute_words,
+    matched_run,
+    plain_name,
+    seeds_in_words,
+    start,
+)
 from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.runs.templatetags import show
@@ -134,8 +143,7 @@ class Headline:
     @property
     def seeds(self) -> str:
         """Their seeds, in words."""
-        found = [str(copy.run.seed) for copy in self.copies]
-        return f"seed{'' if len(found) == 1 else 's'} {', '.join(found)}"
+        return seeds_in_words(copy.run.seed for copy in self.copies)
 
     @property
     def before(self) -> Number | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from rpt_web.runs.models import Run
@@ -40,6 +41,24 @@ def seed_in_name(run: Run) -> str:
     """The seed with which the name of a suite's run begins: "0" of `s0-rpt`, "" of `rpt`."""
     found = _SEED.match(run.name)
     return found[1] if found else ""
+
+
+def seeds_in_words(seeds: Iterable[int]) -> str:
+    """Seeds with their word, each once: "seed 0", "seeds 0, 1", "seeds 0 to 25"."""
+    found = set(seeds)
+    return f"seed{'s' if len(found) > 1 else ''} {listed(found)}"
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Numbers by size, each once, three or more that follow each other by their ends: "0 to 2, 5, 6"."""
+    stretches: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if stretches and number == stretches[-1][-1] + 1:
+            stretches[-1].append(number)
+        else:
+            stretches.append([number])
+    parts = ([f"{s[0]} to {s[-1]}"] if len(s) > 2 else map(str, s) for s in stretches)
+    return ", ".join(chain.from_iterable(parts))
 
 
 def plain_name(run: Run) -> str:

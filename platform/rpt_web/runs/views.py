@@ -22,6 +22,7 @@ from rpt_core.errors import UserError
 from rpt_web.results import figures, metric_figures, published, table_queries, tables
 from rpt_web.results import queries as results
 from rpt_web.results.headlines import Headline, headlines, ranked_headlines
+from rpt_web.results.lineage import listed, seeds_in_words
 from rpt_web.runs import dependencies, display, queries, queues, services, stream
 from rpt_web.runs.models import ENDED_BADLY, FINAL, Experiment, Run, Status
 from rpt_web.teams import access
@@ -82,6 +83,11 @@ class ExperimentLine:
         return [(run, blocked.get(run.name, ())) for run in self.runs]
 
     @property
+    def seeds(self) -> str:
+        """Those of its runs; its own while it has none."""
+        return listed([run.seed for run in self.runs] or [self.experiment.seed])
+
+    @property
     def goes_on(self) -> bool:
         """Whether something is still to come without anybody's doing."""
         return dependencies.is_in_progress(self.runs)
@@ -126,6 +132,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     context = {
         "nav": "experiments",
         "experiment": experiment,
+        "seeds": seeds_in_words([run.seed for run in runs] or [experiment.seed]),
         "lines": lines,
         "succeeded": sum(run.status == Status.SUCCEEDED for run in runs),
         "failed": sum(run.status in (Status.FAILED, Status.LOST) for run in runs),
