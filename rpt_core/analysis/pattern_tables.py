@@ -66,7 +66,7 @@ def pattern_tables(config: PatternsConfig, seed: int) -> list[ResultTable]:
 
 def draw_responses(model: str, shards: Sequence[str], limit: int, seed: int) -> list[RolloutRow]:
     """At most `limit` rows of a model's shards, drawn without replacement; all rows when there are no more."""
-    counts = [_rows_in(Path(shard)) for shard in shards]
+    counts = [rows_in(Path(shard)) for shard in shards]
     total = sum(counts)
     if not total:
         raise UserError(f"The shards of {model!r} have no responses. Name Parquet files in a run's `rollouts` folder.")
@@ -96,7 +96,8 @@ def relative_change(before: int, n_before: int, after: int, n_after: int, seed: 
     return Estimate(value, min(float(low), value), max(float(high), value), min(n_before, n_after))
 
 
-def _rows_in(path: Path) -> int:
+def rows_in(path: Path) -> int:
+    """How many responses a shard has. Raises UserError when it cannot be read."""
     try:
         return int(pq.ParquetFile(path).metadata.num_rows)
     except FileNotFoundError:

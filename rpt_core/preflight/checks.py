@@ -7,7 +7,7 @@ that begins with `@` is what an earlier run of a suite will make, and is left al
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +41,7 @@ def problems_of(config: StageConfig, shape: ModelShape | None) -> list[Problem]:
 
 def missing_parts(config: Any) -> list[Problem]:
     """Files, templates, devices and engines that are named but not here. It may lack fields, see `sound_part`."""
-    return decidable((_missing_files, _templates, _device, _engines), config)
+    return decidable((_missing_files, _results, _templates, _device, _engines), config)
 
 
 def limits_of(config: Any, shape: ModelShape | None, tokenizer: Any | None = None) -> list[Problem]:
@@ -88,7 +88,7 @@ def _paths(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]]]:
     if config.stage == "benchmark":
         yield from (("paths", path, "file") for path in getattr(config, "paths", ()))
     if config.stage == "analyse":
-        yield from _analysed(config)
+        yield from ((f"scaling.{index}.run", item.run, "folder") for index, item in enumerate(config.scaling))
     for name, must_be in _SINGLE.items():
         value = _at(config, name)
         if isinstance(value, str):
@@ -106,14 +106,30 @@ _SINGLE: dict[str, Literal["file", "folder"]] = {
 }
 
 
-def _analysed(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]]]:
+def _results(config: Any) -> Iterator[Problem]:
+    """Stored results that stage `analyse` could not read; its own readers say why."""
+    if config.stage != "analyse":
+        return
+    for read, field, path in _analysed(config):
+        try:
+            if not is_pending(path):
+                read(Path(path))
+        except UserError as error:
+            yield Problem(field, str(error))
+
+
+def _analysed(config: Any) -> Iterator[tuple[Callable[[Path], object], str, str]]:
+    """What reads a file, the field that names it, and its path."""
+    from rpt_core.analysis.pattern_tables import rows_in
+    from rpt_core.outcomes import read_outcomes
+
     for index, comparison in enumerate(config.comparisons):
-        yield f"comparisons.{index}.a", comparison.a, "file"
-        yield f"comparisons.{index}.b", comparison.b, "file"
-    yield from ((f"frontiers.{index}.outcomes", item.outcomes, "file") for index, item in enumerate(config.frontiers))
-    yield from ((f"scaling.{index}.run", item.run, "folder") for index, item in enumerate(config.scaling))
+        yield read_outcomes, f"comparisons.{index}.a", comparison.a
+        yield read_outcomes, f"comparisons.{index}.b", comparison.b
+    for index, frontier in enumerate(config.frontiers):
+        yield read_outcomes, f"frontiers.{index}.outcomes", frontier.outcomes
     responses = config.patterns.responses if config.patterns is not None else ()
-    yield from ((f"patterns.responses.{n}", path, "file") for n, of in enumerate(responses) for path in of.shards)
+    yield from ((rows_in, f"patterns.responses.{n}", path) for n, of in enumerate(responses) for path in of.shards)
 
 
 def _templates(config: Any) -> Iterator[Problem]:

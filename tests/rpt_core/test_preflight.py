@@ -22,6 +22,7 @@ from rpt_core.preflight.model_shape import shape_of, shape_of_scratch
 from rpt_core.preflight.work import work_of
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
+from rpt_core.stage import EXIT_FAILED, run_stage
 from tests.rpt_core import stages
 
 CPU = hardware("cpu-2")
@@ -445,11 +446,38 @@ def test_checkpoints_that_the_disk_does_not_hold_are_worth_a_warning(paper_sized
     assert words in capsys.readouterr().out
 
 
-def test_an_analysis_names_the_files_that_it_lacks(tmp_path):
-    config = STAGES["analyse"].model_validate(
-        {"stage": "analyse", "comparisons": [{"name": "x", "a": "@rpt/outcomes", "b": str(tmp_path / "b.parquet")}]}
+def test_an_analysis_says_of_its_files_what_the_stage_would(tmp_path):
+    (tmp_path / "text").write_text("no Parquet")
+    values = {
+        "stage": "analyse",
+        "comparisons": [
+            {"name": "x", "a": "@rpt/outcomes", "b": str(tmp_path / "b.parquet")},
+            {"name": "y", "a": str(tmp_path), "b": str(tmp_path / "text")},
+        ],
+        "frontiers": [{"name": "z", "outcomes": str(tmp_path)}],
+        "patterns": {"responses": [{"model": "m", "shards": [str(tmp_path)]}]},
+        "scaling": [{"name": "s", "run": str(tmp_path / "nowhere")}],
+    }
+    config = STAGES["analyse"].model_validate(values)
+    found = {problem.field: problem.message for problem in check(config, CPU).problems}
+    assert sorted(found) == [
+        "comparisons.0.b",
+        "comparisons.1.a",
+        "comparisons.1.b",
+        "frontiers.0.outcomes",
+        "patterns.responses.0",
+        "scaling.0.run",
+    ]
+    assert found["comparisons.0.b"].endswith(
+        "b.parquet does not exist. Name a Parquet file in the `evaluations` folder of a run."
     )
-    assert fields(check(config, CPU)) == ["comparisons.0.b"]
+    assert "is a folder" in found["comparisons.1.a"]
+    assert "is no Parquet file" in found["comparisons.1.b"]
+    run = RunDir(tmp_path / "run")
+    run.create(config)
+    assert run_stage("analyse", run) == EXIT_FAILED
+    [failed] = stages.events(run.path, "failed")
+    assert failed["message"] == " ".join(f"`{field}`: {message}" for field, message in found.items())
 
 
 def test_unknown_hardware_is_explained():
