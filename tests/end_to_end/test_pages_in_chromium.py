@@ -249,6 +249,18 @@ PLOTS = "[...document.querySelectorAll('[data-figure] .plot')]"
 SHOW_LAST_PLOT = f"const plot = {PLOTS}.at(-1); plot.scrollIntoView({{behavior: 'instant'}}); return plot"
 
 
+def test_the_ticks_of_a_percent_axis_differ(visit, rows):
+    ticks = """
+    const [top, done] = arguments, plot = document.querySelector("[data-figure=outcomes] .plot");
+    Plotly.restyle(plot, { y: plot.data.map((line) => line.x.map((_, index) => (index % 2) * top)) }).then(() =>
+      done([...plot.querySelectorAll(".ytick text")].map((tick) => tick.textContent)));
+    """
+    with visit(reverse("runs:run_detail", args=[rows["rpt"].pk])) as browser:
+        for top in (1, 0.012, 0.0004):
+            found = browser.execute_async_script(ticks, top)
+            assert len(set(found)) == len(found) > 2, found
+
+
 def test_a_chart_is_drawn_when_it_comes_near_and_nothing_moves(visit, rows):
     places = "return [...document.querySelectorAll('[data-figure]')].map((figure) => figure.offsetTop)"
     missing = f"return {PLOTS}.filter((plot) => !plot.dataset.drawn).length"

@@ -53,7 +53,11 @@ class Axis:
         if self.log:
             axis |= {"type": "log", "hoverformat": ".2e"}
         if self.percent:
-            axis |= {"tickformat": ".0%", "rangemode": "tozero"}
+            axis |= {
+                "tickformat": "~%",
+                "hoverformat": ".3~p",
+                "rangemode": "tozero",
+            }  # digits that tell the ticks apart
         if self.integer:
             axis |= {"tickformat": ",d"}
         return axis
