@@ -5,6 +5,7 @@ python -m rpt_core preset NAME FOLDER        plays a plan of runs
 python -m rpt_core preflight STAGE CONFIG    says what a run would need, and what would go wrong
 python -m rpt_core results FOLDER            makes a document of what a suite has found
 python -m rpt_core doctor                    says what this machine can run, and what it lacks
+python -m rpt_core COMMAND --help            says what that command takes
 """
 
 from __future__ import annotations
@@ -54,11 +55,23 @@ def _run_stage(arguments: list[str]) -> int:
     from rpt_core.stage import run_stage
 
     parser = argparse.ArgumentParser(
-        prog="python -m rpt_core", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m rpt_core",
+        usage="python -m rpt_core STAGE RUN_DIR [--attempt ATTEMPT], or one of the commands below",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=STAGES, help="what to run")
-    parser.add_argument("run_dir", help="folder with config.json; events, checkpoints and rollouts are written there")
+    parser.add_argument("stage", metavar="STAGE", choices=STAGES, help=f"what to run: {', '.join(STAGES)}")
+    parser.add_argument(
+        "run_dir", metavar="RUN_DIR", help="folder with config.json; events, checkpoints and rollouts are written there"
+    )
     parser.add_argument("--attempt", type=int, help="number of this attempt (default: one more than the last)")
+    if arguments in ([], ["help"]):
+        parser.print_help(sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    if not (arguments[0] in STAGES or arguments[0].startswith("-")):
+        known = ", ".join([*STAGES, *_COMMANDS])
+        print(f"error: There is no command {arguments[0]!r}. Allowed: {known}.", file=sys.stderr)
+        return 2
     options = parser.parse_args(arguments)
     if Path(options.run_dir).is_file():
         parser.error(f"{options.run_dir} is a file. Name the run's folder; its config.json is read from there.")
