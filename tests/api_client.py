@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.test import Client
 
@@ -11,7 +12,7 @@ from rpt_web.teams.models import ApiToken, User
 ROOT = "/api/v1"
 
 
-def client_of(user: User, lifetime: timedelta = timedelta(days=1)) -> Client:
+def client_of(user: User, lifetime: timedelta = timedelta(days=1), **more: Any) -> Client:
     """A client that calls as this user."""
     secret = ApiToken.issue(user, "test", lifetime)
-    return Client(headers={"Authorization": f"Bearer {secret}"})
+    return Client(headers={"Authorization": f"Bearer {secret}"}, **more)

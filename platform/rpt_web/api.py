@@ -1,6 +1,7 @@
 """The API at /api/v1/, described at /api/v1/openapi.json. Everything asks for a token, the description too.
 
-Errors are JSON: {"detail": a sentence} and, for a body that does not fit (422), {"errors": {field: what to do}}.
+Errors are JSON: {"detail": a sentence} and, for a body that does not fit (422), {"errors": {field: what to do}}. How to
+call it is in docs/api.md.
 Lists are paged by key: `after` is the `next` of the page before.
 """
 
@@ -14,7 +15,8 @@ import pydantic
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Query
 from ninja import Status as Answer
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -24,6 +26,7 @@ from rpt_core.config.messages import messages_of
 from rpt_core.errors import UserError
 from rpt_core.presets import Preset, load_preset, preset_names
 from rpt_web.api_schemas import (
+    Body,
     EvaluationOut,
     EventOut,
     ExperimentDetailOut,
@@ -58,10 +61,26 @@ api = NinjaAPI(
     docs_decorator=token_required,
     urls_namespace="api",
 )
+DOCUMENT = "/api/v1/openapi.json"
+BODIES: dict[str | int, type[Body]] = {
+    "asked": PreflightIn,
+    "experiment": ExperimentIn,
+    "run": RunIn,
+    "suite": SuiteIn,
+}
+"""What is posted, by the parameter of the function that takes it."""
 Kind = Literal["train", "sampled", "greedy"]
 Reason = Literal["match", "mismatch", "not_on_boundary", "empty", "no_box"]
 After = Annotated[int | None, Query(description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="At most this many items.")]
+
+
+class WrongField(UserError):
+    """What the user can mend in one field of the body."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
 
 
 @api.get("/presets", response=list[PresetOut], tags=["experiments"])
@@ -81,8 +100,10 @@ def create_experiment(request: HttpRequest, experiment: ExperimentIn) -> Answer[
     """Make an experiment."""
     access.require_change(_user(request))
     if experiment.preset:
-        load_preset(experiment.preset)
-    return Answer(201, services.create_experiment(user=_user(request), **experiment.model_dump()))
+        with _refusals_at("preset"):
+            load_preset(experiment.preset)
+    with _refusals_at("name"):
+        return Answer(201, services.create_experiment(user=_user(request), **experiment.model_dump()))
 
 
 @api.get("/experiments/{int:experiment_id}", response=ExperimentDetailOut, tags=["experiments"])
@@ -148,7 +169,10 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
     """Queue a run. Its config is frozen as it is given here, with every default written out."""
     user = _user(request)
     experiment = access.get_experiment_or_404(user, run.experiment, to_change=True)
-    return Answer(201, services.submit(experiment, run.name, run.config, user, title=run.title))
+    with _refusals_at("config"):
+        checks.refuse_unstorable(run.config.model_dump(mode="json"))
+    with _refusals_at("name"):
+        return Answer(201, services.submit(experiment, run.name, run.config, user, title=run.title))
 
 
 @api.post("/preflight", response={200: dict[str, Any], 422: Problem}, tags=["runs"])
@@ -232,13 +256,32 @@ def _forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
 
 @api.exception_handler(UserError)
 def _refused(request: HttpRequest, error: UserError) -> HttpResponse:
-    return api.create_response(request, {"detail": str(error), "errors": {}}, status=422)
+    errors = {error.field: str(error)} if isinstance(error, WrongField) else {}
+    return api.create_response(request, {"detail": str(error), "errors": errors}, status=422)
 
 
 @api.exception_handler(ValidationError)
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    errors = messages_of([cast(Any, detail) | {"loc": _field(detail["loc"])} for detail in error.errors])
+    errors = messages_of([_placed(cast(Any, detail)) for detail in error.errors])
     return api.create_response(request, {"detail": "Some fields do not fit.", "errors": errors}, status=422)
+
+
+@csrf_exempt  # or else a POST to a wrong address would get a page about cookies
+@login_not_required
+@token_required
+def nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
+    """An address that is none of the API's, such as runs/abc."""
+    words = f"There is nothing at {request.path}. The addresses are in {DOCUMENT}; ids are whole numbers."
+    return JsonResponse({"detail": words}, status=404)
+
+
+def _placed(detail: dict[str, Any]) -> Any:
+    """One of pydantic's errors with its place in the body; of a field that the body has not, with those that it has."""
+    location, model = detail["loc"], BODIES.get(detail["loc"][1])
+    if detail["type"] == "extra_forbidden" and model and len(location) == 3:
+        words = f"There is no such field. The fields are: {', '.join(model.model_fields)}."
+        detail = detail | {"type": "no_such_field", "msg": words}
+    return detail | {"loc": _field(location)}
 
 
 def _field(location: Sequence[str | int]) -> Sequence[str | int]:
@@ -253,13 +296,14 @@ def _field(location: Sequence[str | int]) -> Sequence[str | int]:
 def _plan(experiment: Experiment, suite: SuiteIn) -> Preset:
     """The preset that a body names, or its own runs as one."""
     if suite.runs is None:
-        return load_preset(suite.preset or experiment.preset)
+        with _refusals_at("preset"):
+            return load_preset(suite.preset or experiment.preset)
     if suite.preset:
-        raise UserError("Give either `preset` or `runs`, not both.")
+        raise WrongField("runs", "Give either `preset` or `runs`, not both.")
     try:
         return Preset(name="plan", description="", runs=tuple(suite.runs))
     except pydantic.ValidationError as error:
-        raise UserError(f"These runs are no plan. {checks.in_words(error)}") from None
+        raise WrongField("runs", f"These runs are no plan. {checks.in_words(error)}") from None
 
 
 def _change(request: HttpRequest, run_id: int, act: Callable[[Run, User], None]) -> Answer[Run]:
@@ -268,6 +312,15 @@ def _change(request: HttpRequest, run_id: int, act: Callable[[Run, User], None])
         act(run, _user(request))
     run.refresh_from_db()
     return Answer(202, run)
+
+
+@contextmanager
+def _refusals_at(field: str) -> Iterator[None]:
+    """What is refused in here is wrong in this field of the body."""
+    try:
+        yield
+    except UserError as error:
+        raise WrongField(field, str(error)) from None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from ninja import Schema
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, field_validator
+from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator, field_validator
 
 from rpt_core import presets
 from rpt_core.config import STAGES, StageConfig
@@ -30,6 +30,12 @@ class Problem(Schema):
 
     detail: str
     errors: dict[str, str] = Field(default={}, description="Dotted name of each wrong field -> what to do about it.")
+
+
+class Body(Schema):
+    """What is posted: fields that do not exist are refused, since a slip would silently leave a default in place."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class PlannedRunOut(Schema):
@@ -61,7 +67,7 @@ class PresetOut(Schema):
         return presets.missing(preset)
 
 
-class ExperimentIn(Schema):
+class ExperimentIn(Body):
     """A new experiment."""
 
     name: str
@@ -70,7 +76,7 @@ class ExperimentIn(Schema):
     seed: Seed = 0
 
 
-class SuiteIn(Schema):
+class SuiteIn(Body):
     """A plan to play in an experiment: a preset, or runs of one's own."""
 
     preset: str = Field(default="", description="Name of a preset; empty takes the experiment's.")
@@ -119,7 +125,7 @@ class ExperimentDetailOut(ExperimentOut):
     runs: list[RunStateOut]
 
 
-class RunIn(Schema):
+class RunIn(Body):
     """A new run."""
 
     experiment: int = Field(description="Id of the experiment it belongs to.")
@@ -133,7 +139,7 @@ def _left_to_preflight(values: Any, validate: ValidatorFunctionWrapHandler) -> A
     return values if isinstance(values, dict) and values.get("stage") in [*STAGES] else validate(values)
 
 
-class PreflightIn(Schema):
+class PreflightIn(Body):
     """A config to look at before it is submitted."""
 
     config: Annotated[AnyStageConfig, WrapValidator(_left_to_preflight)] = Field(

@@ -59,7 +59,7 @@ def operations():
 def test_every_operation_and_the_document_ask_for_a_token(client, user):
     client.force_login(user)  # a session is not a token
     paths = [*operations(), ("get", f"{ROOT}/openapi.json")]
-    assert len(paths) == 18
+    assert len(paths) == 19
     for method, path in paths:
         answer = getattr(client, method)(path)
         assert answer.status_code == 401, path
@@ -111,6 +111,42 @@ def test_an_experiment_of_an_unknown_preset_is_refused(caller):
     answer = caller.post(f"{ROOT}/experiments", {"name": "x", "preset": "nope"}, content_type="application/json")
     assert answer.status_code == 422
     assert "The presets are" in answer.json()["detail"]
+    assert answer.json()["errors"] == {"preset": answer.json()["detail"]}
+
+
+@pytest.mark.parametrize("path", ["experiments", "runs"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 300])
+def test_a_name_that_cannot_be_is_refused_at_its_field(caller, experiment, path, name):
+    body = {"name": name} | ({"experiment": experiment.pk, "config": CONFIG} if path == "runs" else {})
+    answer = caller.post(f"{ROOT}/{path}", body, content_type="application/json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["name"])
+    assert "printable characters" in answer.json()["errors"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("experiments", {"name": "x"}, "name, description, preset, seed"),
+        ("experiments/{}/suite", {"preset": "smoke"}, "preset, runs, seeds, anyway"),
+        ("runs", {"name": "x", "config": CONFIG}, "experiment, name, title, config"),
+        ("preflight", {"config": CONFIG}, "config, hardware"),
+    ],
+)
+def test_a_field_that_there_is_not_is_refused_with_those_that_there_are(caller, experiment, path, body, fields):
+    body = body | {"sede": 3} | ({"experiment": experiment.pk} if path == "runs" else {})
+    answer = caller.post(f"{ROOT}/{path.format(experiment.pk)}", body, content_type="application/json")
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == {"sede": f"There is no such field. The fields are: {fields}."}
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["runs/abc", "nothing", "runs/1/", "experiments/-1"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_wrong_address_is_answered_in_json(user, path, method):
+    caller = client_of(user, enforce_csrf_checks=True)
+    answer = getattr(caller, method)(f"{ROOT}/{path}")
+    assert answer.status_code == 404
+    assert f"There is nothing at {ROOT}/{path}." in answer.json()["detail"]
 
 
 def test_a_submitted_run_is_queued_with_its_whole_config_frozen(run, user):
@@ -215,6 +251,7 @@ def test_a_name_that_is_taken_is_refused(caller, run):
     answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
     assert answer.status_code == 422
     assert answer.json()["detail"] == "This experiment already has a run named 'a'. Choose another name."
+    assert list(answer.json()["errors"]) == ["name"]
 
 
 @pytest.mark.parametrize("field", ["name", "title", "config"])
@@ -223,6 +260,7 @@ def test_a_nul_byte_is_no_internal_error(caller, experiment, field):
     body |= {field: {**CONFIG, "positions": "a\x00b"} if field == "config" else "a\x00b"}
     answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
     assert answer.status_code == (201 if field == "title" else 422)
+    assert field == "title" or list(answer.json()["errors"]) == [field]
 
 
 def test_an_unknown_experiment_is_not_found(caller):

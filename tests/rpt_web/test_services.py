@@ -168,7 +168,7 @@ def test_a_run_that_ended_badly_can_be_retried_with_attempts_left(run, status):
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.SUCCEEDED])
 def test_other_runs_cannot_be_retried(run, status):
     set_status(run, status)
-    with pytest.raises(UserError, match=f"is {status}. Only failed, cancelled and lost runs"):
+    with pytest.raises(UserError, match=f"status {status}. Only failed, cancelled and lost runs"):
         services.retry(run, None)
 
 

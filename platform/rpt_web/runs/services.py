@@ -247,7 +247,9 @@ def retry(run: Run, user: User | None) -> None:
     logger.info("retry of run %s requested by %s", run.pk, user)
     if not _bring_back(Run.objects.filter(pk=run.pk)):
         run.refresh_from_db(fields=["status"])
-        raise UserError(f"The run {run.name!r} is {run.status}. Only failed, cancelled and lost runs can be retried.")
+        raise UserError(
+            f"The run {run.name!r} has the status {run.status}. Only failed, cancelled and lost runs can be retried."
+        )
 
 
 def resubmit(experiment: Experiment, user: User | None) -> list[Run]:
