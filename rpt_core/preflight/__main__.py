@@ -23,7 +23,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m rpt_core preflight", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("config", type=Path, help="the stage's config as JSON, or the folder of a run")
-    parser.add_argument("--hardware", default="cpu-2", choices=all_hardware(), help="estimate for (default: cpu-2)")
+    known = ", ".join(all_hardware())
+    parser.add_argument("--hardware", default="cpu-2", help=f"estimate for one of {known} (default: cpu-2)")
     parser.add_argument(
         "--folder",
         type=Path,

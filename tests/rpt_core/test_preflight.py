@@ -485,6 +485,16 @@ def test_unknown_hardware_is_explained():
         hardware("abacus")
 
 
+def test_the_command_says_which_hardware_it_knows(tmp_path, capsys):
+    file = tmp_path / "config.json"
+    file.write_text('{"stage": "analyse"}')
+    assert main(["analyse", str(file), "--hardware", "abacus"]) == 2
+    assert capsys.readouterr().err == (
+        "error: There is no hardware 'abacus' in the list. "
+        "Known: cpu-2, rtx-4090, a100-80, h100, h200, 8xh100, 8xh200.\n"
+    )
+
+
 def test_the_command_prints_json_and_fails_on_errors(tmp_path, model, filtered, capsys):
     file = tmp_path / "config.json"
     file.write_text(rpt(model, filtered).model_dump_json())
