@@ -71,7 +71,9 @@ def test_the_first_run_that_succeeded_is_shown_and_named(page, experiment, ada):
     assert "Before and after rpt , seed 0." in text
     assert "“rpt”, step 0 " in text
     assert "“rpt”, step 80 " in text
-    assert "“rpt”, seed 0 after: " in words(page(reverse("runs:experiment_detail", args=[experiment.pk])))
+    assert "reasoning, sampled; “rpt”, seed 0 before: " in words(
+        page(reverse("runs:experiment_detail", args=[experiment.pk]))
+    )
     queued = queued_rpt(experiment, ada)
     assert f'href="?run={newer.pk}">rpt-other</a>' in page(results(experiment))
     assert f'href="?run={queued.pk}"' not in page(results(experiment))
@@ -147,7 +149,7 @@ def test_the_compute_of_a_baseline_is_that_of_all_seeds_together(ada):
 def test_a_difference_ends_at_100_points(page, ada):
     experiment = two_seeds(ada, 0.05, 0.35)
     shown = words(page(results(experiment)))
-    assert "−100.0 to +100.0, Student&#x27;s t over 2 seeds" in shown
+    assert "−100.0 to +100.0 (95 %), Student&#x27;s t over 2 seeds" in shown
 
 
 def test_the_change_is_paired_where_the_outcomes_are_on_disk(page, experiment):
@@ -160,7 +162,7 @@ def test_the_change_is_paired_where_the_outcomes_are_on_disk(page, experiment):
     assert change.how == "paired by position"
     low, high = difference_interval(1 / 3, (1 / 3 - 0.05, 1 / 3 + 0.05), sum(after) / 90, (0, 1))
     assert change.estimate.high - change.estimate.low < high - low
-    assert f"{100 * change.estimate.low:+.1f} to {100 * change.estimate.high:+.1f}, paired by position" in words(
+    assert f"{100 * change.estimate.low:+.1f} to {100 * change.estimate.high:+.1f} (95 %), paired by position" in words(
         page(results(experiment))
     )
 
@@ -196,13 +198,21 @@ def test_baselines_stand_beside_the_change(page, experiment):
     assert [found.name for found in headline.baselines] == ["more-ntp", "more-sft"]
     lead = headline.baselines[0].lead.estimate
     assert lead.value == hard(rpt).value - hard(evaluated).value
+    interval = f"{100 * lead.low:+.1f} to {100 * lead.high:+.1f} (95 %), unpaired (Newcombe)"
     text = words(page(results(experiment)))
-    assert f"Lead over baseline “more-ntp”, in points {100 * lead.value:+.1f} " in text
-    assert "n 700; same compute as “rpt”" in text
-    interval = f"{100 * lead.low:+.1f} to {100 * lead.high:+.1f}, unpaired (Newcombe); same compute as “rpt”"
-    shown = words(page(reverse("runs:experiment_detail", args=[experiment.pk])))
-    assert f"{100 * lead.value:+.1f} over “more-ntp”: {interval}" in shown
+    for shown in (text, words(page(reverse("runs:experiment_detail", args=[experiment.pk])))):
+        assert f"Lead over baseline “more-ntp”, in points {100 * lead.value:+.1f} {interval} baseline " in shown
+        assert "(95 %), n 700; same compute as “rpt”" in shown
     assert "Baseline: next-token prediction on the same problems for the same compute; same compute as “rpt”" in text
+
+
+def test_an_experiment_s_page_says_what_its_headline_is(page, experiment):
+    rpt = experiment.runs.get(name="rpt")
+    shown = words(page(reverse("runs:experiment_detail", args=[experiment.pk])))
+    assert "Accuracy on hard positions, before → after RPT" in shown
+    for name, found in (("before", hard(rpt, 0)), ("after", hard(rpt))):
+        assert f"{name}: {100 * found.low:.1f} to {100 * found.high:.1f} (95 %), n {found.n}" in shown
+    assert "(95 %), unpaired (Newcombe) “rpt”, after less before" in shown
 
 
 def test_a_baseline_whose_compute_is_not_the_same_says_so(page, experiment):
@@ -277,7 +287,7 @@ def test_a_run_of_another_stage_is_measured_by_evaluations_of_its_checkpoints(pa
     assert (headline.stage, headline.name, other.name) == ("RLVR", "answers", "more")
     assert (headline.before.estimate.value, headline.after.estimate.value) == (0.2, 0.5)
     text = words(page(results(experiment)))
-    assert "After RLVR 50.0 % 46.0 to 54.0, n 500 “after”, step 0" in text
+    assert "After RLVR 50.0 % 46.0 to 54.0 (95 %), n 500 “after”, step 0" in text
     assert "Lead over baseline “more”, in points +20.0" in text
     assert "n 500; compute 0.8 times that of “answers”" in text
 
@@ -289,7 +299,7 @@ def test_a_run_under_way_shows_what_there_is(page, ada, experiment):
     run.evaluations.filter(step__gt=0).delete()
     headline = ranked(experiment)[0]
     assert (headline.run, headline.after, headline.change) == (run, None, None)
-    assert "→ –" in page(reverse("runs:experiment_detail", args=[experiment.pk]))
+    assert "→ –" in words(page(reverse("runs:experiment_detail", args=[experiment.pk])))
     assert "Hard positions, reasoning" not in page(results(experiment))
 
 

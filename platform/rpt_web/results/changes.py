@@ -35,7 +35,7 @@ class Change:
         low, high = self.estimate.low, self.estimate.high
         if low is None or high is None:
             return f"no interval: the {self.alike} are alike"
-        return f"{show.signed_points(low)} to {show.signed_points(high)}, {self.how}"
+        return f"{show.signed_points(low)} to {show.signed_points(high)} (95\u00a0%), {self.how}"
 
 
 def change(a: Evaluation, b: Evaluation) -> Change:

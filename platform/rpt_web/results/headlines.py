@@ -76,7 +76,7 @@ class Number:
         """The interval and what it rests on."""
         found, n, seeds = self.estimate, _span([row.n for row in self.rows]), len(self.rows)
         is_known = found.low is not None
-        interval = f"{show.points(found.low)} to {show.points(found.high)}" if is_known else NO_INTERVAL
+        interval = f"{show.points(found.low)} to {show.points(found.high)} (95\u00a0%)" if is_known else NO_INTERVAL
         return f"{interval}, n {n}" + (f" each, mean of {seeds} seeds" if seeds > 1 else "")
 
     @property
