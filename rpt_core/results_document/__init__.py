@@ -17,6 +17,7 @@ from pathlib import Path
 from rpt_core.errors import UserError
 from rpt_core.results_document import sections
 from rpt_core.results_document.stored import Suite
+from rpt_core.words import counted
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Suite], str]], ...] = (
     (
@@ -71,17 +72,18 @@ def document(folder: Path, reading: Path | None = None) -> str:
     if reading is not None:
         parts.append(reading.read_text(encoding="utf-8").strip())
     for title, words, make in _SECTIONS:
-        parts += [f"## {title}", *filter(None, (words, make(suite)))]
+        if text := make(suite):
+            parts += [f"## {title}", *filter(None, (words, text))]
     return "\n\n".join(parts) + "\n"
 
 
 def _provenance(suite: Suite) -> str:
     ended = datetime.fromtimestamp(max(run.ended for run in suite.runs), UTC)
-    seeds = ", ".join(map(str, suite.seeds))
+    seeds = f"seed{'s' if len(suite.seeds) > 1 else ''} {', '.join(map(str, suite.seeds))}"
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     return (
-        f"Made by `python -m rpt_core results` from {len(suite.runs)} stored runs, seeds {seeds}; the last run ended "
-        f"on {ended:%d %B %Y}. {versions}. Cells are means over the seeds with a 95 % interval (Student's t: "
+        f"Made by `python -m rpt_core results` from {counted(len(suite.runs), 'stored run')}, {seeds}; the last run "
+        f"ended on {ended:%d %B %Y}. {versions}. Cells are means over the seeds with a 95 % interval (Student's t: "
         "the seeds are the independent repetitions, and with few of them it is wide). It covers what differs between "
         "the seeds: the training, and the positions where each seed draws its own. One seed alone, or seeds that are "
         "all alike, have none."

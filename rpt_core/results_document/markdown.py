@@ -11,7 +11,9 @@ DASH = "–"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the first column is text, the others are numbers."""
+    """A table, nothing at all without rows; the first column is text, the others are numbers."""
+    if not rows:
+        return ""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

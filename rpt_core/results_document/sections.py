@@ -2,7 +2,7 @@
 
 In: a Suite. Out: Markdown. Every number is the mean over the seeds with its 95 % interval (Student's t over seeds); the
 number of positions, questions or responses behind one seed's number stands beside it. A run that is not there leaves
-its rows out.
+its rows out; a section without rows is "" and is left out too.
 """
 
 from __future__ import annotations
@@ -51,10 +51,12 @@ TABLE_1 = (
 
 def next_token_accuracy(suite: Suite) -> str:
     """Table 1, with the controls beside it."""
-    rows = [_accuracy_row(suite, row) for row in TABLE_1 if suite[row.run]]
-    cells = [run.cell("sampled", level) for run in suite["rpt"] for level in DIFFICULTIES]
-    n = {cell["n"] for cell in cells if cell is not None}
+    measured = [row for row in TABLE_1 if _cells(suite, row)]
+    if not measured:
+        return ""
+    n = {cell["n"] for row in measured for cell in _cells(suite, row)}
     caption = f"n = {_span(n)} held-out positions for each seed and difficulty; the same positions in every row."
+    rows = [_accuracy_row(suite, row) for row in measured]
     return f"{table(['accuracy in %', *DIFFICULTIES], rows)}\n\n{caption}"
 
 
@@ -64,7 +66,7 @@ def average_accuracy(suite: Suite) -> str:
     rows = []
     for row in chosen:
         means = [_mean(run, row) for run in suite[row.run]]
-        if means:
+        if any(mean is not None for mean in means):
             rows.append([row.label, percent(across_seeds(means, SHARES)), each(means, percent)])
     return table(["mean of easy, medium and hard, in %", "mean [95 %]", "each seed"], rows)
 
@@ -75,6 +77,7 @@ def each_seed(suite: Suite) -> str:
         [row.label, *(percent(run.cell(row.mode, "hard", row.step)) for run in suite[row.run])]
         for row in TABLE_1
         if len(suite[row.run]) == len(suite.seeds)
+        and any(run.cell(row.mode, "hard", row.step) for run in suite[row.run])
     ]
     return table(["hard positions, % [95 % Wilson]", *(f"seed {seed}" for seed in suite.seeds)], rows)
 
@@ -118,16 +121,14 @@ def _rows(runs: Sequence[StoredRun], prefix: str, exactly: bool) -> Iterator[Map
 
 def answers(suite: Suite) -> str:
     """Table 2: test questions before, on the way and after learning from answers, by starting point."""
-    rows = []
-    for name, label in (("rlvr-cold", "before RPT"), ("rlvr-ntp", "+ more NTP"), ("rlvr-rpt", "+ RPT")):
-        tests = [run.tables("rlvr_test")[-1]["rows"] for run in suite[name]]
-        if tests:
-            rows.append([label, *(_answer_cell(tests, place) for place in range(len(tests[0])))])
-    if not rows:
+    starts = (("rlvr-cold", "before RPT"), ("rlvr-ntp", "+ more NTP"), ("rlvr-rpt", "+ RPT"))
+    found = {label: tests for name, label in starts if (tests := _newest_rows(suite[name], "rlvr_test"))}
+    if not found:
         return ""
-    first = suite["rlvr-cold"][0].tables("rlvr_test")[-1]["rows"]
-    header = ["accuracy in %", *(f"epoch {row['epoch']:g}" for row in first)]
-    n = {row["accuracy"]["n"] for run in suite["rlvr-cold"] for row in run.tables("rlvr_test")[-1]["rows"]}
+    rows = [[label, *(_answer_cell(tests, place) for place in range(len(tests[0])))] for label, tests in found.items()]
+    first = next(iter(found.values()))
+    header = ["accuracy in %", *(f"epoch {row['epoch']:g}" for row in first[0])]
+    n = {row["accuracy"]["n"] for test in first for row in test}
     return f"{table(header, rows)}\n\nn = {_span(n)} test questions for each seed, one response to each."
 
 
@@ -136,9 +137,11 @@ def multiple_choice(suite: Suite) -> str:
     found: dict[str, list[str]] = {}
     header = ["accuracy in %", "questions", "by chance"]
     for name, label in (("choice-cold", "before RPT"), ("choice-rpt", "after RPT")):
-        tables = [run.tables("benchmark")[-1]["rows"] for run in suite[name]]
+        tables = _newest_rows(suite[name], "benchmark")
+        if not tables:
+            continue
         header += [f"standard, {label}", f"reasoning, {label}"]
-        for place, row in enumerate(tables[0] if tables else ()):
+        for place, row in enumerate(tables[0]):
             n = _span({rows[place]["n"] for rows in tables})
             cells = found.setdefault(row["category"], [row["category"], n, percent(row["chance"])])
             for mode in ("standard", "reasoning"):
@@ -180,7 +183,7 @@ def patterns(suite: Suite) -> str:
     columns = {"model_1": ("before RPT, %", percent), "model_2": ("after RPT, %", percent)}
     changes = {"model_2": ("relative change, %", lambda value: points(value))}  # may exceed 100 %, so no bounds
     shares = pooled(suite["analysis"], "patterns", ["pattern"], columns, exactly=True)
-    return f"{shares}\n\n{pooled(suite['analysis'], 'pattern_changes', ['pattern'], changes)}"
+    return "\n\n".join(filter(None, (shares, pooled(suite["analysis"], "pattern_changes", ["pattern"], changes))))
 
 
 def hybrid(suite: Suite) -> str:
@@ -207,6 +210,8 @@ def comparisons(suite: Suite) -> str:
     for name, stored in _by_title(suite["analysis"], "comparison_").items():
         for level in DIFFICULTIES:
             found = [row for data in stored for row in data["rows"] if row["difficulty"] == level]
+            if not found:
+                continue
             differences = [_value(row["difference"]) for row in found]
             largest = max((row["p"] for row in found if row["p"] is not None), default=None)
             changed = each(found, lambda row: f"{row['gained']} / {row['forgotten']}")
@@ -223,6 +228,17 @@ def costs(suite: Suite) -> str:
         flops = across_seeds([run.flops for run in suite[name]])
         rows.append([name, each(seconds, lambda s: f"{s:.0f}"), number(flops and flops.value)])
     return table(["run", "seconds, each seed", "training FLOPs, mean"], rows)
+
+
+def _newest_rows(runs: Sequence[StoredRun], prefix: str) -> list[Sequence[Mapping[str, Any]]]:
+    """The rows of each run's newest table of a kind, of the runs that have one."""
+    return [found[-1]["rows"] for run in runs if (found := run.tables(prefix))]
+
+
+def _cells(suite: Suite, row: AccuracyRow) -> list[Mapping[str, Any]]:
+    """What was measured for a row of Table 1, of all seeds and difficulties."""
+    cells = (run.cell(row.mode, level, row.step) for run in suite[row.run] for level in DIFFICULTIES)
+    return [cell for cell in cells if cell]
 
 
 def _accuracy_row(suite: Suite, row: AccuracyRow) -> list[str]:

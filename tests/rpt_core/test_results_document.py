@@ -8,7 +8,7 @@ import pytest
 from rpt_core.config import EvaluateConfig
 from rpt_core.events import EventLog, EventType
 from rpt_core.result_tables import Column, Estimate, ResultTable, emit_table
-from rpt_core.results_document import main
+from rpt_core.results_document import document, main
 from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_core.results_document.markdown import number, percent, points, table
 from rpt_core.results_document.sections import average_accuracy, next_token_accuracy, pooled
@@ -82,9 +82,31 @@ def test_table_1_has_the_evaluations_that_are_there(suite):
     text = next_token_accuracy(suite)
     assert "| before RPT, standard (argmax) | 10.0 | 10.0 | 10.0 |" in text
     assert "| **after RPT, reasoning** | 90.0 [65.2, 100.0] |" in text
-    assert "| before RPT, reasoning, greedy | – | – | – |" in text
+    assert "greedy" not in text, "that was not measured"
     assert "more NTP" not in text, "that run is not there"
     assert "n = 100 held-out positions" in text
+
+
+def test_what_has_no_row_is_left_out(suite):
+    titles = [line[3:] for line in document(suite.folder).splitlines() if line.startswith("## ")]
+    assert titles == ["Table 1: next-token accuracy", "Figure 4: average accuracy", "Each seed", "What it cost"]
+
+
+def test_tables_2_and_3_can_do_without_the_runs_before_rpt(tmp_path):
+    share = Estimate(0.5, 0.4, 0.6, 90)
+    tests = [{"epoch": epoch, "accuracy": share} for epoch in (0, 1)]
+    columns = [Column("epoch", "Epoch", "count"), Column("accuracy", "Accuracy", "share")]
+    write_run(tmp_path, "s0-rlvr-rpt", tables=[ResultTable("rlvr_test", "t", "c", columns, tests)])
+    names = ("category", "n", "chance", "standard", "reasoning")
+    columns = [Column(name, name, "text" if name == "category" else "number") for name in names]
+    rows = [dict(zip(names, ("All", 90, 0.1, share, share), strict=True))]
+    write_run(tmp_path, "s0-choice-rpt", tables=[ResultTable("benchmark", "t", "c", columns, rows)])
+    text = document(tmp_path)
+    assert "| + RPT | 50.0 | 50.0 |\n\nn = 90 test questions" in text
+    assert "| accuracy in % | questions | by chance | standard, after RPT | reasoning, after RPT |" in text
+    assert "| All | 90 | 10.0 | 50.0 | 50.0 |" in text
+    assert "## Table 1" not in text
+    assert "from 2 stored runs, seed 0;" in text
 
 
 def test_figure_4_shows_each_seed(suite):
