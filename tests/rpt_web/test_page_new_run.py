@@ -258,7 +258,27 @@ def test_what_the_run_starts_from_stands_first_and_can_be_changed(client, page, 
 def test_a_reference_to_a_run_that_is_not_there_is_explained(client, page, address):
     response = client.post(address, typed(page(address)) | {"model.path": "@nobody/checkpoint"})
     assert response.status_code == 422
-    assert "needs the run &#x27;nobody&#x27;" in response.content.decode()
+    assert "This experiment has no run &#x27;nobody&#x27;." in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("positions", "@nothing/positions", "Refer to one that has succeeded (base, "),
+        ("positions", "@nothing", "This experiment has no run &#x27;nothing&#x27;."),
+        ("positions", "@base/dreams", "dreams"),
+        ("model.path", "@nothing/checkpoint", "This experiment has no run &#x27;nothing&#x27;."),
+    ],
+)
+@pytest.mark.parametrize("button", [{}, {"check": "1"}])
+def test_a_reference_that_leads_nowhere_is_marked_on_its_field(client, page, address, field, value, words, button):
+    before = typed(page(address))
+    text = client.post(address, before | {field: value} | button).content.decode()
+    assert "See the marked field" in text or button
+    wrong = [part.partition('<div class="field')[0] for part in text.split('<div class="field wrong">')[1:]]
+    [marked] = [part for part in wrong if f'name="{field}"' in part]
+    assert words in marked
+    assert len(wrong) == 1
 
 
 def test_other_runs_of_the_preset_can_be_chosen(client, page, experiment):

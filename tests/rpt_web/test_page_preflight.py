@@ -84,7 +84,7 @@ def test_all_that_is_wrong_is_told_at_once(page, client, experiment, real_files)
     bullets = re.findall(r"<li>(.*?)</li>", report[: report.index("</ul>")], re.S)
     wanted = (
         "Leave out slashes",
-        "'a/b' needs the run 'nobody'",
+        "This experiment has no run 'nobody'",
         "has no position set 'none'",
         "Give a whole number",
         "5 does not divide",
@@ -101,7 +101,12 @@ def test_a_submit_tells_all_that_the_config_itself_shows(page, client, experimen
     address = f"{NEW}?preset=tiny&run=rpt&experiment={experiment.pk}"
     changes = {"run_name": "cold", "group_size": "many", "grpo.minibatch_groups": "5", "positions": "@nobody/positions"}
     text = html.unescape(client.post(address, typed(page(address)) | changes).content.decode())
-    for words in ("already has a run named", "Give a whole number", "5 does not divide", "needs the run 'nobody'"):
+    for words in (
+        "already has a run named",
+        "Give a whole number",
+        "5 does not divide",
+        "This experiment has no run 'nobody'",
+    ):
         assert text.count(words) == 1, words
     assert "See the marked fields below." in text
     assert not Run.objects.filter(experiment=experiment, name__startswith="rpt").exists()

@@ -23,6 +23,7 @@ from rpt_core.words import counted
 from rpt_web.runs import checks
 from rpt_web.runs.form_fields import Widget, field, leaves, typed_value
 from rpt_web.runs.form_sections import GROUP_WORDS, SECTIONS, Section
+from rpt_web.runs.planning import Refusals
 from rpt_web.runs.plans import is_reference
 from rpt_web.runs.queries import flatten
 from rpt_web.text import titled
@@ -98,6 +99,13 @@ class PlannedRunForm(forms.Form):
         rest = name.removeprefix(place or "").strip(".")
         self.add_error(place, f"{titled(_place_within(rest))}: {words}" if rest else words)
 
+    def add_refusals(self, refusals: Refusals) -> list[tuple[str, str]]:
+        """Put what is wrong with references on the fields that hold them; returns (field, words) of each."""
+        told = [(name, refusals[found]) for name in self.leaves for found in self._references_in(name) & set(refusals)]
+        for name, words in told:
+            self.add_error(name, words)
+        return told
+
     def is_unread(self, name: str) -> bool:
         """Whether a dotted name belongs to a field that the form itself has refused."""
         return self._field_of(name) in self.unread
@@ -130,6 +138,10 @@ class PlannedRunForm(forms.Form):
 
     def _typed(self, name: str) -> Any:
         return self.cleaned_data.get(name, self[name].data)
+
+    def _references_in(self, name: str) -> set[tuple[str, str]]:
+        alone = self.plan.model_copy(update={"config": {name: typed_value(self.leaves[name], self._typed(name))}})
+        return set(alone.references())
 
     def _names(self, section: Section) -> list[str]:
         """The fields of a section that this form has, less those that refer to other runs."""

@@ -25,6 +25,9 @@ from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
 from rpt_web.text import clean_text
 
+Refusals = dict[tuple[str, str], str]
+"""(run name, WHAT) of each reference that cannot be resolved -> why, and what is allowed."""
+
 
 def artifact(run: Run, what: str) -> str | float:
     """What a later run takes of this one, see `rpt_core.products`. Raises UserError when there is no such thing."""
@@ -57,18 +60,32 @@ def needed(experiment: Experiment, planned: PlannedRun) -> dict[str, Run]:
     return {run.name: run for run in experiment.runs.filter(name__in=planned.needs())}
 
 
-def tentative_values(planned: PlannedRun, experiment: Experiment) -> tuple[dict[str, Any], list[str]]:
+def tentative_values(planned: PlannedRun, experiment: Experiment) -> tuple[dict[str, Any], Refusals]:
     """A planned run's config in an experiment, not validated, and why references left in it cannot be resolved."""
-    find, refusals = lookup(planned, needed(experiment, planned)), []
+    by_name = needed(experiment, planned)
+    find, refusals = lookup(planned, by_name), {}
 
     def found(name: str, what: str) -> str | float:
         try:
             return find(name, what)
         except UserError as error:
-            refusals.append(str(error))
-            return placeholder(name, what)
+            refusals[name, what] = str(error) if name in by_name else _no_such_run(experiment, name)
+            return _stand_in(name, what)
 
     return planned.values(experiment.seed, found), refusals
+
+
+def _stand_in(name: str, what: str) -> str | float:
+    try:
+        return placeholder(name, what)
+    except UserError:  # no run makes such a thing, which is told already
+        return f"@{name}/{what}"
+
+
+def _no_such_run(experiment: Experiment, name: str) -> str:
+    there = experiment.runs.filter(status=Status.SUCCEEDED).order_by("id").values_list("name", flat=True)[:20]
+    names = ", ".join(there) or "none yet"
+    return f"This experiment has no run {name!r}. Refer to one that has succeeded ({names}), or give the value itself."
 
 
 def resolve_waiting(run: Run, by_name: Mapping[str, Run]) -> StageConfig:

@@ -18,6 +18,7 @@ from rpt_core.presets import PlannedRun, Preset, load_preset, missing, preset_na
 from rpt_web.runs import checks, planning, plans, preflight, services
 from rpt_web.runs.forms import PlannedRunForm, SuiteForm
 from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.planning import Refusals
 from rpt_web.teams import access
 from rpt_web.teams.models import User
 
@@ -86,8 +87,7 @@ def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experimen
     """The queued run, or None with all problems on the form."""
     planned = form.planned()
     values, refusals = _values(form, experiment, planned)
-    for words in refusals:
-        form.add_error(None, words)
+    form.add_refusals(refusals)
     try:
         STAGES[planned.stage].model_validate(values)
         return None if form.errors else services.submit_planned(experiment, planned, cast(User, request.user))
@@ -103,8 +103,7 @@ def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dic
     planned = form.planned()
     values, refusals = _values(form, experiment, planned)
     unread = [(name, words) for name in form.unread for words in form.errors[name]]
-    for words in refusals:
-        form.add_error(None, words)
+    refused = form.add_refusals(refusals)
     try:
         found = preflight.report(planned.stage, values, hardware)
     except UserError as error:
@@ -114,7 +113,7 @@ def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dic
     for problem in told:
         if problem["level"] == "error":
             form.add_problem(problem["field"], problem["message"])
-    ours = [{"field": name, "message": words} for name, words in (*unread, *(("", words) for words in refusals))]
+    ours = [{"field": name, "message": words} for name, words in (*unread, *refused)]
     estimates = [("Typically", found["typical"]), ("At most", found["most"])]
     for _, estimate in estimates:
         if estimate is not None:
@@ -122,7 +121,7 @@ def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dic
     return found | {"problems": [*ours, *told], "failing": bool(form.errors), "estimates": estimates}
 
 
-def _values(form: PlannedRunForm, experiment: Experiment, planned: PlannedRun) -> tuple[dict[str, Any], list[str]]:
+def _values(form: PlannedRunForm, experiment: Experiment, planned: PlannedRun) -> tuple[dict[str, Any], Refusals]:
     """The config's values, and why references of it cannot be resolved; a name that is taken stands on the form."""
     if experiment.runs.filter(name=planned.name).exists():
         form.add_error("run_name", checks.name_is_taken(planned.name))
