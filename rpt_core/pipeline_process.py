@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 from rpt_core.config import Stage
-from rpt_core.events import Event, EventType, read_events
+from rpt_core.event_words import SHOW_EVERY_SECONDS, in_words
+from rpt_core.events import EventType, read_events
 from rpt_core.run_dir import RunDir
 from rpt_core.stage import EXIT_FINISHED, EXIT_STOPPED
 
-SHOW_EVERY_SECONDS = 5.0
 LOG_LINES = 15
 
 
@@ -37,7 +37,7 @@ class RunProcess:
         code = self._process.poll()  # before the events are read, so that the last ones are not missed
         for event in read_events(self.run.events, self._offset):
             self._offset = event.end
-            self._line = in_words(event) or self._line
+            self._line = in_words(event.type, event.data) or self._line
             if event.type == EventType.FAILED:
                 self._message = event.data["message"]
         if self._line and (code is not None or time.monotonic() - self._shown > SHOW_EVERY_SECONDS):
@@ -63,21 +63,6 @@ class RunProcess:
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began
-
-
-def in_words(event: Event) -> str | None:
-    """An event in a few words; None for those that the terminal does not show."""
-    data = event.data
-    if event.type == EventType.PROGRESS:
-        return f"{data['what']} {data['step']}/{data['total_steps'] or '?'}"
-    if event.type == EventType.METRICS:
-        values = (f"{name} {value:.4g}" for name, value in data["values"].items() if value is not None)
-        return f"step {data['step']}: " + ", ".join(list(values)[:4])
-    if event.type == EventType.TABLE:
-        return f"table: {data['title']}"
-    if event.type == EventType.FINISHED:
-        return ", ".join(f"{name} {value}" for name, value in data["result"].items())
-    return data["message"] if event.type in (EventType.LOG, EventType.FAILED) else None
 
 
 def _tail(path: Path) -> str:

@@ -1,6 +1,7 @@
 """What every stage gets: its run folder, its event log, and word of a request to stop. Runs one stage to its end.
 
-In: a stage's name, a run folder with a config. Out: an exit code, events, files in the run folder.
+In: a stage's name, a run folder with a config. Out: an exit code, events, files in the run folder; on the terminal how
+it ended, and on the way how far it is.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import contextlib
 import importlib
 import signal
 import sys
+import time
 import traceback
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from rpt_core.errors import UserError, is_full_disk
+from rpt_core.event_words import ShownLog
 from rpt_core.events import EventLog, EventType, read_events
 from rpt_core.preflight.checks import refuse_if_failing
 from rpt_core.run_dir import RunDir
@@ -74,7 +77,8 @@ def run_stage(stage: str, run: RunDir, attempt: int | None = None) -> int:
     try:
         with run.locked():
             config = run.read_config(stage)
-            with EventLog(run.events, attempt or _next_attempt(run)) as log:
+            log_type = ShownLog if sys.stderr.isatty() else EventLog  # a file or a pipe gets the end alone
+            with log_type(run.events, attempt or _next_attempt(run)) as log:
                 return _run(stage, config, StageContext(run, log))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -84,12 +88,14 @@ def run_stage(stage: str, run: RunDir, attempt: int | None = None) -> int:
 def _run(stage: str, config: Any, context: StageContext) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, context.request_stop)
+    began = time.monotonic()
     try:
         refuse_if_failing(config)
         result = importlib.import_module(_module(stage, config)).run(config, context)
         context.log.emit(EventType.FINISHED, result=result)
     except StopRequested as stop:
         context.log.emit(EventType.STOPPED, step=stop.step)
+        _tell(f"{stage}: stopped at step {stop.step}. Start it again to go on from there.")
         return EXIT_STOPPED
     except UserError as error:
         return _failed(context, str(error))
@@ -102,7 +108,27 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
             f"The disk of {context.run.path} is full. Free some space there, then retry the run: it goes on from its "
             f"newest checkpoint. ({error})",
         )
+    numbers = ", ".join(f"{name} {_short(value)}" for name, value in result.items())
+    _tell(f"{stage}: finished in {time.monotonic() - began:.0f} s: {numbers}")
+    if made := _made(context.run):
+        _tell(f"In {context.run.path}: {', '.join(made)}")
     return EXIT_FINISHED
+
+
+def _tell(line: str) -> None:
+    """Say on the terminal how a stage ended; it has ended so, whether or not anybody hears it."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _made(run: RunDir) -> list[str]:
+    """Where in the run's folder its results are."""
+    places = (run.newest_checkpoint(), run.positions, run.evaluations, run.tables, run.rollouts)
+    return [run.relative(place) for place in places if place is not None and place.is_dir()]
 
 
 def _failed(context: StageContext, message: str) -> int:

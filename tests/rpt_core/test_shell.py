@@ -1,9 +1,17 @@
-"""`python -m rpt_core`: what it says of its commands."""
+"""`python -m rpt_core`: what it says of its commands, and of a stage that it runs."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
 
 import pytest
 
 from rpt_core.__main__ import _COMMANDS, main
 from rpt_core.config import STAGES
+from rpt_core.run_dir import RunDir
+from tests.rpt_core import stages
 
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["help"], 0), (["--help"], 0), (["rpt", "-h"], 0)])
@@ -25,3 +33,36 @@ def test_a_command_that_does_not_exist_is_told_what_does(capsys):
         "error: There is no command 'trian'. Allowed: filter, ntp, sft, rpt, rlvr, evaluate, templates, benchmark, "
         "analyse, preset, preflight, results, doctor.\n"
     )
+
+
+def made(folder, **changes):
+    """A run's folder with the config of a short training from scratch."""
+    values = {"corpus": {"source": "tiny", "tiny_documents": 30}, "scratch": stages.SCRATCH, "budget": {"steps": 3}}
+    RunDir(folder).create(STAGES["ntp"].model_validate(values | changes))
+    return [sys.executable, "-m", "rpt_core", "ntp", str(folder)]
+
+
+def test_a_stage_says_how_it_ended_and_where_its_results_are(tmp_path):
+    done = subprocess.run(made(tmp_path / "run"), capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "step 1" not in done.stderr, "progress is for terminals"
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(r"ntp: finished in \d+ s: steps 3, flops \d\.\d+e\+\d\d, .*", first)
+    assert second == f"In {tmp_path / 'run'}: checkpoints/step-000003"
+
+
+def test_a_stage_that_fails_says_why_once(tmp_path):
+    command = made(tmp_path / "run", corpus={"paths": [str(tmp_path / "nothing.jsonl")]})
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: `corpus.paths`: {tmp_path / 'nothing.jsonl'} does not exist. Correct the path.\n"
+
+
+def test_a_terminal_is_shown_how_far_a_stage_is(tmp_path):
+    ours, theirs = pty.openpty()
+    done = subprocess.run(made(tmp_path / "run"), stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    assert done.returncode == 0
+    shown = os.read(ours, 10000).decode()
+    os.close(ours)
+    assert "step 1: loss " in shown
