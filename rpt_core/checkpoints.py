@@ -40,9 +40,8 @@ _TENSORS, _NUMBERS = f"{_TRAINING}/optimiser.safetensors", f"{_TRAINING}/optimis
 def load_model(config: ModelConfig) -> tuple[Any, Tokenizer]:
     """The model, in evaluation mode on its device, and its tokenizer. Raises UserError when either cannot be read."""
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has no type for it
+    _without_bars()
     device = choose_device(config.device)
     try:
         tokenizer = load_tokenizer(config.path)
@@ -98,6 +97,7 @@ def save_checkpoint(
     """
     with checkpoint_folder(run, step) as folder:
         (folder / _TRAINING).mkdir()
+        _without_bars()
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         _save_optimiser(folder, model, optimiser)
@@ -105,6 +105,13 @@ def save_checkpoint(
             _save_tensors(folder / _TRAINING / f"{name}.safetensors", tensors)
         write_metadata(folder, step, metadata)
     return run.checkpoint(step)
+
+
+def _without_bars() -> None:
+    """Keep transformers' progress bars out of a run's log."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has no type for it
 
 
 @contextmanager

@@ -55,17 +55,23 @@ def limits_of(config: Any, shape: ModelShape | None, tokenizer: Any | None = Non
 
 def refuse_if_failing(config: StageConfig) -> None:
     """Raise UserError with all that would make a run fail, before anything is loaded; called as a stage starts."""
-    failing = [problem for problem in problems_of(config, _local_shape(config)) if problem.level == "error"]
+    shape, failing = None, []
+    try:
+        shape = _local_shape(config)
+    except UserError as error:
+        failing.append(str(error))
+    failing += [f"`{found.field}`: {found.message}" for found in problems_of(config, shape) if found.level == "error"]
     if failing:
-        raise UserError(" ".join(f"`{problem.field}`: {problem.message}" for problem in failing))
+        raise UserError(" ".join(failing))
 
 
 def _local_shape(config: Any) -> ModelShape | None:
-    """The shape of a model that lies in a folder here; others are left to whoever loads them."""
+    """The shape of a model that lies in a folder here; one on a hub is left to whoever loads it."""
     model = getattr(config, "model", None) or getattr(config, "proxy", None)
-    if model is None or not (Path(model.path) / "config.json").is_file():
+    if model is None:
         return None
-    return shape_of(model)
+    is_folder = model.path.startswith((".", "/")) or (Path(model.path) / "config.json").is_file()
+    return shape_of(model) if is_folder else None
 
 
 def _missing_files(config: Any) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from rpt_core.errors import UserError
 from rpt_core.flops import matrix_parameters, sizes
 from rpt_core.preflight import check, check_values, hardware, work
 from rpt_core.preflight.__main__ import main
+from rpt_core.preflight.checks import refuse_if_failing
 from rpt_core.preflight.data import Data
 from rpt_core.preflight.model_shape import shape_of, shape_of_scratch
 from rpt_core.preflight.work import work_of
@@ -111,6 +112,12 @@ def test_a_run_s_result_tells_the_sizes_that_its_pre_flight_told(model, tmp_path
     told = check(config, CPU).model
     assert (result["parameters"], result["matrix_parameters"]) == (told.parameters, told.matrix_parameters)
     assert result["parameters"] > result["matrix_parameters"]
+
+
+def test_a_stage_is_refused_with_all_that_is_missing(tmp_path):
+    config = rpt({"path": str(tmp_path / "no model")}, str(tmp_path / "no positions"))
+    with pytest.raises(UserError, match=r"no model holds no config\.json.*`positions`: .*no positions does not exist"):
+        refuse_if_failing(config)
 
 
 @pytest.mark.parametrize("size", [0, 100, -100])
@@ -531,6 +538,7 @@ def test_the_command_needs_no_torch(tmp_path, model, filtered):
     code = f"""import sys
 from rpt_core.preflight import work
 from rpt_core.preflight.__main__ import main
+from rpt_core.preflight.checks import refuse_if_failing
 from rpt_core.preflight.data import Data
 main(["rpt", {str(file)!r}])
 print("torch" in sys.modules)"""
