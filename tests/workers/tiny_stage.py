@@ -5,6 +5,7 @@ Run as `python tiny_stage.py rpt RUN_DIR --attempt N`. The model's path in the c
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ from rpt_core.shards import RolloutRow, write_rollouts
 from rpt_core.stage import StageContext, StopRequested
 
 STEP_SECONDS = {"slow": 0.15, "deaf": 0.15}
+SIZES = dict.fromkeys(("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "vocab_size"), 8)
+"""Of a model, as whoever goes on from a checkpoint asks for them."""
 RESPONSE = "so\x00 it is 7.</think>\\boxed{7}"
 
 
@@ -89,6 +92,7 @@ def checkpoint(step: int, context: StageContext) -> None:
     folder = context.run.checkpoint(step)
     folder.mkdir(parents=True)
     (folder / "weights").write_bytes(b"1234")
+    (folder / "config.json").write_text(json.dumps(SIZES))
     context.log.emit(EventType.CHECKPOINT, step=step, path=context.run.relative(folder), bytes=4, flops=1e6 * step)
 
 
