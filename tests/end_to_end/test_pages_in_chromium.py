@@ -262,7 +262,10 @@ def test_the_ticks_of_a_percent_axis_differ(visit, rows):
 
 
 def test_a_chart_is_drawn_when_it_comes_near_and_nothing_moves(visit, rows):
-    places = "return [...document.querySelectorAll('[data-figure]')].map((figure) => figure.offsetTop)"
+    places = (
+        "return [...document.querySelectorAll('[data-figure]')].map("
+        "(figure) => Math.round(figure.getBoundingClientRect().top + scrollY))"
+    )
     missing = f"return {PLOTS}.filter((plot) => !plot.dataset.drawn).length"
     for page in ("run-rpt", "run-analyse", "results-paper"):
         for width in WIDTHS:
@@ -399,7 +402,12 @@ def test_a_shade_tells_where_a_table_goes_on(visit, rows, theme):
         )
 
         def edge(place):
-            browser.execute_script("arguments[0].scrollLeft = arguments[1]", table, place)
+            browser.execute_async_script(  # the shade follows the scrolling a frame later
+                "arguments[0].scrollLeft = arguments[1];"
+                "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(arguments[2], 100)))",
+                table,
+                place,
+            )
             right, middle = browser.execute_script(
                 "const box = arguments[0].getBoundingClientRect();"
                 "return [box.right + scrollX, (box.top + box.bottom) / 2 + scrollY]",
