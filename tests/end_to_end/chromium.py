@@ -122,10 +122,14 @@ class Visitor:
             time.sleep(0.05)
         return found
 
-    def picture(self, name):
-        """A screenshot of the whole page, with the charts that are far from the window too, as on paper."""
+    def draw_all(self):
+        """Have the charts drawn that are far from the window too, as on paper."""
         self.browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
         self.wait(DRAWN, False)
+
+    def picture(self, name):
+        """A screenshot of the whole page with all its charts."""
+        self.draw_all()
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         shot = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
         (SCREENSHOTS / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))

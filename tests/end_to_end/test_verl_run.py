@@ -291,6 +291,7 @@ def check_in_chromium(client, runs):
                     with visit(path, theme, width):
                         visit.picture(f"{name}-{theme}-{width}")
         with visit(pages["run-verl"]):
+            visit.draw_all()
             plot = "document.querySelector('[data-figure=rollout-probabilities] .plot')"
             lengths = browser.execute_script(f"return {plot}.data.map((line) => line.x.length)")
             assert lengths == [STEPS, STEPS], "trainer against rollout probabilities"
