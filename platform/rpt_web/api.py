@@ -24,6 +24,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from rpt_core.config import STAGES
 from rpt_core.config.messages import messages_of
 from rpt_core.errors import UserError
+from rpt_core.hardware import hardware
 from rpt_core.presets import Preset, load_preset, preset_names
 from rpt_web.api_schemas import (
     Body,
@@ -45,7 +46,7 @@ from rpt_web.api_schemas import (
     TableOut,
 )
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import checks, preflight, services
+from rpt_web.runs import checks, planning, preflight, services
 from rpt_web.runs.dependencies import blocked_by, is_in_progress
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams import access
@@ -126,8 +127,12 @@ def submit_suite(request: HttpRequest, experiment_id: int, suite: SuiteIn) -> An
     """Submit every run of a plan, or none: those that need no other are queued, the others wait for their needs."""
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
-    runs = services.submit_suite(experiment, _plan(experiment, suite), user, suite.seeds, anyway=suite.anyway)
-    return Answer(201, _as_they_are(user, runs))
+    plan = _plan(experiment, suite)
+    with _refusals_at("seeds"):
+        planning.suite(plan, suite.seeds)
+    return Answer(
+        201, _as_they_are(user, services.submit_suite(experiment, plan, user, suite.seeds, anyway=suite.anyway))
+    )
 
 
 @api.post("/experiments/{int:experiment_id}/resubmit", response={202: list[RunOut], 409: Problem}, tags=["experiments"])
@@ -178,6 +183,8 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
 @api.post("/preflight", response={200: dict[str, Any], 422: Problem}, tags=["runs"])
 def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]:
     """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
+    with _refusals_at("hardware"):
+        hardware(asked.hardware)
     values = cast(dict[str, Any], asked.config)
     return preflight.report(values["stage"], values, asked.hardware)
 
@@ -269,7 +276,7 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 @csrf_exempt  # or else a POST to a wrong address would get a page about cookies
 @login_not_required
 @token_required
-def nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
+def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
     """An address that is none of the API's, such as runs/abc."""
     words = f"There is nothing at {request.path}. The addresses are in {DOCUMENT}; ids are whole numbers."
     return JsonResponse({"detail": words}, status=404)

@@ -7,6 +7,7 @@ from rpt_web.health import healthz
 
 urlpatterns = [
     path("healthz", healthz),
+    path("api/v1/", api.nothing_here),
     path("api/v1/", api.urls),
     path("api/v1/<path:rest>", api.nothing_here),
     path("", include("rpt_web.runs.urls")),

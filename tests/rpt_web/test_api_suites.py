@@ -13,21 +13,6 @@ from tests.api_client import ROOT, client_of
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def user():
-    return User.objects.create_user("ada")
-
-
-@pytest.fixture
-def caller(user):
-    return client_of(user)
-
-
-@pytest.fixture
-def experiment(user):
-    return services.create_experiment("First", user)
-
-
 def test_presets_are_listed_with_their_runs(caller):
     listed = caller.get(f"{ROOT}/presets").json()
     assert {"name", "description", "hardware", "time", "requires", "missing", "seeds", "runs"} == set(listed[0])
@@ -98,8 +83,8 @@ def test_a_suite_is_cancelled_whole(caller, experiment):
     assert (again.status_code, "nothing to cancel" in again.json()["detail"]) == (409, True)
 
 
-def test_the_preset_of_the_experiment_is_taken_when_none_is_named(caller, user):
-    experiment = services.create_experiment("x", user, preset="smoke", seed=8)
+def test_the_preset_of_the_experiment_is_taken_when_none_is_named(caller, ada):
+    experiment = services.create_experiment("x", ada, preset="smoke", seed=8)
     runs = post(caller, f"experiments/{experiment.pk}/suite", {}).json()
     assert (len(runs), {run["seed"] for run in runs}) == (10, {8})
 
@@ -126,6 +111,7 @@ def test_a_suite_that_cannot_be_is_refused_whole(caller, experiment, body, words
     ("body", "field"),
     [
         ({"preset": "smoke", "seeds": []}, "seeds"),
+        ({"preset": "smoke", "seeds": [1, 1]}, "seeds"),
         ({"preset": "smoke", "seeds": [2**31]}, "seeds.0"),
         ({"runs": [{"name": "a"}]}, "runs.0.stage"),
         ({"runs": [planned("a") | {"stage": "dream"}]}, "runs.0.stage"),
