@@ -1,4 +1,4 @@
-"""A client of the API with a token of its own."""
+"""A client of the API with a token of its own, and the config of a run that it may submit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.test import Client
 from rpt_web.teams.models import ApiToken, User
 
 ROOT = "/api/v1"
+CONFIG = {"stage": "rpt", "model": {"path": "m"}, "positions": "p", "steps": 7}
 
 
 def client_of(user: User, lifetime: timedelta = timedelta(days=1), **more: Any) -> Client:

@@ -1,4 +1,4 @@
-"""Clients for tests of pages."""
+"""Clients for tests of pages and of the API, and the plainest data; a module may have fuller fixtures of its own."""
 
 from __future__ import annotations
 
@@ -33,3 +33,41 @@ def viewer_client(db, client):
 
     client.force_login(make_user("eve", Role.VIEWER))
     return client
+
+
+@pytest.fixture
+def caller(ada):
+    """A client that calls the API as a member."""
+    from tests.api_client import client_of
+
+    return client_of(ada)
+
+
+@pytest.fixture
+def experiment(ada):
+    """An empty experiment."""
+    from rpt_web.runs import services
+
+    return services.create_experiment("First", ada)
+
+
+@pytest.fixture
+def run(caller, experiment):
+    """A run that was submitted through the API."""
+    from rpt_web.runs.models import Run
+    from tests.api_client import CONFIG, ROOT
+
+    body = {"experiment": experiment.pk, "name": "a", "config": CONFIG}
+    answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
+    assert answer.status_code == 201
+    return Run.objects.get(pk=answer.json()["id"])
+
+
+@pytest.fixture
+def diamond(experiment):
+    """The experiment, its own or the module's, with a graph of six runs."""
+    from rpt_web.runs import services
+    from tests.suite_graphs import DIAMOND
+
+    services.submit_suite(experiment, DIAMOND, None)
+    return experiment

@@ -7,8 +7,7 @@ import pytest
 from rpt_core.presets import Requirements, load_preset
 from rpt_web.runs import services
 from rpt_web.runs.models import Run
-from rpt_web.teams.models import User
-from tests.api_client import ROOT, client_of
+from tests.api_client import ROOT
 
 pytestmark = pytest.mark.django_db
 

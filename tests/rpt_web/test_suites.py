@@ -2,90 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
-from django.db import connection, transaction
 
 from rpt_core.errors import UserError
-from rpt_core.presets import PlannedRun, Preset, Requirements, load_preset, preset_names
+from rpt_core.presets import PlannedRun, Requirements, load_preset, preset_names
 from rpt_core.run_dir import RunDir
 from rpt_web.runs import planning, services
 from rpt_web.runs.dependencies import blocked_by, is_in_progress
 from rpt_web.runs.models import Run, Status
+from tests.suite_graphs import BASE, BOTH, DIAMOND, LEFT, RIGHT, at_once, claim, end, plan, planned, play, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOWHERE = "/no/such/file"
 
 
-def planned(name, model="m", positions="p", **more):
-    config = {"model": {"path": model}, "positions": positions, "seed": "@seed", "steps": 7, **more}
-    return PlannedRun(name=name, stage="rpt", title=f"Run {name}", config=config)
-
-
-BASE = planned("base")
-LEFT, RIGHT = planned("left", "@base/checkpoint"), planned("right", "@base/checkpoint@5")
-BOTH, END = planned("both", "@left/checkpoint", "@right/folder"), planned("end", "@both/checkpoint")
-ALONE = planned("alone")
-
-
-def plan(*runs, **more):
-    return Preset(name="graph", description="d", runs=runs, **more)
-
-
-DIAMOND = plan(BASE, LEFT, RIGHT, BOTH, END, ALONE)
-
-
 @pytest.fixture
 def experiment():
+    """Of nobody, with a seed that its runs take."""
     return services.create_experiment("Suite", None, seed=11)
-
-
-@pytest.fixture
-def diamond(experiment):
-    services.submit_suite(experiment, DIAMOND, None)
-    return experiment
-
-
-def states(experiment):
-    return {run.name: str(run.status) for run in experiment.runs.order_by("id")}
-
-
-def claim(experiment, name):
-    claimed = services.claim(experiment.runs.get(name=name).pk, "w")
-    assert claimed is not None
-    return claimed
-
-
-def end(run, status=Status.SUCCEEDED):
-    """End a claimed run with checkpoints of steps 5 and 7 on disk."""
-    for step in (5, 7):
-        RunDir(run.directory).checkpoint(step).mkdir(parents=True, exist_ok=True)
-    assert services.finish(run, run.attempt, status, error="" if status == Status.SUCCEEDED else "bad")
-
-
-def play(experiment, *names, status=Status.SUCCEEDED):
-    for name in names:
-        end(claim(experiment, name), status)
-
-
-def at_once(*acts):
-    """Do several things at the same time, each in a thread with a connection of its own."""
-    barrier = threading.Barrier(len(acts))
-
-    def do(act):
-        try:
-            barrier.wait()
-            act()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def test_all_runs_are_there_from_the_start_and_those_without_needs_are_queued(diamond):
@@ -154,91 +88,6 @@ def test_of_eight_that_advance_at_the_same_time_one_wins(experiment, monkeypatch
     assert sorted(sent) == sorted(run.pk for run in won)
 
 
-def test_a_cancel_and_an_advance_at_the_same_time_leave_a_cancelled_run(experiment):
-    for number in range(8):
-        first, then = planned(f"a{number}"), planned(f"b{number}", f"@a{number}/checkpoint")
-        services.submit_suite(experiment, plan(first, then), None)
-        waiting, running = experiment.runs.get(name=then.name), claim(experiment, first.name)
-        at_once(lambda run=running: end(run), lambda run=waiting: services.request_cancel(run, None))
-        assert states(experiment)[then.name] == "cancelled"
-
-
-def test_a_whole_experiment_is_cancelled_and_nothing_of_it_starts_any_more(diamond, experiment):
-    other = services.create_experiment("Other", None)
-    services.submit_suite(other, DIAMOND, None)
-    play(diamond, "base")
-    right = claim(diamond, "right")
-    asked = services.cancel_experiment(diamond, None)
-    assert {run.name: str(run.status) for run in asked} == {
-        "left": "queued",
-        "right": "running",
-        "both": "waiting",
-        "end": "waiting",
-        "alone": "queued",
-    }
-    cancelled = dict.fromkeys(["left", "both", "end", "alone"], "cancelled")
-    assert states(diamond) == {"base": "succeeded", "right": "running", **cancelled}
-    assert services.is_cancel_requested(right)
-    ended = diamond.runs.filter(status=Status.CANCELLED)
-    assert all(run.finished_at and run.cancel_requested_at for run in ended)
-    assert diamond.runs.get(name="base").cancel_requested_at is None
-    end(right)  # before the request has reached it: a success, but nothing follows
-    assert services.advance(diamond.pk) == []
-    assert states(diamond) == {"base": "succeeded", "right": "succeeded", **cancelled}
-    assert states(other)["base"] == "queued"
-    with pytest.raises(UserError, match="every run of this experiment has ended"):
-        services.cancel_experiment(diamond, None)
-
-
-def test_a_cancelled_experiment_comes_back_as_it_was(diamond):
-    services.cancel_experiment(diamond, None)
-    services.resubmit(diamond, None)
-    assert states(diamond)["base"] == "queued"
-    assert states(diamond)["left"] == "waiting"
-    play(diamond, "base", "left", "right", "both", "end", "alone")
-
-
-def test_a_whole_cancel_and_an_end_at_the_same_time_start_nothing():
-    for number in range(8):
-        experiment = services.create_experiment(f"Race {number}", None)
-        services.submit_suite(experiment, DIAMOND, None)
-        base = claim(experiment, "base")
-        at_once(lambda run=base: end(run), lambda of=experiment: services.cancel_experiment(of, None))
-        names = ["left", "right", "both", "end", "alone"]
-        assert states(experiment) == {"base": "succeeded", **dict.fromkeys(names, "cancelled")}
-
-
-@pytest.mark.parametrize("act", [services.hand_back, lambda run: services.claim(run.pk, "w")])
-def test_a_whole_cancel_misses_no_run_that_changes_meanwhile(diamond, act):
-    """One goes back to the queue, or is claimed, while the cancel waits for its row."""
-    run = claim(diamond, "base") if act is services.hand_back else diamond.runs.get(name="base")
-    cancel = threading.Thread(target=_cancel_and_close, args=[diamond])
-    with transaction.atomic():
-        act(run)
-        cancel.start()
-        wait_for_a_lock()
-    cancel.join()
-    run.refresh_from_db()
-    assert run.cancel_requested_at is not None
-    assert run.status == (Status.CANCELLED if act is services.hand_back else Status.RUNNING)
-
-
-def _cancel_and_close(experiment):
-    services.cancel_experiment(experiment, None)
-    connection.close()
-
-
-def wait_for_a_lock():
-    """Until another connection waits for a row that this one has changed."""
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    pytest.fail("Nobody waited for the row.")
-
-
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED, Status.LOST])
 def test_a_bad_end_stops_only_what_depends_on_it(diamond, status):
     play(diamond, "base")
@@ -300,19 +149,6 @@ def test_resubmitting_runs_only_what_is_missing(diamond):
 def test_resubmitting_where_nothing_is_missing_is_refused(diamond):
     with pytest.raises(UserError, match="Nothing is missing"):
         services.resubmit(diamond, None)
-
-
-def test_a_waiting_run_is_cancelled_at_once_and_comes_back_as_waiting_or_queued(diamond):
-    left = diamond.runs.get(name="left")
-    services.request_cancel(left, None)
-    assert states(diamond)["left"] == "cancelled"
-    services.retry(left, None)
-    assert states(diamond)["left"] == "waiting"
-    services.request_cancel(left, None)
-    play(diamond, "base")
-    assert states(diamond)["left"] == "cancelled"
-    services.retry(left, None)
-    assert states(diamond)["left"] == "queued", "what it needs has succeeded meanwhile"
 
 
 def test_a_config_that_does_not_fit_when_it_is_resolved_fails_the_run_with_the_reason(experiment):

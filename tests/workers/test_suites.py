@@ -11,6 +11,7 @@ from rpt_core.presets import PlannedRun, Preset
 from rpt_web.celery import app
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
+from tests.suite_graphs import states
 from workers import reaper, tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,10 +59,6 @@ def work(queue):
             tasks.execute_run(run_id)
             names.append(Run.objects.get(pk=run_id).name)
     return names
-
-
-def states(experiment):
-    return {run.name: str(run.status) for run in experiment.runs.order_by("id")}
 
 
 def test_a_graph_is_worked_off_by_messages_alone(suite, queue):
