@@ -113,7 +113,7 @@ def test_a_field_that_there_is_not_is_refused_with_those_that_there_are(caller, 
     assert not Run.objects.exists()
 
 
-@pytest.mark.parametrize("path", ["runs/abc", "nothing", "runs/1/", "experiments/-1"])
+@pytest.mark.parametrize("path", ["", "runs/abc", "nothing", "runs/1/", "experiments/-1"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_wrong_address_is_answered_in_json(ada, path, method):
     caller = client_of(ada, enforce_csrf_checks=True)
