@@ -1,4 +1,4 @@
-"""Small tokenizers of each family, built from a few sentences."""
+"""Small tokenizers of each family, built from a few sentences; the taught model and the positions of a filter run."""
 
 import json
 
@@ -96,3 +96,23 @@ def metaspace(request):
 def llama_2():
     """A Metaspace tokenizer that puts <s> and a space before a text."""
     return metaspace_tokenizer("legacy")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """The config of the taught model. Tests must not change its files."""
+    from tests.rpt_core import stages
+
+    return stages.save_taught(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def filtered(tmp_path_factory, model):
+    """The positions of a filter run of the taught model over its corpus, none left out."""
+    from tests.rpt_core import stages
+
+    folder = tmp_path_factory.mktemp("filter")
+    corpus = stages.write_corpus(folder / "corpus.jsonl")
+    config = {"stage": "filter", "corpus": corpus, "proxy": model, "min_entropy_nats": 0.0}
+    stages.run_stage(folder / "run", config)
+    return str(folder / "run" / "positions")
