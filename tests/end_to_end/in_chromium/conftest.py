@@ -1,0 +1,110 @@
+"""What the tests of pages in Chromium share: a browser, and a real web server on rows that are played once.
+
+Each test is marked `django_db`. The mark makes the test database; the rows are committed before a test's own
+transaction, which the server cannot see, and are deleted when the last test here has run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.chromium import Visitor, chromium, committed
+from tests.end_to_end.pages import GPU_NODE
+from tests.web_server import web_server
+
+FOLDER = Path(__file__).parent
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Keep these modules together in a random order too: their rows take long to make, and no other test sees them."""
+    here = [item for item in items if FOLDER in item.path.parents]
+    if here:
+        place = items.index(here[0])
+        others = [item for item in items if FOLDER not in item.path.parents]
+        items[:] = [*others[:place], *here, *others[place:]]
+
+
+@pytest.fixture(scope="package")
+def browser():
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="package")
+def rows(django_db_setup, django_db_blocker, tmp_path_factory):
+    """What the pages show: a finished experiment, a failed run, a running one, two nodes."""
+    from django.conf import settings
+    from django.test import Client
+
+    from rpt_core import doctor
+    from rpt_web.runs import nodes
+    from rpt_web.runs.models import Experiment, Node
+    from rpt_web.teams.models import LoginLink, User
+    from tests import factories, preset_runs, suite_runs
+
+    with django_db_blocker.unblock():
+        user = factories.make_user("ada")
+        finished = preset_runs.finished_experiment(user)
+        broken = factories.make_experiment(user, "OmniMATH, first try", preset="", description="Own corpus, R1-Distill")
+        failed = preset_runs.failed_run(broken, user)
+        running, events = preset_runs.running_rpt(finished, user)
+        queued = preset_runs.queued_rpt(finished, user)
+        paper = suite_runs.finished_suite(user)
+        stopped = suite_runs.stopped_suite(user)
+        empty = factories.make_experiment(factories.make_user("grace"), "Seed 1, nothing yet", seed=1)
+        preset_runs.put_real_files(finished, tmp_path_factory.mktemp("real"))
+        nodes.register("laptop", ["default"], [asdict(found) for found in doctor.examine()])
+        nodes.register("gpu-node-1", ["gpu"], GPU_NODE)
+        client = Client()
+        client.force_login(user)
+        yield {
+            "session": client.cookies[settings.SESSION_COOKIE_NAME].value,
+            "user": user,
+            "finished": finished,
+            "rpt": finished.runs.get(name="rpt"),
+            "filter": finished.runs.get(name="filter"),
+            "hostile": preset_runs.hostile_id(),
+            "base": finished.runs.get(name="base"),
+            "broken": broken,
+            "failed": failed,
+            "running": running,
+            "events": events,
+            "queued": queued,
+            "paper": paper,
+            "stopped": stopped,
+            "empty": empty,
+            "link": LoginLink.issue(user, timedelta(hours=1)),
+        }
+        Experiment.objects.all().delete()
+        Node.objects.all().delete()
+        User.objects.all().delete()
+
+
+@pytest.fixture(scope="package")
+def site(rows):
+    """The address of a real web server on these rows."""
+    with web_server() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="package")
+def live(rows, django_db_blocker):
+    """A second, small experiment with an RPT run under way, for tests that change it."""
+    from tests import preset_runs
+
+    def make():
+        experiment = preset_runs.finished_experiment(rows["user"], "Live", steps=2, groups=1)
+        return preset_runs.running_rpt(experiment, rows["user"], done=5, groups=1)
+
+    return committed(make)
+
+
+@pytest.fixture
+def visit(browser, site, rows):
+    """visit(path, theme, width, anonymous=False) opens a page and waits for its charts; checks run on leaving."""
+    return Visitor(browser, site, rows["session"])

@@ -1,0 +1,95 @@
+"""Forms in Chromium: logging in, settings and their check, submitting a suite, searching and filtering."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from tests.end_to_end.chromium import THEMES, WIDTHS, committed, press
+from tests.end_to_end.pages import PAGES
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+
+CHECKS = [
+    ("check-passed", {}, 200),
+    ("check-failed", {"sampling.max_response_tokens": "5000"}, 422),
+    ("check-verl", {"engine": "verl", "optimiser.schedule": "linear"}, 422),
+]
+
+
+def test_a_login_link_logs_in_by_its_button(visit, rows):
+    from rpt_web.teams.models import LoginLink
+
+    secret = committed(lambda: LoginLink.issue(rows["user"], timedelta(hours=1)))
+    with visit(reverse("teams:login_link", args=[secret]), anonymous=True) as browser:
+        press(browser, "button[type=submit]")
+        visit.wait("return document.querySelector('h1')?.textContent === 'Experiments'")
+
+
+def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
+    from selenium.webdriver.common.by import By
+
+    with visit(PAGES["run-new"](rows), status=422) as browser:
+        field = browser.find_element(By.NAME, "optimiser.learning_rate")
+        field.clear()
+        field.send_keys("quick")
+        press(browser, "form[method=post] .card-foot button")
+        visit.wait("return document.querySelector('.field.wrong .errors')?.textContent.includes('Give a number.')")
+        assert browser.find_element(By.NAME, "optimiser.learning_rate").get_attribute("value") == "quick"
+        for theme in THEMES:
+            browser.execute_script("window.theme.choose(arguments[0])", theme)
+            visit.picture(f"run-new-errors-{theme}-wide")
+        browser.get_log("browser")  # Chromium reports the answer's status, which is meant
+
+
+@pytest.mark.parametrize(("name", "settings", "status"), CHECKS)
+def test_the_report_of_a_check_looks_right(visit, rows, name, settings, status):
+    from selenium.webdriver.common.by import By
+
+    address = reverse("runs:run_new") + f"?preset=tiny&run=rpt&experiment={rows['finished'].pk}"
+    for theme in THEMES:
+        for width in WIDTHS:
+            with visit(address, theme, width, status=status) as browser:
+                set_value = "document.getElementsByName(arguments[0])[0].value = arguments[1]"
+                for field, value in settings.items():
+                    browser.execute_script(set_value, field, value)
+                press(browser, "button[name=check]")
+                visit.wait("return document.querySelector('#checked .note') !== null")
+                assert ("Nothing speaks against" in browser.find_element(By.ID, "checked").text) is (status == 200)
+                visit.picture(f"{name}-{theme}-{width}")
+
+
+def test_a_suite_is_submitted_by_one_button(visit, rows):
+    from selenium.webdriver.common.by import By
+
+    with visit(PAGES["suite-new"](rows) + "?preset=tiny") as browser:
+        name = browser.find_element(By.NAME, "name")
+        name.clear()
+        name.send_keys("From the browser")
+        press(browser, "form[method=post] .card-foot button")
+        visit.wait("return document.querySelector('h1')?.textContent === 'From the browser'")
+        assert browser.execute_script("return document.querySelectorAll('#runs tbody tr').length") == 10
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_search_box_and_its_button_stand_in_line_and_apart(visit, rows, width):
+    with visit(PAGES["experiments"](rows), width=width) as browser:
+        boxes = "return ['#q', '.filters .btn'].map((s) => document.querySelector(s).getBoundingClientRect().toJSON())"
+        field, button = browser.execute_script(boxes)
+        assert (field["top"], field["bottom"]) == (button["top"], button["bottom"])
+        assert field["right"] < button["left"]
+
+
+def test_filters_of_rollouts_stand_in_the_address(visit, rows):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    with visit(PAGES["rollouts"](rows)) as browser:
+        Select(browser.find_element(By.NAME, "reason")).select_by_value("not_on_boundary")
+        visit.wait("return location.search.includes('reason=not_on_boundary')")
+        visit.wait(
+            "const chips = [...document.querySelectorAll('#rollouts td[data-label=Reward]')];"
+            "return chips.length > 0 && chips.every((chip) => chip.textContent.includes('not on a boundary'))"
+        )

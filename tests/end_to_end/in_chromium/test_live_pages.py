@@ -1,0 +1,141 @@
+"""Pages of runs under way in Chromium: they follow what is recorded without a reload, and a run is cancelled there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from tests.end_to_end.chromium import committed, press
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+
+
+def test_a_run_page_follows_its_run_without_a_reload(visit, live):
+    from rpt_web.runs.models import Run
+    from tests import factories, preset_runs
+
+    run, events = live
+    last_step = "return document.querySelector('[data-figure=reward] .plot')?.data[0].x.at(-1) === arguments[0]"
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        browser.execute_script("window.neverReloaded = true")
+        visit.wait(last_step, 5)
+
+        def three_steps():
+            for step in (6, 7, 8):
+                preset_runs.rpt_step(run, events, step, groups=1)
+            factories.record(run)
+
+        committed(three_steps)
+        visit.wait(last_step, 8)
+        visit.wait("return document.querySelector('[data-live=step]').textContent === '8'")
+
+        def end():
+            events.emit("finished", result={"steps": 8})
+            factories.end_run(Run.objects.get(pk=run.pk), events)
+
+        committed(end)
+        visit.wait("return document.querySelector('#state h1 + .chip').textContent.trim() === 'Succeeded'")
+        visit.wait("return document.querySelector('#events').textContent.includes('Finished')")
+        visit.wait("return document.querySelector('#charts').dataset.runStream === ''")
+        assert browser.execute_script("return window.neverReloaded") is True
+
+
+def test_the_head_of_a_live_page_goes_on_by_itself(visit, live):
+    from rpt_web.runs.templatetags import show
+    from tests import factories, preset_runs
+
+    def another():
+        queued = preset_runs.queued_rpt(live[0].experiment, live[0].created_by)
+        return factories.start_run(queued, timedelta(seconds=100))
+
+    run, events = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        browser.execute_script("window.neverReloaded = true")
+        time = "return document.querySelector('#state [data-ticks]').textContent"
+        before = browser.execute_script(time)
+        assert before.startswith("1 min 4")
+        visit.wait(f"{time} !== arguments[0]", before)
+
+        assert browser.execute_script("return document.querySelector('#state a[href$=\"/rollouts/\"]')") is None
+        committed(lambda: (preset_runs.rpt_step(run, events, 1, groups=1), factories.record(run)))
+        visit.wait("return document.querySelector('#state a[href$=\"/rollouts/\"]') !== null")
+
+        in_words = (
+            "const place = document.createElement('span'); place.dataset.ticks = arguments[0];"
+            "document.querySelector('#state').append(place);"
+            "return new Promise((done) => setTimeout(() => done(place.textContent), 1100))"
+        )
+        for seconds in (30, 59.5, 3599, 7325, 86_399, 200_000):  # written as the server would a second or two later
+            later = {show.duration(seconds + more / 10) for more in range(25)}
+            assert browser.execute_script(in_words, seconds) in later
+        assert browser.execute_script("return window.neverReloaded") is True
+
+
+def test_the_sums_of_an_experiment_go_on_with_its_runs(visit, live):
+    from tests import preset_runs
+
+    committed(lambda: preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=1, groups=1))
+    with visit(reverse("runs:experiment_detail", args=[live[0].experiment.pk])) as browser:
+        time = "return document.querySelector('#totals').innerText.match(/Time in runs\\s+(.*)/)[1]"
+        before = browser.execute_script(time)
+        visit.wait(f"{time} !== arguments[0]", before)
+        assert browser.execute_script("return document.querySelectorAll('.tiles').length") == 1
+
+
+def test_a_live_page_goes_on_when_the_browser_comes_back_to_it(visit, live):
+    from tests import factories, preset_runs
+
+    def another():
+        return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=2, groups=1)
+
+    run, events = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        browser.execute_script("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+        committed(lambda: (preset_runs.rpt_step(run, events, 3, groups=1), factories.record(run)))
+        browser.execute_script("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+        visit.wait("return document.querySelector('[data-live=step]').textContent === '3'")
+
+
+def test_cancelling_asks_first(visit, live):
+    from tests import preset_runs
+
+    def another():
+        return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=2, groups=1)[0]
+
+    run = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk]), width="narrow") as browser:
+        press(browser, "[data-dialog=cancel-dialog]")
+        visit.wait("return document.getElementById('cancel-dialog').open")
+        visit.picture("cancel-dialog-light-narrow")
+        press(browser, "#cancel-dialog [data-dialog-close]")
+        visit.wait("return !document.getElementById('cancel-dialog').open")
+        press(browser, "[data-dialog=cancel-dialog]")
+        press(browser, "#cancel-dialog .btn-danger")
+        visit.wait("return document.querySelector('#state h1 + .chip')?.textContent.trim() === 'Cancelling'")
+
+
+def test_result_tables_appear_when_the_stage_writes_them(visit, live):
+    from rpt_core.result_tables import emit_table
+    from rpt_core.run_dir import RunDir
+    from tests import factories, preset_runs
+    from tests.played_tables import played_tables
+
+    def another():
+        return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=3, groups=1)
+
+    run, events = committed(another)
+    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+        assert browser.execute_script("return document.querySelector('#tables').hasAttribute('data-empty')")
+        browser.execute_script("window.neverReloaded = true")
+
+        def one_table_and_one_step():
+            preset_runs.rpt_step(run, events, 4, groups=1)
+            emit_table(RunDir(run.directory), events, played_tables("templates")[0])
+            factories.record(run)
+
+        committed(one_table_and_one_step)
+        visit.wait("return document.querySelector('#tables .result-table .plot')?.dataset.drawn")
+        visit.wait("return document.querySelector('[data-figure=reward] .plot').data[0].x.at(-1) === 4")
+        assert browser.execute_script("return window.neverReloaded") is True

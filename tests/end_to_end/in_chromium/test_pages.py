@@ -1,0 +1,57 @@
+"""Every page in headless Chromium, light and dark, wide and narrow: screenshots, and no error of any kind.
+
+A page fails on a console message, a report of the content security policy, a request to another host, or when it is
+wider than the window. Screenshots go to ./screenshots (RPT_SCREENSHOT_DIR for another folder). Without Chromium the
+tests are skipped; with RPT_REQUIRE_BROWSER=1 they fail then. All this holds for each visit in the modules beside.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.chromium import THEMES, WIDTHS, press
+from tests.end_to_end.pages import PAGES, PUBLIC_PAGES
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_looks_right_and_does_nothing_wrong(visit, rows, page):
+    path = PAGES[page](rows)
+    for theme in THEMES:
+        for width in WIDTHS:
+            with visit(path, theme, width):
+                visit.picture(f"{page}-{theme}-{width}")
+
+
+@pytest.mark.parametrize("page", PUBLIC_PAGES)
+def test_public_page_looks_right_and_does_nothing_wrong(visit, rows, page):
+    make_path, status = PUBLIC_PAGES[page]
+    for theme in THEMES:
+        for width in WIDTHS:
+            with visit(make_path(rows), theme, width, anonymous=True, status=status):
+                visit.picture(f"{page}-{theme}-{width}")
+
+
+def test_the_theme_is_switched_by_hand_and_remembered(visit, rows):
+    with visit(PAGES["run-rpt"](rows)) as browser:
+        ink = "return document.querySelector('[data-figure=reward] .plot').layout.font.color"
+        before = browser.execute_script(ink)
+        press(browser, "details.menu summary")
+        visit.picture("menu-light-wide")
+        press(browser, "[data-theme-choice=dark]")
+        visit.wait("return document.documentElement.dataset.bsTheme === 'dark'")
+        visit.wait(
+            "return document.querySelector('[data-figure=reward] .plot').layout.font.color !== arguments[0]", before
+        )
+        assert browser.execute_script("return localStorage.getItem('theme')") == "dark"
+
+
+def test_the_bar_keeps_to_one_line_on_a_narrow_screen(visit, rows):
+    for page in ("experiments", "run-new", "suite-new", "nodes"):
+        with visit(PAGES[page](rows), width="narrow") as browser:
+            heights = "return [...document.querySelectorAll('.topnav a')].map((link) => link.offsetHeight)"
+            assert len(set(browser.execute_script(heights))) == 1
+            assert max(browser.execute_script(heights)) < 40
+            hidden = "const bar = document.querySelector('.topnav'); return bar.scrollWidth - bar.clientWidth"
+            assert browser.execute_script(hidden) <= 0
