@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
+from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 
 import pydantic
@@ -362,11 +364,24 @@ def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-def _without_login_page(urls: tuple[Any, ...]) -> tuple[Any, ...]:
-    """LoginRequiredMiddleware would send a client to the login page; the API answers 401 by itself."""
+def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The addresses without the middleware that would send a client to the login page: the API answers 401 itself."""
     for pattern in urls[0]:
-        login_not_required(pattern.callback)
+        pattern.callback = login_not_required(_wrong_method_in_json(pattern.callback))
     return urls
 
 
-urls = _without_login_page(api.urls)
+def _wrong_method_in_json(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    @wraps(view)
+    def answer(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        response = view(request, *arguments, **named)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return response
+        allowed = ", ".join(sorted(response.headers["Allow"].split(", ")))  # it comes from a set
+        words = f"{request.method} does nothing at {request.path}. What does something: {allowed}."
+        return JsonResponse({"detail": words}, status=response.status_code, headers={"Allow": allowed})
+
+    return answer
+
+
+urls = _opened(api.urls)

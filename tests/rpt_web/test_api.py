@@ -122,6 +122,15 @@ def test_a_wrong_address_is_answered_in_json(ada, path, method):
     assert f"There is nothing at {ROOT}/{path}." in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(("method", "path", "allowed"), [("delete", "runs", "GET, POST"), ("put", "presets", "GET")])
+def test_a_wrong_method_is_answered_in_json(caller, method, path, allowed):
+    answer = getattr(caller, method)(f"{ROOT}/{path}")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == allowed
+    words = f"{method.upper()} does nothing at {ROOT}/{path}. What does something: {allowed}."
+    assert answer.json() == {"detail": words}
+
+
 def test_a_submitted_run_is_queued_with_its_whole_config_frozen(run, ada):
     assert (run.status, run.stage, run.seed, run.created_by) == (Status.QUEUED, "rpt", 0, ada)
     assert run.config["steps"] == 7
