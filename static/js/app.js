@@ -63,14 +63,15 @@
   };
   const showTimes = (root = document) => {
     for (const time of root.querySelectorAll("time[data-relative]")) {
-      time.textContent = relative((Date.parse(time.dateTime) - Date.now()) / 1000);
+      const text = relative((Date.parse(time.dateTime) - Date.now()) / 1000);
+      if (time.textContent !== text) time.textContent = text;
     }
   };
 
   document.addEventListener("DOMContentLoaded", () => {
     showTheme();
     showTimes();
-    setInterval(showTimes, 20_000);
+    setInterval(showTimes, 1000);
   });
   document.addEventListener("htmx:afterSwap", (event) => showTimes(event.target.parentElement ?? document));
 })();

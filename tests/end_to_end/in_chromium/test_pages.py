@@ -55,3 +55,16 @@ def test_the_bar_keeps_to_one_line_on_a_narrow_screen(visit, rows):
             assert max(browser.execute_script(heights)) < 40
             hidden = "const bar = document.querySelector('.topnav'); return bar.scrollWidth - bar.clientWidth"
             assert browser.execute_script(hidden) <= 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_bars_stay_at_the_top_of_a_long_page(visit, rows, width):
+    with visit(PAGES["run-rpt"](rows), width=width) as browser:
+        browser.execute_script("window.scrollTo({top: 0.8 * document.body.scrollHeight, behavior: 'instant'})")
+        top, below, next_top = browser.execute_script(
+            "const [bar, jump] = ['.topbar', '.jump'].map((name) => document.querySelector(name));"
+            "const place = bar.getBoundingClientRect();"
+            "return [place.top, place.bottom, jump.getBoundingClientRect().top]"
+        )
+        assert top == 0
+        assert abs(next_top - below) <= 1
