@@ -10,6 +10,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     from rpt_web.supervisor.early import apply_data_dir
 
@@ -18,3 +19,10 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"manage.py: {error}")
+    except OperationalError as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(
+            f"manage.py: The database does not answer: {str(error).splitlines()[0]}\nIt runs while the platform does: start "
+            "that with `make up` in another terminal, or see to the server that DATABASE_URL names."
+        )

@@ -48,9 +48,11 @@ def test_login_leads_to_no_other_site(client, ada):
 
 
 def test_the_page_names_a_command_that_works_as_the_setup_leaves_it(client, db, settings):
-    command = re.search(r"<code>(.*?) manage.py createsuperuser</code>", client.get(LOGIN).content.decode())[1]
+    page = client.get(LOGIN).content.decode()
+    command = re.search(r"<code>(.*?) manage.py createsuperuser</code>", page)[1]
     makefile = (settings.ROOT / "Makefile").read_text()
     assert command == ".venv/bin/python"
+    assert f"<code>{command} manage.py invite NAME</code>" in page
     assert "BIN := .venv/bin\n" in makefile
 
 

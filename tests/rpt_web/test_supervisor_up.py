@@ -115,15 +115,15 @@ class Up:
         finally:
             connection.close()
 
+    def manage(self, *words):
+        """Run a command of `manage.py` on the platform's database."""
+        environment = self.environment | {"RPT_DATA_DIR": str(self.data_dir)}
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
     def ask(self, script):
-        """Run a script against the platform's database, as any `manage.py` command would."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", "shell", "-c", script],
-            cwd=ROOT,
-            env=self.environment | {"RPT_DATA_DIR": str(self.data_dir)},
-            capture_output=True,
-            text=True,
-        )
+        """What a script answers that runs against the platform's database."""
+        done = self.manage("shell", "-c", script)
         answer = re.search("^ANSWER (.*)$", done.stdout, re.MULTILINE)
         assert answer, done.stderr
         return json.loads(answer[1])
@@ -176,10 +176,12 @@ def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(up
     assert (status, body["status"], len(body["start_id"])) == (200, "ok", 16)
     assert f"http://127.0.0.1:{up.port}" in up.output
     assert "manage.py createsuperuser" in up.output
+    assert up.manage("invite", "ada").stdout.startswith(f"http://127.0.0.1:{up.port}/login/link/")
     assert up.stop(signal.SIGINT) == 0
     assert processes_of(up.data_dir) == {}
 
     again = Up(up.data_dir, up.port).start().until_ready()
+    assert "manage.py invite NAME" in again.output
     assert again.healthz()[1]["start_id"] != body["start_id"]
     assert again.stop(signal.SIGTERM) == 0
     assert processes_of(up.data_dir) == {}

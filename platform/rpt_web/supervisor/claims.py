@@ -65,6 +65,16 @@ class DataFolderLock:
         )
 
 
+def served_address(data_dir: Path) -> str | None:
+    """Where the platform that uses a data folder on this machine can be reached; None when none does."""
+    try:
+        with (data_dir / "lock").open() as file:
+            holder = _holder(file)
+    except FileNotFoundError:
+        return None
+    return holder.get("address") if _alive(holder.get("pid")) else None
+
+
 def check_port(host: str, port: int) -> None:
     """Raise UserError when nothing can listen at an address now."""
     try:

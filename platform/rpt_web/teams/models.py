@@ -10,6 +10,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 
+LINK_LIFETIME = timedelta(days=7)
+
 
 def digest(secret: str) -> str:
     """What is stored of a token or link: it cannot be turned back. The secrets are random, so no salt is needed."""
@@ -62,7 +64,7 @@ class LoginLink(models.Model):
         return f"login link of {self.user}"
 
     @classmethod
-    def issue(cls, user: User, lifetime: timedelta) -> str:
+    def issue(cls, user: User, lifetime: timedelta = LINK_LIFETIME) -> str:
         """Make a link and return its secret."""
         secret = secrets.token_urlsafe(32)
         cls.objects.create(user=user, digest=digest(secret), expires_at=timezone.now() + lifetime)

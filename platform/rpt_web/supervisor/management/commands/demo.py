@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from argparse import BooleanOptionalAction
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ from rpt_web.runs.models import Experiment
 from rpt_web.supervisor.demo import course
 from rpt_web.supervisor.demo.progress import Progress
 from rpt_web.supervisor.demo.report import build_report, table
+from rpt_web.supervisor.management.commands.invite import login_address
 from rpt_web.supervisor.management.commands.up import add_options, host_advice, read_options
 from rpt_web.supervisor.stopping import Interrupted
 from rpt_web.supervisor.tree import ProcessTree
-from rpt_web.teams.models import LoginLink, User
-
-LINK_LIFETIME = timedelta(days=7)
+from rpt_web.teams.models import User
 
 
 class Command(BaseCommand):
@@ -82,21 +80,16 @@ class Command(BaseCommand):
     def _announce(self, tree: ProcessTree, experiment: Experiment, user: User, options: dict[str, Any]) -> None:
         self.progress.say(f"\n{experiment.name}. Running for real; this takes some minutes. Ctrl-C stops everything.")
         if options["serve"]:
-            self.progress.say(f"Watch it (the link logs you in once): {login_address(tree, user)}\n")
+            self.progress.say(f"Watch it (the link logs you in once): {login_address(tree.address, user)}\n")
             for line in host_advice(tree.options.host):
                 self.progress.say(line)
 
     def _serve(self, tree: ProcessTree, experiment: Experiment, user: User) -> None:
         self.progress.say(f"The results: {tree.address}{reverse('results:experiment_results', args=[experiment.pk])}")
-        self.progress.say(f"Log in (once, within 7 days): {login_address(tree, user)}")
+        self.progress.say(f"Log in (once, within 7 days): {login_address(tree.address, user)}")
         self.progress.say("Ctrl-C stops it; `make up` starts it again with all that was made.")
         while True:
             tree.pause(60)
-
-
-def login_address(tree: ProcessTree, user: User) -> str:
-    """A fresh link that logs the user in, once."""
-    return tree.address + reverse("teams:login_link", args=[LoginLink.issue(user, LINK_LIFETIME)])
 
 
 def check_report(path: Path | None, copies: course.Copies) -> None:

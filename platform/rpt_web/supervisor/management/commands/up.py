@@ -82,14 +82,16 @@ def greeting(tree: ProcessTree) -> list[str]:
     """Where the platform is, and how to get in."""
     lines = ["", f"The platform runs at {tree.address} (data in {settings.RPT_DATA_DIR}). Ctrl-C stops it."]
     if not get_user_model().objects.exists():
-        lines += ["There is no user yet. Make the first one in another terminal:", f"    {create_user_command()}"]
+        lines += ["There is no user yet. Make the first one in another terminal:", f"    {command('createsuperuser')}"]
+    else:
+        lines += ["Log in there, or make a login link in another terminal:", f"    {command('invite')} NAME"]
     return lines + host_advice(tree.options.host)
 
 
-def create_user_command() -> str:
-    """The command line that makes a user in this data folder."""
+def command(name: str) -> str:
+    """The command line of a management command for this data folder."""
     words = ["env", f"RPT_DATA_DIR={settings.RPT_DATA_DIR}", sys.executable, str(settings.ROOT / "manage.py")]
-    return shlex.join([*words, "createsuperuser"])
+    return shlex.join([*words, name])
 
 
 def host_advice(host: str) -> list[str]:
