@@ -77,7 +77,7 @@ class Number:
         found, n, seeds = self.estimate, _span([row.n for row in self.rows]), len(self.rows)
         is_known = found.low is not None
         interval = f"{show.points(found.low)} to {show.points(found.high)} (95\u00a0%)" if is_known else NO_INTERVAL
-        return f"{interval}, n {n}" + (f" each, mean of {seeds} seeds" if seeds > 1 else "")
+        return f"{interval}, n\u00a0{n}" + (f" each, mean of {seeds} seeds" if seeds > 1 else "")
 
     @property
     def source(self) -> str:
