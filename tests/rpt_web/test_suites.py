@@ -236,6 +236,23 @@ def test_a_suite_is_played_once_with_each_seed(experiment, own, asked, expected)
     assert left.config["model"]["path"].startswith(str(experiment.runs.get(name=last).directory))
 
 
+@pytest.mark.parametrize("own", [None, 4])
+@pytest.mark.parametrize("given", [{}, {"seed": 5}, {"seed": "@seed"}])
+def test_a_waiting_run_shows_the_seed_that_it_will_run_with(experiment, given, own):
+    corpus = {"source": "tiny", "tiny_seed": "@seed"}
+    config = {"corpus": corpus, "model": {"path": "@base/checkpoint"}, "budget": {"steps": 2}, **given}
+    second = PlannedRun(name="two", stage="ntp", title="t", config=config, seed=own)
+    asked = 11 if own is None else own
+    expected = asked if given.get("seed") == "@seed" else given.get("seed", 0)
+    _, waiting = services.submit_suite(experiment, plan(BASE, second), None)
+    assert (waiting.status, waiting.seed, waiting.needs) == (Status.WAITING, expected, ["base"])
+    play(experiment, "base")
+    run = experiment.runs.get(name="two")
+    assert (run.status, run.seed, run.config["seed"]) == (Status.QUEUED, expected, expected)
+    assert run.config["corpus"]["tiny_seed"] == asked, "`@seed` stands for the plan's, whatever the run's own is"
+    assert run.config["model"]["path"].startswith(str(experiment.runs.get(name="base").directory))
+
+
 def test_more_seeds_can_be_added_later(experiment):
     services.submit_suite(experiment, plan(BASE, LEFT), None, [0])
     services.submit_suite(experiment, plan(BASE, LEFT), None, [1])

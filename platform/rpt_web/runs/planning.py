@@ -107,10 +107,17 @@ def suite_row(experiment: Experiment, planned: PlannedRun, user: User | None) ->
     """
     seed = experiment.seed if planned.seed is None else planned.seed
     config = checks.rehearsed(planned, seed)
+    if config.seed != seed:  # the row shows the config's, for which `resolve_waiting` would then take each `@seed`
+        planned = _seeded(planned, seed)
     values = as_planned(planned) | frozen(config)
     if planned.needs():
-        values |= {"status": Status.WAITING, "config": {}, "seed": seed}
+        values |= {"status": Status.WAITING, "config": {}}
     return new_row(experiment, planned.name, user, title=planned.title, **values)
+
+
+def _seeded(planned: PlannedRun, seed: int) -> PlannedRun:
+    """The planned run with the number for each `@seed`; its references to runs stay."""
+    return planned.model_copy(update={"config": planned.values(seed, lambda name, what: f"@{name}/{what}")})
 
 
 def new_row(experiment: Experiment, name: str, user: User | None, *, title: str, **values: Any) -> Run:
