@@ -1,35 +1,30 @@
 """The API at /api/v1/, described at /api/v1/openapi.json. Everything asks for a token, the description too.
 
-Errors are JSON: {"detail": a sentence} and, for a body that does not fit (422), {"errors": {field: what to do}}. How to
-call it is in docs/api.md.
+How to call it is in docs/api.md, how it refuses in `api_errors`.
 Lists are paged by key: `after` is the `next` of the page before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import wraps
-from http import HTTPStatus
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, cast
 
-import pydantic
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.csrf import csrf_exempt
+from django.http import HttpRequest
 from ninja import NinjaAPI, Query
 from ninja import Status as Answer
-from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from rpt_core.config import STAGES
-from rpt_core.config.messages import messages_of
-from rpt_core.errors import UserError
-from rpt_core.hardware import hardware
 from rpt_core.presets import Preset, load_preset, preset_names
+from rpt_web.api_errors import (
+    answer_errors,
+    conflicts,
+    nothing_here,
+    refusals_at,
+    refuse_other_parameters,
+    wrong_method_in_json,
+)
 from rpt_web.api_schemas import (
-    Body,
     EvaluationOut,
     EventOut,
     ExperimentDetailOut,
@@ -46,15 +41,18 @@ from rpt_web.api_schemas import (
     RunOut,
     SuiteIn,
     TableOut,
+    plan_of,
 )
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import checks, planning, preflight, services
+from rpt_web.runs import preflight, services
 from rpt_web.runs.dependencies import blocked_by, is_in_progress
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams import access
 from rpt_web.teams.models import User
-from rpt_web.teams.tokens import UNAUTHORIZED, TokenAuth, token_required
+from rpt_web.teams.tokens import TokenAuth, token_required
 from rpt_web.text import clean_text
+
+__all__ = ["api", "nothing_here", "urls"]
 
 api = NinjaAPI(
     title="Reinforcement pre-training",
@@ -64,26 +62,10 @@ api = NinjaAPI(
     docs_decorator=token_required,
     urls_namespace="api",
 )
-DOCUMENT = "/api/v1/openapi.json"
-BODIES: dict[str | int, type[Body]] = {
-    "asked": PreflightIn,
-    "experiment": ExperimentIn,
-    "run": RunIn,
-    "suite": SuiteIn,
-}
-"""What is posted, by the parameter of the function that takes it."""
 Kind = Literal["train", "sampled", "greedy"]
 Reason = Literal["match", "mismatch", "not_on_boundary", "empty", "no_box"]
 After = Annotated[int | None, Query(description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="At most this many items.")]
-
-
-class WrongField(UserError):
-    """What the user can mend in one field of the body."""
-
-    def __init__(self, field: str, words: str) -> None:
-        super().__init__(words)
-        self.field = field
 
 
 @api.get("/presets", response=list[PresetOut], tags=["experiments"])
@@ -102,11 +84,7 @@ def experiments(request: HttpRequest, after: After = None, limit: Limit = 50) ->
 def create_experiment(request: HttpRequest, experiment: ExperimentIn) -> Answer[Experiment]:
     """Make an experiment."""
     access.require_change(_user(request))
-    if experiment.preset:
-        with _refusals_at("preset"):
-            load_preset(experiment.preset)
-    with _refusals_at("name"):
-        return Answer(201, services.create_experiment(user=_user(request), **experiment.model_dump()))
+    return Answer(201, services.create_experiment(user=_user(request), **experiment.model_dump()))
 
 
 @api.get("/experiments/{int:experiment_id}", response=ExperimentDetailOut, tags=["experiments"])
@@ -130,8 +108,6 @@ def submit_suite(request: HttpRequest, experiment_id: int, suite: SuiteIn) -> An
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
     plan = _plan(experiment, suite)
-    with _refusals_at("seeds"):
-        planning.suite(plan, suite.seeds)
     return Answer(
         201, _as_they_are(user, services.submit_suite(experiment, plan, user, suite.seeds, anyway=suite.anyway))
     )
@@ -142,7 +118,7 @@ def resubmit(request: HttpRequest, experiment_id: int) -> Answer[list[Run]]:
     """Bring back every run that failed, was cancelled or lost. What has succeeded is not run again."""
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
-    with _conflicts():
+    with conflicts():
         return Answer(202, _as_they_are(user, services.resubmit(experiment, user)))
 
 
@@ -151,7 +127,7 @@ def cancel_experiment(request: HttpRequest, experiment_id: int) -> Answer[list[R
     """Cancel every waiting and queued run at once and ask the running ones to stop. What has ended stays as it is."""
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
-    with _conflicts():
+    with conflicts():
         return Answer(202, _as_they_are(user, services.cancel_experiment(experiment, user)))
 
 
@@ -175,18 +151,15 @@ def runs(
 def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
     """Queue a run. Its config is frozen as it is given here, with every default written out."""
     user = _user(request)
-    experiment = access.get_experiment_or_404(user, run.experiment, to_change=True)
-    with _refusals_at("config"):
-        checks.refuse_unstorable(run.config.model_dump(mode="json"))
-    with _refusals_at("name"):
+    with refusals_at("experiment"):
+        experiment = access.get_experiment_or_404(user, run.experiment, to_change=True)
+    with refusals_at("name"):
         return Answer(201, services.submit(experiment, run.name, run.config, user, title=run.title))
 
 
 @api.post("/preflight", response={200: dict[str, Any], 422: Problem}, tags=["runs"])
 def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]:
     """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
-    with _refusals_at("hardware"):
-        hardware(asked.hardware)
     values = cast(dict[str, Any], asked.config)
     return preflight.report(values["stage"], values, asked.hardware)
 
@@ -253,92 +226,20 @@ def tables(
     return _page(found if name is None else found.filter(name=clean_text(name)), "id", after, limit)
 
 
-@api.exception_handler(AuthenticationError)
-def _unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    return api.create_response(request, {"detail": UNAUTHORIZED}, status=401)
-
-
-@api.exception_handler(PermissionDenied)
-def _forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
-    return api.create_response(request, {"detail": str(error)}, status=403)
-
-
-@api.exception_handler(UserError)
-def _refused(request: HttpRequest, error: UserError) -> HttpResponse:
-    errors = {error.field: str(error)} if isinstance(error, WrongField) else {}
-    return api.create_response(request, {"detail": str(error), "errors": errors}, status=422)
-
-
-@api.exception_handler(ValidationError)
-def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    errors = messages_of([_placed(cast(Any, detail)) for detail in error.errors])
-    return api.create_response(request, {"detail": "Some fields do not fit.", "errors": errors}, status=422)
-
-
-@csrf_exempt  # or else a POST to a wrong address would get a page about cookies
-@login_not_required
-@token_required
-def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """An address that is none of the API's, such as runs/abc."""
-    words = f"There is nothing at {request.path}. The addresses are in {DOCUMENT}; ids are whole numbers."
-    return JsonResponse({"detail": words}, status=404)
-
-
-def _placed(detail: dict[str, Any]) -> Any:
-    """One of pydantic's errors with its place in the body; of a field that the body has not, with those that it has."""
-    location, model = detail["loc"], BODIES.get(detail["loc"][1])
-    if detail["type"] == "extra_forbidden" and model and len(location) == 3:
-        words = f"There is no such field. The fields are: {', '.join(model.model_fields)}."
-        detail = detail | {"type": "no_such_field", "msg": words}
-    return detail | {"loc": _field(location)}
-
-
-def _field(location: Sequence[str | int]) -> Sequence[str | int]:
-    """Where a field stands in the body: without the names of the parameter and of the config's stage."""
-    if location[0] != "body":
-        return location[1:]
-    if len(location) > 3 and location[2] == "config" and location[3] in STAGES:
-        return (location[2], *location[4:])
-    return location[2:]
-
-
 def _plan(experiment: Experiment, suite: SuiteIn) -> Preset:
-    """The preset that a body names, or its own runs as one."""
-    if suite.runs is None:
-        with _refusals_at("preset"):
-            return load_preset(suite.preset or experiment.preset)
-    if suite.preset:
-        raise WrongField("runs", "Give either `preset` or `runs`, not both.")
-    try:
-        return Preset(name="plan", description="", runs=tuple(suite.runs))
-    except pydantic.ValidationError as error:
-        raise WrongField("runs", f"These runs are no plan. {checks.in_words(error)}") from None
+    """The runs of a body as a plan, or the preset that it or the experiment names."""
+    if suite.runs is not None:
+        return plan_of(suite.runs)
+    with refusals_at("preset"):
+        return load_preset(suite.preset or experiment.preset)
 
 
 def _change(request: HttpRequest, run_id: int, act: Callable[[Run, User], None]) -> Answer[Run]:
     run = access.get_run_or_404(_user(request), run_id, to_change=True)
-    with _conflicts():
+    with conflicts():
         act(run, _user(request))
     run.refresh_from_db()
     return Answer(202, run)
-
-
-@contextmanager
-def _refusals_at(field: str) -> Iterator[None]:
-    """What is refused in here is wrong in this field of the body."""
-    try:
-        yield
-    except UserError as error:
-        raise WrongField(field, str(error)) from None
-
-
-@contextmanager
-def _conflicts() -> Iterator[None]:
-    """What the state of a run does not allow is a conflict, not a wrong body."""
-    try:
-        yield
-    except UserError as error:
-        raise HttpError(409, str(error)) from None
 
 
 def _as_they_are(user: User, runs: Sequence[Run]) -> list[Run]:
@@ -367,21 +268,10 @@ def _user(request: HttpRequest) -> User:
 def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
     """The addresses without the middleware that would send a client to the login page: the API answers 401 itself."""
     for pattern in urls[0]:
-        pattern.callback = login_not_required(_wrong_method_in_json(pattern.callback))
+        pattern.callback = login_not_required(wrong_method_in_json(pattern.callback))
     return urls
 
 
-def _wrong_method_in_json(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    @wraps(view)
-    def answer(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
-        response = view(request, *arguments, **named)
-        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
-            return response
-        allowed = ", ".join(sorted(response.headers["Allow"].split(", ")))  # it comes from a set
-        words = f"{request.method} does nothing at {request.path}. What does something: {allowed}."
-        return JsonResponse({"detail": words}, status=response.status_code, headers={"Allow": allowed})
-
-    return answer
-
-
+answer_errors(api)
+refuse_other_parameters(api)
 urls = _opened(api.urls)

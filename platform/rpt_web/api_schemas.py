@@ -1,20 +1,89 @@
-"""What the API takes and gives. Configs are the stages' own pydantic models, so the document describes each field."""
+"""What the API takes and gives. Configs are the stages' own pydantic models, so the document describes each field.
+
+What the services would refuse of a body by itself is refused here already, by the same functions: one answer then tells
+all wrong fields.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator, field_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
 from rpt_core import presets
 from rpt_core.config import STAGES, StageConfig
-from rpt_core.presets import PlannedRun, Preset, Requirements, Seed
-from rpt_web.runs import display
-from rpt_web.runs.models import Run
+from rpt_core.errors import UserError
+from rpt_core.hardware import hardware
+from rpt_core.presets import PlannedRun, Preset, Requirements, Seed, expand, load_preset
+from rpt_web.runs import checks, display
+from rpt_web.runs.models import Experiment, Run
 
 Item = TypeVar("Item")
+
+
+@contextmanager
+def _refusals_of_field() -> Iterator[None]:
+    """What a check refuses becomes one of pydantic's errors."""
+    try:
+        yield
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+def _passing(check: Callable[[Any], object]) -> AfterValidator:
+    """For a field that is taken as it is, once it has passed a check that raises UserError."""
+
+    def passed(value: Any) -> Any:
+        with _refusals_of_field():
+            check(value)
+        return value
+
+    return AfterValidator(passed)
+
+
+def plan_of(runs: Sequence[PlannedRun]) -> Preset:
+    """Runs of one's own as a plan. Raises UserError when they are none."""
+    try:
+        return Preset(name="plan", description="", runs=tuple(runs))
+    except ValidationError as error:
+        raise UserError(f"These runs are no plan. {checks.in_words(error)}") from None
+
+
+def _check_experiment_name(name: str) -> None:
+    checks.checked_name(name, "experiment", cast(int, Experiment._meta.get_field("name").max_length))
+
+
+def _check_preset(name: str) -> None:
+    """An empty name stands for none."""
+    if name:
+        load_preset(name)
+
+
+def _check_config(config: StageConfig) -> None:
+    checks.refuse_unstorable(config.model_dump(mode="json"))
+
+
+def _check_planned(run: PlannedRun) -> None:
+    """Its seed is not known yet; for a rehearsal any does."""
+    checks.rehearsed(run, 0)
+    checks.refuse_unstorable(run.config)
+
+
+HardwareName = Annotated[str, _passing(hardware)]
+PresetName = Annotated[str, _passing(_check_preset)]
 AnyStageConfig = Annotated[StageConfig, Field(discriminator="stage")]
 
 
@@ -70,17 +139,17 @@ class PresetOut(Schema):
 class ExperimentIn(Body):
     """A new experiment."""
 
-    name: str
+    name: Annotated[str, _passing(_check_experiment_name)]
     description: str = ""
-    preset: str = ""
+    preset: PresetName = ""
     seed: Seed = 0
 
 
 class SuiteIn(Body):
     """A plan to play in an experiment: a preset, or runs of one's own."""
 
-    preset: str = Field(default="", description="Name of a preset; empty takes the experiment's.")
-    runs: list[PlannedRun] | None = Field(
+    preset: PresetName = Field(default="", description="Name of a preset; empty takes the experiment's.")
+    runs: list[Annotated[PlannedRun, _passing(_check_planned)]] | None = Field(
         default=None,
         description="Or a plan of your own: runs, each behind those that it refers to with @NAME/WHAT in its config.",
     )
@@ -94,6 +163,24 @@ class SuiteIn(Body):
     anyway: bool = Field(
         default=False, description="Start although something that the preset needs is missing on this machine."
     )
+
+    @field_validator("runs")
+    @classmethod
+    def _are_a_plan(cls, runs: list[PlannedRun] | None, info: ValidationInfo) -> list[PlannedRun] | None:
+        if runs is not None:
+            if info.data.get("preset"):
+                raise ValueError("Give either `preset` or `runs`, not both.")
+            with _refusals_of_field():
+                plan_of(runs)
+        return runs
+
+    @field_validator("seeds")
+    @classmethod
+    def _can_be_played(cls, seeds: list[int] | None) -> list[int] | None:
+        if seeds is not None:
+            with _refusals_of_field():
+                expand(Preset.model_construct(name="", description="", runs=()), seeds)
+        return seeds
 
 
 class ExperimentOut(Schema):
@@ -129,9 +216,11 @@ class RunIn(Body):
     """A new run."""
 
     experiment: int = Field(description="Id of the experiment it belongs to.")
-    name: str = Field(description="Its name within the experiment.")
+    name: Annotated[str, _passing(checks.checked_run_name)] = Field(description="Its name within the experiment.")
     title: str = ""
-    config: AnyStageConfig = Field(description="The config of its stage; `stage` says which one.")
+    config: Annotated[AnyStageConfig, _passing(_check_config)] = Field(
+        description="The config of its stage; `stage` says which one."
+    )
 
 
 def _left_to_preflight(values: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -145,7 +234,7 @@ class PreflightIn(Body):
     config: Annotated[AnyStageConfig, WrapValidator(_left_to_preflight)] = Field(
         description="The config of its stage; `stage` says which one. Wrong fields are reported among the problems."
     )
-    hardware: str = Field("cpu-2", description="The machine to estimate for.")
+    hardware: HardwareName = Field("cpu-2", description="The machine to estimate for.")
 
 
 class RunOut(Schema):

@@ -102,7 +102,7 @@ def test_the_preset_of_the_experiment_is_taken_when_none_is_named(caller, ada):
 def test_a_suite_that_cannot_be_is_refused_whole(caller, experiment, body, words):
     answer = post(caller, f"experiments/{experiment.pk}/suite", body)
     assert answer.status_code == 422
-    assert words in answer.json()["detail"]
+    assert words in " ".join(answer.json()["errors"].values())
     assert not Run.objects.exists()
 
 

@@ -5,16 +5,19 @@ Every active user sees every experiment; viewers change nothing.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
+from django.db.models import Model, QuerySet
+from django.http import Http404
 
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams.models import Role, User
 from rpt_web.traces.models import Rollout
 
 Actor = User | AnonymousUser
+Row = TypeVar("Row", bound=Model)
 
 
 def can_change(user: Actor) -> bool:
@@ -47,7 +50,7 @@ def rollouts_for(user: Actor, run: Run) -> QuerySet[Rollout]:
 
 def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = False) -> Experiment:
     """An experiment the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
-    experiment = get_object_or_404(experiments_for(user), pk=experiment_id)
+    experiment = _found(experiments_for(user).filter(pk=experiment_id), "experiment", experiment_id)
     if to_change:
         require_change(user)
     return experiment
@@ -55,7 +58,7 @@ def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = 
 
 def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
     """A run the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
-    run = get_object_or_404(runs_for(user), pk=run_id)
+    run = _found(runs_for(user).filter(pk=run_id), "run", run_id)
     if to_change:
         require_change(user)
     return run
@@ -64,4 +67,11 @@ def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
 def get_rollout_or_404(user: Actor, run_id: int, rollout_id: int) -> tuple[Run, Rollout]:
     """One rollout with its run. Raises Http404."""
     run = get_run_or_404(user, run_id)
-    return run, get_object_or_404(Rollout, run_id=run.pk, id=rollout_id)
+    return run, _found(Rollout.objects.filter(run_id=run.pk, id=rollout_id), "rollout", rollout_id)
+
+
+def _found(rows: QuerySet[Row], noun: str, key: int) -> Row:
+    found = rows.first()
+    if found is None:
+        raise Http404(f"There is no {noun} {key} among those that you may see. The list of {noun}s shows them.")
+    return found
