@@ -170,7 +170,7 @@ def _engines() -> Iterator[Finding]:
     for name, found in (("vLLM", vllm), ("verl", version("verl")), ("Ray", version("ray"))):
         if found is None:
             remedy = _python(*environments.ENGINES) or _setup()
-            yield Finding("engines", name, "note", "not installed here; needed for GPU nodes only", remedy)
+            yield Finding("engines", name, "note", "not installed here; only runs with vLLM or verl need it", remedy)
         else:
             yield Finding("engines", name, "good", found)
     if vllm and version("verl"):

@@ -9,6 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN, ENGINES = ".venv", (".venv-gpu", ".venv-verl")
 """Made by `make setup`, and by `deploy/gpu-node.sh` and `make setup-verl`: those have vLLM and verl too."""
+ENGINE_SETUPS = (
+    "On a GPU node run `deploy/gpu-node.sh` (docs/nodes.md); on a machine without a GPU run `make setup-verl`."
+)
+"""How vLLM and verl are installed."""
 
 
 def is_own() -> bool:

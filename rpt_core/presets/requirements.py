@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rpt_core.config import Config
+from rpt_core.environments import ENGINE_SETUPS
 
 NVIDIA_PROC = Path("/proc/driver/nvidia/gpus")
 _QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
@@ -70,7 +71,7 @@ def _paths(paths: tuple[str, ...]) -> list[str]:
 def _engine(engine: str | None) -> list[str]:
     if engine is None or importlib.util.find_spec(engine) is not None:
         return []
-    return [f"It needs {engine}, which is not installed. Run `make setup-verl` on a machine with a GPU."]
+    return [f"It needs {engine}, which is not installed. {ENGINE_SETUPS}"]
 
 
 def _from_nvidia_smi() -> list[tuple[str, str, float | None]]:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from rpt_core import ray_network
 from rpt_core.config import VerlConfig
+from rpt_core.environments import ENGINE_SETUPS
 from rpt_core.errors import UserError
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.process_tree import end_marked
@@ -87,10 +88,7 @@ def make_verl(config: VerlConfig, folder: VerlFolder, has_gpu: bool) -> Verl:
     if address:
         return ClusterVerl(address, folder, environment)
     if importlib.util.find_spec(MAIN.partition(".")[0]) is None:
-        raise UserError(
-            "verl is not installed here. Run `make setup-verl` (CPU), or use verl's image on a GPU node "
-            "(docs/engines.md), or use `engine: torch`."
-        )
+        raise UserError(f"verl is not installed here. {ENGINE_SETUPS} Or use `engine: torch`.")
     return LocalVerl(folder, environment)
 
 

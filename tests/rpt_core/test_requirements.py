@@ -83,7 +83,8 @@ def test_files_are_looked_for(tmp_path, monkeypatch):
 
 def test_an_engine_is_looked_for(monkeypatch, tmp_path):
     assert missing_of(engine="vllm") == [
-        "It needs vllm, which is not installed. Run `make setup-verl` on a machine with a GPU."
+        "It needs vllm, which is not installed. On a GPU node run `deploy/gpu-node.sh` (docs/nodes.md); on a machine "
+        "without a GPU run `make setup-verl`."
     ]
     (tmp_path / "vllm.py").write_text("raise RuntimeError('only looked for, never imported')")
     monkeypatch.syspath_prepend(tmp_path)
