@@ -86,5 +86,6 @@ def _provenance(suite: Suite) -> str:
         f"ended on {ended:%d %B %Y}. {versions}. Cells are means over the seeds with a 95 % interval (Student's t: "
         "the seeds are the independent repetitions, and with few of them it is wide). It covers what differs between "
         "the seeds: the training, and the positions where each seed draws its own. One seed alone, or seeds that are "
-        "all alike, have none."
+        "all alike, have none. An interval ends where its number can go no further: a share at 0 and 100 %, a relative "
+        "change at -100 %."
     )

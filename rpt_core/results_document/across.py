@@ -14,8 +14,8 @@ from statistics import mean, stdev
 
 from rpt_core.result_tables import Estimate
 
-SHARES, DIFFERENCES = (0.0, 1.0), (-1.0, 1.0)
-"""Where shares and their differences lie."""
+SHARES, DIFFERENCES, CHANGES = (0.0, 1.0), (-1.0, 1.0), (-1.0, math.inf)
+"""Where shares, their differences and their relative changes lie."""
 
 
 def across_seeds(values: Sequence[float | None], bounds: tuple[float, float] | None = None) -> Estimate | None:

@@ -28,6 +28,11 @@ def points(value: Estimate | Mapping[str, Any] | float | None) -> str:
     return _with_interval(value, lambda number: f"{100 * number:+.1f}")
 
 
+def change(value: Estimate | Mapping[str, Any] | float | None) -> str:
+    """A relative change in %, with its sign."""
+    return points(value)
+
+
 def number(value: Estimate | Mapping[str, Any] | float | None, form: str = ".3g") -> str:
     """Any number."""
     return _with_interval(value, lambda found: format(found, form))

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
-from rpt_core.results_document.markdown import each, number, percent, points, table
+from rpt_core.results_document.across import CHANGES, DIFFERENCES, SHARES, across_seeds
+from rpt_core.results_document.markdown import change, each, number, percent, points, table
 from rpt_core.results_document.stored import StoredRun, Suite
 
 DIFFICULTIES = ("easy", "medium", "hard")
@@ -109,7 +109,8 @@ def pooled(
 
 def _bounds(form: Form) -> tuple[float, float] | None:
     """Where the numbers that are written in a form can lie: so far their intervals go."""
-    return SHARES if form is percent else DIFFERENCES if form is points else None
+    bounds: dict[Form, tuple[float, float]] = {percent: SHARES, points: DIFFERENCES, change: CHANGES}
+    return bounds.get(form)
 
 
 def _rows(runs: Sequence[StoredRun], prefix: str, exactly: bool) -> Iterator[Mapping[str, Any]]:
@@ -181,7 +182,7 @@ def scaling(suite: Suite) -> str:
 def patterns(suite: Suite) -> str:
     """Figure 6: shares of responses with each pattern, and by how much they change."""
     columns = {"model_1": ("before RPT, %", percent), "model_2": ("after RPT, %", percent)}
-    changes = {"model_2": ("relative change, %", lambda value: points(value))}  # may exceed 100 %, so no bounds
+    changes = {"model_2": ("relative change, %", change)}
     shares = pooled(suite["analysis"], "patterns", ["pattern"], columns, exactly=True)
     return "\n\n".join(filter(None, (shares, pooled(suite["analysis"], "pattern_changes", ["pattern"], changes))))
 
@@ -251,8 +252,6 @@ def _answer_cell(tests: Sequence[Sequence[Mapping[str, Any]]], place: int) -> st
 
 
 def _fit_row(seed: int, row: Mapping[str, Any]) -> list[str]:
-    at_bound = f"{100 * row['at_bound']:.0f} % of the resamplings at a bound" if row["at_bound"] else ""
-    remarks = "not determined, no extrapolation" if row["note"] else at_bound
     return [
         str(seed),
         row["difficulty"],
@@ -262,8 +261,20 @@ def _fit_row(seed: int, row: Mapping[str, Any]) -> list[str]:
         percent(row["p_star"]),
         number(row["r2"], ".3f"),
         points(row["error"]),
-        remarks,
+        _fit_remark(row),
     ]
+
+
+def _fit_remark(row: Mapping[str, Any]) -> str:
+    """How far the points determine a curve; the stage notes what it refuses to extrapolate."""
+    if row["ahead"] is None:
+        return "not determined, no extrapolation"
+    if row["error"] is None:
+        return "not determined without the last point"
+    share = row["at_bound"]
+    if not share:
+        return ""
+    return f"{'under 1' if share < 0.01 else format(100 * share, '.0f')} % of the resamplings at a bound"
 
 
 def _mean(run: StoredRun, row: AccuracyRow) -> float | None:

@@ -11,7 +11,7 @@ from rpt_core.result_tables import Column, Estimate, ResultTable, emit_table
 from rpt_core.results_document import document, main
 from rpt_core.results_document.across import DIFFERENCES, SHARES, across_seeds
 from rpt_core.results_document.markdown import number, percent, points, table
-from rpt_core.results_document.sections import average_accuracy, next_token_accuracy, pooled
+from rpt_core.results_document.sections import average_accuracy, next_token_accuracy, patterns, pooled, scaling
 from rpt_core.results_document.stored import Suite
 from rpt_core.run_dir import RunDir
 
@@ -121,6 +121,38 @@ def test_stored_tables_are_averaged_row_by_row(tmp_path):
     text = pooled(Suite(tmp_path)["templates"], "templates", ["template"], {"share": ("share, %", percent)})
     assert text.splitlines()[2].startswith("| v0 | 30.0 [")
     assert text.splitlines()[3] == "| v1 | – |"
+
+
+FIT = {"difficulty": "easy", "points": 6, "positions": 9, "alpha": 1.0, "p_star": 0.9, "r2": 0.99, "error": 0.01}
+"""Of a scaling curve that its points determine."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "remark"),
+    [
+        ({}, ""),
+        ({"at_bound": 0.001}, "under 1 % of the resamplings at a bound"),
+        ({"at_bound": 0.04}, "4 % of the resamplings at a bound"),
+        ({"error": None}, "not determined without the last point"),
+        ({"error": None, "ahead": None}, "not determined, no extrapolation"),
+    ],
+)
+def test_a_curve_is_told_how_far_its_points_determine_it(tmp_path, changes, remark):
+    row = {**FIT, "ahead": 0.95, "at_bound": 0.0, **changes}
+    columns = [Column(key, key, "number" if key != "difficulty" else "text") for key in row]
+    write_run(tmp_path, "s0-analysis", tables=[ResultTable("scaling_x", "t", "c", columns, [row])])
+    assert scaling(Suite(tmp_path)).endswith(f"| {remark} |")
+
+
+def test_a_relative_change_can_rise_without_bound_and_falls_to_nothing_at_most(tmp_path):
+    columns = [Column("pattern", "Pattern"), Column("model_2", "after", "share")]
+    for seed, fall, rise in ((0, -0.99, 1.0), (1, -0.99, 3.0), (2, -0.9, 5.0)):
+        rows = [{"pattern": "guess", "model_2": fall}, {"pattern": "work", "model_2": rise}]
+        write_run(tmp_path, f"s{seed}-analysis", tables=[ResultTable("pattern_changes", "t", "c", columns, rows)])
+    guess, work = patterns(Suite(tmp_path)).splitlines()[2:]
+    # Mean -0.96, standard deviation 0.05196, half width 4.30265 * 0.05196 / sqrt(3) = 0.1291.
+    assert guess == "| guess | -96.0 [-100.0, -83.1] |"
+    assert work == "| work | +300.0 [-100.0, +796.8] |"
 
 
 def test_runs_that_have_not_finished_do_not_count(tmp_path):
