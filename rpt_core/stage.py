@@ -43,6 +43,10 @@ _VERL = "rpt_core.verl_backend.stage"
 """The stage of configs whose `engine` is verl."""
 
 
+_WORK = (EventType.METRICS, EventType.ROLLOUTS, EventType.CHECKPOINT, EventType.EVALUATION)
+"""Tables are not among them: a stage makes some at its end from what is there already."""
+
+
 class StopRequested(Exception):
     """A stage raises this once its checkpoint is written, after `context.stop_requested` became true."""
 
@@ -109,10 +113,27 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
             f"newest checkpoint. ({error})",
         )
     numbers = ", ".join(f"{name} {_short(value)}" for name, value in result.items())
-    _tell(f"{stage}: finished in {time.monotonic() - began:.0f} s: {numbers}")
+    how = f"finished in {time.monotonic() - began:.0f} s"
+    if _had_nothing_to_do(context.run):
+        how = "was finished already, nothing to do"
+    _tell(f"{stage}: {how}: {numbers}")
     if made := _made(context.run):
         _tell(f"In {context.run.path}: {', '.join(made)}")
     return EXIT_FINISHED
+
+
+def _had_nothing_to_do(run: RunDir) -> bool:
+    """Whether the stage that has just finished had finished before, and found all of its steps done."""
+    had_finished = is_finished = is_idle = False
+    for event in read_events(run.events):
+        if event.type == EventType.STARTED:
+            had_finished, is_finished = is_finished, False
+            is_idle = event.data["start_step"] > 0  # a stage that starts afresh does its work again
+        elif event.type == EventType.FINISHED:
+            is_finished = True
+        elif event.type in _WORK:
+            is_idle = False
+    return had_finished and is_idle
 
 
 def _tell(line: str) -> None:

@@ -51,6 +51,27 @@ def test_a_stage_says_how_it_ended_and_where_its_results_are(tmp_path):
     assert second == f"In {tmp_path / 'run'}: checkpoints/step-000003"
 
 
+def test_a_stage_that_was_finished_says_so_and_goes_on_when_asked_for_more(tmp_path):
+    command = made(tmp_path / "run")
+    said = [subprocess.run(command, capture_output=True, text=True).stdout for _ in range(3)]
+    assert "was finished already" not in said[0]
+    for again in said[1:]:
+        assert again.startswith("ntp: was finished already, nothing to do: steps 3, flops ")
+    more = made(tmp_path / "run", budget={"steps": 5})
+    assert subprocess.run(more, capture_output=True, text=True).stdout.startswith("ntp: finished in ")
+    assert RunDir(tmp_path / "run").checkpoint_steps()[-1] == 5
+
+
+def test_a_stage_that_does_its_work_again_says_that_it_finished(tmp_path):
+    model = stages.save_taught(tmp_path / "model")
+    corpus = stages.write_corpus(tmp_path / "corpus.jsonl")
+    config = {"corpus": corpus, "proxy": model, "min_entropy_nats": 0.3}
+    RunDir(tmp_path / "run").create(STAGES["filter"].model_validate(config))
+    command = [sys.executable, "-m", "rpt_core", "filter", str(tmp_path / "run")]
+    for _ in range(2):
+        assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("filter: finished in ")
+
+
 def test_a_stage_that_fails_says_why_once(tmp_path):
     command = made(tmp_path / "run", corpus={"paths": [str(tmp_path / "nothing.jsonl")]})
     done = subprocess.run(command, capture_output=True, text=True)
