@@ -22,7 +22,8 @@ if __name__ == "__main__":
     except OperationalError as error:
         if "--traceback" in sys.argv:
             raise
+        reason = str(error).splitlines()[0]
         sys.exit(
-            f"manage.py: The database does not answer: {str(error).splitlines()[0]}\nIt runs while the platform does: start "
-            "that with `make up` in another terminal, or see to the server that DATABASE_URL names."
+            f"manage.py: The database does not answer: {reason}\nIt runs while the platform does: start that with "
+            "`make up` in another terminal, or see to the server that DATABASE_URL names."
         )
