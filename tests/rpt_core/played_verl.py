@@ -1,8 +1,8 @@
 """Plays verl for tests of the stage that watches it: takes its command line and writes what it writes, in seconds.
 
-RPT_PLAYED says how: `well`, `slow` (a second a step), `full disk` or `bug` (it ends at step 3), `dead engine` (it waits
-for ever at step 3), `two stages` (a dump's second half comes after the metrics), `daemon` (slow, and leaves a process
-in a session of its own).
+RPT_PLAYED says how: `well`, `slow` (a second a step), `full disk` or `bug` (it ends at step 3), `dead engine` or `lost
+node` (it waits for ever at step 3), `another's node` (one is lost that is not verl's), `two stages` (the second half of
+a dump comes after the metrics), `daemon` (slow, and leaves a process in a session of its own).
 """
 
 import json
@@ -60,6 +60,11 @@ class Player:
             if step == 3 and HOW == "dead engine":
                 print("vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.", flush=True)
                 time.sleep(600)
+            if step == 3 and HOW in ("lost node", "another's node"):
+                lose_node("10.9.8.7" if HOW == "lost node" else "10.9.8.6")
+                time.sleep(2)
+            if step == 3 and HOW == "lost node":
+                wait_for_ever()
             if step == 3 and HOW == "bug":
                 raise AssertionError("never met before")
 
@@ -119,8 +124,23 @@ class Player:
             file.write(json.dumps({"step": step, "data": data}).replace("NaN", "null") + "\n")
 
 
+def lose_node(address):
+    print(
+        f"\033[33m(raylet)\033[0m The node with node id: 88f and address: {address} and node name: {address} has been "
+        "marked dead because the detector has missed too many heartbeats from it.",
+        flush=True,
+    )
+
+
+def wait_for_ever():
+    while True:
+        print("INFO:2026-11-25 15:47:49,432:pending: 0, running: 8, finished: 0, failure: 0", flush=True)
+        time.sleep(0.1)
+
+
 if __name__ == "__main__":
     if HOW == "daemon":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     print("Started a local Ray instance.", flush=True)
+    print("\033[36m(WorkerDict pid=120, ip=10.9.8.7)\033[0m loading", flush=True)
     Player().play()

@@ -215,6 +215,35 @@ def test_a_verl_that_waits_for_a_dead_engine_is_ended(ground, tmp_path, played, 
     assert process_tree.marked(str(tmp_path.resolve() / "verl")) == set()
 
 
+def test_a_verl_that_waits_for_a_lost_machine_is_ended(ground, tmp_path, played, monkeypatch):
+    monkeypatch.setattr(stall, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(stall, "LOOK_SECONDS", 0.2)
+    played("lost node")
+    with pytest.raises(
+        UserError, match=r"^A node of the Ray cluster was lost\. .*within 1 s, .*newest checkpoint is step 2; retry"
+    ):
+        execute(tmp_path, config(ground))
+
+
+def test_a_lost_machine_that_is_not_verls_ends_nothing(ground, tmp_path, played, monkeypatch):
+    monkeypatch.setattr(stall, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(stall, "LOOK_SECONDS", 0.0)
+    played("another's node")
+    assert execute(tmp_path, config(ground))["steps"] == 6
+
+
+def test_words_that_only_say_that_verl_waits_are_no_progress(tmp_path, monkeypatch):
+    monkeypatch.setattr(stall, "LOOK_SECONDS", 0.0)
+    folder = VerlFolder(RunDir(tmp_path), 1)
+    folder.create()
+    folder.log.write_text("step:2\n")
+    watch = stall.StallWatch(folder, limit_minutes=1 / 60)
+    assert watch.problem() is None
+    time.sleep(1.1)
+    folder.log.write_text("step:2\nINFO:2026-11-25 15:47:49,432:pending: 0, running: 8, finished: 0, failure: 0\n")
+    assert "verl has written nothing" in watch.problem()
+
+
 def test_a_verl_that_writes_nothing_for_long_is_to_be_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(stall, "LOOK_SECONDS", 0.0)
     folder = VerlFolder(RunDir(tmp_path), 1)
