@@ -203,26 +203,18 @@ def test_a_full_disk_is_told_in_words_with_the_checkpoint_to_go_on_from(ground, 
     assert execute(tmp_path, config(ground), attempt=2)["steps"] == 6
 
 
-def test_a_verl_that_waits_for_a_dead_engine_is_ended(ground, tmp_path, played, monkeypatch):
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [("dead engine", r"An engine of vLLM died\."), ("lost node", r"A node of the Ray cluster was lost\.")],
+)
+def test_a_verl_that_waits_for_what_is_gone_is_ended(ground, tmp_path, played, monkeypatch, how, cause):
     monkeypatch.setattr(stall, "GRACE_SECONDS", 1.0)
     monkeypatch.setattr(stall, "LOOK_SECONDS", 0.2)
-    played("dead engine")
-    with pytest.raises(
-        UserError, match=r"^An engine of vLLM died\. .*within 1 s, .*newest checkpoint is step 2; retry"
-    ):
+    played(how)
+    with pytest.raises(UserError, match=rf"^{cause} .*within 1 s, .*newest checkpoint is step 2; retry"):
         execute(tmp_path, config(ground))
     assert [data["step"] for data in stages.events(tmp_path, EventType.METRICS)] == [1, 2, 3]
     assert process_tree.marked(str(tmp_path.resolve() / "verl")) == set()
-
-
-def test_a_verl_that_waits_for_a_lost_machine_is_ended(ground, tmp_path, played, monkeypatch):
-    monkeypatch.setattr(stall, "GRACE_SECONDS", 1.0)
-    monkeypatch.setattr(stall, "LOOK_SECONDS", 0.2)
-    played("lost node")
-    with pytest.raises(
-        UserError, match=r"^A node of the Ray cluster was lost\. .*within 1 s, .*newest checkpoint is step 2; retry"
-    ):
-        execute(tmp_path, config(ground))
 
 
 def test_a_lost_machine_that_is_not_verls_ends_nothing(ground, tmp_path, played, monkeypatch):
