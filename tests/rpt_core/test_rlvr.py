@@ -263,8 +263,8 @@ def test_a_seed_decides_the_run_but_not_the_questions(ground, tmp_path):
     assert stages.weights(tmp_path / "a") != stages.weights(tmp_path / "b")
 
 
-def test_questions_that_are_too_long_are_left_out_and_told_of(ground, tmp_path):
-    sizes = [row.prompt_tokens for row in read_rollouts(RunDir(ground / "whole").rollout_shard("train", 1))]
+def test_questions_that_are_too_long_are_left_out_and_told_of(ground, whole, tmp_path):
+    sizes = [row.prompt_tokens for row in read_rollouts(RunDir(whole[0]).rollout_shard("train", 1))]
     config = rlvr(ground, budget={"steps": 1}, max_prompt_tokens=max(sizes) - 1)
     result = stages.run_stage(tmp_path / "some", config)
     assert result["left_out_long"] > 0
