@@ -31,6 +31,7 @@ class StallWatch:
         self._written: tuple[int, str] | None = None
         self._looked_at = self._changed_at = time.monotonic()
         self._died_at: float | None = None
+        self._cause: str | None = None
 
     def problem(self) -> str | None:
         """Why verl should be ended; None as long as it may go on. To be asked often: it looks seldom."""
@@ -42,10 +43,9 @@ class StallWatch:
         if (written := (self._bytes_written(), _last_words(log))) != self._written:
             self._written, self._changed_at = written, now
         if self._died_at is None and (ENGINE_DIED.search(log) or self._has_lost_a_node(log)):
-            self._died_at = now
+            self._died_at, self._cause = now, explain(log)  # at once: what follows may push it out of the tail
         if self._died_at is not None and now - self._died_at > GRACE_SECONDS:
-            cause = explain(log)
-            return f"{cause} verl did not end by itself within {GRACE_SECONDS:.0f} s, so it was ended."
+            return f"{self._cause} verl did not end by itself within {GRACE_SECONDS:.0f} s, so it was ended."
         if now - self._changed_at > 60 * self._limit_minutes:
             return (
                 f"verl has written nothing for {self._limit_minutes:.3g} minutes, so it was ended. If a step may take "

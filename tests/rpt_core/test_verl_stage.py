@@ -224,6 +224,18 @@ def test_a_lost_machine_that_is_not_verls_ends_nothing(ground, tmp_path, played,
     assert execute(tmp_path, config(ground))["steps"] == 6
 
 
+def test_the_cause_of_a_wait_in_vain_is_kept_when_the_log_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(stall, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(stall, "LOOK_SECONDS", 0.0)
+    folder = VerlFolder(RunDir(tmp_path), 1)
+    folder.create()
+    folder.log.write_text("vllm.v1.engine.exceptions.EngineDeadError\n")
+    watch = stall.StallWatch(folder, limit_minutes=60)
+    watch.problem()
+    folder.log.write_text("a warning that is written without end\n" * 10_000)
+    assert watch.problem().startswith("An engine of vLLM died.")
+
+
 def test_words_that_only_say_that_verl_waits_are_no_progress(tmp_path, monkeypatch):
     monkeypatch.setattr(stall, "LOOK_SECONDS", 0.0)
     folder = VerlFolder(RunDir(tmp_path), 1)
