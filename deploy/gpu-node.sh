@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes a GPU node's environment (.venv-gpu): the platform with verl and vLLM in the versions of constraints-gpu.txt.
 # Safe to repeat. PYTHON names the interpreter; these versions are for Python 3.12 and CUDA 13 on x86-64 Linux.
-# flash-attn is left out (it is compiled for an hour); verl then uses PyTorch's own attention. Containerfile.gpu has it.
+# flash-attn is left out (it is compiled for an hour); verl is then told to use PyTorch's own attention. Containerfile.gpu
+# has it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=.venv-gpu

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -176,10 +176,11 @@ def checkpoint_flops(path: Path | str) -> float:
     return float(read_metadata(path).get("flops", 0.0))
 
 
-def prune_checkpoints(run: RunDir, keep: int) -> None:
-    """Remove all but the newest checkpoints."""
+def prune_checkpoints(run: RunDir, keep: int, spared: Collection[int] = ()) -> None:
+    """Remove all but the newest checkpoints and those of the spared steps."""
     for step in run.checkpoint_steps()[:-keep]:
-        _remove(run.checkpoint(step))
+        if step not in spared:
+            _remove(run.checkpoint(step))
 
 
 def remove_leftovers(run: RunDir) -> None:

@@ -175,6 +175,7 @@ def _engines() -> Iterator[Finding]:
             yield Finding("engines", name, "good", found)
     if vllm and version("verl"):
         yield _fit()
+        yield _attention()
 
 
 def _fit() -> Finding:
@@ -188,6 +189,15 @@ def _fit() -> Finding:
     return Finding(
         "engines", "versions", "problem", f"nobody has tried these together; “{name}” differs in {listed}", _setup()
     )
+
+
+def _attention() -> Finding:
+    """What verl's models attend with, as `rpt_core.verl_backend.settings` chooses it."""
+    if flash := version("flash-attn"):
+        words = f"flash-attn {flash} for `model.dtype: bfloat16`, PyTorch's own for float32"
+    else:
+        words = "PyTorch's own; flash-attn, which is not installed, would be faster with `model.dtype: bfloat16`"
+    return Finding("engines", "verl's attention", "good" if flash else "note", words)
 
 
 def _misfit(profile: Profile) -> list[tuple[str, str | None, str]]:

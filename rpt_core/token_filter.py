@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from rpt_core.config import FilterConfig, Split
-from rpt_core.corpus import Document, emit_corpus, load_corpus
+from rpt_core.corpus import Corpus, Document, emit_corpus, load_corpus
 from rpt_core.errors import UserError
 from rpt_core.events import EventType
 from rpt_core.position_choice import choose_positions
@@ -42,6 +42,8 @@ from rpt_core.words import counted
 __all__ = ["DIFFICULTIES", "full_entropy", "run", "score", "top_k_entropy"]
 DIFFICULTIES = {"easy": 0.5, "medium": 1.0, "hard": 1.5}
 """Nested thresholds in nats (Table 1)."""
+BEFORE_TEXT = 8
+"""Room for what a tokenizer puts before a text."""
 
 
 def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
     corpus = load_corpus(config.corpus)
     if listed is not None:
         listed.check_documents({d.id for d in corpus.train}, {d.id for d in corpus.validation})
-    scan = _Scan(config, context, len(corpus.train) + len(corpus.validation), listed)
+    scan = _Scan(config, context, corpus, listed)
     context.started(0, scan.total)
     emit_corpus(corpus, context.log)
     splits: tuple[Split, Split] = ("train", "validation")
@@ -70,10 +72,13 @@ def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
 class _Scan:
     """One pass of the proxy model over the corpus."""
 
-    def __init__(self, config: FilterConfig, context: StageContext, total: int, listed: PositionList | None) -> None:
-        self.config, self.context, self.total, self.listed = config, context, total, listed
+    def __init__(
+        self, config: FilterConfig, context: StageContext, corpus: Corpus, listed: PositionList | None
+    ) -> None:
+        self.config, self.context, self.listed = config, context, listed
+        self.total = len(corpus.train) + len(corpus.validation)
         rule = ScoreRule(config.top_k, config.entropy, config.batch_tokens, config.chunk_positions)
-        self.proxy: Backend = open_backend(config, config.proxy, None, self._stop_if_asked, rule)
+        self.proxy: Backend = open_backend(config, config.proxy, most_tokens(corpus), self._stop_if_asked, rule)
         self.tokenizer = self.proxy.tokenizer
         self.prefix = prefix_ids(self.tokenizer)
         self.documents = 0
@@ -134,6 +139,11 @@ class _Scan:
         levels = {name: int((entropies > nats).sum()) for name, nats in DIFFICULTIES.items()}
         self.context.log.emit(EventType.POSITIONS, split=split, **counts, by_difficulty=levels)
         return counts
+
+
+def most_tokens(corpus: Corpus) -> int:
+    """No document has more tokens: one takes a byte at least. A normaliser that adds bytes costs a second window."""
+    return BEFORE_TEXT + max(len(document.text.encode()) for document in (*corpus.train, *corpus.validation))
 
 
 def _read_tokens(document: Document, tokenizer: Tokenizer, positions_from: str) -> ScoredDocument:

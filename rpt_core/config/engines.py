@@ -39,13 +39,29 @@ def _one_process_on_a_cpu(config: RptConfig) -> Iterator[Refusal]:
 
 
 def _rows_divide(config: RptConfig) -> Iterator[Refusal]:
-    gpus = config.verl.nodes * config.verl.gpus_per_node
+    gpus, micro = config.verl.nodes * config.verl.gpus_per_node, config.verl.micro_batch_per_gpu
     rows = (config.grpo.minibatch_groups or config.batch_problems) * config.group_size
     if config.engine == "verl" and rows % gpus:
         yield (
             "verl",
             f"{rows} responses of an update do not divide among {gpus} GPUs. Change `batch_problems`, `group_size`, "
             "`grpo.minibatch_groups` or the GPUs in `verl`.",
+        )
+    elif config.engine == "verl" and rows // gpus % micro:
+        fitting = max(size for size in range(1, micro) if rows // gpus % size == 0)
+        yield (
+            "verl.micro_batch_per_gpu",
+            f"{rows // gpus} responses of an update on each GPU do not divide into passes of {micro}. Give {fitting}.",
+        )
+
+
+def _engines_divide(config: RptConfig) -> Iterator[Refusal]:
+    gpus, parallel = config.verl.nodes * config.verl.gpus_per_node, config.vllm.tensor_parallel
+    if config.engine == "verl" and gpus % parallel:
+        yield (
+            "vllm.tensor_parallel",
+            f"{gpus} GPUs (`verl.nodes` times `verl.gpus_per_node`) do not divide into engines of {parallel}. Lower "
+            "it, or take more GPUs.",
         )
 
 
@@ -67,5 +83,6 @@ BEYOND_VERL: tuple[Rule, ...] = (
     _only("rollout_backend", "auto", "vllm"),
     _one_process_on_a_cpu,
     _rows_divide,
+    _engines_divide,
     _evaluates_checkpoints,
 )

@@ -1,7 +1,8 @@
 """Inside verl: how a response is asked for (`actor_rollout_ref.rollout.agent`), and the trace that it leaves.
 
-In: a row of our dataset. Out: verl's AgentLoopOutput; and one line of JSON for each response in a file of this process
-in the traces' folder, before verl learns of the response: whoever reads of a finished step finds all of its traces.
+In: a row of our dataset. Out: verl's AgentLoopOutput; and one line of JSON for each response, in a file of this process
+and step in the traces' folder, before verl learns of the response: whoever reads of a finished step finds all its
+traces.
 
 verl's own loop would tokenise the prompt's text anew; this one hands on the tokens of the plain loop's prompts. Each
 response has a seed of its own, a function of the run's seed, the step, the draw and its number.
@@ -70,6 +71,6 @@ class RptAgentLoop:
         )
 
     def _leave_trace(self, trace: Mapping[str, Any]) -> None:
-        path = self.traces / f"{socket.gethostname()}-{os.getpid()}.jsonl"
+        path = self.traces / f"{trace['step']}-{socket.gethostname()}-{os.getpid()}.jsonl"
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(trace, separators=(",", ":")) + "\n")

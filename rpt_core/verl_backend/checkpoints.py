@@ -118,8 +118,10 @@ class Course:
             EventType.CHECKPOINT, step=self.step, path=run.relative(path), bytes=folder_bytes(path), flops=self.flops
         )
         self.folder.remove_states_before(self.step)
-        if self.config.keep_checkpoints is not None and not self.config.evaluate_at_steps:
-            prune_checkpoints(run, self.config.keep_checkpoints)
+        if not self.config.verl.keep_raw:
+            self.folder.remove_raw(self.step)
+        if self.config.keep_checkpoints is not None:  # the end removes those that wait for their evaluation
+            prune_checkpoints(run, self.config.keep_checkpoints, spared=self.config.evaluate_at_steps)
 
     def _resume(self) -> None:
         """Go back to the newest export, and remove what verl has saved behind it."""

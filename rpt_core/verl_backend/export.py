@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from rpt_core.checkpoints import checkpoint_folder, write_metadata
 from rpt_core.run_dir import RunDir
@@ -27,15 +28,18 @@ def export(
     state: Path, run: RunDir, step: int, tokenizer: Tokenizer, dtype: torch.dtype, metadata: Mapping[str, Any]
 ) -> Path:
     """Write verl's checkpoint in `state` as the run's checkpoint of a step; returns its folder."""
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-    config = AutoConfig.from_pretrained(state / "actor" / "huggingface")
+    shape = state / "actor" / "huggingface"
+    config = AutoConfig.from_pretrained(shape)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]  # transformers has no type for it
     weights = {name: tensor.to(dtype) for name, tensor in merged_weights(state / "actor").items()}
     model.load_state_dict(weights, assign=True)
     model.tie_weights()
     model.config.dtype = dtype
+    if (shape / GENERATION_CONFIG_NAME).is_file():  # config.json has one end token, where a chat model has several
+        model.generation_config = GenerationConfig.from_pretrained(shape)
     with checkpoint_folder(run, step) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

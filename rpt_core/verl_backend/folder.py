@@ -5,8 +5,8 @@ verl/agent_loops.yaml           how verl asks for responses
 verl/checkpoints/global_step_N  verl's own checkpoints, to resume from; the newest one is kept
 verl/ledger/step-000005.npz     counts of the ledger at a checkpoint
 verl/job.txt                    the job's number on a Ray cluster
-verl/alive                      touched by a stage that watches a job
-verl/attempt-001/               of one attempt: log.txt, metrics.jsonl, dumps/N.jsonl, traces/*.jsonl
+verl/attempt-001/               of one attempt: log.txt, metrics.jsonl, dumps/N.jsonl, traces/N-*.jsonl
+verl/attempt-001/alive          touched by a stage that watches a job
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from rpt_core.run_dir import RunDir
 
 _STATE = re.compile(r"global_step_(\d+)")
+_STEP = re.compile(r"\d+")
 
 
 class VerlFolder:
@@ -29,8 +30,8 @@ class VerlFolder:
         self.agent_loops = self.path / "agent_loops.yaml"
         self.checkpoints = self.path / "checkpoints"
         self.job = self.path / "job.txt"
-        self.alive = self.path / "alive"
         self.attempt = self.path / f"attempt-{attempt:03d}"
+        self.alive = self.attempt / "alive"
         self.log = self.attempt / "log.txt"
         self.metrics = self.attempt / "metrics.jsonl"
         self.dumps = self.attempt / "dumps"
@@ -49,6 +50,14 @@ class VerlFolder:
     def ledger(self, step: int) -> Path:
         """Counts of the ledger at a checkpoint."""
         return self.path / "ledger" / f"step-{step:06d}.npz"
+
+    def remove_raw(self, step: int) -> None:
+        """Remove dumps and traces that nothing goes back to: up to this step, and all of earlier attempts."""
+        for folder in (*self.path.glob("attempt-*/dumps"), *self.path.glob("attempt-*/traces")):
+            for file in folder.glob("*.jsonl"):
+                found = _STEP.match(file.name)
+                if folder.parent != self.attempt or (found and int(found[0]) <= step):
+                    file.unlink()
 
     def state(self, step: int) -> Path:
         """verl's checkpoint of a step."""

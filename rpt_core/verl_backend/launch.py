@@ -146,8 +146,8 @@ class ClusterVerl:
         self.folder, self.environment = folder, environment
         self.client = _client(ray_network.checked_job_server(address))
         self._job: str | None = None
-        self._log_at = self._seen_at = 0.0
-        self._is_silent = False
+        self._log_at = 0.0
+        self._silent_since: float | None = None
         self._ended = threading.Event()
         if folder.job.is_file():
             self._end(folder.job.read_text())
@@ -158,7 +158,6 @@ class ClusterVerl:
         command = shlex.join(["python", *guard, "python", "-m", MAIN, *words])
         threading.Thread(target=self._stay_alive, daemon=True).start()
         self._job = self._submit(command)
-        self._seen_at = time.monotonic()
         self.folder.job.write_text(self._job)
 
     def poll(self) -> int | None:
@@ -168,9 +167,9 @@ class ClusterVerl:
         except (RuntimeError, OSError) as error:
             self._check_patience(error)
             return None
-        self._seen_at, self._is_silent = time.monotonic(), False
+        self._silent_since = None
         code = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 1}.get(status)
-        if code is not None or self._seen_at - self._log_at > LOG_EVERY_SECONDS:
+        if code is not None or time.monotonic() - self._log_at > LOG_EVERY_SECONDS:
             self._fetch_log()
         if code is not None:
             self.folder.job.unlink(missing_ok=True)
@@ -218,19 +217,19 @@ class ClusterVerl:
         """Raise UserError for a cluster that has been away for too long, or that does not know the job any more."""
         if "does not exist" in str(error):
             raise UserError(f"The Ray cluster was started anew, and the job is gone. Retry the run. {error}") from error
-        if time.monotonic() - self._seen_at > UNREACHABLE_SECONDS:
+        if self._silent_since is None:  # it was not asked for a while, when a large checkpoint was exported
+            self._silent_since = time.monotonic()
+            self._note_silence()
+        if time.monotonic() - self._silent_since > UNREACHABLE_SECONDS:
             raise UserError(
                 f"The Ray cluster has not answered for {UNREACHABLE_SECONDS:.0f} s. Look at the machine where "
                 f"`ray start --head` runs, and at its network; then retry the run. {error}"
             ) from error
-        self._note_silence()
 
     def _note_silence(self) -> None:
         """In the log, until it is fetched again: the stage's progress says where verl is by what it finds there."""
-        if not self._is_silent:
-            self._is_silent = True
-            with self.folder.log.open("a", encoding="utf-8") as log:
-                log.write(f"\n{NO_ANSWER}\n")
+        with self.folder.log.open("a", encoding="utf-8") as log:
+            log.write(f"\n{NO_ANSWER}\n")
 
     def _fetch_log(self) -> None:
         self._log_at = time.monotonic()

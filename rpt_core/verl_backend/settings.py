@@ -56,12 +56,15 @@ class VerlPaths:
     """None on a cluster."""
 
 
-def overrides(config: RptConfig, paths: VerlPaths, has_gpu: bool) -> list[str]:
-    """verl's configuration as command-line words of hydra."""
+def overrides(config: RptConfig, paths: VerlPaths, has_gpu: bool, has_flash: bool) -> list[str]:
+    """verl's configuration as command-line words of hydra.
+
+    has_flash: whether flash-attn is installed where verl will run.
+    """
     parts = (
         _data(config, paths),
         _algorithm(config),
-        _model(config, paths),
+        _model(config, paths, has_gpu and has_flash),
         _actor(config),
         _optimiser(config),
         _rollout(config, paths),
@@ -133,13 +136,16 @@ def _sampler(config: RptConfig) -> dict[str, Any]:
     }
 
 
-def _model(config: RptConfig, paths: VerlPaths) -> dict[str, Any]:
+def _model(config: RptConfig, paths: VerlPaths, has_flash: bool) -> dict[str, Any]:
     key = "actor_rollout_ref.model"
+    # FlashAttention takes no float32. Rows without padding need its kernel: PyTorch's would mask out all other rows.
+    flash = has_flash and config.model.dtype == "bfloat16"
     return {
         f"{key}.path": paths.model,
         f"{key}.trust_remote_code": False,
         f"{key}.enable_gradient_checkpointing": True,
-        f"{key}.use_remove_padding": True,
+        f"{key}.use_remove_padding": flash,
+        f"{NEW}{key}.override_config.attn_implementation": "flash_attention_2" if flash else "sdpa",
     }
 
 
@@ -266,8 +272,6 @@ _CPU_RAY: Final[dict[str, Any]] = {
 _CPU: Final[dict[str, Any]] = {
     "trainer.device": "cpu",
     "actor_rollout_ref.model.enable_gradient_checkpointing": False,
-    "actor_rollout_ref.model.use_remove_padding": False,
-    f"{NEW}actor_rollout_ref.model.override_config.attn_implementation": "sdpa",
     "actor_rollout_ref.actor.use_torch_compile": False,
     "actor_rollout_ref.actor.fsdp_config.use_torch_compile": False,
     "actor_rollout_ref.ref.use_torch_compile": False,

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from rpt_core.config import RptConfig
@@ -62,7 +64,8 @@ def _train(config: RptConfig, context: StageContext, folder: VerlFolder, course:
     has_gpu = _has_gpu(config)
     verl = make_verl(config.verl, folder, has_gpu)
     try:
-        verl.start(overrides(config, _paths(config, folder, course, verl), has_gpu))
+        words = overrides(config, _paths(config, folder, course, verl), has_gpu, bool(find_spec("flash_attn")))
+        verl.start(words)
         _follow(config, context, folder, course, verl)
     finally:
         verl.stop()
@@ -128,7 +131,7 @@ def _show_log(folder: VerlFolder) -> None:
 
 def _paths(config: RptConfig, folder: VerlFolder, course: Course, verl: Verl) -> VerlPaths:
     return VerlPaths(
-        model=config.model.path,
+        model=_absolute(config.model.path),
         data=folder.data,
         agent_loops=folder.agent_loops,
         checkpoints=folder.checkpoints,
@@ -137,6 +140,11 @@ def _paths(config: RptConfig, folder: VerlFolder, course: Course, verl: Verl) ->
         resume_from=folder.state(course.step) if course.step else None,
         ray=verl.ray,
     )
+
+
+def _absolute(model: str) -> str:
+    """A folder's whole path: verl's processes run elsewhere. The name of a model on a hub stays as it is."""
+    return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
 def _has_gpu(config: RptConfig) -> bool:

@@ -105,7 +105,7 @@ class Player:
             "log_probs": [-0.5] * (len(ids) + 1),
             "finished": True,
         }
-        with (Path(self.agent["traces"]) / "host-1.jsonl").open("a") as file:
+        with (Path(self.agent["traces"]) / f"{step}-host-1.jsonl").open("a") as file:
             file.write(json.dumps(trace) + "\n")
         return result["score"]
 

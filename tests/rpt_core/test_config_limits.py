@@ -41,6 +41,16 @@ def refusals(stage, values):
         ),
         ({"evaluate_at_steps": [0, 3, 6]}, "evaluate_at_steps", "(2) and the end (6), but not 3."),
         ({"verl": {"gpus_per_node": 8}}, "verl", "12 responses of an update do not divide among 8 GPUs"),
+        (
+            {"verl": {"gpus_per_node": 2, "micro_batch_per_gpu": 5}},
+            "verl.micro_batch_per_gpu",
+            "6 responses of an update on each GPU do not divide into passes of 5. Give 3.",
+        ),
+        (
+            {"verl": {"gpus_per_node": 3}, "vllm": {"tensor_parallel": 2}},
+            "vllm.tensor_parallel",
+            "do not divide into engines of 2",
+        ),
         ({"verl": {"gpus_per_node": 4}, "grpo": {"minibatch_groups": 2}}, "verl", "6 responses of an update do not"),
     ],
 )

@@ -115,6 +115,14 @@ def test_versions_that_nobody_has_tried_are_named(monkeypatch):
     assert "vllm 0.30.1 (tried: 0.24)" in found("versions").words
 
 
+def test_the_doctor_says_what_verl_attends_with(monkeypatch):
+    versions = {package: f"{version}.1" for package, version in PROFILES[1].versions.items()}
+    installed(monkeypatch, versions)
+    assert found("verl's attention").words.startswith("PyTorch's own; flash-attn, which is not installed")
+    installed(monkeypatch, versions | {"flash-attn": "2.8.3"})
+    assert found("verl's attention").words.startswith("flash-attn 2.8.3 for `model.dtype: bfloat16`")
+
+
 def test_a_version_that_only_begins_alike_does_not_fit(monkeypatch):
     installed(monkeypatch, {"torch": "2.130.0"})
     assert doctor._misfit(Profile("x", {"torch": "2.13"}, "")) == [("torch", "2.130.0", "2.13")]

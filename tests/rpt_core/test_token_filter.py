@@ -9,8 +9,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from rpt_core import token_filter
 from rpt_core.checkpoints import load_model
 from rpt_core.config import CorpusConfig, FilterConfig, ModelConfig, PromptConfig
+from rpt_core.corpus import Corpus, Document
 from rpt_core.errors import UserError
 from rpt_core.events import EventLog, EventType, read_events
 from rpt_core.position_choice import choose_positions
@@ -18,7 +20,7 @@ from rpt_core.problems import ProblemSet
 from rpt_core.run_dir import RunDir
 from rpt_core.stage import EXIT_FAILED, EXIT_FINISHED, StageContext, StopRequested, run_stage
 from rpt_core.token_filter import full_entropy, run, score, top_k_entropy
-from rpt_core.tokens import tokenise, tokenizer_hash
+from rpt_core.tokens import prefix_ids, tokenise, tokenizer_hash
 
 SIZES = {
     "hidden_size": 32,
@@ -38,6 +40,15 @@ def random_model(vocab_size, kind=Qwen2ForCausalLM, config=Qwen2Config):
 
 def log_of(*shares):
     return torch.tensor([log(share) if share else -torch.inf for share in shares], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("text", ["x", "naïve 😀\U0010ffff\0", "a  b\n\n c", "1 2 3 " * 50, "<s>x</s>y"])
+@pytest.mark.parametrize("name", ["byte_level", "llama_2"])
+def test_no_document_has_more_tokens_than_the_engine_is_started_for(request, name, text):
+    tokenizer = request.getfixturevalue(name)
+    corpus = Corpus([Document("short", "x")], [Document("long", text)], 0, [], "corpus")
+    tokens = [*prefix_ids(tokenizer), *tokenise(tokenizer, text).token_ids]
+    assert len(tokens) <= token_filter.most_tokens(corpus) <= len(text.encode()) + 8
 
 
 # The entropy by hand: of halves and quarters, 1/2 log 2 + 2 * 1/4 log 4 = 3/2 log 2.

@@ -141,6 +141,37 @@ def test_a_cluster_that_is_gone_is_told_in_words(folder, monkeypatch):
         assert folder.job.is_file()
 
 
+def test_a_job_whose_number_is_lost_is_not_kept_alive_by_the_next_attempt(cluster, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "ABANDONED_SECONDS", 3.0)
+    monkeypatch.setattr(launch, "ALIVE_SECONDS", 0.5)
+    lost = start(cluster, folder, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(600)")
+    lost._ended.set()
+    folder.job.unlink()
+    second = VerlFolder(RunDir(tmp_path), 2)
+    second.create()
+    verl = start(cluster, second, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(600)")
+    assert end_of(lost) == 1
+    assert verl.poll() is None
+    verl.stop()
+
+
+def test_a_cluster_is_away_from_its_first_silence_on(cluster, folder, monkeypatch):
+    monkeypatch.setattr(launch, "UNREACHABLE_SECONDS", 1.0)
+    verl = start(cluster, folder, monkeypatch, "timeit", "-n1", "-r1", "import time; time.sleep(600)")
+    assert verl.poll() is None
+    time.sleep(1.5)  # a large checkpoint is exported
+
+    def refuse(_):
+        raise OSError("connection reset")
+
+    with monkeypatch.context() as once:
+        once.setattr(verl.client, "get_job_status", refuse)
+        assert verl.poll() is None
+    assert NO_ANSWER in folder.log.read_text()
+    assert verl.poll() is None
+    verl.stop()
+
+
 def test_a_job_that_the_cluster_does_not_know_is_told_at_once(cluster, folder, monkeypatch):
     verl = start(cluster, folder, monkeypatch, "timeit", "pass")
     verl._job = "raysubmit_of_another_life"

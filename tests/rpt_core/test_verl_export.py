@@ -4,10 +4,13 @@ import pytest
 import torch
 import torch.multiprocessing as multiprocessing
 from safetensors.torch import load_file
+from transformers import GenerationConfig
 
 from rpt_core.checkpoints import load_model, read_metadata
 from rpt_core.config import ModelConfig
+from rpt_core.rollouts.transformers import TransformersSampler
 from rpt_core.run_dir import RunDir
+from rpt_core.tokens import load_end_token_ids
 from rpt_core.verl_backend.export import export, merged_weights
 from tests.rpt_core import stages
 
@@ -69,6 +72,20 @@ def test_an_export_loads_with_transformers_and_float32_keeps_what_bfloat16_loses
     assert "lm_head.weight" not in saved, "a tied matrix is saved once"
     changed = [bool((tensor.float() != start()[name].to(tensor.dtype).float()).all()) for name, tensor in saved.items()]
     assert all(changed) == kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends", [None, [1, 5]])
+def test_an_export_ends_responses_where_training_did(state, tmp_path, ends):
+    tokenizer = stages.taught()[1]
+    shape = state / "actor" / "huggingface"
+    if ends:
+        GenerationConfig(eos_token_id=ends).save_pretrained(shape)
+    path = export(state, RunDir(tmp_path), 5, tokenizer, torch.float32, {})
+    (shape / "generation_config.json").unlink(missing_ok=True)
+    expected = sorted({tokenizer.eos_token_id, *(ends or [])})
+    assert load_end_token_ids(str(path), tokenizer) == expected
+    assert TransformersSampler(*load_model(ModelConfig(path=str(path), device="cpu"))).end_ids == expected
 
 
 @pytest.mark.slow

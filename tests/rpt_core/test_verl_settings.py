@@ -122,7 +122,7 @@ CHANGES = [
         },
     ),
     (
-        {"vllm": {"tensor_parallel": 2, "gpu_memory_share": 0.4}},
+        {"vllm": {"tensor_parallel": 2, "gpu_memory_share": 0.4}, "verl": {"gpus_per_node": 2}},
         {f"{ROLLOUT}.tensor_model_parallel_size": 2, f"{ROLLOUT}.gpu_memory_utilization": 0.4},
     ),
     (
@@ -145,14 +145,14 @@ def config(**changes):
     return RptConfig.model_validate({"model": {"path": "m"}, "positions": "p", "engine": "verl", **changes})
 
 
-def composed(given, paths=PATHS, has_gpu=True):
+def composed(given, paths=PATHS, has_gpu=True, has_flash=False):
     """verl's own configuration with our words, checked by verl as its main program does."""
     import verl.trainer
     from hydra import compose, initialize_config_dir
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
-    words = [word for word in overrides(given, paths, has_gpu) if not word.startswith("hydra.")]
+    words = [word for word in overrides(given, paths, has_gpu, has_flash) if not word.startswith("hydra.")]
     folder = Path(verl.trainer.__file__).parent / "config"
     with initialize_config_dir(str(folder), version_base=None):
         found = compose("ppo_trainer", words)
@@ -214,6 +214,22 @@ def test_the_cpu_profile_changes_no_hyper_parameter():
     found = values(composed(config(), has_gpu=False), PUBLISHED)
     assert found.pop("trainer.device") == "cpu"
     assert found == {key: value for key, value in PUBLISHED.items() if key != "trainer.device"}
+
+
+@pytest.mark.verl
+@pytest.mark.parametrize(
+    ("dtype", "has_gpu", "has_flash", "attention"),
+    [
+        ("bfloat16", True, True, "flash_attention_2"),
+        ("bfloat16", True, False, "sdpa"),
+        ("float32", True, True, "sdpa"),  # FlashAttention takes no float32
+        ("bfloat16", False, True, "sdpa"),
+    ],
+)
+def test_attention_is_one_that_is_installed_and_takes_the_number_format(dtype, has_gpu, has_flash, attention):
+    model = composed(config(model={"path": "m", "dtype": dtype}), PATHS, has_gpu, has_flash).actor_rollout_ref.model
+    assert model.override_config.attn_implementation == attention
+    assert model.use_remove_padding == (attention == "flash_attention_2")
 
 
 @pytest.mark.verl

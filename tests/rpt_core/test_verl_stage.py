@@ -158,6 +158,42 @@ def test_only_the_newest_state_of_verl_is_kept(ground, tmp_path):
     assert RunDir(tmp_path).checkpoint_steps() == [6]
 
 
+def test_checkpoints_that_wait_for_their_evaluation_are_spared_until_the_end(ground, tmp_path, monkeypatch):
+    evaluation = {"positions": str(ground / "filter" / "positions"), "positions_per_difficulty": 3}
+    given = config(ground, keep_checkpoints=1, evaluation=evaluation, evaluate_at_steps=(2, 6))
+    steps = []
+    monkeypatch.setattr(stage, "run_due", lambda *_: steps.extend(RunDir(tmp_path).checkpoint_steps()))
+    execute(tmp_path, given)
+    assert steps == [2, 6]
+    assert RunDir(tmp_path).checkpoint_steps() == [6]
+
+
+def raw_files(folder):
+    return sorted(
+        path.relative_to(folder / "verl").as_posix() for path in (folder / "verl").glob("attempt-*/*/*.jsonl")
+    )
+
+
+def test_what_verl_wrote_of_a_step_goes_when_a_checkpoint_makes_it_useless(ground, tmp_path, played):
+    played("bug")
+    with pytest.raises(RuntimeError):
+        execute(tmp_path, config(ground))
+    assert raw_files(tmp_path) == ["attempt-001/dumps/3.jsonl", "attempt-001/traces/3-host-1.jsonl"]
+    played("well")
+    execute(tmp_path, config(ground), attempt=2)
+    assert raw_files(tmp_path) == []
+
+
+def test_what_verl_wrote_can_be_kept(ground, tmp_path):
+    execute(tmp_path, config(ground, verl={"keep_raw": True}))
+    assert len(raw_files(tmp_path)) == 12
+
+
+def test_a_model_in_a_folder_of_the_stages_own_is_found_by_verl(ground, tmp_path, monkeypatch):
+    monkeypatch.chdir(ground)
+    assert execute(tmp_path, config(ground, model={"path": "model", "device": "cpu"}))["steps"] == 6
+
+
 def test_a_stop_goes_back_to_the_newest_checkpoint_and_a_resume_does_each_step_once(ground, tmp_path, played):
     execute(tmp_path / "whole", config(ground))
     played("slow")
