@@ -30,7 +30,9 @@ FINISHES = {"stop": "finished", "length": "cut by the limit"}
 REWARDS = {"1": "rewarded", "0": "not rewarded"}
 KIND_LABELS = {"train": "training", "sampled": "evaluation, sampled", "greedy": "evaluation, greedy"}
 READING = ExpressionWrapper(F("id") - F("id") / IDS_OF_A_STEP * (2 * IDS_OF_A_STEP), output_field=BigIntegerField())
-"""A number that rises with the ids of a step and falls from step to step. Two indexes are over this very expression."""
+"""A number that rises with the ids of a step and falls from step to step. An index is over this very expression."""
+MIRRORED = ExpressionWrapper(F("id") / IDS_OF_A_STEP * (2 * IDS_OF_A_STEP) - F("id"), output_field=BigIntegerField())
+"""Its negative, for which only the index of a reason serves: Postgres may not take the other one, and read all rows."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,6 @@ class Filters:
     def newest_first(self) -> bool:
         """Whether steps are read from the newest; the responses of each stand in the order of its groups."""
         return self.step is None
-
-    def place(self, key: int) -> int:
-        """Where the rollout with an id stands in the order of reading."""
-        return key - key // IDS_OF_A_STEP * (2 * IDS_OF_A_STEP) if self.newest_first else key
 
     def query(self, **more: Any) -> str:
         """The same as part of an address."""
@@ -138,11 +136,15 @@ def shards_of(run_id: int) -> list[RolloutShard]:
 
 def _beyond(rollouts: QuerySet[Rollout], filters: Filters, key: int | None, backwards: bool) -> QuerySet[Rollout]:
     """What passes the filters on one side of a key, the nearest first; without a key from the start."""
-    found = filters.apply(rollouts).annotate(place=READING if filters.newest_first else F("id"))
+    mirrored = bool(filters.newest_first and filters.reason)
+    order = (MIRRORED if mirrored else READING) if filters.newest_first else F("id")
+    found = filters.apply(rollouts).annotate(place=order)
+    falls = backwards != mirrored
     if key is not None:
-        place = filters.place(key)
-        found = found.filter(place__lt=place) if backwards else found.filter(place__gt=place)
-    return found.order_by("-place" if backwards else "place")
+        reading = key - key // IDS_OF_A_STEP * (2 * IDS_OF_A_STEP) if filters.newest_first else key
+        place = -reading if mirrored else reading
+        found = found.filter(place__lt=place) if falls else found.filter(place__gt=place)
+    return found.order_by("-place" if falls else "place")
 
 
 def _choice(value: str | None, allowed: Any) -> str:
