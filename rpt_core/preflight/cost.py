@@ -3,9 +3,9 @@
 In: a config, the model's shape, the work, the hardware. Out: numbers with what they consist of. Formulas, all for the
 plain loop, whose training keeps weights and optimiser in float32:
 
-    memory   weights 4 N (+ 2 N for the bfloat16 copy that samples) + gradients 4 N + Adam 8 N; the reference of a KL
-             term 4 N, or 2 N in bfloat16, the average of information gain 4 N; keys and values 2 x layers x width x
-             bytes for each token in a batch; logits; activations
+    memory   weights 4 N (in bfloat16 + 2 N that autocast keeps, + 2 N for the copy that samples) + gradients 4 N + Adam
+             8 N; the reference of a KL term 4 N, or 2 N in bfloat16, the average of information gain 4 N; keys and
+             values 2 x layers x width x bytes for each token in a batch; logits; activations
     seconds  reading 2 N and training 6 N a token at the shares of the peak that hardware.yaml gives; decoding at least
              as long as its launches, as reading all weights once a step, and as 2 N a token
     disk     12 N for a checkpoint with its optimiser; a response's text, compressed
@@ -27,9 +27,12 @@ Dtype = Literal["float32", "bfloat16"]
 BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2}
 PROCESS_BYTES = 0.7e9
 """Python with torch and its buffers, before any model: 0.6 to 0.8 GB."""
-ACTIVATIONS = 17
-"""Values kept for each token, layer and unit of width until the backward pass (Korthikanti et al., arXiv 2205.05198,
-without the attention matrix, which fused attention never stores)."""
+ACTIVATIONS: dict[Dtype, int] = {"float32": 8, "bfloat16": 15}
+"""Values of the number format that a layer of the Qwen2 and Llama family keeps for each token and unit of width until
+the backward pass; beside them 4 for each unit inside its feed-forward part and 2 for each of its keys' width. Counted
+on real layers (a test does it again). Fused attention stores no matrix; with bfloat16, autocast sums in float32."""
+LOGITS_AT_ONCE = 2**27
+"""As in rpt_core.train.log_probs, which loads torch. The backward pass makes a piece again, beside its gradient."""
 TEXT_BYTES_PER_TOKEN = 4
 ROLLOUT_COMPRESSION = 2.5
 TRAINING = ("ntp", "sft", "rpt", "rlvr")
@@ -67,23 +70,29 @@ def memory_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens:
     """Peak memory of a run."""
     dtype, trains = dtype_of(config), config.stage in TRAINING
     copies = 4 if trains else BYTES[dtype]
-    if trains and work.rollouts and dtype == "bfloat16":
-        copies += 2
+    if trains and dtype == "bfloat16":
+        copies += 4 if work.rollouts else 2
     rows, length = _training_rows(config, prompt_tokens)
     response = _response_tokens(config)
     own_rows = work.decode_rows
     groups = own_rows / getattr(config, "group_size", 1)
     cached = own_rows * response + groups * prompt_tokens
     counted = rows * (response or length)
-    logits = max(counted * 12 if trains else 0, own_rows * 16) * shape.vocabulary
+    trained_logits = min(counted * shape.vocabulary, 2 * LOGITS_AT_ONCE) if trains else 0
+    logits = max(12 * trained_logits, 16 * own_rows * shape.vocabulary)
     return Memory(
         weights=copies * shape.parameters,
         optimiser=12 * shape.parameters if trains else 0,
         references=shape.parameters * _reference_bytes(config, dtype),
         cache=2 * shape.layers * shape.kv_width * BYTES[dtype] * cached,
         logits=logits,
-        activations=rows * length * shape.layers * shape.hidden * ACTIVATIONS * BYTES[dtype] if trains else 0,
+        activations=rows * length * shape.layers * activation_bytes(shape, dtype) if trains else 0,
     )
+
+
+def activation_bytes(shape: ModelShape, dtype: Dtype) -> int:
+    """What one layer keeps of one token until the backward pass."""
+    return BYTES[dtype] * (ACTIVATIONS[dtype] * shape.hidden + 4 * shape.intermediate + 2 * shape.kv_width)
 
 
 def seconds_of(config: StageConfig, shape: ModelShape, work: Work, machine: Hardware) -> float:

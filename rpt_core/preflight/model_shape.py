@@ -28,6 +28,8 @@ class ModelShape:
     """Those that take part in matrix products; see rpt_core.flops."""
     layers: int
     hidden: int
+    intermediate: int
+    """Width inside a layer's feed-forward part."""
     kv_width: int
     """Width of one layer's keys (and of its values) for one token: heads of keys times their size."""
     vocabulary: int
@@ -111,6 +113,7 @@ def _from_sizes(sizes: dict[str, Any], shapes: dict[str, list[int]]) -> ModelSha
         matrix_parameters=matrices - (0 if tied else vocabulary * hidden),
         layers=layers,
         hidden=hidden,
+        intermediate=sizes.get("intermediate_size") or 4 * hidden,
         kv_width=kv_width,
         vocabulary=vocabulary,
         max_positions=sizes.get("max_position_embeddings"),

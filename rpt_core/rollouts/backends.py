@@ -140,5 +140,13 @@ def open_policy_backend(
             )
         return VllmBackend(model, config.vllm, longest, stop, ScoreRule())
     if model.dtype != "float32":  # generating needs no float32 weights, and is faster without
-        policy = copy.deepcopy(policy).to(getattr(torch, model.dtype))
+        policy = _narrowed(policy, getattr(torch, model.dtype))
     return TransformersBackend(policy, tokenizer, stop)
+
+
+def _narrowed(policy: Any, dtype: torch.dtype) -> Any:
+    """A copy as it would be read from files in a narrow number format: RoPE's frequencies, a buffer, stay float32."""
+    copied = copy.deepcopy(policy)
+    for parameter in copied.parameters():
+        parameter.data = parameter.data.to(dtype)
+    return copied

@@ -6,13 +6,14 @@ that was sampled (logits divided by the temperature, no top-p or top-k; section 
 How it is made fast: prompts are batched by length; each prompt runs through the model once, and its keys and values are
 shared by its group; generated ones are written in place; finished rows are dropped. Prompts are padded on the right, so
 that the prompt pass needs no mask but the causal one; position numbers are given explicitly. Public behaviour of
-transformers is used: `position_ids`, a prepared four-dimensional additive `attention_mask`, `logits_to_keep`, a cache
-object, and an attention function of our own (`rpt_core.rollouts.attention`).
+transformers is used: `position_ids`, a prepared four-dimensional additive `attention_mask`, `get_output_embeddings`, a
+cache object, and an attention function of our own (`rpt_core.rollouts.attention`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -146,25 +147,24 @@ class _Decoding:
         ids = torch.tensor([[*prompt, *[0] * (width - len(prompt))] for prompt in prompts], device=lengths.device)
         positions = torch.arange(width, device=lengths.device)
         causal = self._additive(positions[None, :] <= positions[:, None])[None, None]
-        ends, which = torch.unique(lengths - 1, return_inverse=True)
-        logits = self._forward(ids, causal, positions[None], logits_to_keep=ends)
+        with _last_states_only(self.model, lengths):
+            logits = self._forward(ids, causal, positions[None])[:, 0]
         if not self.cache.is_used:
             raise UserError(f"{type(self.model).__name__} keeps no keys and values; the sampler needs a transformer.")
-        return logits[torch.arange(len(prompts), device=ends.device), which]
+        return logits
 
     def _read_tokens(self, chosen: Tensor) -> None:
         self.logits = self._forward(chosen[:, None], self.mask, self.positions[:, None])[:, -1]
         self.cache.next_slot()
         self.positions = self.positions + 1
 
-    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, **options: Any) -> Tensor:
+    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
         output = self.model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
             past_key_values=self.cache,
             use_cache=True,
-            **options,
         )
         logits: Tensor = output.logits
         return logits
@@ -180,6 +180,19 @@ class _Decoding:
             self.mask = self.mask[groups]
         self.live, self.positions, self.finished = self.live[rows], self.positions[rows], self.finished[rows]
         return chosen[rows]
+
+
+@contextmanager
+def _last_states_only(model: Any, lengths: Tensor) -> Iterator[None]:
+    """In the block, the head reads the state of each row's last token alone: (rows, 1, vocabulary) of logits."""
+    rows = torch.arange(len(lengths), device=lengths.device)
+    hook = model.get_output_embeddings().register_forward_pre_hook(
+        lambda _, inputs: (inputs[0][rows, lengths - 1][:, None],)
+    )
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def choose(logits: Tensor, temperature: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

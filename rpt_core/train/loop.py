@@ -2,7 +2,7 @@
 
 In: a stage's config, its context, a model, a function that does one step. Out: events, checkpoints, the result for the
 `finished` event. A step's data and random numbers are functions of (seed, step) alone, and dropout is off, so a run
-resumed from a checkpoint gives the numbers that it would have given without the break.
+resumed from a checkpoint gives the numbers that it would have given without the break (on a GPU, within rounding).
 """
 
 from __future__ import annotations

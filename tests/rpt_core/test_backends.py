@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
+from rpt_core.checkpoints import load_model
 from rpt_core.config import FilterConfig, InferenceConfig, ModelConfig, SamplingConfig
 from rpt_core.errors import UserError
 from rpt_core.rollouts.backends import open_policy_backend, uses_vllm
@@ -44,7 +45,7 @@ def test_vllm_that_is_not_installed_is_refused_before_a_model_is_loaded(tmp_path
         stages.run_stage(tmp_path / "run", FilterConfig(**config).model_dump())
 
 
-def test_a_policy_samples_by_itself_and_a_narrow_one_by_a_copy_that_follows():
+def test_a_policy_samples_by_itself_and_a_narrow_one_by_a_copy_that_follows(tmp_path):
     policy, tokenizer = stages.taught()
     wide = open_policy_backend(backend_of("auto"), ModelConfig(path="x", device="cpu"), policy, tokenizer, 64, nothing)
     assert wide.model is policy
@@ -53,6 +54,10 @@ def test_a_policy_samples_by_itself_and_a_narrow_one_by_a_copy_that_follows():
     assert {p.dtype for p in narrow.model.parameters()} == {torch.bfloat16}
     changed = stages.new_model(stages.ScratchConfig(**stages.SCRATCH), tokenizer, seed=5)
     narrow.follow(changed)
-    expected = TransformersSampler(changed.to(torch.bfloat16), tokenizer).sample([[5, 6, 7]], 1, GREEDY, 0)
-    assert narrow.sample([[5, 6, 7]], 1, GREEDY, 0) == expected
+    changed.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    prompts = [[5, 6, 7] * 40]  # far enough for narrow positions to show
+    read = TransformersSampler(*load_model(config.model_copy(update={"path": str(tmp_path)})))
+    assert narrow.sample(prompts, 1, GREEDY, 0) == read.sample(prompts, 1, GREEDY, 0)
+    assert {buffer.dtype for buffer in narrow.model.buffers()} == {torch.float32}
     assert {p.dtype for p in policy.parameters()} == {torch.float32}

@@ -5,16 +5,19 @@ import re
 from statistics import mean
 
 import pytest
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from rpt_core.config import STAGES, ModelConfig
 from rpt_core.errors import UserError
-from rpt_core.preflight import check, hardware, work
+from rpt_core.preflight import check, cost, hardware, work
 from rpt_core.preflight.__main__ import main
 from rpt_core.preflight.data import Data
 from rpt_core.preflight.model_shape import shape_of
 from rpt_core.preflight.work import work_of
 from rpt_core.run_dir import RunDir
 from rpt_core.shards import read_rollouts
+from rpt_core.train import log_probs
 from tests.rpt_core import stages
 from tests.rpt_core.preflight_runs import CPU, fields, rpt
 
@@ -189,6 +192,38 @@ def paper_sized(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(sizes))
     stages.taught()[1].save_pretrained(tmp_path)
     return {"path": str(tmp_path), "dtype": "bfloat16"}
+
+
+SIZES = {"hidden_size": 256, "intermediate_size": 640, "num_attention_heads": 8, "num_key_value_heads": 2}
+
+
+def kept_bytes(layers, dtype, tokens=100):
+    """What a forward pass keeps of activations until the backward pass, of a token."""
+    model = Qwen2ForCausalLM(Qwen2Config(vocab_size=64, num_hidden_layers=layers, **SIZES))
+    weights = {shape for p in model.parameters() for shape in (p.shape, p.shape[::-1])}  # autocast keeps casts of them
+    kept = {}
+
+    def keep(tensor):
+        if tensor.shape not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    narrow = torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16")
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), narrow:
+        model(input_ids=torch.zeros(1, tokens, dtype=torch.long), use_cache=False)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) / tokens
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_activations_are_those_that_a_real_layer_keeps(tmp_path, dtype):
+    sizes = {**SIZES, "num_hidden_layers": 1, "vocab_size": 64}
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    expected = cost.activation_bytes(shape_of(ModelConfig(path=str(tmp_path))), dtype)
+    assert kept_bytes(3, dtype) - kept_bytes(2, dtype) == pytest.approx(expected, rel=0.02)
+
+
+def test_logits_of_a_large_vocabulary_are_made_in_the_pieces_of_training():
+    assert cost.LOGITS_AT_ONCE == log_probs.LOGITS_AT_ONCE
 
 
 def test_a_paper_sized_model_does_not_fit_one_gpu(paper_sized):

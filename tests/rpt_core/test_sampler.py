@@ -117,6 +117,16 @@ def test_responses_come_in_the_order_of_the_prompts_whatever_their_length(byte_l
     assert [group[0].token_ids for group in together] == [group[0].token_ids for group in alone]
 
 
+def test_prompts_of_any_lengths_have_one_row_of_logits_each(byte_level, model):
+    shapes = []
+    head = model.get_output_embeddings()
+    hook = head.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape[:2]))
+    TransformersSampler(model, byte_level).sample(prompts_of_lengths(30, 2, 14, 9, 21), 1, GREEDY, seed=0)
+    hook.remove()
+    assert shapes[0] == (5, 1)
+    assert not head._forward_pre_hooks
+
+
 def test_space_grows_for_responses_longer_than_the_first(byte_level, model):
     limit = GREEDY.model_copy(update={"max_response_tokens": 150})
     prompts = prompts_of_lengths(12)

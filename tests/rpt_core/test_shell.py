@@ -51,6 +51,7 @@ def test_a_stage_says_how_it_ended_and_where_its_results_are(tmp_path):
     assert second == f"In {tmp_path / 'run'}: checkpoints/step-000003"
 
 
+@pytest.mark.slow
 def test_a_stage_that_was_finished_says_so_and_goes_on_when_asked_for_more(tmp_path):
     command = made(tmp_path / "run")
     said = [subprocess.run(command, capture_output=True, text=True).stdout for _ in range(3)]
@@ -62,6 +63,7 @@ def test_a_stage_that_was_finished_says_so_and_goes_on_when_asked_for_more(tmp_p
     assert RunDir(tmp_path / "run").checkpoint_steps()[-1] == 5
 
 
+@pytest.mark.slow
 def test_a_stage_that_does_its_work_again_says_that_it_finished(tmp_path):
     model = stages.save_taught(tmp_path / "model")
     corpus = stages.write_corpus(tmp_path / "corpus.jsonl")
@@ -79,6 +81,7 @@ def test_a_stage_that_fails_says_why_once(tmp_path):
     assert done.stderr == f"error: `corpus.paths`: {tmp_path / 'nothing.jsonl'} does not exist. Correct the path.\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_is_shown_how_far_a_stage_is(tmp_path):
     ours, theirs = pty.openpty()
     done = subprocess.run(made(tmp_path / "run"), stdout=subprocess.PIPE, stderr=theirs)

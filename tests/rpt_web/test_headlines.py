@@ -25,6 +25,8 @@ from tests.preset_runs import finished_experiment, play, queued_rpt, running_rpt
 from tests.rpt_core.outcome_files import row, write_outcomes
 from tests.suite_runs import finish_waiting, finished_suite
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def experiment(ada):

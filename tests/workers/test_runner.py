@@ -19,7 +19,7 @@ from rpt_web.runs.models import Run, Status
 from workers import rollout_rows, runner, shutdown
 from workers.stage_process import StageProcess
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # each starts processes
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from rpt_web.runs.models import Run, Status
 from tests.suite_graphs import states
 from workers import reaper, tasks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 SIZES = {"steps": 5, "batch_problems": 3, "group_size": 2, "checkpoint_every_steps": 5, "seed": "@seed"}
 
 
