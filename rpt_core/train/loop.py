@@ -78,7 +78,13 @@ def load_trained(run: RunDir, config: ModelConfig) -> tuple[Any, Tokenizer]:
 
     Weights are float32 whatever the config says: steps as small as 1e-6 would be lost in bfloat16.
     """
-    return load_model(loaded_from(run, config).model_copy(update={"dtype": "float32"}))
+    model, tokenizer = load_model(loaded_from(run, config).model_copy(update={"dtype": "float32"}))
+    try:
+        model.generation_config.validate(strict=True)
+    except ValueError:
+        # Some published models name a temperature without sampling: transformers reads that, and refuses to save it.
+        model.generation_config.do_sample = True
+    return model, tokenizer
 
 
 def learning_rate(config: OptimiserConfig, step: int, share: float) -> float:

@@ -11,7 +11,7 @@ from itertools import chain
 
 import pytest
 import torch
-from transformers import GraniteConfig, GraniteForCausalLM
+from transformers import GenerationConfig, GraniteConfig, GraniteForCausalLM
 
 from rpt_core.checkpoints import read_metadata
 from rpt_core.config import BudgetConfig, NtpConfig, OptimiserConfig
@@ -62,6 +62,16 @@ def sft(ground, **changes):
         "optimiser": stages.OPTIMISER,
         **changes,
     }
+
+
+def test_a_model_whose_generation_config_transformers_would_not_save_is_trained_and_saved(ground, tmp_path):
+    model = stages.save_taught(tmp_path / "model")
+    published = {"temperature": 0.9, "do_sample": False, "eos_token_id": [1, 2]}
+    (tmp_path / "model" / "generation_config.json").write_text(json.dumps(published))
+    stages.run_stage(tmp_path / "run", sft(ground, model=model, budget={"steps": 1}))
+    path = RunDir(tmp_path / "run").newest_checkpoint()
+    saved = GenerationConfig.from_pretrained(path)
+    assert (saved.temperature, saved.do_sample, saved.eos_token_id) == (0.9, True, [1, 2])
 
 
 SHAPE = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
