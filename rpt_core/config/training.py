@@ -235,8 +235,8 @@ class VerlConfig(Config):
     """Responses in one forward and backward pass of a GPU."""
     export_dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of exported weights; float32 keeps updates that bfloat16 would round away."""
-    keep_raw: bool = False
-    """Keep verl's dumps and traces when a checkpoint has made them useless: about 30 bytes for each sampled token."""
+    raw_files: Literal["remove", "keep"] = "remove"
+    """verl's dumps and traces, once a checkpoint has made them useless: about 30 bytes for each sampled token."""
     stall_minutes: Annotated[float, Field(gt=0)] = 60
     """When verl has written nothing for so long, it is ended and the run fails."""
 

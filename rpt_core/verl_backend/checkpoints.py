@@ -118,7 +118,7 @@ class Course:
             EventType.CHECKPOINT, step=self.step, path=run.relative(path), bytes=folder_bytes(path), flops=self.flops
         )
         self.folder.remove_states_before(self.step)
-        if not self.config.verl.keep_raw:
+        if self.config.verl.raw_files == "remove":
             self.folder.remove_raw(self.step)
         if self.config.keep_checkpoints is not None:  # the end removes those that wait for their evaluation
             prune_checkpoints(run, self.config.keep_checkpoints, spared=self.config.evaluate_at_steps)

@@ -44,7 +44,7 @@ def verl_run():
         "checkpoint_every_steps": 1,
         "evaluate_at_steps": [0, STEPS],
         "dynamic_sampling": {"from_step": 3, "max_extra_batches": 2},
-        "verl": {"micro_batch_per_gpu": 8, "keep_raw": True},
+        "verl": {"micro_batch_per_gpu": 8, "raw_files": "keep"},
     }
     return planned.model_copy(update={"name": "verl", "config": {**planned.config, **changes}})
 

@@ -185,7 +185,7 @@ def test_what_verl_wrote_of_a_step_goes_when_a_checkpoint_makes_it_useless(groun
 
 
 def test_what_verl_wrote_can_be_kept(ground, tmp_path):
-    execute(tmp_path, config(ground, verl={"keep_raw": True}))
+    execute(tmp_path, config(ground, verl={"raw_files": "keep"}))
     assert len(raw_files(tmp_path)) == 12
 
 
