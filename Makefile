@@ -3,8 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
+# Whole files of tests run side by side, one more than there are processors, since many wait, and four at most.
+# SPREAD= runs them one after the other.
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))
+SPREAD ?= -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo up test test-fast check bench setup-verl test-verl
+.PHONY: help setup demo up test test-fast check bench soak setup-verl test-verl
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -22,14 +26,15 @@ up: setup ## Start the platform (ARGS="--port 9000 ...")
 	@$(BIN)/python manage.py up $(ARGS)
 
 test: setup ## All tests but those that need verl
-	$(BIN)/python -m pytest -m "not verl" $(ARGS)
+	$(BIN)/python -m pytest -m "not verl" $(SPREAD) $(ARGS)
 
 test-fast: setup ## The tests that take seconds
-	$(BIN)/python -m pytest -m "not verl and not slow and not browser" $(ARGS)
+	$(BIN)/python -m pytest -m "not verl and not slow and not browser" $(SPREAD) $(ARGS)
 
 check: setup ## Format, lint, types, import rules, Django's checks, missing migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/djangofmt --check templates
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py check
@@ -37,6 +42,9 @@ check: setup ## Format, lint, types, import rules, Django's checks, missing migr
 
 bench: setup ## Measure speed; prints tables
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || test $$? -eq 77; done
+
+soak: setup ## A suite under twenty kills and more must end like an undisturbed one (ARGS="--seed 1 --seconds 600")
+	$(BIN)/python -m scripts.soak $(ARGS)
 
 setup-verl: .venv-verl/.ready ## Make .venv-verl with verl and vLLM for the CPU (Python 3.11, 4 GB)
 

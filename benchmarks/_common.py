@@ -78,8 +78,9 @@ def finish(name: str, figures: Mapping[str, Any], path: Path | None) -> None:
         return
     date = datetime.now(UTC).isoformat(timespec="seconds")
     report = {"benchmark": name, "date": date, "machine": machine(), "figures": figures}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    from rpt_core.files import write_whole
+
+    write_whole(path, (json.dumps(report, indent=2) + "\n").encode())
     print(f"\nwritten: {path}", file=sys.stderr)
 
 

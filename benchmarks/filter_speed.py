@@ -20,7 +20,7 @@ from _common import best_times, finish, memory_mib, parser, show
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from rpt_core.config import FilterConfig
-from rpt_core.token_filter import score
+from rpt_core.positions.stage import score
 
 VOCABULARY = 32_000
 DOCUMENT_TOKENS = 256

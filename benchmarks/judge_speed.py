@@ -14,7 +14,7 @@ from collections import Counter
 
 from _common import best_times, finish, parser, show
 
-from rpt_core.reward import judge_response
+from rpt_core.verdict import judge_response
 
 RESPONSES = 2048
 RESPONSE_BYTES = 16 * 1024

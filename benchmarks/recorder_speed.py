@@ -18,17 +18,19 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from _common import finish, parser, show
 
 if TYPE_CHECKING:
-    from rpt_core.events import EventLog
-    from rpt_core.shards import RolloutRow
+    from rpt_core.run.events import EventLog
+    from rpt_core.run.rollout_files import RolloutRow
     from rpt_web.runs.models import Run
     from rpt_web.traces.models import Rollout
 
+T = TypeVar("T")
 PROBLEMS, GROUP_SIZE = 256, 8
 ROWS = PROBLEMS * GROUP_SIZE
 GOAL_RATIO = 2.0
@@ -52,7 +54,7 @@ def response(rng: random.Random) -> str:
 
 def sampled_row(step: int, number: int, rng: random.Random) -> RolloutRow:
     """One response of a step."""
-    from rpt_core.shards import RolloutRow
+    from rpt_core.run.rollout_files import RolloutRow
 
     right, text = rng.random() < 0.3, response(rng)
     return RolloutRow(
@@ -80,9 +82,9 @@ def sampled_row(step: int, number: int, rng: random.Random) -> RolloutRow:
 
 def write_step(run: Run, log: EventLog, step: int, rows: list[RolloutRow]) -> None:
     """What a stage writes for one step: the shard and its event."""
-    from rpt_core.events import EventType
-    from rpt_core.run_dir import RunDir
-    from rpt_core.shards import write_rollouts
+    from rpt_core.run.events import EventType
+    from rpt_core.run.folder import RunDir
+    from rpt_core.run.rollout_files import write_rollouts
 
     folder = RunDir(run.directory)
     shard = folder.rollout_shard("train", step)
@@ -140,8 +142,8 @@ def new_run(name: str) -> Run:
 
 def measure(steps: int) -> dict[str, list[float]]:
     """Seconds of each step, for each way."""
-    from rpt_core.events import EventLog
-    from rpt_core.run_dir import RunDir
+    from rpt_core.run.events import EventLog
+    from rpt_core.run.folder import RunDir
     from rpt_web.traces.models import Rollout
     from workers.recorder import Recorder
 
@@ -163,8 +165,8 @@ def measure(steps: int) -> dict[str, list[float]]:
     return seconds
 
 
-def in_a_new_platform(steps: int) -> dict[str, list[float]]:
-    """Start a database of our own, measure, and remove it again."""
+def in_a_new_platform(work: Callable[[], T]) -> T:
+    """Start a database of our own, do the work, and remove it again."""
     folder = Path(tempfile.mkdtemp(prefix="rpt-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(RPT_DATA_DIR=str(folder), DJANGO_SETTINGS_MODULE="rpt_web.settings", DATABASE_URL="")
@@ -179,7 +181,7 @@ def in_a_new_platform(steps: int) -> dict[str, list[float]]:
     server.start()
     try:
         call_command("migrate", verbosity=0, skip_checks=True)
-        return measure(steps)
+        return work()
     finally:
         django.db.connections.close_all()
         server.stop()
@@ -190,7 +192,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--steps", type=int, default=8, help="steps to record (default: 8)")
     arguments = options.parse_args()
-    seconds = in_a_new_platform(arguments.steps)
+    seconds = in_a_new_platform(lambda: measure(arguments.steps))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     rates = {name: ROWS / median for name, median in medians.items()}
     ratio = rates["recorder"] / max(rates[name] for name in BATCHES)

@@ -42,22 +42,22 @@ import numpy as np
 import torch
 from _common import finish, parser, show
 
-from rpt_core.checkpoints import load_model, new_model
 from rpt_core.config import ModelConfig, OptimiserConfig, PromptConfig, RptConfig, ScratchConfig
-from rpt_core.corpus import Document
-from rpt_core.events import EventLog, EventType
-from rpt_core.positions import ScoredDocument, positions_writer, to_table
-from rpt_core.problems import ProblemSet
-from rpt_core.reward import judge_response
-from rpt_core.run_dir import RunDir
-from rpt_core.stage import StageContext
+from rpt_core.models.checkpoints import load_model, new_model
+from rpt_core.positions.scored import ScoredDocument, positions_writer, to_table
+from rpt_core.problems.problem import ProblemSet
+from rpt_core.run.context import StageContext
+from rpt_core.run.events import EventLog, EventType
+from rpt_core.run.folder import RunDir
+from rpt_core.text.corpus import Document
+from rpt_core.text.new_tokenizer import train_tokenizer
+from rpt_core.text.tokens import encode, token_bytes, tokenise, tokenizer_hash
 from rpt_core.tiny.corpus import KINDS, TERSE_OPENING, records
-from rpt_core.tiny.traces import read_question, reason
-from rpt_core.tokenizer_training import train_tokenizer
-from rpt_core.tokens import encode, token_bytes, tokenise, tokenizer_hash
 from rpt_core.train import rpt
 from rpt_core.train.loop import make_optimiser
 from rpt_core.train.supervised import Example, accumulate_loss
+from rpt_core.train.tiny_traces import read_question, reason
+from rpt_core.verdict import judge_response
 
 GOAL_RATIO = 3.0
 NOT_RUN = 77

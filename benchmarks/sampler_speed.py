@@ -20,8 +20,8 @@ from _common import best_times, finish, parser, show
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from rpt_core.config import SamplingConfig
-from rpt_core.rollouts.transformers import TransformersSampler
-from rpt_core.tokenizer_training import train_tokenizer
+from rpt_core.inference.transformers import TransformersSampler
+from rpt_core.text.new_tokenizer import train_tokenizer
 
 GOAL_RATIO = 3.0
 GROUP_SIZE = 8

@@ -28,9 +28,9 @@ from filter_speed import DOCUMENT_TOKENS, VOCABULARY, proxy_model
 from sampler_speed import GROUP_SIZE, SETTINGS, Contest, Setting
 
 from rpt_core.config import CorpusConfig, FilterConfig, ModelConfig, VllmConfig
-from rpt_core.run_dir import RunDir
-from rpt_core.scores import ScoreRule, score
-from rpt_core.tokenizer_training import train_tokenizer
+from rpt_core.inference.entropy import ScoreRule, score
+from rpt_core.run.folder import RunDir
+from rpt_core.text.new_tokenizer import train_tokenizer
 
 NOT_RUN = 77
 """Exit code of a test or benchmark that cannot run here; `make bench` goes on."""
@@ -40,7 +40,7 @@ ENGINES = ("transformers", "vllm")
 
 def start(folder: Path, model: Any, tokenizer: Any, longest: int) -> Any:
     """vLLM with this model. The engine before it must be gone."""
-    from rpt_core.rollouts.vllm import VllmEngine
+    from rpt_core.inference.vllm import VllmEngine
 
     gc.collect()
     model.save_pretrained(folder)
@@ -50,7 +50,7 @@ def start(folder: Path, model: Any, tokenizer: Any, longest: int) -> Any:
 
 def sampling(setting: Setting, tokenizer: Any, rounds: int, folder: Path) -> dict[str, Any]:
     """Useful tokens per second of the three, and vLLM's ratio to the others."""
-    from rpt_core.rollouts.vllm import VllmSampler
+    from rpt_core.inference.vllm import VllmSampler
 
     contest = Contest(setting, tokenizer)
     longest = setting.prompt_tokens[1] + contest.config.max_response_tokens
@@ -74,7 +74,7 @@ def sampling(setting: Setting, tokenizer: Any, rounds: int, folder: Path) -> dic
 
 def filtering(tokenizer: Any, rounds: int, folder: Path) -> dict[str, Any]:
     """Tokens per second of the scores of the filter with both engines, and how far the entropies are apart."""
-    from rpt_core.rollouts.vllm import score as score_with_vllm
+    from rpt_core.inference.vllm import score as score_with_vllm
 
     model = proxy_model()
     generator = torch.Generator().manual_seed(0)

@@ -29,7 +29,7 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 say "Installing verl, vLLM and the platform (about 10 GB at first)"
 pip install --quiet --upgrade "pip>=25.1"
-pip install --quiet --constraint deploy/constraints-gpu.txt --requirement deploy/gpu-node.in --editable .
+pip install --quiet --constraint deploy/constraints-gpu.txt --editable ".[verl,vllm]" "verl[vllm]"
 say "What this node can run:"
 "$venv/bin/python" -m rpt_core doctor || fail "something is missing, see the lines with !!"
 say "Ready. Set DATABASE_URL, REDIS_URL and RPT_DATA_DIR as docs/nodes.md says, then:"

@@ -17,13 +17,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from rpt_core import environments
+from rpt_core.machine import environments
 
 _COMMANDS = {
-    "preset": "rpt_core.pipeline",
+    "preset": "rpt_core.plans.play",
     "preflight": "rpt_core.preflight.__main__",
     "results": "rpt_core.results_document",
-    "doctor": "rpt_core.doctor",
+    "doctor": "rpt_core.machine.doctor",
 }
 """Each module has `main(arguments) -> exit code`. Imported only when needed."""
 _NEEDED = ("pydantic", "yaml")
@@ -51,12 +51,12 @@ def _wrong_python(absent: list[str], arguments: list[str]) -> str:
 
 def _run_stage(arguments: list[str]) -> int:
     from rpt_core.config import STAGES
-    from rpt_core.run_dir import RunDir
-    from rpt_core.stage import run_stage
+    from rpt_core.run.folder import RunDir
+    from rpt_core.stages import run_stage
 
     parser = argparse.ArgumentParser(
         prog="python -m rpt_core",
-        usage="python -m rpt_core STAGE RUN_DIR [--attempt ATTEMPT], or one of the commands below",
+        usage="python -m rpt_core STAGE RUN_DIR [--attempt N] [--allow-changed FIELD], or one of the commands below",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -65,6 +65,13 @@ def _run_stage(arguments: list[str]) -> int:
         "run_dir", metavar="RUN_DIR", help="folder with config.json; events, checkpoints and rollouts are written there"
     )
     parser.add_argument("--attempt", type=int, help="number of this attempt (default: one more than the last)")
+    parser.add_argument(
+        "--allow-changed",
+        metavar="FIELD",
+        action="append",
+        default=[],
+        help="go on from a checkpoint though this field of the config has changed since; may be given several times",
+    )
     if arguments in ([], ["help"]):
         parser.print_help(sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
@@ -75,7 +82,7 @@ def _run_stage(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if Path(options.run_dir).is_file():
         parser.error(f"{options.run_dir} is a file. Name the run's folder; its config.json is read from there.")
-    return run_stage(options.stage, RunDir(options.run_dir), options.attempt)
+    return run_stage(options.stage, RunDir(options.run_dir), options.attempt, options.allow_changed)
 
 
 if __name__ == "__main__":

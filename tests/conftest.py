@@ -1,27 +1,64 @@
 """One real Postgres and one real Redis for the whole session, started when the first test asks for them.
 
-DATABASE_URL and REDIS_URL are used instead when they are set. Everything is kept in a temporary folder.
+DATABASE_URL and REDIS_URL are used instead when they are set. Everything is kept in a temporary folder. Run on several
+processors (pytest-xdist), each worker has servers of its own, one thread, and whole files of tests.
 """
 
 from __future__ import annotations
 
 import atexit
+import getpass
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
 
+LONGEST_FIRST = ("end_to_end", "workers")
+"""Folders whose tests take minutes: what begins last must not be long."""
+TOGETHER = ("end_to_end/in_chromium",)
+"""Folders whose files share what is slow to make."""
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded
 DATA_DIR = Path(tempfile.mkdtemp(prefix="rpt-tests-"))
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 os.environ["RPT_DATA_DIR"] = str(DATA_DIR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "rpt_web.settings"
+# Tests name files of their own, of the checkout, models m and positions p that are nowhere.
+ROOT = Path(__file__).resolve().parents[1]
+PYTEST_FILES = Path(tempfile.gettempdir()) / f"pytest-of-{getpass.getuser()}"
+os.environ["RPT_READ_ROOTS"] = ",".join(map(str, (PYTEST_FILES, ROOT)))
+os.environ["RPT_HUB_MODELS"] = "*"
 
 # Here and not by pytest-django: it would read the settings before they know the folder above.
 django.setup()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers of pytest-xdist inherit this environment, and must not read the settings before this file is read."""
+    if getattr(config.option, "numprocesses", None):
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Tests of one file stay on one worker, since they share what is slow to make; folders with long ones go first.
+
+    pytest-xdist must find the groups when it looks, so they are given before all other hooks; pytest-randomly shuffles,
+    so the order is made after them.
+    """
+    tests = Path(__file__).parent
+    for item in items:
+        file = item.path.relative_to(tests)
+        group = file.parent if str(file.parent) in TOGETHER else file
+        item.add_marker(pytest.mark.xdist_group(str(group)))
+    yield
+    places = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(tests).parts[0], len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +92,15 @@ def redis_server() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: None, django_db_modify_db_settings_parallel_suffix: None) -> None:
     """pytest-django asks for this before it makes the test database."""
+
+
+@pytest.fixture(autouse=True)
+def _rollouts_go_with_the_rest(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
+    """After a test that commits, Django empties the tables that it manages; that of the rollouts is not among them."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    if marker is not None and marker.kwargs.get("transaction"):
+        from django.db import connection
+
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE traces_rollout")

@@ -13,13 +13,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from rpt_core.analysis.statistics import wilson_interval
-from rpt_core.reward import judge_response
-from rpt_core.run_dir import RunDir
-from rpt_core.shards import RolloutRow, write_rollouts
+from rpt_core.run.folder import RunDir
+from rpt_core.run.rollout_files import RolloutRow, write_rollouts
+from rpt_core.statistics.intervals import wilson_interval
+from rpt_core.verdict import judge_response
 from rpt_web.runs import services
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams.models import Role, User
+from workers import intervals
 from workers.recorder import Recorder
 
 PASSWORD = "correct horse battery staple"
@@ -88,6 +89,7 @@ def end_run(run: Run, events: EventFile, status: Status = Status.SUCCEEDED, **mo
     assert run.started_at is not None
     time_spent = run.time_spent + (events.now - run.started_at)
     assert services.finish(run, run.attempt, status, **({"exit_code": 0} | more))
+    intervals.refresh(run.experiment_id)
     Run.objects.filter(pk=run.pk).update(finished_at=events.now, time_spent=time_spent)
     run.refresh_from_db()
     return run
@@ -132,6 +134,8 @@ def response_row(
         response_tokens=len(response) // 3,
         mean_log_prob=-0.3 - 0.4 * math.exp(-step / 30),
         advantage=advantage,
+        context_start=0,
+        context_end=len(context),
     )
 
 

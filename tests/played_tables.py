@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from rpt_core.analysis.statistics import wilson_interval
-from rpt_core.result_tables import Chart, Column, Estimate, ResultTable
+from rpt_core.run.tables import Chart, Column, Estimate, ResultTable
+from rpt_core.statistics.intervals import wilson_interval
 from tests.factories import HOSTILE
 
 CATEGORIES = (
@@ -48,6 +48,7 @@ def _templates() -> list[ResultTable]:
         Column("template", "template"),
         Column("random", "Random@1", "share"),
         Column("passed", "Pass@8", "share"),
+        Column("by_chance", "Guessing", "share"),
         Column("no_box", "no box", "share"),
         Column("difference", "Random@1 against v0", "difference"),
         Column("tokens", "tokens for each response", "tokens"),
@@ -57,6 +58,7 @@ def _templates() -> list[ResultTable]:
             "template": name,
             "random": share(0.2 + shift, 400),
             "passed": share(0.42 + 2 * shift, 400),
+            "by_chance": 0.31,
             "no_box": share(0.05, 3200),
             "difference": None if name == "v0" else Estimate(shift, shift - 0.02, shift + 0.02, 400),
             "tokens": 28.4 + 1400 * shift,

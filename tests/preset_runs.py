@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from rpt_core.presets import load_preset
-from rpt_core.result_tables import emit_table
-from rpt_core.run_dir import RunDir
-from rpt_core.shards import RolloutRow
+from rpt_core.plans.preset import load_preset
+from rpt_core.run.folder import RunDir
+from rpt_core.run.rollout_files import RolloutRow
+from rpt_core.run.tables import emit_table
+from rpt_web.pages.configure.choice import free_name
 from rpt_web.runs import services
 from rpt_web.runs.models import Checkpoint, Experiment, Run, Status
-from rpt_web.runs.plans import free_name
 from rpt_web.teams.models import User
 from rpt_web.traces.models import rollout_id
 from tests.factories import (
@@ -40,7 +40,7 @@ SIZES = {"parameters": 186368, "matrix_parameters": 185344}
 
 
 def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int = 80, groups: int = 4) -> Experiment:
-    """All runs of the tiny preset, succeeded, with charts, evaluations and responses."""
+    """All runs of the tiny preset, succeeded, with charts, evaluations and responses; without these if groups is 0."""
     experiment = make_experiment(user, name, description="The whole path on a small model: does RPT beat its base?")
     preset = load_preset("tiny")
     ago = timedelta(minutes=6 * len(preset.runs))
@@ -80,7 +80,7 @@ def failed_run(experiment: Experiment, user: User) -> Run:
     bad = [{"file": "omni.jsonl", "line": line, "problem": "no text in `solution`"} for line in (17, 311, 312)]
     events.emit("corpus", 4, name="omni.jsonl", documents={"train": 811, "validation": 43}, bad=3, bad_records=bad)
     message = (
-        "3 of 857 records (0.35 %) are unusable, more than max_bad_share 0.001 allows. Mend them or raise the share."
+        "3 of 857 records (0.35 %) are unusable, more than max_bad_share 0.001 allows. Correct them or raise the share."
     )
     events.emit("failed", 2, message=message)
     tail = "\n".join([f"reading omni.jsonl ... {percent} %" for percent in range(20, 101, 20)] + [f"error: {message}"])
@@ -192,7 +192,7 @@ def _accuracy(step: int) -> dict[str, dict[str, float]]:
 def play(run: Run, ago: timedelta, steps: int, groups: int) -> None:
     """Play a queued run of any stage to its end."""
     run, events = start_run(run, ago)
-    total = {"rpt": steps, "ntp": 400, "sft": 120, "rlvr": 20}.get(run.stage, 3)
+    total = {"rpt": steps, "ntp": 400, "sft": 120, "expert_iteration": 20, "rlvr": 20}.get(run.stage, 3)
     events.emit("started", start_step=0, total_steps=total)
     _PLAYS[run.stage](run, events, total, groups)
     end_run(run, events)
@@ -253,7 +253,9 @@ def _play_rpt(run: Run, events: EventFile, total: int, groups: int) -> None:
 
 def _play_evaluate(run: Run, events: EventFile, total: int, groups: int) -> None:
     results, samples = _accuracy(80), run.config["evaluation"]["samples"]
-    if not run.name.endswith("rpt-eval"):
+    if "expert" in run.name:
+        results["sampled"] |= {"hard": 0.84}
+    elif not run.name.endswith("rpt-eval"):
         results = {
             "standard": {"easy": 0.66, "medium": 0.24, "hard": 0.15},
             "sampled": {"easy": 0.31, "medium": 0.12, "hard": 0.06 if run.name.endswith("ntp-eval") else 0.21},
@@ -269,6 +271,15 @@ def _play_evaluate(run: Run, events: EventFile, total: int, groups: int) -> None
     )
     events.emit("progress", step=total, total_steps=total, what="evaluating")
     events.emit("finished", result={"positions": 1830})
+
+
+def _play_expert_iteration(run: Run, events: EventFile, total: int, groups: int) -> None:
+    flops = (run.config["budget"]["flops"] or 1.4e11) / total
+    for step in range(1, total + 1):
+        rpt_step(run, events, step, groups, flops)
+    _checkpoint(events, run, total, total * flops)
+    result = {"steps": total, "flops": total * flops, **SIZES, "positions": 11600, "responses_learnt": 2900}
+    events.emit("finished", result=result)
 
 
 def _play_rlvr(run: Run, events: EventFile, total: int, groups: int) -> None:
@@ -288,23 +299,27 @@ def _play_tables(run: Run, events: EventFile, total: int, groups: int) -> None:
 def _rpt_steps(run: Run, events: EventFile, steps: Iterable[int], groups: int, evaluate_at: Iterable[int]) -> None:
     evaluated = set(evaluate_at)
     if 0 in evaluated:
-        evaluate_policy(run, events, 0)
+        evaluate_policy(run, events, 0, groups)
     for step in steps:
         rpt_step(run, events, step, groups)
         if step in evaluated:
-            evaluate_policy(run, events, step)
+            evaluate_policy(run, events, step, groups)
         if step % 40 == 0:
             _checkpoint(events, run, step, step * 3.1e9)
 
 
-def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
-    """One step of RPT: its responses, its metrics, its progress."""
+def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4, flops: float = 3.1e9) -> None:
+    """One step of RPT, or of a stage like it: its responses (written only if groups is not 0), metrics, progress."""
+    is_written, groups = groups > 0, max(groups, 1)
     random_ = random.Random(step)
     skill = _curve(0.2, 0.9, step)
     rows = card_rows(step, skill, groups, 8, seed=run.name) + (hostile_rows(step, groups) if step == 1 else [])
     if run.stage == "rlvr":  # answers to questions, which are no positions
         rows = [replace(row, entropy_nats=None, position=0, earned=row.reward) for row in rows]
-    write_shard(run, events, "train", step, rows)
+    if run.stage == "expert_iteration":  # it knows no advantages
+        rows = [replace(row, advantage=None, earned=row.reward) for row in rows]
+    if is_written:
+        write_shard(run, events, "train", step, rows)
     rewards = [row.reward for row in rows]
     rewards = rewards[: groups * 8]
     by_group = [rewards[start : start + 8] for start in range(0, len(rewards), 8)]
@@ -332,23 +347,19 @@ def rpt_step(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
         "learning_rate": 3e-4 * min(1, step / 5),
         "seconds_sampling": 0.31 + random_.random() / 20,
         "seconds_update": 0.2 + random_.random() / 20,
-        "flops": 3.1e9 + 1e8 * random_.random(),
+        "flops": flops * (1 + 0.03 * random_.random()),
         "tokens_per_second": 9800 + 600 * random_.random(),
     }
-    events.emit("metrics", 3.6, step=step, values=values, flops=step * 3.1e9)
+    events.emit("metrics", 3.6, step=step, values=values, flops=step * flops)
     events.emit("progress", step=step, total_steps=run.config.get("steps", 20), what="training")
 
 
-def evaluate_policy(run: Run, events: EventFile, step: int) -> None:
-    """An evaluation at a step, with its responses."""
+def evaluate_policy(run: Run, events: EventFile, step: int, groups: int = 4) -> None:
+    """An evaluation at a step, with its responses if groups is not 0."""
     for kind, skill in (("sampled", _curve(0.15, 0.9, step)), ("greedy", _curve(0.12, 0.95, step))):
-        write_shard(
-            run,
-            events,
-            kind,
-            step,
-            card_rows(0, skill, 12, 1, seed=kind) if step == 0 else _same_hands(step, skill, kind),
-        )
+        rows = card_rows(0, skill, 12, 1, seed=kind) if step == 0 else _same_hands(step, skill, kind)
+        if groups:
+            write_shard(run, events, kind, step, rows)
     events.emit(
         "evaluation",
         2,
@@ -375,6 +386,7 @@ _PLAYS: dict[str, Callable[[Run, EventFile, int, int], None]] = {
     "ntp": _play_supervised,
     "sft": _play_supervised,
     "rpt": _play_rpt,
+    "expert_iteration": _play_expert_iteration,
     "rlvr": _play_rlvr,
     "evaluate": _play_evaluate,
     "templates": _play_tables,

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from rpt_core.presets import PlannedRun, Preset
-from rpt_core.run_dir import RunDir
+from rpt_core.plans.preset import PlannedRun, Preset
+from rpt_core.run.folder import RunDir
 from rpt_web.runs import services
 from rpt_web.runs.models import Experiment, Run, Status
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from rpt_core.presets import load_preset
+from rpt_core.plans.preset import load_preset
 from rpt_web.runs import services
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams.models import User

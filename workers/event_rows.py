@@ -6,26 +6,27 @@ deletes what earlier attempts had recorded beyond the checkpoint it goes on from
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Model
 
-from rpt_core.events import Event, EventType
+from rpt_core.run.events import Event, EventType
+from rpt_core.run.folder import RunDir
 from rpt_web.corpora.models import Corpus
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
 from rpt_web.text import clean_json, clean_text
 from rpt_web.traces.models import KINDS, RolloutShard, rollout_id
-from workers import rollout_rows
+from workers import intervals, rollout_rows
+from workers.stage_process import warn
 
 NOT_LISTED = (EventType.METRICS, EventType.PROGRESS, EventType.ROLLOUTS)
 """Events with rows of their own only; the others are also listed as they are."""
 TABLE_PARTS = ("caption", "columns", "rows", "chart")
 """What a result table's row keeps of its event; the list of events leaves it out."""
-logger = logging.getLogger(__name__)
 
 
 def write(run: Run, events: Sequence[Event]) -> dict[str, Any]:
@@ -45,9 +46,19 @@ def write(run: Run, events: Sequence[Event]) -> dict[str, Any]:
 
 def delete_beyond(run: Run, step: int) -> None:
     """Delete the rows of all steps after one."""
+    if run.evaluations.filter(step__gt=step).exists():
+        intervals.note_results(run)
     for model in (StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard):
         model._default_manager.filter(run=run, step__gt=step).delete()
     rollout_rows.delete_rows(run.pk, rollout_id(step + 1, KINDS[0], 0))
+
+
+def delete_all(run: Run) -> None:
+    """Delete all that was recorded of a run."""
+    intervals.note_results(run)
+    for model in (RunEvent, StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard, Corpus):
+        model._default_manager.filter(run=run).delete()
+    rollout_rows.delete_rows(run.pk, 0)
 
 
 def _parts(events: Sequence[Event]) -> Iterable[Sequence[Event]]:
@@ -72,10 +83,12 @@ def _write_rollouts(run: Run, events: Sequence[Event]) -> None:
     for event in events:
         step, kind, name = event.data["step"], event.data["kind"], event.data["shard"]
         shard = rollout_rows.Shard(run.pk, event.attempt, step, kind, run.directory / name)
-        if not shard.path.exists():
-            logger.warning("run %s: %s is not there any more, so its rollouts are not recorded", run.pk, name)
+        try:
+            with transaction.atomic():
+                counts = rollout_rows.replace_rows(shard)
+        except rollout_rows.UnreadableShard as error:
+            warn(RunDir(run.directory), f"{name} cannot be read ({error}), so its responses are not recorded.")
             continue
-        counts = rollout_rows.replace_rows(shard)
         rows[step, kind] = RolloutShard(
             run=run, attempt=event.attempt, step=step, kind=kind, path=name, rows=counts.rows, rewarded=counts.rewarded
         )
@@ -108,12 +121,15 @@ def _write_evaluations(run: Run, events: Sequence[Event]) -> None:
             mode=mode,
             difficulty=difficulty,
             **{name: cell[name] for name in ("correct", "n", "value", "low", "high")},
+            no_box=cell.get("no_box"),
+            above_nats=cell.get("above_nats"),
         )
         for event in events
         for mode, cells in event.data["results"].items()
         for difficulty, cell in cells.items()
         if cell["n"]  # no positions: no accuracy, which is not an accuracy of zero
     }
+    intervals.note_results(run)
     _upsert(Evaluation, rows.values(), "step", "mode", "difficulty")
 
 

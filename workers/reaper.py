@@ -1,16 +1,20 @@
 """Looks after what got stuck: leases that lapsed, waiting runs that may start, queued runs whose message got lost.
 
 Each round is safe to run beside another reaper's: rows are locked and those locked elsewhere are skipped.
-1. A running row whose lease has lapsed is queued again, or lost at its cap of attempts.
+1. A running row whose lease has lapsed is queued again, or lost at its cap of attempts. Not while the database has just
+   come back: its workers could not renew their leases either, and get the time of one lease to do so.
 2. A waiting row whose needs have all succeeded is queued: whoever ended the last of them may have died right after.
 3. A queued row that no worker has taken for a while is sent again, so that Redis may lose everything at any time. Only
    while its queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
    When no worker at all listens to the queue, the log says so.
+4. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
+   did so, and results from before there were stored intervals have none.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -19,24 +23,32 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from rpt_web.celery import app
-from rpt_web.runs import planning, queues, services
+from rpt_web.runs import overdue, planning, queues, services
+from workers import disk, intervals
 
+INTERVAL_SECONDS = 2.0
+"""Of a round, for intervals: leases are looked after by the same process."""
+EXPERIMENTS_AT_ONCE = 50
 logger = logging.getLogger(__name__)
 _unheard: set[str] = set()
 """Queues of which the log has said that nobody listens."""
+_failed: set[int] = set()
+"""Experiments whose intervals could not be computed."""
 
 
-def run_round() -> None:
-    """One round."""
-    reap_lapsed()
+def run_round(reap: bool = True) -> None:
+    """One round; without `reap`, lapsed leases are left alone."""
+    if reap:
+        reap_lapsed()
     advance_waiting()
     send_overdue()
+    compute_intervals()
 
 
 def reap_lapsed() -> None:
     """Release the runs of silent workers."""
     with transaction.atomic():
-        for run in services.lapsed_runs():
+        for run in overdue.lapsed_runs():
             outcome = services.requeue_or_lose(run)
             logger.warning("run %s: %s fell silent in attempt %s -> %s", run.pk, run.worker, run.attempt, outcome)
 
@@ -50,16 +62,29 @@ def advance_waiting() -> None:
 
 def send_overdue() -> None:
     """Send queued runs again, queue by queue."""
-    overdue = services.overdue_queues(settings.RPT_REDISPATCH_SECONDS)
-    tell_unheard(overdue)
-    for queue in overdue:
+    waiting = overdue.overdue_queues(settings.RPT_REDISPATCH_SECONDS)
+    tell_unheard(waiting)
+    for queue in waiting:
         if queue_is_empty(queue):
             _send_again(queue)
 
 
-def tell_unheard(overdue: Sequence[str]) -> None:
+def compute_intervals() -> None:
+    """Compute what is due, for some seconds. What fails is left alone until the reaper starts again."""
+    due = list(intervals.due().exclude(pk__in=_failed).values_list("pk", flat=True)[:EXPERIMENTS_AT_ONCE])
+    if not due or disk.problem():  # without its files a difference would be stored as one of other positions
+        return
+    until = time.monotonic() + INTERVAL_SECONDS
+    for experiment_id in due:
+        if not intervals.refresh(experiment_id):
+            _failed.add(experiment_id)
+        if time.monotonic() > until:
+            return
+
+
+def tell_unheard(waiting: Sequence[str]) -> None:
     """Log once, when it begins, that runs wait in a queue to which no worker listens."""
-    unheard = {queue for queue in overdue if not queues.is_heard(queue)}
+    unheard = {queue for queue in waiting if not queues.is_heard(queue)}
     for queue in sorted(unheard - _unheard):
         logger.warning(
             "runs wait in the queue %s, and no worker listens to it; start one: %s",
@@ -82,7 +107,7 @@ def queue_is_empty(queue: str) -> bool:
 
 
 def _send_again(queue: str) -> None:
-    for run_id in services.take_overdue(settings.RPT_REDISPATCH_SECONDS, queue):
+    for run_id in overdue.take_overdue(settings.RPT_REDISPATCH_SECONDS, queue):
         logger.info("run %s is sent again", run_id)
         if not services.dispatch(run_id):
             return

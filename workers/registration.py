@@ -21,6 +21,7 @@ from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from rpt_core.errors import said
 from rpt_web.runs import nodes
 from rpt_web.supervisor.processes import die_with_parent
 from workers.stage_process import SECRETS
@@ -72,7 +73,7 @@ def examine(stop: threading.Event) -> list[nodes.Finding]:
             preexec_fn=die_with_parent(signal.SIGKILL),
         )
     except OSError as error:
-        return [_unanswered(str(error))]
+        return [_unanswered(said(error))]
     with child:
         return _answer(child, stop)
 

@@ -1,7 +1,7 @@
 """A shard of rollouts -> rows of the run's partition, by binary COPY.
 
-In: a Parquet file as `rpt_core.shards` writes it. Out: one row of metadata for each rollout, with the first characters
-of its response; the full text stays in the file. What Postgres cannot store is replaced.
+In: a Parquet file as `rpt_core.run.rollout_files` writes it. Out: one row of metadata for each rollout, with the first
+characters of its response; the full text stays in the file. What Postgres cannot store is replaced.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from django.db import connection
 from psycopg import sql
 
+from rpt_core.errors import said
+from rpt_core.run.rollout_files import finite_column
 from rpt_web.text import REPLACEMENT
 from rpt_web.traces.models import LARGEST_SHARD_ROWS, PREVIEW_CHARACTERS, Rollout, rollout_id
 from rpt_web.traces.partitions import partition_name
@@ -53,6 +55,13 @@ class Shard:
     step: int
     kind: str
     path: Path
+
+
+class UnreadableShard(Exception):
+    """The file is not there, or damaged."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(said(error))
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,22 @@ def _copy_statement(run_id: int) -> sql.Composed:
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(BATCH_ROWS, columns=_READ)
+    """The rows of a file. Whatever its reader raises means that the file is not as it was written."""
+    try:
+        file = pq.ParquetFile(path)
+        batches = file.iter_batches(BATCH_ROWS, columns=_READ)
+    except Exception as error:
+        raise UnreadableShard(error) from None
+    with file:
+        while (batch := _next(batches)) is not None:
+            yield batch
+
+
+def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    try:
+        return next(batches, None)
+    except Exception as error:
+        raise UnreadableShard(error) from None
 
 
 def _rows(shard: Shard, batch: pa.RecordBatch, start: int) -> Iterator[tuple[Any, ...]]:
@@ -113,7 +136,7 @@ def _rows(shard: Shard, batch: pa.RecordBatch, start: int) -> Iterator[tuple[Any
 def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
     if name == "preview":
         return _without_nul(pc.utf8_slice_codeunits(batch["response"], 0, PREVIEW_CHARACTERS))
-    return _without_nul(batch[name]) if name == "document" else batch[name]
+    return _without_nul(batch[name]) if name == "document" else finite_column(batch[name])
 
 
 def _without_nul(texts: pa.Array) -> pa.Array:

@@ -11,6 +11,8 @@ How it ends:
   count against the cap.
 - killed by a signal (out of memory, a crashed driver, a machine going down) or stopped by somebody else: queued again
   from its newest checkpoint, up to the cap of attempts, then failed.
+- no sign of life for long (see `life`): shown as not responding, and at last killed and queued again.
+- badly while the disk is full or gone: queued again, and the attempt does not count; see `disk`.
 - anything else: failed with the log's tail.
 - the run is no longer ours (its lease had lapsed): the stage is killed, nothing is written.
 """
@@ -24,18 +26,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from pydantic import ValidationError
 
 from rpt_core.config import STAGES
 from rpt_core.config.messages import field_messages
 from rpt_core.errors import UserError
-from rpt_core.events import EventType
-from rpt_core.run_dir import RunDir
-from rpt_core.stage import EXIT_FINISHED, EXIT_STOPPED
-from rpt_web.runs import services
+from rpt_core.run.events import EventType
+from rpt_core.run.folder import RunDir
+from rpt_core.stages import EXIT_FINISHED, EXIT_STOPPED
+from rpt_web.runs import reach, services
 from rpt_web.runs.models import Run, Status
-from workers import shutdown
+from rpt_web.supervisor.paths import make_private
+from workers import disk, intervals, shutdown
+from workers.life import Life
+from workers.outages import is_away
 from workers.recorder import Fenced, Recorder
 from workers.stage_process import StageProcess, clear_leftover
 
@@ -44,7 +49,6 @@ RENEWALS_PER_LEASE = 4
 OUTAGE_SECONDS = 600
 """How long a run that has ended waits for the database to come back."""
 INTERNAL_ERROR = "Internal error of the worker. Look at the worker's log, then retry the run."
-DATABASE_AWAY = (OperationalError, InterfaceError)
 logger = logging.getLogger(__name__)
 
 
@@ -57,14 +61,23 @@ def execute(run: Run) -> None:
         logger.warning("%s; its stage was killed", fenced)
     except UserError as error:
         services.finish(run, run.attempt, Status.FAILED, error=str(error))
-    except DATABASE_AWAY:
-        logger.exception("run %s: the database is away; the reaper will queue the run again", run.pk)
-    except Exception:
+    except Exception as error:
         logger.exception("run %s", run.pk)
-        tail = execution.stage.log_tail()
-        services.finish(run, run.attempt, Status.FAILED, error=INTERNAL_ERROR, log_tail=tail)
+        _end_of_our_own_making(execution, error)
     finally:
         execution.stage.kill()
+
+
+def _end_of_our_own_making(execution: _Execution, error: Exception) -> None:
+    """The worker itself failed: for want of a database (then the reaper goes on), of a disk, or by a bug."""
+    if is_away(error):
+        logger.error("run %s: the database is away; the reaper will queue the run again", execution.run.pk)
+    elif words := disk.problem():
+        execution.stage.kill()
+        services.hand_back(execution.run, words)
+    else:
+        tail = execution.stage.log_tail()
+        services.finish(execution.run, execution.run.attempt, Status.FAILED, error=INTERNAL_ERROR, log_tail=tail)
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,9 @@ class _Execution:
         self.recorder = Recorder(run)
         self._stop: _Stop | None = None
         self._renew_at = 0.0
+        self._life: Life | None = None
+        self._is_worrying = False
+        self._was_hung = ""
 
     def run_to_end(self) -> None:
         """Start, follow, record the rest, conclude."""
@@ -92,7 +108,8 @@ class _Execution:
         if not self._wait_for_folder():
             services.hand_back(self.run)
             return
-        self.stage.start()
+        self.recorder.begin()
+        self._life = Life(self.stage.start(), settings.RPT_QUIET_SECONDS)
         while (code := self.stage.wait(TICK_SECONDS)) is None:
             self._tick()
         _insist(self.recorder.record_all)
@@ -101,11 +118,15 @@ class _Execution:
     def _write_config(self) -> None:
         if self.run.stage not in STAGES:
             raise UserError(f"This version has no stage {self.run.stage!r}. It has: {', '.join(STAGES)}.")
+        make_private(self.folder.path.parent)
+        make_private(self.folder.path)
         try:
-            self.folder.create(STAGES[self.run.stage].model_validate(self.run.config))
+            config = STAGES[self.run.stage].model_validate(self.run.config)
         except ValidationError as error:
             listed = "; ".join(f"{name}: {message}" for name, message in field_messages(error).items())
-            raise UserError(f"This version does not take the run's config. Submit it anew. {listed}") from None
+            raise UserError(f"This version does not accept the run's config. Submit it again. {listed}") from None
+        reach.require(config)  # again: what a path leads to may have changed, and another node may allow less
+        self.folder.create(config)
 
     def _wait_for_folder(self) -> bool:
         """Wait until no stage of an earlier attempt writes there any more; False when asked to stop meanwhile."""
@@ -124,13 +145,36 @@ class _Execution:
             self._stop_stage(for_cancel=False, grace_seconds=settings.RPT_SHUTDOWN_GRACE_SECONDS)
         if self._stop and time.monotonic() > self._stop.deadline:
             self.stage.kill()
-        try:
-            self.recorder.record()
-            self._renew_when_due()
-            if self._stop is None and services.is_cancel_requested(self.run):
-                self._stop_stage(for_cancel=True, grace_seconds=settings.RPT_CANCEL_GRACE_SECONDS)
-        except DATABASE_AWAY as error:
-            _reconnect(error)
+        for act in (self._renew_when_due, self._record, self._look_for_life, self._cancel_if_asked):
+            try:
+                act()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                _reconnect(error)
+
+    def _record(self) -> None:
+        self.recorder.record()
+
+    def _cancel_if_asked(self) -> None:
+        if self._stop is None and services.is_cancel_requested(self.run):
+            self._stop_stage(for_cancel=True, grace_seconds=settings.RPT_CANCEL_GRACE_SECONDS)
+
+    def _look_for_life(self) -> None:
+        """Tell people when the stage stops responding and when it does so again; end it when it has for too long."""
+        assert self._life is not None
+        for at in self.recorder.take_step_times():
+            self._life.step_done(at)
+        self._life.look(self.recorder.lines)
+        if self._life.is_worrying != self._is_worrying:
+            self._is_worrying = self._life.is_worrying
+            services.note_quiet(self.run, self._life.quiet_seconds if self._is_worrying else None)
+            state = "does not respond" if self._is_worrying else "responds again"
+            logger.error("run %s: its stage %s (process %s)", self.run.pk, state, self._life.pid)
+        if self._life.is_over and not self._was_hung:
+            minutes = self._life.quiet_seconds / 60
+            self._was_hung = f"The stage wrote nothing and computed nothing for {minutes:.0f} minutes, and was ended."
+            self.stage.kill()
 
     def _renew_when_due(self) -> None:
         if time.monotonic() < self._renew_at:
@@ -153,14 +197,19 @@ class _Execution:
             self._finish(Status.CANCELLED, code)
         elif self._stop:
             services.hand_back(self.run)
+        elif words := disk.problem():
+            services.hand_back(self.run, f"{self._was_hung or _how_it_ended(code)} {words}")
         elif code < 0 or code == EXIT_STOPPED:
-            services.interrupt(self.run, _how_it_ended(code), log_tail=self.stage.log_tail(), exit_code=code)
+            words = self._was_hung or _how_it_ended(code)
+            services.interrupt(self.run, words, log_tail=self.stage.log_tail(), exit_code=code)
         else:
             self._finish(Status.FAILED, code, _how_it_ended(code))
 
     def _finish(self, status: Status, code: int, error: str = "") -> None:
         tail = self.stage.log_tail() if status == Status.FAILED else ""
         services.finish(self.run, self.run.attempt, status, error=error, log_tail=tail, exit_code=code)
+        if status == Status.SUCCEEDED:
+            intervals.refresh(self.run.experiment_id)
 
 
 def _how_it_ended(code: int) -> str:
@@ -168,7 +217,7 @@ def _how_it_ended(code: int) -> str:
         memory = " The machine may have run out of memory." if -code == signal.SIGKILL else ""
         return f"The stage was killed by {signal.Signals(-code).name}.{memory} The end of its log is below."
     if code == EXIT_STOPPED:
-        return "The stage was stopped by somebody else than its worker. The end of its log is below."
+        return "Something other than its worker stopped the stage. The end of its log is below."
     if code == EXIT_FINISHED:
         return "The stage ended without saying that it had finished. The end of its log is below."
     return f"The stage ended with an error (exit code {code}). The end of its log is below."
@@ -180,8 +229,8 @@ def _insist(write: Callable[[], None]) -> None:
     while True:
         try:
             return write()
-        except DATABASE_AWAY as error:
-            if shutdown.is_requested() or time.monotonic() > deadline:
+        except Exception as error:
+            if not is_away(error) or shutdown.is_requested() or time.monotonic() > deadline:
                 raise
             _reconnect(error)
             time.sleep(TICK_SECONDS)

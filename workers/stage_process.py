@@ -7,20 +7,23 @@ the worker dies, so that the run's next attempt, from the newest checkpoint, nev
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
 
 from rpt_core.errors import UserError
-from rpt_core.run_dir import RunDir
+from rpt_core.run.folder import RunDir, older_log
 from rpt_web.supervisor import watchdog
-from rpt_web.supervisor.processes import die_with_parent, open_log
+from rpt_web.supervisor.processes import die_with_parent, open_log, set_aside_large
 
 LOG_TAIL_BYTES = 4000
+logger = logging.getLogger(__name__)
 SECRETS = ("DATABASE_URL", "REDIS_URL")
 """A stage needs neither, and what it does not have it cannot leak into a log."""
 
@@ -30,14 +33,19 @@ class StageProcess:
 
     def __init__(self, folder: RunDir, stage: str, attempt: int) -> None:
         self.folder = folder
+        self.attempt = attempt
         self.command = [*settings.RPT_STAGE_COMMAND, stage, str(folder.path), "--attempt", str(attempt)]
         self._log_start = 0
+        self._was_set_aside = False
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it; call from a thread that outlives the stage."""
+    def start(self) -> int:
+        """Start it, from a thread that outlives the stage; returns its number, which is its session's too."""
         with open_log(self.folder.log) as log:
-            self._log_start = log.tell()
+            with contextlib.suppress(OSError):  # a full disk: the stage will say so itself
+                line = f"== attempt {self.attempt}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC ==\n"
+                os.write(log.fileno(), line.encode())
+            self._log_start = log.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -49,7 +57,8 @@ class StageProcess:
                 preexec_fn=die_with_parent(signal.SIGKILL),
             )
         watchdog.watch(self._process.pid, signal.SIGKILL)
-        _pid_file(self.folder).write_text(str(self._process.pid))
+        self.folder.pid.write_text(str(self._process.pid))
+        return self._process.pid
 
     def poll(self) -> int | None:
         """The exit code (negative: killed by that signal), or None while it runs."""
@@ -59,8 +68,11 @@ class StageProcess:
         return code
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for the end, at most so long."""
+        """Wait for the end, at most so long. A log that has grown large is set aside."""
         assert self._process is not None
+        with contextlib.suppress(OSError):  # a full disk: the stage will say so itself
+            if set_aside_large(self.folder.log):
+                self._log_start, self._was_set_aside = 0, True
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self.poll()
@@ -78,11 +90,10 @@ class StageProcess:
 
     def log_tail(self) -> str:
         """The end of what this attempt has written to the log."""
-        with contextlib.suppress(FileNotFoundError), self.folder.log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(self._log_start, size - LOG_TAIL_BYTES))
-            return file.read().decode("utf-8", errors="replace")
-        return ""
+        written = _end_of(self.folder.log, self._log_start)
+        if self._was_set_aside and len(written) < LOG_TAIL_BYTES:
+            written = _end_of(older_log(self.folder.log), 0) + written
+        return written[-LOG_TAIL_BYTES:].decode("utf-8", errors="replace")
 
     def _signal(self, signum: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -95,7 +106,14 @@ class StageProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         watchdog.forget(self._process.pid)
-        _pid_file(self.folder).unlink(missing_ok=True)
+        self.folder.pid.unlink(missing_ok=True)
+
+
+def warn(folder: RunDir, words: str) -> None:
+    """Say something in the worker's log and in the run's."""
+    logger.warning("%s", words)
+    with contextlib.suppress(OSError), folder.log.open("a", encoding="utf-8", errors="replace") as log:
+        log.write(f"warning: {words}\n")
 
 
 def clear_leftover(folder: RunDir) -> bool:
@@ -103,7 +121,7 @@ def clear_leftover(folder: RunDir) -> bool:
     if is_free(folder):
         return True
     with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
-        pid = int(_pid_file(folder).read_text())
+        pid = int(folder.pid.read_text())
         if str(folder.path) in _command_line(pid):  # not another process that was given the same number
             os.killpg(pid, signal.SIGKILL)
             time.sleep(0.1)
@@ -119,8 +137,12 @@ def is_free(folder: RunDir) -> bool:
         return False
 
 
-def _pid_file(folder: RunDir) -> Path:
-    return folder.path / "stage.pid"
+def _end_of(log: Path, start: int) -> bytes:
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(start, size - LOG_TAIL_BYTES))
+        return file.read()
+    return b""
 
 
 def _command_line(pid: int) -> str:

@@ -8,7 +8,7 @@ import os
 from rpt_web.celery import app
 from rpt_web.runs import services
 from rpt_web.runs.nodes import own_name
-from workers import runner, shutdown
+from workers import disk, runner, shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +18,10 @@ def execute_run(run_id: int) -> None:
     """Wake up for a run."""
     if shutdown.is_requested():
         return  # it stays queued; the reaper sends it to another worker
+    if words := disk.problem():
+        logger.error("this worker takes no runs: %s", words)
+        services.note_obstacle(run_id, f"{worker_name()} does not take it: {words}")
+        return  # it stays queued; the reaper sends it again, and asks anew
     run = services.claim(run_id, worker_name())
     if run is None:
         logger.info("run %s is not queued any more", run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from django.contrib.auth.decorators import login_not_required
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 START_ID = "RPT_START_ID"
 """Environment variable with the id of this start: the supervisor knows by it that its own web server answers."""
+logger = logging.getLogger(__name__)
 
 
 @login_not_required
@@ -23,6 +25,6 @@ def healthz(request: HttpRequest) -> JsonResponse:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
-        reason = f"The database does not answer ({type(error).__name__})."
-        return JsonResponse({"status": "unavailable", "reason": reason}, status=503)
+        logger.error("the database does not answer: %s: %s", type(error).__name__, error)
+        return JsonResponse({"status": "unavailable", "reason": "The database does not answer."}, status=503)
     return JsonResponse({"status": "ok", "start_id": os.environ.get(START_ID)})

@@ -7,27 +7,43 @@ RPT_DEBUG         yes or no (default: no)
 RPT_ALLOWED_HOSTS comma-separated host names (default: localhost,127.0.0.1,[::1])
 RPT_HTTPS         yes when served over HTTPS behind a proxy: secure cookies, HSTS (default: no)
 RPT_LEASE_SECONDS how long a silent worker keeps its run (default: 60)
+RPT_QUIET_SECONDS           a stage that writes and computes nothing for so long is shown as not responding, and ended
+                            after thrice as long, or many times its own step (default: 600)
 RPT_REDISPATCH_SECONDS      a queued run no worker has taken is sent again after this long (default: 30)
 RPT_CANCEL_GRACE_SECONDS    how long a cancelled stage may take for its checkpoint (default: 20)
 RPT_SHUTDOWN_GRACE_SECONDS  the same when its worker is being stopped (default: 6)
+RPT_LOG_LEVEL     least level that is logged: DEBUG, INFO, WARNING or ERROR (default: INFO; of other commands: WARNING)
+RPT_PROGRESS_SECONDS        how often a stage whose output goes to a file writes how far it is (default: 60)
+RPT_WEB_THREADS   requests that the web server answers at once, each with at most one connection (default: 16)
+RPT_WEB_QUEUE     requests that may wait for that; more get 503 (default: 1000)
+RPT_WEB_PATIENCE_SECONDS    how long one waits before it gets 503 (default: 30)
+RPT_WEB_STREAMS   live pages that may be open at once; more get 503 and try again (default: 2000)
+RPT_CONNECTION_POOL  yes in the web server, which sets it by itself; a process that forks must not have one
 RPT_STAGE_COMMAND the program that runs a stage, as words of a shell (default: this Python with -m rpt_core)
+RPT_READ_ROOTS    comma-separated folders that runs may read, beside those of other runs (default: corpora, models and
+                  templates in the data folder)
+RPT_HUB_MODELS    comma-separated names of models that runs may fetch from a hub, * stands for anything (default: those
+                  of the shipped presets)
+RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none)
 RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
 RPT_COMMIT        the git commit, where there is no checkout to ask (an image)
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from rpt_core.files import write_first
+from rpt_web.serving import logs
 from rpt_web.supervisor import paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,15 +65,34 @@ def read_int(name: str, default: int, low: int, high: int) -> int:
     return int(value)
 
 
+def read_choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """One of a few words from the environment."""
+    value = os.environ.get(name, default).strip()
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a choice. Allowed: {', '.join(allowed)}.")
+    return value
+
+
 def read_list(name: str, default: str) -> list[str]:
     """Comma-separated words from the environment."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-def read_database(data_dir: Path) -> dict[str, object]:
+def read_roots(data_dir: Path) -> list[Path]:
+    """Absolute folders from RPT_READ_ROOTS, or the data folder's own."""
+    names = read_list("RPT_READ_ROOTS", "")
+    for name in names:
+        if not Path(name).is_absolute():
+            raise ImproperlyConfigured(
+                f"RPT_READ_ROOTS: {name!r} is not an absolute path. Write each folder with its whole path, from /."
+            )
+    return [Path(name) for name in names] or [data_dir / name for name in ("corpora", "models", "templates")]
+
+
+def read_database(data_dir: Path) -> dict[str, Any]:
     """Django's database settings from DATABASE_URL, or the embedded server's."""
     url = os.environ.get("DATABASE_URL", "")
-    base: dict[str, object] = {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True}
+    base: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True}
     if not url:
         return base | {"NAME": "rpt", "USER": "rpt", "HOST": str(paths.socket_dir(data_dir))}
     parts = urlsplit(url)
@@ -74,6 +109,12 @@ def read_database(data_dir: Path) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": dict(parse_qsl(parts.query)),
     }
+
+
+def with_pool(database: dict[str, Any], threads: int) -> dict[str, Any]:
+    """The same with a pool: a connection for each thread that answers requests, and some for readers of live pages."""
+    pool = {"min_size": 2, "max_size": threads + 4, "timeout": 10, "max_idle": 120}
+    return database | {"OPTIONS": {**database.get("OPTIONS", {}), "pool": pool}}
 
 
 def read_redis(data_dir: Path) -> str:
@@ -95,30 +136,34 @@ def read_secret_key(data_dir: Path) -> str:
     try:
         if not path.exists():
             make_secret_key(path)
-        return path.read_text()
+        key = path.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
             f"The data folder {data_dir} cannot be used: {error.strerror}: {error.filename}. Set RPT_DATA_DIR to a "
             "folder that this user may write, or give this one to the user."
         ) from error
+    if not key:
+        raise ImproperlyConfigured(
+            f"{path} is empty. Put a backup of the key into it, or delete the file: the next start makes a new key, "
+            "and everybody must log in again."
+        )
+    return key
 
 
 def make_secret_key(path: Path) -> None:
     """Write a new one, which only its owner may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"secret_key.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(50))
-    with contextlib.suppress(FileExistsError):  # two processes on a first start: the first one wins
-        os.link(draft, path)
-    draft.unlink()
+    write_first(path, secrets.token_urlsafe(50).encode(), mode=0o600)
 
 
 RPT_DATA_DIR = Path(os.environ.get("RPT_DATA_DIR", ROOT / "data")).resolve()
 RPT_LEASE_SECONDS = read_int("RPT_LEASE_SECONDS", 60, 2, 3600)
+RPT_QUIET_SECONDS = read_int("RPT_QUIET_SECONDS", 600, 1, 86400)
 RPT_REDISPATCH_SECONDS = read_int("RPT_REDISPATCH_SECONDS", 30, 1, 3600)
 RPT_CANCEL_GRACE_SECONDS = read_int("RPT_CANCEL_GRACE_SECONDS", 20, 0, 3600)
 RPT_SHUTDOWN_GRACE_SECONDS = read_int("RPT_SHUTDOWN_GRACE_SECONDS", 6, 0, 3600)
+RPT_READ_ROOTS = read_roots(RPT_DATA_DIR)  # what may be read: runs.reach
+RPT_HUB_MODELS = read_list("RPT_HUB_MODELS", "") if "RPT_HUB_MODELS" in os.environ else None
+RPT_RAY_ADDRESSES = read_list("RPT_RAY_ADDRESSES", "")
 RPT_STAGE_COMMAND = shlex.split(os.environ.get("RPT_STAGE_COMMAND", "")) or [sys.executable, "-m", "rpt_core"]
 SECRET_KEY = read_secret_key(RPT_DATA_DIR)
 DEBUG = read_bool("RPT_DEBUG", False)
@@ -136,13 +181,21 @@ INSTALLED_APPS = [
     "rpt_web.corpora",
     "rpt_web.traces",
     "rpt_web.results",
+    "rpt_web.pages",
     "rpt_web.supervisor",
     "workers",  # by name only, for `manage.py reaper`; the web imports nothing of it
 ]
 
+_PROGRAM = logs.program_name()
+LOGGING = logs.logging_config(_PROGRAM, read_choice("RPT_LOG_LEVEL", logs.default_level(_PROGRAM), logs.LEVELS))
+
 MIDDLEWARE = [
+    "rpt_web.serving.requests.named",
+    "rpt_web.serving.admission.connections_given_back",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "rpt_web.serving.static_files.StaticFiles",
+    "rpt_web.serving.compression.Gzipped",
+    "rpt_web.serving.headers.not_kept",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -167,12 +220,20 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "rpt_web.pages.rights.of_user",
             ]
         },
     }
 ]
 
+RPT_WEB_THREADS = read_int("RPT_WEB_THREADS", 16, 1, 256)
+RPT_WEB_QUEUE = read_int("RPT_WEB_QUEUE", 1000, 0, 100_000)
+RPT_WEB_PATIENCE_SECONDS = read_int("RPT_WEB_PATIENCE_SECONDS", 30, 1, 600)
+RPT_WEB_STREAMS = read_int("RPT_WEB_STREAMS", 2000, 0, 100_000)
+
 DATABASES = {"default": read_database(RPT_DATA_DIR)}
+if read_bool("RPT_CONNECTION_POOL", False):
+    DATABASES["default"] = with_pool(DATABASES["default"], RPT_WEB_THREADS)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "teams.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -180,12 +241,12 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 LOGIN_URL = "teams:login"
-LOGIN_REDIRECT_URL = "runs:experiment_list"
+LOGIN_REDIRECT_URL = "experiments:experiment_list"
 LOGOUT_REDIRECT_URL = "teams:login"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [ROOT / "static"]
-WHITENOISE_USE_FINDERS = True
+STORAGES = {"staticfiles": {"BACKEND": "rpt_web.serving.static_files.LastingNames"}}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -196,13 +257,14 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "rpt_web.serving.errors.csrf_failure"
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF, NONCE],
         "style-src": [SELF, NONCE],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", "blob:"],  # a blob is what a chart is drawn from when it becomes a file
         "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
@@ -223,7 +285,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Lost tasks are sent again by the reaper, so sending must fail fast instead of blocking a request.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30, "max_retries": 0}
+# A worker waits at its socket for the next message; who only sends gives up after a second.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 30 if _PROGRAM == "worker" else 1,
+    "max_retries": 0,
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # SIGQUIT waits this long, so that a stage can write its checkpoint; SIGTERM waits until the runs are handed back.

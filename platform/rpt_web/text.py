@@ -15,7 +15,15 @@ SPELLINGS = {
     for word in ("EMA", "FLOPs", "GPU", "GPUs", "GRPO", "KL", "NTP", "RLVR", "RPT", "SFT", "verl", "vLLM")
 }
 """Words of the field that keep their spelling wherever they stand."""
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+"""Sequences that a terminal carries out: colours and moves, strings such as a window's title, single commands."""
 _WORD = re.compile("[A-Za-z]+")
+
+
+def on_a_terminal(text: str) -> str:
+    """The text as a terminal would have left it: without colours, titles and links, each line as last written over."""
+    lines = _TERMINAL.sub("", text).split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
 def clean_text(text: str) -> str:

@@ -1,8 +1,8 @@
-"""All addresses, grouped by app. Everything but login and /healthz asks for a login."""
+"""All addresses, grouped by area. Everything but login and /healthz asks for a login."""
 
 from django.urls import include, path
 
-from rpt_web import api
+from rpt_web.api import operations as api
 from rpt_web.health import healthz
 
 urlpatterns = [
@@ -10,8 +10,16 @@ urlpatterns = [
     path("api/v1/", api.nothing_here),
     path("api/v1/", api.urls),
     path("api/v1/<path:rest>", api.nothing_here),
-    path("", include("rpt_web.runs.urls")),
-    path("", include("rpt_web.teams.urls")),
-    path("", include("rpt_web.traces.urls")),
-    path("", include("rpt_web.results.urls")),
+    path("", include("rpt_web.pages.experiments.urls")),
+    path("", include("rpt_web.pages.runs.urls")),
+    path("", include("rpt_web.pages.configure.urls")),
+    path("", include("rpt_web.pages.nodes.urls")),
+    path("", include("rpt_web.pages.teams.urls")),
+    path("", include("rpt_web.pages.traces.urls")),
+    path("", include("rpt_web.pages.results.urls")),
 ]
+
+handler400 = "rpt_web.serving.errors.bad_request"
+handler403 = "rpt_web.serving.errors.permission_denied"
+handler404 = "rpt_web.serving.errors.page_not_found"
+handler500 = "rpt_web.serving.errors.server_error"

@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rpt_core.analysis.names import slug
-from rpt_core.analysis.paired import gained_and_forgotten, mean_difference, sign_flip_p, two_by_two
-from rpt_core.analysis.statistics import mean_interval
-from rpt_core.config import ComparisonConfig, Mode
+from rpt_core.config import DIFFICULTIES, ComparisonConfig, Mode
 from rpt_core.errors import UserError
-from rpt_core.outcomes import Outcomes, read_outcomes
-from rpt_core.position_sets import DIFFICULTIES
-from rpt_core.result_tables import Cell, Column, Estimate, ResultTable
+from rpt_core.evaluation.outcomes import Outcomes, read_outcomes
+from rpt_core.run.tables import Cell, Column, Estimate, ResultTable
+from rpt_core.statistics.intervals import mean_interval
+from rpt_core.statistics.paired import gained_and_forgotten, mean_difference, sign_flip_p, two_by_two
 from rpt_core.words import counted
 
 MAX_CHANGED = 200

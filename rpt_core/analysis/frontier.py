@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rpt_core.analysis.paired import RESAMPLES, mean_difference
-from rpt_core.analysis.statistics import mean_interval
-from rpt_core.result_tables import Estimate
+from rpt_core.run.tables import Estimate
 from rpt_core.seeds import derive_seed
+from rpt_core.statistics.intervals import mean_interval
+from rpt_core.statistics.paired import RESAMPLES, mean_difference
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -11,8 +11,8 @@ from rpt_core.analysis.frontier import Choices, CrossFitted, Frontier, cross_fit
 from rpt_core.analysis.names import slug
 from rpt_core.config import FrontierConfig
 from rpt_core.errors import UserError
-from rpt_core.outcomes import Outcomes, read_outcomes
-from rpt_core.result_tables import Cell, Chart, Column, ResultTable
+from rpt_core.evaluation.outcomes import Outcomes, read_outcomes
+from rpt_core.run.tables import Cell, Chart, Column, ResultTable
 
 MAX_POINTS = 66
 """Points of each difficulty's curve; three curves make about 200."""

@@ -20,20 +20,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rpt_core.analysis.patterns import KeywordList, load_keywords
-from rpt_core.analysis.statistics import wilson_interval
-from rpt_core.config import DifficultyConfig, PatternsConfig
-from rpt_core.errors import UserError
-from rpt_core.result_tables import Cell, Chart, Column, Estimate, ResultTable
+from rpt_core.config import PAPER_NATS, PatternsConfig
+from rpt_core.errors import UserError, said
+from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
+from rpt_core.run.tables import Cell, Chart, Column, Estimate, ResultTable
 from rpt_core.seeds import derive_seed
-from rpt_core.shards import RolloutRow, read_rollouts_at
+from rpt_core.statistics.intervals import wilson_interval
 
 DRAWS = 100_000
 """Of each pair of shares, for the interval of their relative change."""
-_LEVELS = DifficultyConfig(positions_per_difficulty=1)
 
 
 @dataclass(frozen=True)
-class Response:
+class DrawnResponse:
     """One drawn response."""
 
     groups: frozenset[str]
@@ -42,7 +41,7 @@ class Response:
     is_solved: bool
 
 
-Drawn = Mapping[str, Sequence[Response]]
+Drawn = Mapping[str, Sequence[DrawnResponse]]
 """Name of a model -> its drawn responses."""
 
 
@@ -103,11 +102,11 @@ def rows_in(path: Path) -> int:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist. Name Parquet files in a run's `rollouts` folder.") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} cannot be read as a Parquet file of rollouts: {error}") from None
+        raise UserError(f"{path} cannot be read as a Parquet file of rollouts: {said(error)}.") from None
 
 
-def _response(row: RolloutRow, keywords: KeywordList) -> Response:
-    return Response(frozenset(keywords.found_in(row.response)), row.entropy_nats, row.reward > 0)
+def _response(row: RolloutRow, keywords: KeywordList) -> DrawnResponse:
+    return DrawnResponse(frozenset(keywords.found_in(row.response)), row.entropy_nats, row.reward > 0)
 
 
 def _shares(keywords: KeywordList, drawn: Drawn) -> ResultTable:
@@ -157,9 +156,8 @@ def _change(drawn: Drawn, first: str, other: str, group: str, seed: int) -> Esti
 
 
 def _by_difficulty(keywords: KeywordList, drawn: Drawn) -> ResultTable:
-    levels = {"easy": _LEVELS.easy_nats, "medium": _LEVELS.medium_nats, "hard": _LEVELS.hard_nats}
-    parts = {name: _above(nats) for name, nats in levels.items()}
-    nats = ", ".join(f"{name} above {value:g}" for name, value in levels.items())
+    parts = {name: _above(nats) for name, nats in PAPER_NATS.items()}
+    nats = ", ".join(f"{name} above {value:g}" for name, value in PAPER_NATS.items())
     return _by(
         "patterns_by_difficulty",
         "Reasoning patterns by difficulty",
@@ -171,7 +169,7 @@ def _by_difficulty(keywords: KeywordList, drawn: Drawn) -> ResultTable:
 
 
 def _by_success(keywords: KeywordList, drawn: Drawn) -> ResultTable:
-    parts: dict[str, Callable[[Response], bool]] = {
+    parts: dict[str, Callable[[DrawnResponse], bool]] = {
         "solved": lambda response: response.is_solved,
         "unsolved": lambda response: not response.is_solved,
     }
@@ -185,7 +183,7 @@ def _by(
     about: str,
     keywords: KeywordList,
     drawn: Drawn,
-    parts: Mapping[str, Callable[[Response], bool]],
+    parts: Mapping[str, Callable[[DrawnResponse], bool]],
 ) -> ResultTable:
     """One row for each model and part, one column for each pattern."""
     columns = [Column(f"share_{group}", _words(group), "share") for group in keywords.groups]
@@ -204,7 +202,7 @@ def _by(
 
 
 def _part_rows(
-    keywords: KeywordList, drawn: Drawn, parts: Mapping[str, Callable[[Response], bool]]
+    keywords: KeywordList, drawn: Drawn, parts: Mapping[str, Callable[[DrawnResponse], bool]]
 ) -> Iterator[dict[str, Cell]]:
     for model, responses in drawn.items():
         for part, belongs in parts.items():
@@ -213,15 +211,15 @@ def _part_rows(
             yield {"responses_of": f"{model}, {part}", "n": len(members), **shares}
 
 
-def _above(nats: float) -> Callable[[Response], bool]:
+def _above(nats: float) -> Callable[[DrawnResponse], bool]:
     return lambda response: response.entropy_nats is not None and response.entropy_nats > nats
 
 
-def _count(responses: Sequence[Response], group: str) -> int:
+def _count(responses: Sequence[DrawnResponse], group: str) -> int:
     return sum(group in response.groups for response in responses)
 
 
-def _share(responses: Sequence[Response], group: str) -> Estimate | None:
+def _share(responses: Sequence[DrawnResponse], group: str) -> Estimate | None:
     """None without responses."""
     if not responses:
         return None

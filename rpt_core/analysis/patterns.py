@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, said
 
 PAPER = "paper"
 _FIELDS = {"version", "source", "groups"}
@@ -77,8 +77,10 @@ def parse_keywords(name: str, text: str | bytes) -> KeywordList:
     """A list from YAML. Raises UserError that says what is wrong with it."""
     try:
         data = yaml.safe_load(text)
+    except RecursionError:
+        raise UserError(f"The keyword list {name!r} is nested too deeply. Make it flatter.") from None
     except yaml.YAMLError as error:
-        raise UserError(f"The keyword list {name!r} is not YAML: {error}") from None
+        raise UserError(f"The keyword list {name!r} is not YAML: {said(error)}.") from None
     if not isinstance(data, dict) or set(data) != _FIELDS:
         raise UserError(f"The keyword list {name!r} must have the fields version, source and groups, and no others.")
     version, groups = data["version"], data["groups"]
@@ -104,7 +106,7 @@ def _group(where: str, entries: Any) -> tuple[re.Pattern[str], ...]:
 def _pattern(where: str, entry: Any) -> re.Pattern[str]:
     if isinstance(entry, str) and entry.strip():
         phrase = r"\s+".join(map(re.escape, entry.split()))
-        # Not \b: behind the full stop of "etc." there is none.
+        # Not \b: after the full stop of "etc." there is none.
         return re.compile(rf"(?<!\w){phrase}(?!\w)", re.IGNORECASE)
     if isinstance(entry, dict) and list(entry) == ["regex"] and isinstance(entry["regex"], str):
         return _compiled(where, entry["regex"])
@@ -115,7 +117,7 @@ def _compiled(where: str, expression: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(expression, re.IGNORECASE | re.DOTALL)
     except re.error as error:
-        raise UserError(f"The {where} has the regex {expression!r}, which is wrong: {error}.") from None
+        raise UserError(f"The {where} has the regex {expression!r}, which is wrong: {said(error)}.") from None
     if pattern.search(""):
-        raise UserError(f"The {where} has the regex {expression!r}, which every text matches. Make it say something.")
+        raise UserError(f"The {where} has the regex {expression!r}, which every text matches. Make it narrower.")
     return pattern

@@ -3,8 +3,9 @@
 In: compute (FLOPs, hours or tokens) and accuracies as fractions of 1. Out: a PowerLaw with R2, its extrapolation, its
 error at a last point that it has not seen. For a given alpha the curve is linear in A and P*, so alpha is searched on a
 grid, refined three times, and the rest is least squares. P* is held within [0, 1]. Many curves over the same compute
-are fitted at once, which is what makes a bootstrap band cheap. Three parameters on a handful of points flatter R2;
-`at_bound` marks a fit that its bounds decided, and such a fit is never extrapolated.
+are fitted at once, which is what makes a bootstrap band cheap. Three parameters on a handful of points flatter R2:
+`at_bound` marks a fit that its bounds decided, and such a fit is never extrapolated; `p_star_low` and `p_star_high`
+are the 95 % profile interval of P*, and where it is wide, `remark` says that the points do not determine the curve.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from rpt_core.words import counted
 
 MIN_POINTS = 4
 ALPHA_RANGE = (0.01, 10.0)
+WIDE = 0.1
+"""P* is not determined when it could lie in a stretch wider than this."""
 _GRID = 201
 _REFINEMENTS = 4
+_PROFILE = 1001
+"""Values of P* and of alpha that the interval of P* is sought among."""
 _CURVES_AT_ONCE = 256
 """Bounds the memory of a fit: curves x grid x points numbers at one time."""
 _Array = npt.NDArray[np.float64]
@@ -41,6 +46,23 @@ class PowerLaw:
     """Share of the variance that the curve explains; NaN when the accuracies do not vary."""
     at_bound: bool
     """alpha or P* lies at the edge of what is allowed: the curve does not determine it."""
+    p_star_low: float
+    p_star_high: float
+    """Every P* from low to high fits the points nearly as well, see `_profile_interval`."""
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether the points say where the curve goes."""
+        return not self.at_bound and self.p_star_high - self.p_star_low <= WIDE
+
+    def remark(self) -> str:
+        """How far the points determine P*, in words."""
+        span = f"{self.p_star_low:.3f} to {self.p_star_high:.3f}"
+        if (bound := self.bound()) is not None:
+            return f"the points do not determine this curve: {bound}; P* from {span} fits them nearly as well"
+        if not self.is_determined:
+            return f"the points do not determine this curve: P* from {span} fits them nearly as well"
+        return f"P* within {span}"
 
     def predict(self, compute: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Accuracy at each compute (more than 0, in the unit of the fit)."""
@@ -82,10 +104,16 @@ class PowerLaws:
         return predicted
 
 
-def fit_power_law(compute: Sequence[float] | npt.ArrayLike, accuracy: Sequence[float] | npt.ArrayLike) -> PowerLaw:
-    """Fit the curve to points with compute above 0. Raises UserError when there are too few or they make no sense."""
+def fit_power_law(
+    compute: Sequence[float] | npt.ArrayLike, accuracy: Sequence[float] | npt.ArrayLike, positions: int | None = None
+) -> PowerLaw:
+    """Fit the curve to points with compute above 0. Raises UserError when there are too few or they make no sense.
+
+    positions: how many positions each accuracy was measured at, where that is known: it widens the interval of P*.
+    """
     c, p = _points(compute, accuracy)
     fit = fit_power_laws(c, p[None])
+    low, high = _profile_interval(np.log(c / fit.scale), p, fit, positions)
     spread = float(((p - p.mean()) ** 2).sum())
     with np.errstate(over="ignore"):
         a = float(fit.a[0] * np.exp(fit.alpha[0] * np.log(fit.scale)))
@@ -95,6 +123,8 @@ def fit_power_law(compute: Sequence[float] | npt.ArrayLike, accuracy: Sequence[f
         p_star=float(fit.p_star[0]),
         r2=1 - float(fit.error[0]) / spread if _varies(p[None])[0] else float("nan"),
         at_bound=bool(fit.at_bound[0]),
+        p_star_low=low,
+        p_star_high=high,
     )
 
 
@@ -182,6 +212,29 @@ def _solve(x: _Array, p: _Array) -> tuple[_Array, _Array, _Array]:
     slope = np.where(p_star == free, slope, held)
     residual = p[:, None] - slope[..., None] * x - p_star[..., None]
     return slope, p_star, np.einsum("rgp,rgp->rg", residual, residual)
+
+
+def _profile_interval(logs: _Array, p: _Array, fit: PowerLaws, positions: int | None) -> tuple[float, float]:
+    """Lowest and highest P* in [0, 1] whose best curve is as good as the best one within the noise, at 95 %.
+
+    For each P* the best A and alpha are sought. Noise is the larger of what the points scatter about the curve
+    (residuals over points - 3 degrees of freedom, F distribution) and what a sample of positions must scatter
+    (binomial, chi-squared).
+    """
+    from scipy import stats  # slow to load, and the pages load this module
+
+    p_star = np.linspace(0.0, 1.0, _PROFILE)
+    x = np.exp(-np.geomspace(*ALPHA_RANGE, _PROFILE)[:, None] * logs)  # (alphas, points)
+    gap = p - p_star[:, None]  # (P*, points)
+    # The best slope leaves |gap|^2 - (x.gap)^2 / |x|^2.
+    explained = (gap @ x.T) ** 2 / np.einsum("ap,ap->a", x, x)
+    error = np.einsum("qp,qp->q", gap, gap) - explained.max(1)
+    freedom = len(p) - 3
+    noise = stats.f.ppf(0.95, 1, freedom) * fit.error[0] / freedom
+    if positions:
+        noise = max(noise, stats.chi2.ppf(0.95, 1) * float((p * (1 - p)).mean()) / positions)
+    fitting = np.append(p_star[error <= fit.error[0] + noise + 1e-12], fit.p_star)
+    return float(fitting.min()), float(fitting.max())
 
 
 def _varies(p: _Array) -> _Flags:

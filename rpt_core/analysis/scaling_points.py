@@ -17,18 +17,16 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rpt_core.arrays import Doubles, Flags
 from rpt_core.config import Mode, ScalingConfig
 from rpt_core.errors import UserError
-from rpt_core.events import Event, EventType, read_events
-from rpt_core.outcomes import Outcomes, read_outcomes
-from rpt_core.run_dir import RunDir
+from rpt_core.evaluation.outcomes import Outcomes, read_outcomes
+from rpt_core.run.events import Event, EventType, read_events
+from rpt_core.run.folder import RunDir
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 _SECONDS = ("seconds_sampling", "seconds_update")
 
 
@@ -37,9 +35,9 @@ class Evaluations:
     """A run's evaluations at the same positions, by rising step; those before training are left out."""
 
     steps: list[int]
-    cost: Floats
+    cost: Doubles
     """(points,) in FLOPs, hours or tokens."""
-    correct: Floats
+    correct: Doubles
     """(positions, points), each 0 to 1."""
     members: dict[str, Flags]
     """For each difficulty, one flag for each position."""
@@ -110,7 +108,7 @@ def tokens_until(run: RunDir, last_step: int) -> Callable[[int], float]:
     return lambda step: totals[step]
 
 
-def _costs(config: ScalingConfig, run: RunDir, events: Sequence[Event], evaluations: Sequence[Event]) -> Floats:
+def _costs(config: ScalingConfig, run: RunDir, events: Sequence[Event], evaluations: Sequence[Event]) -> Doubles:
     steps = [event.data["step"] for event in evaluations]
     if config.x == "flops":
         return np.array([event.data["flops"] or 0.0 for event in evaluations], np.float64)
@@ -118,7 +116,7 @@ def _costs(config: ScalingConfig, run: RunDir, events: Sequence[Event], evaluati
     return np.array([until(step) for step in steps], np.float64)
 
 
-def _correct(outcomes: Outcomes, first: Outcomes, mode: Mode) -> Floats:
+def _correct(outcomes: Outcomes, first: Outcomes, mode: Mode) -> Doubles:
     """How right each position is, in the order of the first evaluation's positions."""
     rows = {place: row for row, place in enumerate(outcomes.places())}
     places = first.places()

@@ -6,7 +6,8 @@ draw is fitted anew. So they say how far the sample of documents decides the cur
 another curve is not in them.
 
 The paper gives R2 only. Here also the error at the last checkpoint by the curve through the others, and the accuracy at
-twice the cost; both are left out, with the reason, where the points do not determine the curve.
+twice the cost; both are left out, with the reason, where the points do not determine the curve. The note of a fit says
+so too where P* could lie in a wide stretch (its profile interval, see rpt_core.analysis.scaling).
 """
 
 from __future__ import annotations
@@ -15,25 +16,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from rpt_core.analysis.names import slug
-from rpt_core.analysis.scaling import MIN_POINTS, PowerLaw, PowerLaws, extrapolate, fit_power_law, fit_power_laws
+from rpt_core.analysis.scaling import MIN_POINTS, WIDE, PowerLaw, PowerLaws, extrapolate, fit_power_law, fit_power_laws
 from rpt_core.analysis.scaling import held_out_error as error_at_last
 from rpt_core.analysis.scaling_points import Evaluations, read_evaluations
-from rpt_core.analysis.statistics import mean_interval
+from rpt_core.arrays import Doubles
 from rpt_core.config import ScalingConfig
 from rpt_core.errors import UserError
-from rpt_core.result_tables import Cell, Chart, Column, Estimate, Kind, ResultTable
+from rpt_core.run.tables import Cell, Chart, Column, ColumnKind, Estimate, ResultTable
 from rpt_core.seeds import derive_seed
+from rpt_core.statistics.intervals import mean_interval
 from rpt_core.words import counted
 
-Floats = npt.NDArray[np.float64]
 AHEAD = 2.0
 """Extrapolations go to so many times the cost of the last point."""
 CURVE_POINTS = 30
 _DRAWS_AT_ONCE = 500
-_COSTS: dict[str, tuple[str, Kind, str]] = {
+_COSTS: dict[str, tuple[str, ColumnKind, str]] = {
     "flops": ("Training compute (FLOPs)", "flops", "Cost is training compute as the run counted it."),
     "gpu_hours": (
         "Device hours",
@@ -53,19 +53,19 @@ class FittedCurve:
     """One difficulty's points, its curve, and the curves of the resampled documents."""
 
     difficulty: str
-    cost: Floats
-    correct: Floats
+    cost: Doubles
+    correct: Doubles
     """(positions, points)"""
     samples: int
-    draws: Floats
+    draws: Doubles
     """(resamples, points): accuracies of resampled documents."""
     fit: PowerLaw
     fits: PowerLaws
 
     @property
-    def accuracy(self) -> Floats:
+    def accuracy(self) -> Doubles:
         """(points,)"""
-        means: Floats = self.correct.mean(0)
+        means: Doubles = self.correct.mean(0)
         return means
 
     @property
@@ -103,7 +103,7 @@ def fit_curve(config: ScalingConfig, found: Evaluations, difficulty: str, seed: 
     )
 
 
-def resampled_means(values: Floats, clusters: list[str], resamples: int, seed: int) -> Floats:
+def resampled_means(values: Doubles, clusters: list[str], resamples: int, seed: int) -> Doubles:
     """Means of values (rows, points) over clusters drawn with replacement, each with all its rows: (resamples, points).
 
     A draw takes the same clusters for every point.
@@ -156,7 +156,8 @@ def _fits(config: ScalingConfig, curves: list[FittedCurve]) -> ResultTable:
 
 
 def _fit_row(curve: FittedCurve) -> dict[str, Cell]:
-    notes: list[str] = []
+    p_star = _estimate(curve.fit.p_star, curve.fits.p_star, curve.positions)
+    notes = list(_open_limit(curve.fit, p_star))
     error = _or_note(lambda: held_out_error(curve), "Error at the last point", notes)
     ahead = _or_note(lambda: _ahead(curve), f"At {AHEAD:g} times the cost", notes)
     return {
@@ -165,13 +166,21 @@ def _fit_row(curve: FittedCurve) -> dict[str, Cell]:
         "positions": curve.positions,
         "a": curve.fit.A,
         "alpha": _estimate(curve.fit.alpha, curve.fits.alpha, curve.positions),
-        "p_star": _estimate(curve.fit.p_star, curve.fits.p_star, curve.positions),
+        "p_star": p_star,
         "r2": None if np.isnan(curve.fit.r2) else curve.fit.r2,
         "error": error,
         "ahead": ahead,
         "at_bound": float(curve.fits.at_bound.mean()),
         "note": " ".join(notes) or None,
     }
+
+
+def _open_limit(fit: PowerLaw, p_star: Estimate) -> Iterator[str]:
+    """That P* is not determined: by the scatter of the points about the curve, or by the sample of documents."""
+    if not fit.is_determined:
+        yield f"P*: {fit.remark()}."
+    elif p_star.low is not None and p_star.high is not None and p_star.high - p_star.low > WIDE:
+        yield f"P*: other documents could give {p_star.low:.3f} to {p_star.high:.3f}: it is not determined."
 
 
 def _or_note(make: Callable[[], Estimate], what: str, notes: list[str]) -> Estimate | None:
@@ -245,7 +254,7 @@ def _intervals(config: ScalingConfig) -> str:
     return f"Intervals are 95 %, from {config.bootstrap} resamplings of the documents, the same ones at every step."
 
 
-def _estimate(value: float, draws: Floats, n: int) -> Estimate:
+def _estimate(value: float, draws: Doubles, n: int) -> Estimate:
     """With the percentile interval of the draws; without one where they are all alike, which says nothing."""
     if np.ptp(draws) == 0:
         return Estimate(value, None, None, n)

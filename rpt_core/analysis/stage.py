@@ -14,9 +14,9 @@ from rpt_core.analysis.comparison import comparison_tables
 from rpt_core.analysis.frontier_tables import frontier_tables
 from rpt_core.config import AnalyseConfig, ComparisonConfig
 from rpt_core.errors import UserError
-from rpt_core.events import EventType
-from rpt_core.result_tables import ResultTable, emit_table
-from rpt_core.stage import StageContext, StopRequested
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.run.events import EventType
+from rpt_core.run.tables import ResultTable, emit_table
 from rpt_core.words import counted
 
 Work = tuple[str, Callable[[], list[ResultTable]]]

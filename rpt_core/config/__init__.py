@@ -6,6 +6,9 @@ Defaults follow the paper (Table 5, section 3.3) or, where it is silent, the cho
 """
 
 from rpt_core.config.base import (
+    DIFFICULTIES,
+    PAPER_NATS,
+    PROMPT_DATE,
     BudgetConfig,
     Config,
     DifficultyConfig,
@@ -44,6 +47,7 @@ from rpt_core.config.evaluation import (
     ScalingConfig,
     TemplatesConfig,
 )
+from rpt_core.config.expert_iteration import ExpertIterationConfig
 from rpt_core.config.training import (
     DynamicSamplingConfig,
     GrpoConfig,
@@ -63,6 +67,7 @@ StageConfig = (
     | NtpConfig
     | SftConfig
     | RptConfig
+    | ExpertIterationConfig
     | RlvrConfig
     | EvaluateConfig
     | TemplatesConfig
@@ -74,6 +79,7 @@ STAGES: dict[str, type[StageConfig]] = {
     "ntp": NtpConfig,
     "sft": SftConfig,
     "rpt": RptConfig,
+    "expert_iteration": ExpertIterationConfig,
     "rlvr": RlvrConfig,
     "evaluate": EvaluateConfig,
     "templates": TemplatesConfig,
@@ -83,7 +89,10 @@ STAGES: dict[str, type[StageConfig]] = {
 """The stages and their configs."""
 
 __all__ = [
+    "DIFFICULTIES",
     "OMNI_MATH",
+    "PAPER_NATS",
+    "PROMPT_DATE",
     "SKYWORK_OR1",
     "STAGES",
     "AnalyseConfig",
@@ -96,6 +105,7 @@ __all__ = [
     "DynamicSamplingConfig",
     "EvaluateConfig",
     "EvaluationConfig",
+    "ExpertIterationConfig",
     "FieldMapping",
     "FilterConfig",
     "FrontierConfig",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -14,13 +17,41 @@ from pydantic import (
     model_validator,
 )
 
+from rpt_core.config.limits import (
+    LIMITS,
+    AtOnce,
+    Devices,
+    Factor,
+    Nats,
+    Records,
+    Steps,
+    StepsOrNone,
+    TextTokens,
+)
+from rpt_core.config.reads import Reads
 from rpt_core.config.rules import Refusal, Rule, decidable, refused, sound_part
 
-Stage = Literal["filter", "ntp", "sft", "rpt", "rlvr", "evaluate", "templates", "benchmark", "analyse"]
+Stage = Literal[
+    "filter", "ntp", "sft", "rpt", "expert_iteration", "rlvr", "evaluate", "templates", "benchmark", "analyse"
+]
 Split = Literal["train", "validation"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 """The database holds 32 bits."""
+SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""Of a stored set of positions; it is part of a file's name."""
+
+
+def _a_day(text: str) -> str:
+    with suppress(ValueError):
+        if datetime.date.fromisoformat(text).isoformat() == text:
+            return text
+    raise ValueError("This is not a date of the calendar. Write one such as 2025-06-09.")
+
+
+Day = Annotated[str, AfterValidator(_a_day)]
+PROMPT_DATE = "2025-06-09"
+"""One date for all prompts: those of a run that goes on another day, and of the evaluations of its model, are equal."""
 
 
 class Config(BaseModel):
@@ -49,7 +80,7 @@ class Config(BaseModel):
 class ModelConfig(Config):
     """A causal language model in the Hugging Face layout."""
 
-    path: str
+    path: Annotated[str, Reads.MODEL]
     """Folder of a checkpoint, or the name of a model on a hub."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of the computation. Training keeps its weights and its optimiser in float32 all the same."""
@@ -63,15 +94,15 @@ _Beta = Annotated[float, Field(ge=0, lt=1)]
 class OptimiserConfig(Config):
     """AdamW."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-6
-    """Peak learning rate."""
+    learning_rate: Annotated[float, Field(gt=0), LIMITS["learning rate"]] = 1e-6
+    """Peak learning rate: AdamW moves each weight by about this much in a step."""
     betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     """Adam's two averaging factors."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Factor = 0.01
     """Decoupled weight decay."""
-    max_grad_norm: Annotated[float, Field(gt=0)] = 0.2
+    max_grad_norm: Annotated[float, Field(gt=0), LIMITS["factor"]] = 0.2
     """Gradients are scaled down to this norm."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: StepsOrNone = 0
     """Steps of linear warm-up."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """Course of the learning rate after the warm-up."""
@@ -90,46 +121,48 @@ class BudgetConfig(Config):
 
     rules = (_one_limit,)
 
-    epochs: Annotated[float, Field(gt=0)] | None = None
+    epochs: Annotated[float, Field(gt=0), LIMITS["passes"]] | None = None
     """Passes over the data."""
-    steps: Annotated[int, Field(gt=0)] | None = None
+    steps: Steps | None = None
     """Optimiser steps."""
-    tokens: Annotated[int, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(gt=0), LIMITS["tokens in all"]] | None = None
     """Tokens that are trained on, counted as docs/method.md says."""
-    flops: Annotated[float, Field(gt=0)] | None = None
+    flops: Annotated[float, Field(gt=0), LIMITS["compute"]] | None = None
     """Training compute in floating-point operations, counted as docs/method.md says."""
-    flops_of: str | None = None
+    flops_of: Annotated[str, Reads.RUN] | None = None
     """Folder of another run: train for as much compute as it has spent (a baseline on equal compute)."""
 
 
 class PromptConfig(Config):
     """How a position becomes a prompt."""
 
-    template: str = "v0"
+    template: Annotated[str, Reads.TEMPLATE] = "v0"
     """Built-in template (`v0`, `plain`) or the path of a text file with a `{context}` field."""
-    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    max_prompt_tokens: TextTokens = 4096
     """Longer contexts are cut from the left, on a token boundary."""
-    completion_tokens: Annotated[int, Field(gt=0)] = 32
+    completion_tokens: TextTokens = 32
     """Tokens of the true continuation that are kept for the reward."""
+    date: Day = PROMPT_DATE
+    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
 
 
 class SamplingConfig(Config):
     """How responses are sampled."""
 
-    temperature: Annotated[float, Field(ge=0)] = 0.8
+    temperature: Annotated[float, Field(ge=0), LIMITS["temperature"]] = 0.8
     """Sampling temperature; 0 is greedy."""
-    max_response_tokens: Annotated[int, Field(gt=0)] = 8192
+    max_response_tokens: TextTokens = 8192
     """A response cut by this limit gets reward 0."""
-    batch_rows: Annotated[int, Field(gt=0)] = 512
+    batch_rows: AtOnce = 512
     """Rows decoded together."""
 
 
 class VllmConfig(Config):
     """How vLLM is started, where it samples or scores."""
 
-    tensor_parallel: Annotated[int, Field(gt=0)] = 1
+    tensor_parallel: Devices = 1
     """GPUs that share one copy of the model."""
-    data_parallel: Annotated[int, Field(gt=0)] = 1
+    data_parallel: Devices = 1
     """Copies of the model, each in a process and on GPUs of its own; for stages that do not train."""
     gpu_memory_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of a GPU's memory that vLLM takes for weights and keys; the rest is for training."""
@@ -139,32 +172,43 @@ class InferenceConfig(Config):
     """What stages share that sample responses or score texts."""
 
     rollout_backend: Literal["auto", "transformers", "vllm"] = "auto"
-    """Engine that samples and scores: `auto` takes vLLM where it is installed and there is a GPU."""
+    """The backend that samples and scores: `auto` takes vLLM where it is installed and there is a GPU."""
     vllm: VllmConfig = VllmConfig()
 
 
 def _medium_within_easy(config: DifficultyConfig) -> Iterator[Refusal]:
     if config.medium_nats < config.easy_nats:
-        yield "medium_nats", f"The levels must not fall. Give at least `easy_nats`, {config.easy_nats:g}."
+        yield "medium_nats", f"The levels must not decrease. Give at least `easy_nats`, {config.easy_nats:g}."
 
 
 def _hard_within_medium(config: DifficultyConfig) -> Iterator[Refusal]:
     if config.hard_nats < config.medium_nats:
-        yield "hard_nats", f"The levels must not fall. Give at least `medium_nats`, {config.medium_nats:g}."
+        yield "hard_nats", f"The levels must not decrease. Give at least `medium_nats`, {config.medium_nats:g}."
+
+
+PAPER_NATS = {"easy": 0.5, "medium": 1.0, "hard": 1.5}
+"""The paper's nested levels: positions with more entropy than this, in nats (Table 1)."""
+DIFFICULTIES = tuple(PAPER_NATS)
+"""From the widest level to the narrowest."""
 
 
 class DifficultyConfig(Config):
-    """The paper's nested levels, by the proxy model's entropy in nats (Table 1)."""
+    """Nested levels, by the proxy model's entropy in nats (Table 1)."""
 
     rules = (_medium_within_easy, _hard_within_medium)
 
-    positions_per_difficulty: Annotated[int, Field(gt=0)] = 400
+    positions_per_difficulty: Records = 400
     """At most this many positions of each difficulty, drawn once by the seed."""
-    easy_nats: Annotated[float, Field(ge=0)] = 0.5
+    easy_nats: Nats = PAPER_NATS["easy"]
     """Easy positions have more entropy than this."""
-    medium_nats: Annotated[float, Field(ge=0)] = 1.0
+    medium_nats: Nats = PAPER_NATS["medium"]
     """Medium positions have more entropy than this; they are easy ones too."""
-    hard_nats: Annotated[float, Field(ge=0)] = 1.5
+    hard_nats: Nats = PAPER_NATS["hard"]
     """Hard positions have more entropy than this; they are medium ones too."""
     seed: Seed = 0
     """Seed of the choice of positions, and of sampling."""
+
+    @property
+    def above_nats(self) -> dict[str, float]:
+        """Each level's threshold."""
+        return dict(zip(DIFFICULTIES, (self.easy_nats, self.medium_nats, self.hard_nats), strict=True))

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rpt_core.config.base import Config, DifficultyConfig, InferenceConfig, ModelConfig, Seed, Share
+from rpt_core.config.base import Config, DifficultyConfig, InferenceConfig, ModelConfig, Seed, SetName, Share
+from rpt_core.config.limits import LIMITS, Nats, PassTokens, Records
+from rpt_core.config.reads import Reads
 from rpt_core.config.rules import Refusal
 
 
@@ -25,11 +27,11 @@ class FieldMapping(Config):
     text: str | None = "text"
     """Field with the whole text; leave empty when problem and solution are separate."""
     problem: str | None = None
-    """Field with the problem statement (used with `solution` instead of `text`)."""
+    """Field with the problem statement: a text, or chat messages of which the user's last turn counts."""
     solution: str | None = None
-    """Field with the worked solution; positions can be limited to this part."""
+    """Field with the worked solution (or the assistant's last turn); positions can be limited to this part."""
     id: str | None = None
-    """Field that names the document; the hash of it decides the split. Without it, the hash of the text does."""
+    """Field that names the document; without it, a hash of its text does."""
     answer: str | None = None
     """Field with the final answer, kept as metadata."""
     domain: str | None = None
@@ -46,7 +48,7 @@ OMNI_MATH = FieldMapping(
 
 def _some_paths(corpus: CorpusConfig) -> Iterator[Refusal]:
     if corpus.source == "files" and not corpus.paths:
-        yield "paths", "Name at least one .jsonl, .parquet or .txt file, or set `source: tiny`."
+        yield "paths", "Name at least one file or folder of documents, or set `source: tiny`."
 
 
 class CorpusConfig(Config):
@@ -56,21 +58,28 @@ class CorpusConfig(Config):
 
     source: Literal["files", "tiny"] = "files"
     """`files` reads the paths below; `tiny` generates the built-in corpus of worked mathematics."""
-    paths: tuple[str, ...] = ()
-    """Files or folders of .jsonl, .parquet or .txt documents."""
-    format: Literal["auto", "jsonl", "parquet", "text"] = "auto"
+    paths: tuple[Annotated[str, Reads.DATA], ...] = ()
+    """Files or folders of documents: .jsonl, .ndjson, .json, .csv, .tsv (also packed as .gz, .zst or .bz2), .parquet,
+    .arrow, .txt, and folders saved by `datasets`."""
+    format: Literal["auto", "jsonl", "json", "csv", "parquet", "arrow", "text"] = "auto"
     """File format; `auto` goes by the file's ending."""
     mapping: Literal["text", "omni_math"] | FieldMapping = "text"
     """`text`, `omni_math`, or your own field names."""
     validation_share: Share = 0.05
-    """Share of documents held out; a hash of the document's id decides, so that none ever changes sides."""
+    """Share of documents held out; a hash of the problem, or of the text where there is none, decides, so that none
+    ever changes sides."""
+    split_by: Literal["problem", "id"] = "problem"
+    """What the hash is taken of. `id` goes on with the sides of a run made before ids and problems were told apart."""
+    near_duplicate_share: Annotated[float, Field(gt=0, le=1)] | None = 0.8
+    """Training documents with at least this share of five-word runs in common with a held-out one are left out; empty
+    keeps them all. The built-in corpus is exempt."""
     max_bad_share: Share = 0.01
     """A run stops when more than this share of the records is unusable."""
-    max_documents: Annotated[int, Field(gt=0)] | None = None
+    max_documents: Records | None = None
     """Read at most this many documents of each split."""
     tiny_part: Literal["pretrain", "cold", "problems"] = "problems"
     """Which part of the built-in corpus: pre-training text, cold-start problems, or the problems of RPT."""
-    tiny_documents: Annotated[int, Field(gt=0)] = 2000
+    tiny_documents: Annotated[int, Field(gt=0), LIMITS["made documents"]] = 2000
     """How many documents of that part to generate, before the split."""
     tiny_seed: Seed = 0
     """Seed of the built-in corpus; the same seed gives the same documents."""
@@ -89,7 +98,7 @@ class CorpusConfig(Config):
 class PositionSetConfig(DifficultyConfig):
     """A stored, named set of held-out positions."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    name: SetName
     """Name of the set; evaluations refer to it."""
 
 
@@ -106,7 +115,7 @@ def _list_with_its_file(config: FilterConfig) -> Iterator[Refusal]:
 
 def _keeps_some(config: FilterConfig) -> Iterator[Refusal]:
     if config.keep in ("top_share", "random") and config.keep_share == 0:
-        yield "keep_share", f"With 0 and `keep: {config.keep}` no position is kept. Give a number above 0."
+        yield "keep_share", f"With 0 and `keep: {config.keep}`, no position is kept. Give a number above 0."
 
 
 def _threshold_can_be_passed(config: FilterConfig) -> Iterator[Refusal]:
@@ -159,25 +168,25 @@ class FilterConfig(InferenceConfig):
     corpus: CorpusConfig
     proxy: ModelConfig
     """The small model whose uncertainty is measured."""
-    top_k: Annotated[int, Field(gt=1)] = 16
+    top_k: Annotated[int, Field(gt=1), LIMITS["vocabulary"]] = 16
     """Entropy is taken over this many most probable tokens."""
     entropy: Literal["renormalised", "partial", "full"] = "renormalised"
     """Renormalised over the top k, their partial sum, or the full vocabulary."""
     keep: Literal["threshold", "top_share", "random", "list"] = "threshold"
     """How training positions are chosen; `random` is the control, `list` takes those named in `position_list`."""
-    min_entropy_nats: Annotated[float, Field(ge=0)] = 1.0
+    min_entropy_nats: Nats = 1.0
     """`threshold`: keep positions of at least this entropy, in nats."""
     keep_share: Share = 0.2
     """`top_share` and `random`: keep this share of all positions."""
     positions_from: Literal["document", "solution"] = "document"
     """Use every position, or only those in the solution part of a document."""
-    max_positions_per_document: Annotated[int, Field(gt=0)] | None = None
+    max_positions_per_document: Records | None = None
     """At most this many kept positions of one document, chosen at random."""
-    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    batch_tokens: PassTokens = 16384
     """Padded tokens in one forward pass."""
-    chunk_positions: Annotated[int, Field(gt=0)] = 2048
+    chunk_positions: PassTokens = 2048
     """Positions whose logits exist at one time; bounds memory."""
-    position_list: str | None = None
+    position_list: Annotated[str, Reads.DATA] | None = None
     """`list`: JSON lines with `document` and `position`, such as the lists that an RPT run writes."""
     position_sets: tuple[PositionSetConfig, ...] = ()
     """Held-out position sets to draw and store under a name, so that checkpoints are compared position by position."""
@@ -187,9 +196,10 @@ class QuestionMapping(Config):
     """Which fields of a record hold the question and its answer; a dotted name reaches into nested objects."""
 
     question: str = "question"
-    """Field with the question: a text, or a list of chat messages whose last one counts."""
+    """Field with the question: a text, or chat messages of which the user's last turn counts."""
     answer: str = "answer"
-    """Field with the reference answer: a text, or a JSON list of texts of which any counts."""
+    """Field with the reference answer: a text or number, a list of them of which any counts, or chat messages of which
+    the assistant's last turn counts."""
     id: str | None = None
     """Field that names the question; without it, the hash of the question does."""
     domain: str | None = None
@@ -202,7 +212,7 @@ SKYWORK_OR1 = QuestionMapping(question="prompt", answer="reward_model.ground_tru
 
 def _some_files(questions: QuestionsConfig) -> Iterator[Refusal]:
     if questions.source == "files" and not questions.paths:
-        yield "paths", "Name at least one .jsonl or .parquet file, or set `source: tiny`."
+        yield "paths", "Name at least one file or folder of questions, or set `source: tiny`."
 
 
 class QuestionsConfig(Config):
@@ -212,14 +222,20 @@ class QuestionsConfig(Config):
 
     source: Literal["files", "tiny"] = "files"
     """`files` reads the paths below; `tiny` asks for the answers of the built-in corpus."""
-    paths: tuple[str, ...] = ()
-    """Files or folders of .jsonl or .parquet records."""
+    paths: tuple[Annotated[str, Reads.DATA], ...] = ()
+    """Files or folders of records: .jsonl, .ndjson, .json, .csv, .tsv (also packed as .gz, .zst or .bz2), .parquet,
+    .arrow, and folders saved by `datasets`."""
     mapping: Literal["plain", "skywork_or1"] | QuestionMapping = "plain"
     """`plain` (question, answer), `skywork_or1`, or your own field names."""
-    train_questions: Annotated[int, Field(gt=0)] = 256
+    train_questions: Records = 256
     """Questions to train on, drawn by the seed."""
-    test_questions: Annotated[int, Field(gt=0)] = 200
-    """Other questions to test on, drawn by the seed; a hash of the id keeps the two apart."""
+    test_questions: Records = 200
+    """Other questions to test on, drawn by the seed; a hash of the question keeps the two apart."""
+    split_by: Literal["problem", "id"] = "problem"
+    """What the hash is taken of: the question's words, or its id as in runs made before the two were told apart."""
+    near_duplicate_share: Annotated[float, Field(gt=0, le=1)] | None = 0.8
+    """Training questions with at least this share of five-word runs in common with a drawn test question are passed
+    over; empty takes them all. The built-in questions are exempt."""
     max_bad_share: Share = 0.01
     """A run stops when more than this share of the records is unusable."""
     seed: Seed = 0

@@ -8,15 +8,20 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rpt_core.config.base import (
+    PROMPT_DATE,
     Config,
+    Day,
     DifficultyConfig,
     InferenceConfig,
     ModelConfig,
     PromptConfig,
     SamplingConfig,
     Seed,
+    SetName,
     Share,
 )
+from rpt_core.config.limits import AtOnce, Records, Resamplings, TextTokens
+from rpt_core.config.reads import Reads
 from rpt_core.config.rules import Refusal
 
 Mode = Literal["standard", "sampled", "greedy"]
@@ -25,9 +30,9 @@ Mode = Literal["standard", "sampled", "greedy"]
 class HeldOutConfig(DifficultyConfig):
     """The held-out positions that something is measured on."""
 
-    positions: str
+    positions: Annotated[str, Reads.RUN]
     """Folder of a finished filter run; its validation split is used."""
-    position_set: str | None = None
+    position_set: SetName | None = None
     """Name of a position set that the filter run stored; empty draws one by the thresholds and the seed."""
 
 
@@ -36,7 +41,7 @@ class EvaluationConfig(HeldOutConfig):
 
     modes: Annotated[tuple[Mode, ...], Field(min_length=1)] = ("standard", "sampled", "greedy")
     """Argmax without thinking; responses at the sampling temperature; one greedy response."""
-    samples: Annotated[int, Field(gt=0)] = 1
+    samples: AtOnce = 1
     """Sampled responses for each position; more than one also gives pass@k and the majority vote."""
 
 
@@ -61,14 +66,24 @@ class TemplatesConfig(InferenceConfig):
     stage: Literal["templates"] = "templates"
     model: ModelConfig
     held_out: HeldOutConfig
-    templates: Annotated[tuple[str, ...], Field(min_length=1)] = ("v0", "v1", "v2", "v3", "v4", "v5", "v6")
+    templates: Annotated[tuple[Annotated[str, Reads.TEMPLATE], ...], Field(min_length=1)] = (
+        "v0",
+        "v1",
+        "v2",
+        "v3",
+        "v4",
+        "v5",
+        "v6",
+    )
     """Names of built-in templates or paths of text files; the first one is what the others are compared with."""
-    samples: Annotated[int, Field(gt=0)] = 8
+    samples: AtOnce = 8
     """Responses for each position and template: their mean is Random@1, their best Pass@k."""
-    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    max_prompt_tokens: TextTokens = 4096
     """Longer contexts are cut from the left, on a token boundary."""
-    completion_tokens: Annotated[int, Field(gt=0)] = 32
+    completion_tokens: TextTokens = 32
     """Tokens of the true continuation that are kept for the reward."""
+    prompt_date: Day = PROMPT_DATE
+    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
     sampling: SamplingConfig = SamplingConfig()
 
     @property
@@ -79,7 +94,7 @@ class TemplatesConfig(InferenceConfig):
 
 def _some_paths(config: BenchmarkConfig) -> Iterator[Refusal]:
     if config.format != "tiny" and not config.paths:
-        yield "paths", "Name at least one .jsonl or .parquet file, or set `format: tiny`."
+        yield "paths", "Name at least one file or folder of questions, or set `format: tiny`."
 
 
 class BenchmarkConfig(InferenceConfig):
@@ -94,18 +109,21 @@ class BenchmarkConfig(InferenceConfig):
     format: Literal["mmlu_pro", "supergpqa", "generic", "tiny"] = "generic"
     """The public formats of MMLU-Pro and SuperGPQA; `generic`: question, options, answer, category; `tiny`: questions
     about the built-in corpus."""
-    paths: tuple[str, ...] = ()
-    """Files or folders of .jsonl or .parquet records."""
-    per_category: Annotated[int, Field(gt=0)] | None = None
+    paths: tuple[Annotated[str, Reads.DATA], ...] = ()
+    """Files or folders of records: .jsonl, .ndjson, .json, .csv, .tsv (also packed as .gz, .zst or .bz2), .parquet,
+    .arrow, and folders saved by `datasets`."""
+    per_category: Records | None = None
     """Questions of each category, drawn by the seed (200 in the paper); empty takes all."""
     modes: Annotated[tuple[Literal["standard", "reasoning"], ...], Field(min_length=1)] = ("standard", "reasoning")
     """Argmax over the options without thinking; one response that thinks first."""
     answer_as: Literal["letter", "text"] = "letter"
     """Answers are option letters, or the options' own texts (for models that know no letters)."""
-    template: str = "multiple_choice"
+    template: Annotated[str, Reads.TEMPLATE] = "multiple_choice"
     """Built-in template of the reasoning mode (`multiple_choice`, `question_plain`) or a text file with `{context}`."""
-    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    max_prompt_tokens: TextTokens = 4096
     """Questions whose prompt is longer are left out, and counted."""
+    prompt_date: Day = PROMPT_DATE
+    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_response_tokens=12288)
     max_bad_share: Share = 0.01
     """A run stops when more than this share of the records is unusable."""
@@ -118,9 +136,9 @@ class ComparisonConfig(Config):
 
     name: str
     """Heading of the comparison."""
-    a: str
+    a: Annotated[str, Reads.DATA]
     """Outcomes of an evaluation (Parquet): the one compared with."""
-    b: str
+    b: Annotated[str, Reads.DATA]
     """Outcomes of another evaluation of the same positions."""
     mode_a: Mode = "sampled"
     """Which of a's modes counts."""
@@ -133,7 +151,7 @@ class FrontierConfig(Config):
 
     name: str
     """Heading of the frontier."""
-    outcomes: str
+    outcomes: Annotated[str, Reads.DATA]
     """Outcomes of an evaluation (Parquet) with the standard mode and the mode below."""
     mode: Literal["sampled", "greedy"] = "sampled"
     """How the model answers where it thinks."""
@@ -144,7 +162,7 @@ class ResponsesConfig(Config):
 
     model: str
     """How the model is called in tables."""
-    shards: tuple[str, ...]
+    shards: tuple[Annotated[str, Reads.DATA], ...]
     """Parquet shards of its rollouts."""
 
 
@@ -153,9 +171,9 @@ class PatternsConfig(Config):
 
     responses: Annotated[tuple[ResponsesConfig, ...], Field(min_length=1)]
     """Models with their responses; the first is what the others are compared with."""
-    keywords: str = "paper"
+    keywords: Annotated[str, Reads.KEYWORDS] = "paper"
     """Built-in keyword list (`paper`, `tiny`) or the path of a YAML file with `version` and `groups`."""
-    max_responses: Annotated[int, Field(gt=0)] = 200
+    max_responses: Records = 200
     """Responses of each model, drawn by the seed (200 in the paper)."""
 
 
@@ -164,13 +182,13 @@ class ScalingConfig(Config):
 
     name: str
     """Heading of the fit."""
-    run: str
+    run: Annotated[str, Reads.RUN]
     """Folder of an RPT run that was evaluated at several steps."""
     mode: Mode = "sampled"
     """Which accuracy is fitted."""
     x: Literal["flops", "gpu_hours", "tokens"] = "flops"
     """Compute in FLOPs, device hours of sampling and update, or tokens processed."""
-    bootstrap: Annotated[int, Field(gt=0)] = 1000
+    bootstrap: Resamplings = 1000
     """Resamplings of the positions behind the band."""
 
 
@@ -187,7 +205,7 @@ class AnalyseConfig(Config):
     stage: Literal["analyse"] = "analyse"
     seed: Seed = 0
     """Seed of bootstraps and of drawn responses."""
-    bootstrap: Annotated[int, Field(gt=0)] = 10000
+    bootstrap: Resamplings = 10000
     """Resamplings of paired differences."""
     comparisons: tuple[ComparisonConfig, ...] = ()
     """Pairs of evaluations to compare position by position."""

@@ -7,7 +7,7 @@ another stage is recognised as such, instead of a complaint about each of its fi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,11 @@ from pydantic import ValidationError
 
 from rpt_core.config import STAGES, StageConfig
 from rpt_core.config.messages import in_lines, with_given
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, said
+
+DEEPEST = 50
+"""Objects and lists within each other; no config has more than ten."""
+TOO_DEEP = f"More than {DEEPEST} objects or lists are nested in each other, which no config needs. Make it flatter."
 
 
 def read_config(stage: str, path: Path) -> StageConfig:
@@ -24,7 +28,7 @@ def read_config(stage: str, path: Path) -> StageConfig:
     try:
         return STAGES[stage].model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path} is no config of stage {stage}:{in_lines(explain(stage, values, error))}") from None
+        raise UserError(f"{path} is not a config of stage {stage}:{in_lines(explain(stage, values, error))}") from None
 
 
 def read_values(stage: str, path: Path) -> dict[str, Any]:
@@ -33,8 +37,11 @@ def read_values(stage: str, path: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist. Write the stage's config there as JSON and start again.")
     try:
         values = json.loads(path.read_bytes())
+        refuse_too_deep(values)
+    except (RecursionError, UserError):
+        raise UserError(f"{path} cannot be used. {TOO_DEEP}") from None
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}.") from None
+        raise UserError(f"{path} is not valid JSON: {said(error)}.") from None
     if not isinstance(values, dict):
         raise UserError(f"{path} does not hold a JSON object. A config has named fields: {{...}}.")
     if others := _stages_meant(stage, values):
@@ -43,6 +50,22 @@ def read_values(stage: str, path: Path) -> dict[str, Any]:
             "file."
         )
     return values
+
+
+def refuse_too_deep(value: Any) -> None:
+    """Raise UserError for what is nested so deep that a walk over it would not come back."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [inner for item in level for inner in _within(item)]
+        if not level:
+            return
+    raise UserError(TOO_DEEP)
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
 
 
 def explain(stage: str, values: Mapping[str, Any], error: ValidationError) -> list[tuple[str, str]]:

@@ -15,9 +15,11 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from rpt_core.config.limits import ABOVE
+
 Found = TypeVar("Found")
 Refusal = tuple[str, str]
-"""Dotted name of the field to mend (empty for the whole), and what to do about it."""
+"""Dotted name of the field to correct (empty for the whole), and what to do about it."""
 Rule = Callable[[Any], Iterator[Refusal]]
 """Looks at a config; it may ask for any field, see `decidable`."""
 BROKEN = "broken_rule"
@@ -67,7 +69,9 @@ def refused(title: str, values: Any, refusals: list[Refusal], others: list[Error
 
 
 def _kind(error: ErrorDetails) -> str | PydanticCustomError:
-    return PydanticCustomError(BROKEN, error["msg"]) if error["type"] == BROKEN else error["type"]
+    """A type of our own needs its words again; one of pydantic is known by its name."""
+    own = error["type"] in (BROKEN, ABOVE)
+    return PydanticCustomError(error["type"], "{words}", {"words": error["msg"]}) if own else error["type"]
 
 
 @cache

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from rpt_core.config.base import (
+    PROMPT_DATE,
     BudgetConfig,
     Config,
+    Day,
     InferenceConfig,
     ModelConfig,
     OptimiserConfig,
@@ -19,9 +21,23 @@ from rpt_core.config.base import (
     Share,
 )
 from rpt_core.config.data import NO_SOLUTIONS, CorpusConfig, QuestionsConfig
-from rpt_core.config.engines import BEYOND_VERL
 from rpt_core.config.evaluation import EvaluationConfig
+from rpt_core.config.limits import (
+    LIMITS,
+    AtOnce,
+    Blocks,
+    Devices,
+    Factor,
+    Passes,
+    PassTokens,
+    Steps,
+    StepsOrNone,
+    TextTokens,
+    Width,
+)
+from rpt_core.config.reads import Reads
 from rpt_core.config.rules import Refusal
+from rpt_core.config.verl_rules import BEYOND_VERL
 
 
 def _heads_divide(scratch: ScratchConfig) -> Iterator[Refusal]:
@@ -42,21 +58,21 @@ class ScratchConfig(Config):
 
     architecture: Literal["qwen2", "llama"] = "qwen2"
     """Architecture of the new model."""
-    hidden_size: Annotated[int, Field(gt=0)] = 64
+    hidden_size: Width = 64
     """Width of the residual stream."""
-    layers: Annotated[int, Field(gt=0)] = 3
+    layers: Blocks = 3
     """Number of transformer blocks."""
-    heads: Annotated[int, Field(gt=0)] = 2
+    heads: Blocks = 2
     """Number of attention heads; it must divide the hidden size."""
-    intermediate_size: Annotated[int, Field(gt=0)] = 192
+    intermediate_size: Width = 192
     """Width of the feed-forward part."""
-    max_positions: Annotated[int, Field(gt=0)] = 1024
+    max_positions: TextTokens = 1024
     """Longest sequence, in tokens."""
-    rope_theta: Annotated[float, Field(gt=0)] = 100.0
+    rope_theta: Annotated[float, Field(gt=0), LIMITS["factor"]] = 100.0
     """Base of the rotary embedding."""
-    initializer_range: Annotated[float, Field(gt=0)] = 0.1
+    initializer_range: Annotated[float, Field(gt=0), LIMITS["factor"]] = 0.1
     """Standard deviation of the initial weights; 0.02 does not learn at this width."""
-    vocab_size: Annotated[int, Field(ge=260)] = 400
+    vocab_size: Annotated[int, Field(ge=260), LIMITS["vocabulary"]] = 400
     """Upper limit of the vocabulary."""
 
 
@@ -65,12 +81,15 @@ class TrainConfig(Config):
 
     seed: Seed = 0
     """Seed of data order, sampling and initial weights."""
-    checkpoint_every_steps: Annotated[int, Field(gt=0)] = 100
+    checkpoint_every_steps: Steps = 100
     """A checkpoint is written each time this many steps are done, and at the end."""
-    keep_checkpoints: Annotated[int, Field(gt=0)] | None = None
+    keep_checkpoints: Steps | None = None
     """Keep only the newest ones; empty keeps all."""
-    log_every_steps: Annotated[int, Field(gt=0)] = 1
+    log_every_steps: Steps = 1
     """Metrics are averaged and written after this many steps."""
+    skip_not_finite_steps: StepsOrNone = 0
+    """So many steps whose loss, reward, gradient or probability is not a finite number are skipped, weights unchanged
+    and the batch kept; the next one stops the run."""
 
 
 def _one_model(config: NtpConfig) -> Iterator[Refusal]:
@@ -85,7 +104,7 @@ def _solutions_are_known(config: NtpConfig) -> Iterator[Refusal]:
 
 def _documents_are_left(config: NtpConfig) -> Iterator[Refusal]:
     if config.corpus.validation_share == 1:
-        yield "corpus.validation_share", "1 holds every document out, so that none is left to learn from. Lower it."
+        yield "corpus.validation_share", "1 holds out every document, so none is left to learn from. Lower it."
 
 
 class NtpConfig(TrainConfig):
@@ -101,11 +120,11 @@ class NtpConfig(TrainConfig):
     """A new model; leave empty to continue from `model`."""
     loss_on: Literal["document", "solution"] = "document"
     """Learn from whole documents or from their solution part only."""
-    batch_documents: Annotated[int, Field(gt=0)] = 32
+    batch_documents: AtOnce = 32
     """Documents in one optimiser step."""
-    max_document_tokens: Annotated[int, Field(gt=1)] = 4096
+    max_document_tokens: Annotated[int, Field(gt=1), LIMITS["tokens of a text"]] = 4096
     """Longer documents are cut into pieces of this many tokens."""
-    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    batch_tokens: PassTokens = 16384
     """Padded tokens in one forward and backward pass; gradients are summed over them."""
     budget: BudgetConfig = BudgetConfig(epochs=1)
     optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1e-5, max_grad_norm=1.0)
@@ -125,9 +144,9 @@ class TracesConfig(Config):
 
     source: Literal["file", "tiny"] = "file"
     """`file` reads JSONL with `prompt` and `response`; `tiny` writes imperfect traces for the built-in corpus."""
-    path: str | None = None
+    path: Annotated[str, Reads.DATA] | None = None
     """JSONL file of traces."""
-    positions: str | None = None
+    positions: Annotated[str, Reads.RUN] | None = None
     """`tiny`: folder of a finished filter run over the cold-start problems."""
 
 
@@ -140,13 +159,13 @@ class SftConfig(TrainConfig):
     prompt: PromptConfig = PromptConfig()
     replay: CorpusConfig | None = None
     """Plain documents mixed in, so that next-token prediction is not forgotten."""
-    replay_share: Annotated[float, Field(ge=0)] = 0.5
+    replay_share: Factor = 0.5
     """Replayed documents for each trace."""
-    batch_documents: Annotated[int, Field(gt=0)] = 32
+    batch_documents: AtOnce = 32
     """Traces and documents in one optimiser step."""
-    max_document_tokens: Annotated[int, Field(gt=1)] = 4096
+    max_document_tokens: Annotated[int, Field(gt=1), LIMITS["tokens of a text"]] = 4096
     """Longer documents are cut into pieces of this many tokens."""
-    batch_tokens: Annotated[int, Field(gt=0)] = 16384
+    batch_tokens: PassTokens = 16384
     """Padded tokens in one forward and backward pass; gradients are summed over them."""
     budget: BudgetConfig = BudgetConfig(epochs=3)
     optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1e-5, max_grad_norm=1.0)
@@ -159,22 +178,22 @@ class GrpoConfig(Config):
     """Advantage: reward minus the group's mean, divided by its standard deviation, or not (Dr. GRPO)."""
     clip_low: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Lower clip of the probability ratio; inactive while exactly on-policy."""
-    clip_high: Annotated[float, Field(gt=0)] = 0.2
+    clip_high: Annotated[float, Field(gt=0), LIMITS["factor"]] = 0.2
     """Upper clip of the probability ratio."""
     aggregation: Literal["token", "sequence"] = "token"
     """Loss: the mean over all tokens of the batch, or the mean of the responses' means."""
-    minibatch_groups: Annotated[int, Field(gt=0)] | None = None
+    minibatch_groups: AtOnce | None = None
     """Groups in one optimiser update; it must divide the batch. Empty: one update for the batch, exactly on-policy."""
-    kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
+    kl_coefficient: Factor = 0.0
     """Weight of the KL divergence to the model that training started from (k3 estimator); 0 loads no reference."""
-    entropy_coefficient: Annotated[float, Field(ge=0)] = 0.0
+    entropy_coefficient: Factor = 0.0
     """Weight of the policy's token entropy, which the loss then rewards."""
     overlong: Literal["keep", "mask", "soft"] = "keep"
     """Responses cut by the limit: reward 0 and learnt from (`keep`), left out of the loss (`mask`), or punished
     gradually over the last `overlong_buffer_tokens` before the limit (`soft`, as in DAPO)."""
-    overlong_buffer_tokens: Annotated[int, Field(gt=0)] = 1024
+    overlong_buffer_tokens: TextTokens = 1024
     """`soft`: tokens before the limit over which the punishment grows from 0 to 1."""
-    batch_rows: Annotated[int, Field(gt=0)] = 128
+    batch_rows: AtOnce = 128
     """Rows in one forward and backward pass; gradients are summed over them."""
 
 
@@ -194,7 +213,7 @@ class RewardConfig(Config):
     `information_gain`: log-likelihood of the true token with the thought minus without it (RLP). `custom`: your own."""
     all_wrong: Literal["zero", "penalty"] = "zero"
     """`conditional_dense`: what every response of a group without a right one earns."""
-    all_wrong_penalty: Annotated[float, Field(ge=0)] = 0.1
+    all_wrong_penalty: Factor = 0.1
     """`conditional_dense` with `penalty`: how much is taken away."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """`information_gain`: decay of the moving average of the policy that predicts without the thought."""
@@ -212,9 +231,9 @@ class DynamicSamplingConfig(Config):
 
     rules = (_is_band,)
 
-    from_step: Annotated[int, Field(gt=0)] | None = None
+    from_step: Steps | None = None
     """First step that does so; empty: never."""
-    max_extra_batches: Annotated[int, Field(gt=0)] = 4
+    max_extra_batches: AtOnce = 4
     """At most so many further batches of problems are sampled in a step; then it goes on with the groups it has."""
     min_pass_rate: Share = 0.0
     """Groups with a smaller share of rewarded responses are dropped too."""
@@ -225,24 +244,25 @@ class DynamicSamplingConfig(Config):
 class VerlConfig(Config):
     """How verl trains: on this node, or on a Ray cluster."""
 
-    nodes: Annotated[int, Field(gt=0)] = 1
+    nodes: Devices = 1
     """Machines of the Ray cluster that take part."""
-    gpus_per_node: Annotated[int, Field(gt=0)] = 1
+    gpus_per_node: Devices = 1
     """GPUs of each of them."""
-    ray_address: str | None = None
+    ray_address: Annotated[str, Reads.ADDRESS] | None = None
     """Ray's job server, such as http://127.0.0.1:8265; empty: RAY_ADDRESS, or a Ray of its own on this machine."""
-    micro_batch_per_gpu: Annotated[int, Field(gt=0)] = 1
+    micro_batch_per_gpu: AtOnce = 1
     """Responses in one forward and backward pass of a GPU."""
     export_dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of exported weights; float32 keeps updates that bfloat16 would round away."""
     raw_files: Literal["remove", "keep"] = "remove"
     """verl's dumps and traces, once a checkpoint has made them useless: about 30 bytes for each sampled token."""
-    stall_minutes: Annotated[float, Field(gt=0)] = 60
+    stall_minutes: Annotated[float, Field(gt=0), LIMITS["minutes"]] = 60
     """When verl has written nothing for so long, it is ended and the run fails."""
 
 
-def _responses_differ(config: RptConfig | RlvrConfig) -> Iterator[Refusal]:
-    if config.sampling.temperature == 0:
+def responses_differ(config: Any) -> Iterator[Refusal]:
+    """Rule: the responses to one problem are not all the same."""
+    if config.sampling.temperature == 0 and config.group_size > 1:
         yield "sampling.temperature", "At 0 all responses of a group would be equal. Use 0.8, for instance."
 
 
@@ -251,7 +271,7 @@ def _buffer_fits(config: RptConfig | RlvrConfig) -> Iterator[Refusal]:
     if config.grpo.overlong == "soft" and buffer > limit:
         yield (
             "grpo.overlong_buffer_tokens",
-            f"{buffer} is more than sampling.max_response_tokens {limit}, so that even the shortest response would be "
+            f"{buffer} is more than sampling.max_response_tokens {limit}, so even the shortest response would be "
             f"punished. Give at most {limit}.",
         )
 
@@ -270,16 +290,22 @@ def _minibatches_divide(grpo: GrpoConfig, batch: int, name: str) -> Iterator[Ref
 
 
 def _evaluations_come(config: RptConfig) -> Iterator[Refusal]:
-    late = [step for step in config.evaluate_at_steps if step > config.steps]
+    yield from evaluations_after(config.steps, "steps", config.evaluate_at_steps)
+
+
+def evaluations_after(steps: int, name: str, evaluate_at_steps: tuple[int, ...]) -> Iterator[Refusal]:
+    """Evaluations after the last of so many steps, which the field of that name says."""
+    late = [step for step in evaluate_at_steps if step > steps]
     if late:
         yield (
             "evaluate_at_steps",
-            f"Training ends at step {config.steps} (`steps`), so there would be no evaluation after "
+            f"Training ends at step {steps} (`{name}`), so there would be no evaluation after "
             f"{', '.join(map(str, late))}. Leave that out, or train longer.",
         )
 
 
-def _evaluations_are_described(config: RptConfig) -> Iterator[Refusal]:
+def evaluations_are_described(config: Any) -> Iterator[Refusal]:
+    """Rule: who names steps to evaluate at says what is measured."""
     if config.evaluate_at_steps and config.evaluation is None:
         yield "evaluate_at_steps", "There is no `evaluation` that says what is measured. Give it, or leave this empty."
 
@@ -290,21 +316,21 @@ class RptConfig(TrainConfig, InferenceConfig):
     rules = (
         _problems_divide,
         _buffer_fits,
-        _responses_differ,
+        responses_differ,
         _evaluations_come,
-        _evaluations_are_described,
+        evaluations_are_described,
         *BEYOND_VERL,
     )
 
     stage: Literal["rpt"] = "rpt"
     model: ModelConfig
-    positions: str
+    positions: Annotated[str, Reads.RUN]
     """Folder of a finished filter run; its kept training positions are used."""
-    steps: Annotated[int, Field(gt=0)] = 1000
+    steps: Steps = 1000
     """Optimiser steps."""
-    batch_problems: Annotated[int, Field(gt=0)] = 256
+    batch_problems: AtOnce = 256
     """Problems in one step."""
-    group_size: Annotated[int, Field(ge=2)] = 8
+    group_size: Annotated[int, Field(ge=2), LIMITS["at once"]] = 8
     """Responses sampled for each problem."""
     order: Literal["random", "easy_to_hard"] = "random"
     """Order of the positions: at random, or a curriculum by rising entropy within each pass over them."""
@@ -316,7 +342,7 @@ class RptConfig(TrainConfig, InferenceConfig):
     optimiser: OptimiserConfig = OptimiserConfig()
     evaluation: EvaluationConfig | None = None
     """Evaluate while training; leave empty to do without."""
-    evaluate_at_steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    evaluate_at_steps: tuple[StepsOrNone, ...] = ()
     """Steps after which the policy is evaluated; 0 is before training."""
     engine: Literal["torch", "verl"] = "torch"
     """The plain torch loop on one device, or verl on GPU nodes."""
@@ -335,20 +361,22 @@ def _test_responses_differ(config: RlvrConfig) -> Iterator[Refusal]:
 class RlvrConfig(TrainConfig, InferenceConfig):
     """Stage `rlvr`: reinforcement learning on questions with verifiable answers (Table 2 of the paper)."""
 
-    rules = (_questions_divide, _buffer_fits, _responses_differ, _test_responses_differ)
+    rules = (_questions_divide, _buffer_fits, responses_differ, _test_responses_differ)
 
     stage: Literal["rlvr"] = "rlvr"
     model: ModelConfig
     questions: QuestionsConfig
-    template: str = "question"
+    template: Annotated[str, Reads.TEMPLATE] = "question"
     """Built-in template for questions (`question`, `question_plain`) or the path of a text file with `{context}`."""
-    max_prompt_tokens: Annotated[int, Field(gt=0)] = 4096
+    max_prompt_tokens: TextTokens = 4096
     """Questions whose prompt is longer are left out, and counted."""
+    prompt_date: Day = PROMPT_DATE
+    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
     answer_by: Literal["math_verify", "exact"] = "math_verify"
     """Compare answers as mathematics, with the math-verify library, or as texts without blanks around them."""
-    batch_questions: Annotated[int, Field(gt=0)] = 64
+    batch_questions: AtOnce = 64
     """Questions in one step."""
-    group_size: Annotated[int, Field(ge=2)] = 8
+    group_size: Annotated[int, Field(ge=2), LIMITS["at once"]] = 8
     """Responses sampled for each question."""
     budget: BudgetConfig = BudgetConfig(epochs=15)
     sampling: SamplingConfig = SamplingConfig()
@@ -356,7 +384,7 @@ class RlvrConfig(TrainConfig, InferenceConfig):
     optimiser: OptimiserConfig = OptimiserConfig()
     test_sampling: SamplingConfig = SamplingConfig(temperature=0.6, max_response_tokens=32768)
     """How test questions are answered."""
-    test_samples: Annotated[int, Field(gt=0)] = 1
+    test_samples: AtOnce = 1
     """Responses for each test question."""
-    test_every_epochs: Annotated[int, Field(gt=0)] | None = None
+    test_every_epochs: Passes | None = None
     """Test after so many epochs, too; before and after training in any case."""

@@ -2,7 +2,7 @@ r"""Which option a response chose: the content of its box, read with the toleran
 
 In: a response, the question's options. Out: an Answer. Loads without torch.
 
-Letters: case, blanks, dollar signs, `\text{}` and the like, parentheses and a dot or colon behind the letter do not
+Letters: case, blanks, dollar signs, `\text{}` and the like, parentheses and a dot or colon after the letter do not
 count; the letter may be followed by the option's own text ("B. Paris"). Texts: blanks around them and `\text{}` do not
 count, all else does. The box is the last one after `</think>`, as for the reward; a response cut by the limit has none.
 """
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Literal
 
-from rpt_core.reward import extract_prediction
-from rpt_core.rollouts import Rollout
+from rpt_core.inference.rollout import Rollout
+from rpt_core.verdict import extract_prediction
 
 Problem = Literal["cut", "no_box", "unreadable"]
 _WRAPPED = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mathsf)\s*\{(.*)\}", re.DOTALL)

@@ -5,15 +5,15 @@ lm-evaluation-harness builds it, and every option is scored as its continuation:
 
     QUESTION
     A. FIRST OPTION          without a chat template: the text on the left, continued by " A", " B", ...
-    B. SECOND OPTION         with one: all of it but the last line is a message of the user, behind an instruction;
-    Answer:                  "Answer:" opens the assistant's turn, behind a thought that is closed before it begins
+    B. SECOND OPTION         with one: all of it but the last line is a message of the user, after an instruction;
+    Answer:                  "Answer:" opens the assistant's turn, after a thought that is closed before it begins
 
 A chat template gets `enable_thinking=False`, which those with an option for it know; one that opens the thought all the
 same (R1-Distill) has it closed again at once, as "<think>\n\n</think>\n\n". Options are told apart by the tokens of the
 whole text, so whether " A" or "A" is the token is the tokenizer's affair, and a blank that a tokenizer joins to either
 side is never counted twice or forgotten.
 
-Answers as texts: options are listed with dashes and " OPTION" goes on behind "Answer:". A reasoning template that opens
+Answers as texts: options are listed with dashes and " OPTION" goes on after "Answer:". A reasoning template that opens
 the thought itself (`question_plain`) is for models that continue a text: then the bare question is the prompt of both
 modes, nothing is listed, and the option follows the question.
 """
@@ -28,9 +28,10 @@ from string import ascii_uppercase
 from rpt_core.config import BenchmarkConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.choice_questions import ChoiceQuestion
-from rpt_core.problems import prompt_frame
-from rpt_core.prompts import load_template
-from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids
+from rpt_core.problems.chat import MARK, chat_frame
+from rpt_core.problems.problem import prompt_frame
+from rpt_core.problems.prompts import load_template
+from rpt_core.text.tokens import Tokenizer, encode, encode_within, prefix_ids
 
 CUE = "Answer:"
 INSTRUCTION = {
@@ -38,13 +39,11 @@ INSTRUCTION = {
     "text": "Answer the following multiple-choice question with the right option, as it stands in the list.",
 }
 _OPENED, _CLOSED = "<think>", "\n\n</think>\n\n"
-_MARK = "\ue000"
-"""Stands for the message while a chat template is applied: a character for private use, which templates pass on."""
 
 
 @dataclass(frozen=True)
-class Choices:
-    """A prompt in tokens, and each option's tokens behind it."""
+class AnswerOptions:
+    """A prompt in tokens, and each option's tokens after it."""
 
     prompt_ids: list[int]
     options: list[list[int]]
@@ -63,6 +62,8 @@ class ThinkingPrompt:
 
     ids: list[int]
     text: str
+    context_span: tuple[int, int]
+    """Where the question begins and ends in the text, in characters."""
 
 
 class ChoicePrompts:
@@ -72,8 +73,9 @@ class ChoicePrompts:
         self.template, self.tokenizer = load_template(config.template), tokenizer
         self.by_letter = config.answer_as == "letter"
         self.lists_options = self.by_letter or self.template.chat
-        self.frame = prompt_frame(self.template, tokenizer, config.max_prompt_tokens)
-        self._chat = _answer_frame(tokenizer) if self.template.chat and tokenizer.chat_template else None
+        self.frame = prompt_frame(self.template, tokenizer, config.max_prompt_tokens, config.prompt_date)
+        has_chat = self.template.chat and tokenizer.chat_template
+        self._chat = answer_frame(tokenizer, config.prompt_date) if has_chat else None
         self._instruction = INSTRUCTION[config.answer_as]
 
     def shown(self, question: ChoiceQuestion) -> str:
@@ -92,12 +94,11 @@ class ChoicePrompts:
         """The prompt of the reasoning mode. The question is plain text: it cannot forge the end of a message."""
         shown = self.shown(question)
         encode_shown = encode_within if self.frame.before else encode
-        ids = encode_shown(self.tokenizer, shown, parse_special=False)
-        return ThinkingPrompt(
-            [*self.frame.before_ids, *ids, *self.frame.after_ids], f"{self.frame.before}{shown}{self.frame.after}"
-        )
+        inner = encode_shown(self.tokenizer, shown, parse_special=False)
+        ids = [*self.frame.before_ids, *inner, *self.frame.after_ids]
+        return ThinkingPrompt(ids, self.frame.around(shown), self.frame.span(shown))
 
-    def standard(self, question: ChoiceQuestion) -> Choices:
+    def standard(self, question: ChoiceQuestion) -> AnswerOptions:
         """The prompt of the standard mode, and the tokens of each option as its continuation."""
         shown, texts = self.shown(question), self.answer_texts(question)
         if self._chat is not None:
@@ -111,7 +112,7 @@ class ChoicePrompts:
             head = prefix_ids(self.tokenizer)
             tails = [encode(self.tokenizer, f"{prompt}{text}", parse_special=False) for text in ("", *led)]
         shared = _shared(tails)
-        return Choices(
+        return AnswerOptions(
             [*head, *tails[0][:shared]], [ids[shared:] for ids in tails[1:]], [len(t.encode()) for t in texts]
         )
 
@@ -142,18 +143,8 @@ def _shared(tails: Sequence[list[int]]) -> int:
     )
 
 
-def _answer_frame(tokenizer: Tokenizer) -> tuple[str, str]:
+def answer_frame(tokenizer: Tokenizer, date: str) -> tuple[str, str]:
     """The chat template around a user's message, up to where an answer without a thought begins."""
-    text = str(
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": _MARK}], tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-    )
-    if text.count(_MARK) != 1:
-        raise UserError(
-            "The model's chat template does not pass a user's message on as it is, so questions have no place in it. "
-            "Mend the model's chat template, or remove it to ask without one."
-        )
-    before, _, after = text.partition(_MARK)
+    before, after = chat_frame(tokenizer, MARK, date, enable_thinking=False)
     bare = after.rstrip()
     return before, bare + _CLOSED if bare.endswith(_OPENED) else after

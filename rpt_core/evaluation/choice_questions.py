@@ -1,8 +1,9 @@
 """Multiple-choice questions from the public files of MMLU-Pro and SuperGPQA, from files of one's own, from the built-in
 corpus; and the draw of so many of each category.
 
-In: a BenchmarkConfig. Out: ChoiceQuestions, and a Tally of the records that could not be used. The formats (JSON lines
-or Parquet; other fields are ignored):
+In: a BenchmarkConfig. Out: ChoiceQuestions, and a Tally of the records that could not be used. A question that was read
+before under the same id is left out; an id that stands for several questions gets the file's name in front. The formats
+(other fields are ignored):
 
     mmlu_pro   question_id, question, options, answer (letter), answer_index, category. Options of "N/A" at the end only
                fill a row up to ten and are left out, as MMLU-Pro's own code does. Name the test file: the file called
@@ -19,25 +20,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
 from rpt_core.config import BenchmarkConfig
-from rpt_core.corpus import split_of
 from rpt_core.errors import UserError
-from rpt_core.records import (
-    Tally,
-    Unusable,
-    checked_text,
-    field_of,
-    find_files,
-    label_of,
-    read_records,
-    text_of,
-    usable,
-)
+from rpt_core.text.corpus import split_of
+from rpt_core.text.files import RECORD_KINDS, DataFile
+from rpt_core.text.finding import Found, Reader, find_files
+from rpt_core.text.names import Names, text_hash
+from rpt_core.text.readers import ReadingProgress, read_records
+from rpt_core.text.records import Tally, Unusable, checked_text, field_of, label_of, text_of, usable
 from rpt_core.tiny.corpus import KINDS, TERSE_OPENING, records
 
 MAX_CATEGORIES = 500
@@ -67,13 +62,18 @@ def load_questions(config: BenchmarkConfig) -> tuple[list[ChoiceQuestion], Tally
     tally = Tally()
     found = _tiny(config.seed, tally) if config.format == "tiny" else _from_files(config, tally)
     tally.check(config.max_bad_share)
+    check_categories(found)
+    return found, tally
+
+
+def check_categories(found: Sequence[ChoiceQuestion]) -> None:
+    """Raise UserError when there is no question, or when there are too many categories to show."""
     if not found:
-        raise UserError("There is no question. Name files with questions in `paths`.")
+        raise UserError("There are no questions. Name files with questions in `paths`.")
     if (categories := len({question.category for question in found})) > MAX_CATEGORIES:
         raise UserError(
             f"The questions have {categories} categories, at most {MAX_CATEGORIES} can be shown. Join some."
         )
-    return found, tally
 
 
 def draw(questions: Sequence[ChoiceQuestion], per_category: int | None, seed: int) -> list[ChoiceQuestion]:
@@ -93,14 +93,34 @@ def _rank(seed: int, id_: str) -> bytes:
 
 
 def _from_files(config: BenchmarkConfig, tally: Tally) -> list[ChoiceQuestion]:
-    make, needed = _FORMATS[config.format]
-    found: dict[str, ChoiceQuestion] = {}
-    for path in find_files(config.paths, formats=(".jsonl", ".parquet")):
-        for question in usable(str(path), read_records(path, needed), tally, make):
-            if question.id in found:
+    found: dict[tuple[str, str], ChoiceQuestion] = {}
+    names, files = Names(), choice_files(config)
+    for file in files.files:
+        for question in read_choices(config, file, tally):
+            words = _words(question.question, question.options)
+            if (question.id, words) in found:
                 tally.duplicates += 1
-            found.setdefault(question.id, question)
+            else:
+                found[question.id, words] = replace(question, id=names.unique(question.id, file.name, words))
+    tally.left_out += [*files.notes, *names.notes()]
     return list(found.values())
+
+
+def choice_files(config: BenchmarkConfig) -> Found:
+    """The files that hold the questions. Raises UserError as `find_files` does."""
+    return find_files(config.paths, Reader(RECORD_KINDS, fields=_FORMATS[config.format][1]))
+
+
+def read_choices(
+    config: BenchmarkConfig, file: DataFile, tally: Tally, progress: ReadingProgress | None = None
+) -> Iterator[ChoiceQuestion]:
+    """All usable questions of one file, as they stand there."""
+    make, needed = _FORMATS[config.format]
+    yield from usable(str(file.path), read_records(file, needed, progress), tally, make)
+
+
+def _words(question: str, options: Sequence[str]) -> str:
+    return "\x1f".join([question, *options])
 
 
 def _mmlu_pro(record: dict[str, Any]) -> ChoiceQuestion:
@@ -123,6 +143,8 @@ def _supergpqa(record: dict[str, Any]) -> ChoiceQuestion:
 
 def _generic(record: dict[str, Any]) -> ChoiceQuestion:
     options, answer = _options(record), field_of(record, "answer")
+    if isinstance(answer, float) and answer.is_integer():
+        answer = int(answer)  # a column with missing values holds its whole numbers so
     if isinstance(answer, int) and not isinstance(answer, bool):
         if not 0 <= answer < len(options):
             raise Unusable(f"field `answer` is {answer}, but there are {len(options)} options, counted from 0")
@@ -131,7 +153,7 @@ def _generic(record: dict[str, Any]) -> ChoiceQuestion:
     meant = {n for n, letter in enumerate(ascii_uppercase[: len(options)]) if letter == text.upper()}
     meant |= {options.index(text)} if text in options else set()
     if len(meant) != 1:
-        problem = "is an option and another one's letter" if meant else "is no letter and no text of an option"
+        problem = "is an option and another one's letter" if meant else "is neither a letter nor the text of an option"
         raise Unusable(f"field `answer` {problem}")
     return _question(record, options, meant.pop(), "id", "category")
 
@@ -161,8 +183,7 @@ def _by_letter(options: Sequence[str], letter: str, name: str) -> int:
 
 def _question(record: dict[str, Any], options: list[str], answer: int, id_: str, category: str) -> ChoiceQuestion:
     text = text_of(record, "question")
-    content = "\x1f".join([text, *options]).encode()
-    name = label_of(record, id_) or hashlib.blake2b(content, digest_size=16).hexdigest()
+    name = label_of(record, id_) or text_hash(_words(text, options))
     return ChoiceQuestion(name, text, tuple(options), answer, label_of(record, category) or NO_CATEGORY)
 
 

@@ -14,12 +14,12 @@ from math import sqrt
 
 import numpy as np
 
-from rpt_core.analysis.paired import RESAMPLES, mean_difference
-from rpt_core.analysis.statistics import wilson_interval
 from rpt_core.evaluation.choice_answers import Answer
 from rpt_core.evaluation.choice_questions import ChoiceQuestion
-from rpt_core.result_tables import Cell, Chart, Column, Estimate, ResultTable
+from rpt_core.run.tables import Cell, Chart, Column, Estimate, ResultTable
 from rpt_core.seeds import derive_seed
+from rpt_core.statistics.intervals import wilson_interval
+from rpt_core.statistics.paired import RESAMPLES, mean_difference
 
 ALL, MEAN = "All questions", "Mean of the categories"
 COLUMNS = (
@@ -42,7 +42,7 @@ class ChoiceOutcome:
 
     question: ChoiceQuestion
     standard: int | None = None
-    """Index of the option with the largest score."""
+    """Index of the most probable option."""
     answer: Answer | None = None
     """What the response answers."""
     tokens: int | None = None

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rpt_core.analysis.paired import mean_difference, two_by_two
-from rpt_core.analysis.statistics import mean_interval
+from rpt_core.config import DIFFICULTIES
+from rpt_core.evaluation.chance import different_guesses, independent_guesses
 from rpt_core.evaluation.outcome_table import Answers
 from rpt_core.evaluation.reasoning import Responses, estimate
-from rpt_core.position_sets import DIFFICULTIES, PositionSample
-from rpt_core.result_tables import Cell, Chart, Column, ResultTable
+from rpt_core.positions.sets import PositionSample
+from rpt_core.run.tables import Cell, Chart, Column, ResultTable
+from rpt_core.statistics.intervals import mean_interval
+from rpt_core.statistics.paired import mean_difference, two_by_two
 
 MAX_DOMAINS = 40
 """Domains with the most positions; the others are joined."""
@@ -35,6 +37,8 @@ class Accuracy:
 
     values: npt.NDArray[np.float64]
     samples: int = 1
+    no_box: npt.NDArray[np.float64] | None = None
+    """For each position the share of its responses that have no box; None where no response is counted."""
 
 
 def by_mode(answers: Answers) -> dict[str, Accuracy]:
@@ -44,24 +48,34 @@ def by_mode(answers: Answers) -> dict[str, Accuracy]:
         found["standard"] = _accuracy(answers.standard.correct)
     if answers.sampled is not None:
         samples = answers.sampled.samples
-        found["sampled"] = _accuracy(answers.sampled.means, samples)
+        found["sampled"] = _of_responses(answers.sampled)
         if samples > 1:
             found[f"pass@{samples}"] = _accuracy(answers.sampled.pass_at(samples))
             found["majority"] = _accuracy(answers.sampled.majority)
     if answers.greedy is not None:
-        found["greedy"] = _accuracy(answers.greedy.means)
+        found["greedy"] = _of_responses(answers.greedy)
     return found
 
 
 def accuracies(answers: Answers, sample: PositionSample) -> dict[str, dict[str, dict[str, Any]]]:
-    """The event's results: {mode: {difficulty: {correct, n, value, low, high}}}.
+    """The event's results: {mode: {difficulty: {correct, n, value, low, high, no_box, above_nats}}}.
 
-    `value` is None without positions; `correct` is None where the value is a mean of several responses, no count.
+    `value` is None without positions; `correct` is None where the value is a mean of several responses, no count;
+    `no_box` is the share of responses without a box, None in the modes that do not count responses.
     """
+    above_nats = sample.above_nats or {}
     return {
-        mode: {name: share(accuracy.values[flags], accuracy.samples) for name, flags in sample.members.items()}
+        mode: {
+            name: _cell(accuracy, flags) | {"above_nats": above_nats.get(name)}
+            for name, flags in sample.members.items()
+        }
         for mode, accuracy in by_mode(answers).items()
     }
+
+
+def _cell(accuracy: Accuracy, flags: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    no_box = None if accuracy.no_box is None or not flags.any() else float(accuracy.no_box[flags].mean())
+    return share(accuracy.values[flags], accuracy.samples) | {"no_box": no_box}
 
 
 def share(values: npt.NDArray[np.float64], samples: int = 1) -> dict[str, Any]:
@@ -99,13 +113,25 @@ def domain_table(answers: Answers, sample: PositionSample, domains: Sequence[str
     )
 
 
-def pass_table(answers: Answers, sample: PositionSample, step: int) -> ResultTable | None:
-    """pass@k for k = 1, 2, 4, ... n by difficulty; None with a single response."""
+def pass_table(
+    answers: Answers, sample: PositionSample, entropies_nats: Sequence[float], step: int
+) -> ResultTable | None:
+    """pass@k for k = 1, 2, 4, ... n by difficulty, with its chance level; None with a single response.
+
+    entropies_nats: the proxy model's at each position.
+    """
     responses = answers.sampled
     if responses is None or responses.samples == 1:
         return None
+    entropies = np.asarray(entropies_nats, np.float64)
     rows: list[Mapping[str, Cell]] = [
-        {"difficulty": name, "k": k, "accuracy": estimate(values[sample.members[name]].tolist(), responses.samples)}
+        {
+            "difficulty": name,
+            "k": k,
+            "accuracy": estimate(values[sample.members[name]].tolist(), responses.samples),
+            "by_chance": _mean(independent_guesses(entropies[sample.members[name]], k)),
+            "by_chance_different": _mean(different_guesses(entropies[sample.members[name]], k)),
+        }
         for name in DIFFICULTIES
         for k in _powers_of_two(responses.samples)
         for values in [np.array(responses.pass_at(k))]
@@ -113,12 +139,24 @@ def pass_table(answers: Answers, sample: PositionSample, step: int) -> ResultTab
     return ResultTable(
         "pass_at_k",
         "Chance that one of k responses is right",
-        f"Unbiased estimator from {responses.samples} responses at each position. {_INTERVALS}",
-        [Column("difficulty", "Difficulty"), Column("k", "k", "count"), Column("accuracy", "pass@k", "share")],
+        f"Unbiased estimator from {responses.samples} responses at each position. {_INTERVALS} Beside it what guessing "
+        "would reach: k guesses among exp(H) equally likely answers, H being the proxy model's entropy there, drawn "
+        "anew each time, or all different, which is the most that guessing can do.",
+        [
+            Column("difficulty", "Difficulty"),
+            Column("k", "k", "count"),
+            Column("accuracy", "pass@k", "share"),
+            Column("by_chance", "k guesses", "share"),
+            Column("by_chance_different", "k different guesses", "share"),
+        ],
         rows,
         Chart("line", "k", ("accuracy",), group="difficulty", x_title="k (responses)", y_title="pass@k"),
         step,
     )
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def standard_against_reasoning(answers: Answers, sample: PositionSample, step: int, seed: int) -> ResultTable | None:
@@ -185,6 +223,11 @@ def _two_by_two_row(
 
 def _accuracy(values: Sequence[float], samples: int = 1) -> Accuracy:
     return Accuracy(np.array(values, np.float64), samples)
+
+
+def _of_responses(responses: Responses) -> Accuracy:
+    no_box = np.array(responses.no_box, np.float64)
+    return Accuracy(np.array(responses.means, np.float64), responses.samples, no_box)
 
 
 def _powers_of_two(largest: int) -> list[int]:

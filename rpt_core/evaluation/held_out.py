@@ -10,10 +10,10 @@ import numpy as np
 
 from rpt_core.config import HeldOutConfig
 from rpt_core.errors import UserError
-from rpt_core.events import EventType
-from rpt_core.position_sets import PositionSample, draw, load_set
-from rpt_core.problems import ProblemSet
-from rpt_core.stage import StageContext
+from rpt_core.positions.sets import PositionSample, draw, load_set
+from rpt_core.problems.problem import ProblemSet
+from rpt_core.run.context import StageContext
+from rpt_core.run.events import EventType
 from rpt_core.words import counted
 
 
@@ -32,7 +32,8 @@ def choose_sample(problems: ProblemSet, config: HeldOutConfig) -> PositionSample
             f"{stored.name!r}. Run the filter with a proxy model whose tokenizer is the policy's."
         )
     indices = [index[place] for place in stored.places if place in index]
-    return PositionSample(indices, {name: flags[found] for name, flags in stored.members.items()}, int((~found).sum()))
+    members = {name: flags[found] for name, flags in stored.members.items()}
+    return PositionSample(indices, members, stored.above_nats, int((~found).sum()))
 
 
 def warn_of_lost_positions(context: StageContext, problems: ProblemSet) -> None:

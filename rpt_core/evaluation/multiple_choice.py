@@ -21,27 +21,31 @@ What it does well, scoring options as continuations, is followed here and compar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 
-from rpt_core.checkpoints import read_metadata
 from rpt_core.config import BenchmarkConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.choice_answers import Answer, read_answer
-from rpt_core.evaluation.choice_prompts import ChoicePrompts, Choices, ThinkingPrompt, check_template
+from rpt_core.evaluation.choice_prompts import AnswerOptions, ChoicePrompts, ThinkingPrompt, check_template
 from rpt_core.evaluation.choice_questions import ChoiceQuestion, draw, load_questions
 from rpt_core.evaluation.choice_tables import ALL, MEAN, ChoiceOutcome, Row, accuracy_rows, choice_table
-from rpt_core.events import EventType
-from rpt_core.records import Tally
-from rpt_core.result_tables import Estimate, emit_table
-from rpt_core.rollouts import Rollout
-from rpt_core.rollouts.backends import Backend, open_backend
+from rpt_core.evaluation.countdown import Countdown
+from rpt_core.inference.backend import Backend, open_backend
+from rpt_core.inference.rollout import Rollout
+from rpt_core.models.checkpoints import read_metadata
+from rpt_core.models.finite import output_not_finite
+from rpt_core.problems.plain_text import warn_of_plain_text
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.run.events import EventType
+from rpt_core.run.rollout_files import RolloutRow, emit_rollouts, write_table
+from rpt_core.run.tables import Estimate, emit_table
 from rpt_core.seeds import derive_seed
-from rpt_core.shards import RolloutRow, write_rollouts, write_table
-from rpt_core.stage import StageContext, StopRequested
+from rpt_core.text.records import Tally
 from rpt_core.words import counted
 
 ESTIMATES = ("standard", "reasoning", "difference")
@@ -59,6 +63,8 @@ def run(config: BenchmarkConfig, context: StageContext) -> dict[str, Any]:
     backend = open_backend(config, config.model, longest, lambda: _stop_if_asked(context))
     prompts = ChoicePrompts(config, backend.tokenizer)
     context.started(0, None)
+    if "reasoning" in config.modes:
+        warn_of_plain_text(context, [config.template], backend.tokenizer)
     _announce(config, context, len(questions), tally)
     drawn = draw(questions, config.per_category, config.seed)
     asked = [question for question in drawn if prompts.longest(question) <= config.max_prompt_tokens]
@@ -101,9 +107,11 @@ class _Benchmark:
         return outcomes
 
     def _choose(self) -> list[int | None]:
-        """The option with the largest score of each question."""
+        """The most probable option of each question."""
         choices = [self.prompts.standard(question) for question in self.questions]
         found = self.backend.option_log_probs(choices, self._before_batch)
+        if any(math.isnan(log_prob) for log_probs in found for log_prob in log_probs):  # -inf: the option cannot follow
+            raise output_not_finite("the log-prob of an option", math.nan, self.backend.source)
         return [best_option(c, log_probs, self.prompts.by_letter) for c, log_probs in zip(choices, found, strict=True)]
 
     def _respond(self) -> list[tuple[Answer | None, int | None]]:
@@ -113,8 +121,9 @@ class _Benchmark:
         rows: dict[int, RolloutRow] = {}
         answers: dict[int, Answer] = {}
         size = self.config.sampling.batch_rows
+        countdown = Countdown(self.context, len(order), "questions")
+        countdown.begin(self.step, "thinking")
         for start in range(0, len(order), size):
-            self.context.progress(self.step, None, f"thinking: {start} of {len(order)} questions answered")
             batch = order[start : start + size]
             seed = derive_seed(self.config.seed, "benchmark", start)
             groups = self.backend.sample([prompts[n].ids for n in batch], 1, self.config.sampling, seed)
@@ -122,20 +131,17 @@ class _Benchmark:
                 options = self.prompts.answer_texts(self.questions[n])
                 answers[n] = read_answer(rollout, self.questions[n].options, self.prompts.by_letter)
                 rows[n] = self._row(n, prompts[n], rollout, answers[n], options)
-        self._record([rows[n] for n in range(len(order))])
+            countdown.add(len(batch))
+        shard = [rows[n] for n in range(len(order))]
+        emit_rollouts(self.context.run, self.context.log, "sampled", self.step, shard)
         return [(answers[n], rows[n].response_tokens) for n in range(len(order))]
 
-    def _record(self, rows: list[RolloutRow]) -> None:
-        run = self.context.run
-        path = run.rollout_shard("sampled", self.step)
-        write_rollouts(path, rows)
-        self.context.log.emit(
-            EventType.ROLLOUTS, step=self.step, kind="sampled", shard=run.relative(path), rows=len(rows)
-        )
-
-    def _before_batch(self, done: int) -> None:
+    def _before_batch(self, done: int, total: int) -> None:
         _stop_if_asked(self.context)
-        self.context.progress(self.step, None, f"scoring options: {done} passes done")
+        if not done:
+            self._scoring = Countdown(self.context, total, "passes")
+            self._scoring.begin(self.step, "scoring options")
+        self._scoring.add(done - self._scoring.done)
 
     def _row(
         self, number: int, prompt: ThinkingPrompt, rollout: Rollout, answer: Answer, texts: Sequence[str]
@@ -163,14 +169,16 @@ class _Benchmark:
             response_tokens=len(rollout.token_ids),
             mean_log_prob=sum(rollout.log_probs) / len(rollout.log_probs),
             advantage=None,
+            context_start=prompt.context_span[0],
+            context_end=prompt.context_span[1],
         )
 
 
-def best_option(choices: Choices, log_probs: Sequence[float], by_letter: bool) -> int:
-    """Index of the option with the largest score; the first one of equals."""
+def best_option(choices: AnswerOptions, log_probs: Sequence[float], by_letter: bool) -> int:
+    """Index of the most probable option, for each byte of its text unless answers are letters; the first of equals."""
     sizes = [1] * len(log_probs) if by_letter else choices.option_bytes
-    scores = [log_prob / size for log_prob, size in zip(log_probs, sizes, strict=True)]
-    return scores.index(max(scores))
+    found = [log_prob / size for log_prob, size in zip(log_probs, sizes, strict=True)]
+    return found.index(max(found))
 
 
 def totals(rows: Sequence[Row]) -> dict[str, Any]:
@@ -213,6 +221,8 @@ def _announce(config: BenchmarkConfig, context: StageContext, questions: int, ta
         bad=tally.bad,
         bad_records=[asdict(record) for record in tally.bad_records],
     )
+    for note in tally.notes():
+        context.log.emit(EventType.LOG, level="warning", message=note)
 
 
 def _caption(config: BenchmarkConfig, counts: Mapping[str, int]) -> str:

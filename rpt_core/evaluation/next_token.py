@@ -3,7 +3,7 @@
 In: a policy, the validation split of a filter run. Out: an `evaluation` event with n and a 95 % interval for each
 accuracy, finished tables (by domain, standard against reasoning, pass@k), per-position outcomes in Parquet, all
 responses as rollout shards. Easy, medium and hard are nested thresholds of the proxy's entropy, as in the paper. All
-modes are judged on the same positions (see rpt_core.position_sets for their choice):
+modes are judged on the same positions (see rpt_core.positions.sets for their choice):
 
 - standard: argmax after the context itself, without template and without thinking, against the next token;
 - sampled: n responses at the training temperature, by the prefix-matching reward: the share of right ones;
@@ -13,27 +13,32 @@ modes are judged on the same positions (see rpt_core.position_sets for their cho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from rpt_core.checkpoints import read_metadata
 from rpt_core.config import EvaluateConfig, EvaluationConfig, SamplingConfig
+from rpt_core.evaluation.countdown import Countdown
 from rpt_core.evaluation.findings import accuracies, domain_table, pass_table, standard_against_reasoning
 from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
 from rpt_core.evaluation.outcome_table import Answers, StandardAnswers, outcome_table
 from rpt_core.evaluation.reasoning import Responses, ask
-from rpt_core.events import EventType
-from rpt_core.problems import Problem, ProblemSet
-from rpt_core.result_tables import emit_table
-from rpt_core.rollouts.backends import Backend, open_backend
-from rpt_core.rollouts.rows import rollout_rows
-from rpt_core.shards import write_rollouts, write_table
-from rpt_core.stage import StageContext, StopRequested
-from rpt_core.tokens import prefix_ids, token_bytes
+from rpt_core.inference.backend import Backend, open_backend
+from rpt_core.inference.rows import rollout_rows
+from rpt_core.models.checkpoints import read_metadata
+from rpt_core.models.finite import output_not_finite
+from rpt_core.problems.plain_text import warn_of_plain_text
+from rpt_core.problems.problem import Problem, ProblemSet
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.run.events import EventType
+from rpt_core.run.rollout_files import emit_rollouts, write_table
+from rpt_core.run.tables import emit_table
+from rpt_core.text.tokens import prefix_ids, token_bytes
+from rpt_core.words import counted
 
 __all__ = ["Evaluator", "run", "standard_answers", "warn_of_lost_positions"]
 Results = dict[str, dict[str, dict[str, Any]]]
-"""{mode: {difficulty: {correct, n, value, low, high}}}"""
+"""{mode: {difficulty: {correct, n, value, low, high, no_box}}}"""
 
 
 def run(config: EvaluateConfig, context: StageContext) -> dict[str, Any]:
@@ -45,7 +50,8 @@ def run(config: EvaluateConfig, context: StageContext) -> dict[str, Any]:
     problems = ProblemSet.load(config.evaluation.positions, "validation", backend.tokenizer, config.prompt)
     context.started(0, None)
     warn_of_lost_positions(context, problems)
-    evaluator = Evaluator(context, backend, problems, config.evaluation, config.sampling)
+    warn_of_plain_text(context, [config.prompt.template], backend.tokenizer)
+    evaluator = Evaluator(context, backend, problems, config.evaluation, config.sampling, is_whole_stage=True)
     results = evaluator.run(step, flops)
     return {
         f"{mode}_{difficulty}": share["value"]
@@ -65,7 +71,10 @@ class Evaluator:
         problems: ProblemSet,
         config: EvaluationConfig,
         sampling: SamplingConfig,
+        is_whole_stage: bool = False,
     ) -> None:
+        """is_whole_stage: the stage does nothing else."""
+        self.is_whole_stage = is_whole_stage
         self.context, self.backend, self.config, self.sampling = context, backend, config, sampling
         self.sample = choose_sample(problems, config)
         self.problems = [problems.problem(i) for i in self.sample.indices]
@@ -90,33 +99,34 @@ class Evaluator:
 
     def _answers(self, step: int) -> Answers:
         found: dict[str, Any] = {}
-        for mode in self.config.modes:
-            self.context.progress(step, None, f"evaluating: {mode}")
+        each = [self._samples(mode) for mode in self.config.modes if mode != "standard"]
+        countdown = Countdown(self.context, sum(each) * len(self.problems), is_whole_stage=self.is_whole_stage)
+        for number, mode in enumerate(self.config.modes, 1):
+            what = f"evaluating: {mode} ({number} of {counted(len(self.config.modes), 'mode')})"
+            countdown.begin(step, what, is_measured=mode != "standard")
             found[mode] = (
                 standard_answers(self.backend, self.problems, prefix_ids(self.backend.tokenizer))
                 if mode == "standard"
-                else self._reason(step, mode)
+                else self._reason(step, mode, countdown)
             )
         return Answers(**found)
 
-    def _reason(self, step: int, mode: Literal["sampled", "greedy"]) -> Responses:
-        samples, sampling = self.config.samples, self.sampling
-        if mode == "greedy":
-            samples, sampling = 1, sampling.model_copy(update={"temperature": 0.0})
-        responses = ask(self.backend, self.problems, samples, sampling, self.config.seed)
-        path = self.context.run.rollout_shard(mode, step)
+    def _samples(self, mode: Literal["sampled", "greedy"]) -> int:
+        return 1 if mode == "greedy" else self.config.samples
+
+    def _reason(self, step: int, mode: Literal["sampled", "greedy"], countdown: Countdown) -> Responses:
+        sampling = self.sampling.model_copy(update={"temperature": 0.0}) if mode == "greedy" else self.sampling
+        samples, seed = self._samples(mode), self.config.seed
+        responses = ask(self.backend, self.problems, samples, sampling, seed, countdown.add)
         rows = rollout_rows(step, self.problems, responses.groups, responses.verdicts)
-        write_rollouts(path, rows)
-        self.context.log.emit(
-            EventType.ROLLOUTS, step=step, kind=mode, shard=self.context.run.relative(path), rows=len(rows)
-        )
+        emit_rollouts(self.context.run, self.context.log, mode, step, rows)
         return responses
 
     def _emit_tables(self, step: int, answers: Answers) -> None:
         tables = (
             standard_against_reasoning(answers, self.sample, step, self.config.seed),
             domain_table(answers, self.sample, [problem.domain for problem in self.problems], step),
-            pass_table(answers, self.sample, step),
+            pass_table(answers, self.sample, [problem.entropy_nats for problem in self.problems], step),
         )
         for table in tables:
             if table is not None:
@@ -126,7 +136,7 @@ class Evaluator:
 def standard_answers(backend: Backend, problems: Sequence[Problem], prefix: Sequence[int]) -> StandardAnswers:
     """The argmax after each context, and the entropy there. Contexts that begin others share their pass.
 
-    prefix: special tokens that stand before every text.
+    prefix: special tokens that stand before every text. Raises NotFiniteError when the model's output is none.
     """
     readers = _shared_passes(problems)
     sequences = [[*prefix, *problems[reader].context_ids, problems[reader].next_token_id] for reader in readers]
@@ -137,6 +147,8 @@ def standard_answers(backend: Backend, problems: Sequence[Problem], prefix: Sequ
         scores, end = found[reader_of[n]], len(prefix) + len(problem.context_ids)
         ids.append(int(scores.argmax_ids[end]))
         entropies.append(float(scores.entropies[end]))
+        if not math.isfinite(entropies[-1]):
+            raise output_not_finite("the entropy after a context", entropies[-1], backend.source)
     correct = [i == problem.next_token_id for i, problem in zip(ids, problems, strict=True)]
     return StandardAnswers(correct, entropies, [token_bytes(backend.tokenizer, [i], at_start=False)[0] for i in ids])
 

@@ -1,4 +1,4 @@
-"""What was found at each position, as the rows of an outcome file (see rpt_core.outcomes).
+"""What was found at each position, as the rows of an outcome file (see rpt_core.evaluation.outcomes).
 
 In: problems or questions, the sample they are from, the answers of each mode. Out: an Arrow table.
 """
@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from rpt_core.evaluation.outcomes import PREDICTION_BYTES, SCHEMA
 from rpt_core.evaluation.reasoning import Responses
-from rpt_core.outcomes import PREDICTION_BYTES, SCHEMA
-from rpt_core.position_sets import PositionSample
-from rpt_core.rollouts import Asked
+from rpt_core.inference.rollout import Asked
+from rpt_core.positions.sets import PositionSample
 
 
 @dataclass(frozen=True)

@@ -16,22 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from rpt_core.analysis.paired import mean_difference
-from rpt_core.answers import AnswerJudge
-from rpt_core.config import RlvrConfig
+from rpt_core.config import DIFFICULTIES, RlvrConfig
+from rpt_core.evaluation.countdown import Countdown
 from rpt_core.evaluation.outcome_table import Answers, outcome_table
+from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.evaluation.reasoning import Responses, estimate, respond
-from rpt_core.events import EventType
-from rpt_core.outcomes import read_outcomes
-from rpt_core.position_sets import DIFFICULTIES, PositionSample
-from rpt_core.questions import PosedQuestion
-from rpt_core.result_tables import Cell, Chart, Column, Estimate, ResultTable, emit_table
-from rpt_core.reward import Verdict
-from rpt_core.rollouts import Rollout, Sampler
-from rpt_core.rollouts.rows import rollout_rows
+from rpt_core.inference.rollout import Rollout, Sampler
+from rpt_core.inference.rows import rollout_rows
+from rpt_core.positions.sets import PositionSample
+from rpt_core.problems.questions import PosedQuestion
+from rpt_core.rewards.answers import AnswerJudge
+from rpt_core.run.context import StageContext
+from rpt_core.run.rollout_files import emit_rollouts, write_table
+from rpt_core.run.tables import Cell, Chart, Column, Estimate, ResultTable, emit_table
 from rpt_core.seeds import derive_seed
-from rpt_core.shards import write_rollouts, write_table
-from rpt_core.stage import StageContext
+from rpt_core.statistics.paired import mean_difference
+from rpt_core.verdict import Verdict
 
 TABLE = "rlvr_test"
 _ESTIMATES = ("accuracy", "change", "pass_at", "majority")
@@ -49,7 +49,10 @@ class QuestionTest:
         judge: AnswerJudge,
         questions: Sequence[PosedQuestion],
         config: RlvrConfig,
+        steps: int | None = None,
     ) -> None:
+        """steps: the training's, for the events."""
+        self.steps = steps
         self.context, self.sampler, self.judge = context, sampler, judge
         self.questions, self.config = questions, config
 
@@ -60,7 +63,10 @@ class QuestionTest:
         """
         config = self.config
         seed = derive_seed(config.seed, "test questions")
-        groups = respond(self.sampler, self.questions, config.test_samples, config.test_sampling, seed)
+        total = config.test_samples * len(self.questions)
+        countdown = Countdown(self.context, total, steps=self.steps, is_whole_stage=False)
+        countdown.begin(step, "answering the test questions")
+        groups = respond(self.sampler, self.questions, config.test_samples, config.test_sampling, seed, countdown.add)
         responses = Responses(groups, judge_answers(self.judge, self.questions, groups))
         self._record(step, responses)
         return {"step": step, "epoch": epoch, **self._found(step, responses)}
@@ -71,20 +77,11 @@ class QuestionTest:
 
     def _record(self, step: int, responses: Responses) -> None:
         run, count = self.context.run, len(self.questions)
-        write_rollouts(
-            run.rollout_shard("sampled", step),
-            rollout_rows(step, self.questions, responses.groups, responses.verdicts),
-        )
+        rows = rollout_rows(step, self.questions, responses.groups, responses.verdicts)
+        emit_rollouts(run, self.context.log, "sampled", step, rows)
         nowhere = {name: np.zeros(count, np.bool_) for name in DIFFICULTIES}
         sample = PositionSample(list(range(count)), nowhere)
         write_table(run.evaluation(step), outcome_table(self.questions, sample, Answers(sampled=responses)))
-        self.context.log.emit(
-            EventType.ROLLOUTS,
-            step=step,
-            kind="sampled",
-            shard=run.relative(run.rollout_shard("sampled", step)),
-            rows=count * responses.samples,
-        )
 
     def _found(self, step: int, responses: Responses) -> Row:
         samples, several = responses.samples, responses.samples > 1

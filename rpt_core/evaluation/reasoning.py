@@ -12,17 +12,20 @@ the tokens spent. Three accuracies follow from them, each with a 95 % interval o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rpt_core.analysis.statistics import mean_interval, pass_at_k
 from rpt_core.config import SamplingConfig
-from rpt_core.problems import Problem
-from rpt_core.result_tables import Estimate
-from rpt_core.reward import Verdict, judge_response
-from rpt_core.rollouts import Asked, Rollout, Sampler
+from rpt_core.inference.rollout import Asked, Rollout, Sampler
+from rpt_core.problems.problem import Problem
+from rpt_core.run.tables import Estimate
 from rpt_core.seeds import derive_seed
+from rpt_core.statistics.intervals import mean_interval, pass_at_k
+from rpt_core.verdict import Verdict, judge_response
+
+AfterBatch = Callable[[int], None]
+"""Gets how many responses a batch has given."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Responses:
         return [right / self.samples for right in self.right]
 
     @cached_property
+    def no_box(self) -> list[float]:
+        """Share of the responses at each position that have no box."""
+        return [sum(verdict.prediction is None for verdict in group) / self.samples for group in self.verdicts]
+
+    @cached_property
     def votes(self) -> list[Verdict]:
         """The verdict on the answer that most responses of a position give."""
         return [majority(group) for group in self.verdicts]
@@ -67,14 +75,26 @@ class Responses:
         return [pass_at_k(self.samples, right, k) for right in self.right]
 
 
-def ask(sampler: Sampler, problems: Sequence[Problem], samples: int, sampling: SamplingConfig, seed: int) -> Responses:
+def ask(
+    sampler: Sampler,
+    problems: Sequence[Problem],
+    samples: int,
+    sampling: SamplingConfig,
+    seed: int,
+    after_batch: AfterBatch | None = None,
+) -> Responses:
     """Sample and judge `samples` responses for each problem; equal arguments give equal responses."""
-    groups = respond(sampler, problems, samples, sampling, seed)
+    groups = respond(sampler, problems, samples, sampling, seed, after_batch)
     return Responses(groups, judge_groups(problems, groups))
 
 
 def respond(
-    sampler: Sampler, problems: Sequence[Asked], samples: int, sampling: SamplingConfig, seed: int
+    sampler: Sampler,
+    problems: Sequence[Asked],
+    samples: int,
+    sampling: SamplingConfig,
+    seed: int,
+    after_batch: AfterBatch | None = None,
 ) -> list[list[Rollout]]:
     """`samples` responses for each problem, in the order of the problems, sampled in batches of similar length."""
     order = sorted(range(len(problems)), key=lambda n: len(problems[n].prompt_ids))
@@ -85,6 +105,8 @@ def respond(
         prompts = [problems[n].prompt_ids for n in batch]
         groups = sampler.sample(prompts, samples, sampling, derive_seed(seed, "evaluation", start))
         found.update(zip(batch, groups, strict=True))
+        if after_batch is not None:
+            after_batch(samples * len(batch))
     return [found[n] for n in range(len(order))]
 
 

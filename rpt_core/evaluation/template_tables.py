@@ -2,7 +2,8 @@
 
 In: each template's outcomes and rollout shard. Out: a table over the easy sample, which is a random sample of all
 positions above the lowest threshold, and one by difficulty. Random@1 is the share of right responses over all samples
-of a position, Pass@k says whether one of its k samples is right. The paper gives neither intervals nor tests.
+of a position, Pass@k says whether one of its k samples is right; beside it stands what k guesses would reach. The paper
+gives neither intervals nor tests nor a chance level.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from rpt_core.analysis.paired import bootstrap_interval, mean_difference, sign_flip_p, two_by_two
+from rpt_core.arrays import Doubles, Flags
 from rpt_core.config import TemplatesConfig
 from rpt_core.errors import UserError
+from rpt_core.evaluation.chance import different_guesses, independent_guesses
+from rpt_core.evaluation.outcomes import Outcomes
 from rpt_core.evaluation.reasoning import estimate
-from rpt_core.outcomes import Outcomes
-from rpt_core.result_tables import Cell, Chart, Column, Estimate, ResultTable
+from rpt_core.run.tables import Cell, Chart, Column, Estimate, ResultTable
+from rpt_core.statistics.paired import bootstrap_interval, mean_difference, sign_flip_p, two_by_two
 from rpt_core.words import counted
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+_CHANCE = (Column("by_chance", "Guessing", "share"), Column("by_chance_different", "Different guesses", "share"))
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class TemplateResult:
 
     template: str
     outcomes: Outcomes
-    means: Floats
+    means: Doubles
     """Share of right responses."""
-    no_box: Floats
-    """Share of responses without a closed box behind a closed thought, those cut by the limit included."""
-    cut: Floats
+    no_box: Doubles
+    """Share of responses without a closed box after a closed thought, those cut by the limit included."""
+    cut: Doubles
     """Share of responses cut by the length limit."""
-    response_tokens: Floats
-    prompt_tokens: Floats
+    response_tokens: Doubles
+    prompt_tokens: Doubles
 
     @classmethod
     def read(cls, template: str, outcomes: Outcomes, shard: Path) -> TemplateResult:
@@ -50,8 +52,8 @@ class TemplateResult:
         groups = rows["group"].to_numpy()
         counts = np.bincount(groups, minlength=len(outcomes))
 
-        def mean(values: npt.NDArray[np.generic]) -> Floats:
-            means: Floats = np.bincount(groups, values.astype(np.float64), len(outcomes)) / counts
+        def mean(values: npt.NDArray[np.generic]) -> Doubles:
+            means: Doubles = np.bincount(groups, values.astype(np.float64), len(outcomes)) / counts
             return means
 
         return cls(
@@ -98,6 +100,7 @@ def _summary(results: Sequence[TemplateResult], config: TemplatesConfig) -> Resu
             Column("prompt_tokens", "Prompt tokens", "tokens"),
             Column("random_at_1", "Random@1", "share"),
             Column("pass_at_k", f"Pass@{k}", "share"),
+            *_CHANCE,
             Column("no_box", "No box", "share"),
             Column("cut", "Cut", "share"),
             Column("response_tokens", "Response tokens", "tokens"),
@@ -118,10 +121,19 @@ def _row(result: TemplateResult, first: TemplateResult, at: Flags, seed: int) ->
         "prompt_tokens": _tokens(result.prompt_tokens[at], documents, seed),
         "random_at_1": estimate(result.means[at].tolist(), result.samples),
         "pass_at_k": estimate(result.passed[at].tolist()),
+        **_by_chance(result.outcomes.entropy_nats[at], result.samples),
         "no_box": estimate(result.no_box[at].tolist(), result.samples),
         "cut": estimate(result.cut[at].tolist(), result.samples),
         "response_tokens": _tokens(result.response_tokens[at], documents, seed),
         **_against_first(result, first, at, seed),
+    }
+
+
+def _by_chance(entropies_nats: Doubles, k: int) -> dict[str, Cell]:
+    """What k guesses would reach at these positions; see `rpt_core.evaluation.chance`."""
+    return {
+        "by_chance": float(independent_guesses(entropies_nats, k).mean()),
+        "by_chance_different": float(different_guesses(entropies_nats, k).mean()),
     }
 
 
@@ -152,6 +164,7 @@ def _by_difficulty(results: Sequence[TemplateResult], config: TemplatesConfig) -
             Column("difficulty", "Difficulty"),
             Column("random_at_1", "Random@1", "share"),
             Column("pass_at_k", f"Pass@{k}", "share"),
+            *_CHANCE,
             Column("no_box", "No box", "share"),
             Column("random_difference", "Random@1, difference", "difference"),
             Column("pass_difference", f"Pass@{k}, difference", "difference"),
@@ -169,16 +182,19 @@ def _difficulty_rows(results: Sequence[TemplateResult], seed: int) -> Iterator[M
                 yield {"difficulty": difficulty, **_row(result, first, at, seed)}
 
 
-def _tokens(values: Floats, documents: Sequence[str], seed: int) -> Estimate:
+def _tokens(values: Doubles, documents: Sequence[str], seed: int) -> Estimate:
     return Estimate(float(values.mean()), *bootstrap_interval(values, seed, documents), len(values))
 
 
 def _words(config: TemplatesConfig, first: str) -> str:
+    k = config.samples
     return (
-        f"Sampled at temperature {config.sampling.temperature:g}. No box: no closed box behind a closed thought, cut "
+        f"Sampled at temperature {config.sampling.temperature:g}. No box: no closed box after a closed thought, cut "
         f"responses included. Differences are against {first} at the same positions, with 95 % paired bootstrap "
         "intervals over documents, as are the intervals of tokens; those of shares are 95 %, Wilson's, over positions, "
-        "with the effective number of observations."
+        f"with the effective number of observations. Beside Pass@{k} what as many guesses would reach among exp(H) "
+        "equally likely answers, H being the proxy model's entropy at a position: drawn anew each time, or all "
+        "different, which is the most that guessing can do."
     )
 
 

@@ -18,22 +18,23 @@ from typing import Any
 
 from rpt_core.config import PromptConfig, TemplatesConfig
 from rpt_core.errors import UserError
+from rpt_core.evaluation.countdown import Countdown
 from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
 from rpt_core.evaluation.outcome_table import Answers, outcome_table
+from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.evaluation.reasoning import Responses, ask
 from rpt_core.evaluation.template_tables import TemplateResult, template_tables
-from rpt_core.events import EventType
-from rpt_core.outcomes import read_outcomes
-from rpt_core.position_sets import PositionSample
-from rpt_core.problems import Problem, ProblemSet, prompt_frame
-from rpt_core.prompts import Template, load_template
-from rpt_core.result_tables import Estimate, emit_table
-from rpt_core.rollouts.backends import open_backend
-from rpt_core.rollouts.rows import rollout_rows
-from rpt_core.run_dir import RunDir
-from rpt_core.shards import write_rollouts, write_table
-from rpt_core.stage import StageContext, StopRequested
-from rpt_core.tokens import Tokenizer
+from rpt_core.inference.backend import open_backend
+from rpt_core.inference.rows import rollout_rows
+from rpt_core.positions.sets import PositionSample
+from rpt_core.problems.plain_text import warn_of_plain_text
+from rpt_core.problems.problem import Problem, ProblemSet, prompt_frame
+from rpt_core.problems.prompts import Template, load_template
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.run.folder import RunDir
+from rpt_core.run.rollout_files import emit_rollouts, write_table
+from rpt_core.run.tables import Estimate, emit_table
+from rpt_core.text.tokens import Tokenizer
 
 
 def run(config: TemplatesConfig, context: StageContext) -> dict[str, Any]:
@@ -44,10 +45,9 @@ def run(config: TemplatesConfig, context: StageContext) -> dict[str, Any]:
     prompts = equal_prompts(config, templates, tokenizer)
     done = bench.finished()
     context.started(done, len(templates))
-    _warn_of_unopened_thoughts(context, templates, tokenizer)
+    warn_of_plain_text(context, config.templates, tokenizer)
     for number in range(done + 1, len(templates) + 1):
-        context.progress(number - 1, len(templates), f"asking with the template {templates[number - 1].id}")
-        bench.ask(number, prompts[number - 1])
+        bench.ask(number, templates[number - 1].id, prompts[number - 1])
     results = [read_result(context.run, number, template.id) for number, template in enumerate(templates, 1)]
     summary, by_difficulty = template_tables(results, config)
     for table in (summary, by_difficulty):
@@ -76,13 +76,14 @@ def equal_prompts(config: TemplatesConfig, templates: list[Template], tokenizer:
 
     Raises UserError when one of them leaves none.
     """
-    frames = [prompt_frame(template, tokenizer, config.max_prompt_tokens) for template in templates]
+    frames = [prompt_frame(template, tokenizer, config.max_prompt_tokens, config.prompt_date) for template in templates]
     room = min(frame.max_context_tokens for frame in frames)
     return [
         PromptConfig(
             template=name,
             max_prompt_tokens=config.max_prompt_tokens - frame.max_context_tokens + room,
             completion_tokens=config.completion_tokens,
+            date=config.prompt_date,
         )
         for name, frame in zip(config.templates, frames, strict=True)
     ]
@@ -104,6 +105,7 @@ class _Bench:
         longest = self.config.max_prompt_tokens + self.config.sampling.max_response_tokens
         self.backend = open_backend(self.config, self.config.model, longest, self._stop_if_asked)
         self._sample: PositionSample | None = None
+        self._countdown: Countdown | None = None
 
     def finished(self) -> int:
         """How many templates have their outcomes: the file that is written last."""
@@ -112,10 +114,15 @@ class _Bench:
             number += 1
         return number
 
-    def ask(self, number: int, prompt: PromptConfig) -> None:
+    def ask(self, number: int, template: str, prompt: PromptConfig) -> None:
         """Sample responses with a template, judge, write and announce them."""
+        config, templates = self.config, len(self.config.templates)
         problems, sample = self._problems(prompt)
-        responses = ask(self.backend, problems, self.config.samples, self.config.sampling, self.config.seed)
+        if self._countdown is None:
+            total = config.samples * len(problems) * (templates - number + 1)
+            self._countdown = Countdown(self.context, total, steps=templates)
+        self._countdown.begin(number - 1, f"asking with the template {template}")
+        responses = ask(self.backend, problems, config.samples, config.sampling, config.seed, self._countdown.add)
         self._record(number, problems, responses)
         write_table(self.context.run.evaluation(number), outcome_table(problems, sample, Answers(sampled=responses)))
 
@@ -129,22 +136,9 @@ class _Bench:
         return [found.problem(index) for index in self._sample.indices], self._sample
 
     def _record(self, number: int, problems: list[Problem], responses: Responses) -> None:
-        run = self.context.run
-        path = run.rollout_shard("sampled", number)
         rows = rollout_rows(number, problems, responses.groups, responses.verdicts)
-        write_rollouts(path, rows)
-        self.context.log.emit(EventType.ROLLOUTS, step=number, kind="sampled", shard=run.relative(path), rows=len(rows))
+        emit_rollouts(self.context.run, self.context.log, "sampled", number, rows)
 
     def _stop_if_asked(self) -> None:
         if self.context.stop_requested:
             raise StopRequested(self.finished())
-
-
-def _warn_of_unopened_thoughts(context: StageContext, templates: list[Template], tokenizer: Tokenizer) -> None:
-    """A message to a model without a chat template opens no thought, and mostly none is then closed either."""
-    if messages := [template.id for template in templates if template.chat and not tokenizer.chat_template]:
-        message = (
-            f"The model has no chat template, so {', '.join(messages)} is given to it as plain text that opens no "
-            "thought. Templates that end in <think> suit such a model better."
-        )
-        context.log.emit(EventType.LOG, level="warning", message=message)

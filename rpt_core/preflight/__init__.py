@@ -19,18 +19,19 @@ from rpt_core.config import STAGES, StageConfig
 from rpt_core.config.reading import explain
 from rpt_core.config.rules import sound_part, until_a_field_is_missing
 from rpt_core.errors import UserError
-from rpt_core.hardware import Hardware, hardware
-from rpt_core.preflight.checks import Problem, limits_of, missing_parts
+from rpt_core.machine.hardware import Hardware, hardware
+from rpt_core.preflight.checks import Objection, impossible_paths, limits_of, missing_parts, prompts_of
 from rpt_core.preflight.cost import TRAINING, Memory, disk_of, memory_of, seconds_of
 from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
+from rpt_core.preflight.fit import memory_problems
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
 from rpt_core.preflight.work import Work, work_of
 
-LATER = "Checks that need what is wrong follow once it is mended, and so do memory, time and the first prompt."
+LATER = "Checks that depend on what is wrong follow once it is fixed, and so do memory, time and the first prompt."
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Cost:
     """What a run takes, at its limit or typically."""
 
     flops: float
@@ -48,11 +49,11 @@ class Report:
 
     stage: str
     hardware: Hardware
-    problems: list[Problem]
+    problems: list[Objection]
     model: ModelShape | None = None
     memory: Memory | None = None
-    typical: Estimate | None = None
-    most: Estimate | None = None
+    typical: Cost | None = None
+    most: Cost | None = None
     """With every response at its limit."""
     first_prompt: FirstPrompt | None = None
     pending: bool = False
@@ -61,7 +62,7 @@ class Report:
     """Who trains."""
 
     @property
-    def errors(self) -> list[Problem]:
+    def errors(self) -> list[Objection]:
         """Problems that would make the run fail."""
         return [problem for problem in self.problems if problem.level == "error"]
 
@@ -72,16 +73,18 @@ class Report:
         if self.errors:
             found.append(LATER)
         if self.typical is not None:
-            found.append("The time is that of a machine which does nothing else.")
+            found.append("The times are for a machine that does nothing else.")
             if not self.hardware.measured:
                 found.append("It assumes shares of the device's peak that nobody has measured here yet.")
         if self.typical is not None and self.engine == "verl":
             found.append(
-                "All of it is the plain loop's. verl needs more: minutes to start, memory for its processes, compute "
-                "for groups of equal rewards and for a second pass over all responses."
+                "Memory is that of one GPU under verl. The rest is the plain loop's, and verl needs more: minutes to "
+                "start, compute for groups of equal rewards and for a second pass over all responses."
             )
         if self.pending:
-            found.append("Some data comes from an earlier run that has not ended; the config's limits stand for it.")
+            found.append(
+                "Some data comes from an earlier run that has not ended; the config's limits are used instead."
+            )
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -99,28 +102,36 @@ def check_values(stage: str, values: Mapping[str, Any], machine: Hardware, folde
     try:
         return check(STAGES[stage].model_validate(dict(values)), machine, folder)
     except ValidationError as error:
-        problems = [Problem(field, words) for field, words in explain(stage, values, error)]
+        problems = [Objection(field, words) for field, words in explain(stage, values, error)]
     part = sound_part(STAGES[stage], values)
+    if impossible := impossible_paths(part):
+        return Report(stage, machine, problems + impossible)
     shape = tokenizer = None
     with until_a_field_is_missing():
         shape = _read_model(part, problems)
         tokenizer = _tokenizer(part, problems)
     with until_a_field_is_missing():
-        _data(part, tokenizer, problems)
-    return Report(stage, machine, problems + limits_of(part, shape, tokenizer))
+        _data(part, tokenizer, problems, _is_gpu(machine))
+    return Report(stage, machine, problems + limits_of(part, shape, tokenizer, _is_gpu(machine)))
 
 
 def check(config: StageConfig, machine: Hardware, folder: Path | None = None) -> Report:
     """Look at a config as far as that is possible now. folder: the run's would be there, so that disk has to do."""
-    problems: list[Problem] = []
+    problems = impossible_paths(config)
+    if problems:
+        return Report(config.stage, machine, problems)
     shape = _read_model(config, problems)
     tokenizer = _tokenizer(config, problems)
-    data = _data(config, tokenizer, problems)
-    problems += limits_of(config, shape, tokenizer)
+    data = _data(config, tokenizer, problems, _is_gpu(machine))
+    problems += limits_of(config, shape, tokenizer, _is_gpu(machine))
     if shape is None or data is None or any(problem.level == "error" for problem in problems):
         return Report(config.stage, machine, problems, shape, pending=is_pending(_model_path(config)[1]))
     report = _estimated(config, machine, shape, data)
     return replace(report, problems=problems + _shortages(config, report, folder))
+
+
+def _is_gpu(machine: Hardware) -> bool:
+    return not machine.name.startswith("cpu")
 
 
 def _estimated(config: StageConfig, machine: Hardware, shape: ModelShape, data: Data) -> Report:
@@ -130,36 +141,27 @@ def _estimated(config: StageConfig, machine: Hardware, shape: ModelShape, data: 
         machine,
         [],
         shape,
-        memory_of(config, shape, most, data.prompt_tokens),
-        typical=_estimate(config, machine, shape, data, typical),
-        most=_estimate(config, machine, shape, data, most),
+        memory_of(config, shape, most, data, machine),
+        typical=_estimate(config, machine, shape, data, typical, True),
+        most=_estimate(config, machine, shape, data, most, False),
         first_prompt=data.first_prompt,
         pending=not data.is_complete,
         engine=getattr(config, "engine", "torch"),
     )
 
 
-def _shortages(config: StageConfig, report: Report, folder: Path | None) -> list[Problem]:
+def _shortages(config: StageConfig, report: Report, folder: Path | None) -> list[Objection]:
     """Warnings where the machine's memory, or the disk that the folder is on, does not hold what the run takes."""
     assert report.memory is not None
     assert report.most is not None
-    found, machine = [], report.hardware
-    if report.memory.total > machine.memory_gb * 1e9:
-        found.append(
-            Problem(
-                "",
-                f"About {report.memory.total / 1e9:.0f} GB of memory are needed on one device, and {machine.title} has "
-                f"{machine.memory_gb:g} GB. Take a smaller model, fewer rows at a time (`batch_rows`), shorter "
-                "responses, or an engine that shares the model out over devices.",
-                "warning",
-            )
-        )
+    assert report.model is not None
+    found = list(memory_problems(config, report.model, report.memory, report.hardware))
     free = None if folder is None else disk_usage(_existing(folder)).free
     if free is not None and report.most.disk_bytes > free:
         field = "checkpoint_every_steps" if config.stage in TRAINING else ""
         remedy = "Raise this, limit `keep_checkpoints`, or free some space." if field else "Free some space."
         words = f"The run writes up to {_gb(report.most.disk_bytes)}, and {folder} has {_gb(free)} free here. {remedy}"
-        found.append(Problem(field, words, "warning"))
+        found.append(Objection(field, words, "warning"))
     return found
 
 
@@ -172,26 +174,30 @@ def _gb(size: float) -> str:
     return f"{size / 1e9:.3g} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"
 
 
-def _estimate(config: StageConfig, machine: Hardware, shape: ModelShape, data: Data, work: Work) -> Estimate:
-    return Estimate(
+def _estimate(config: StageConfig, machine: Hardware, shape: ModelShape, data: Data, work: Work, typical: bool) -> Cost:
+    return Cost(
         flops=work.training_flops(shape),
         tokens=work.read_tokens + work.generated_tokens + work.trained_tokens,
         rollouts=work.rollouts,
         seconds=seconds_of(config, shape, work, machine),
-        disk_bytes=disk_of(config, shape, work, data.prompt_tokens),
+        disk_bytes=disk_of(config, shape, work, data.prompt_tokens, typical),
     )
 
 
-def _data(config: Any, tokenizer: Any | None, problems: list[Problem]) -> Data | None:
-    missing = missing_parts(config)
-    problems += missing
-    if any(problem.level == "error" for problem in missing):
+def _data(config: Any, tokenizer: Any | None, problems: list[Objection], on_gpu: bool) -> Data | None:
+    wrong = missing_parts(config, on_gpu)
+    if not any(problem.level == "error" for problem in wrong):
+        wrong += prompts_of(config, tokenizer)
+    problems += wrong
+    if any(problem.level == "error" for problem in wrong):
         return None  # reading on would only say the same again
     try:
-        return read_data(config, tokenizer)
+        data = read_data(config, tokenizer)
     except UserError as error:
-        problems.append(Problem("", str(error)))
+        problems.append(Objection("", str(error)))
         return None
+    problems += [Objection("", note, "warning") for note in data.notes]
+    return data
 
 
 def _model_path(config: Any) -> tuple[str, str | None]:
@@ -201,7 +207,7 @@ def _model_path(config: Any) -> tuple[str, str | None]:
     return f"{name}.path", model.path if model is not None else None
 
 
-def _read_model(config: Any, problems: list[Problem]) -> ModelShape | None:
+def _read_model(config: Any, problems: list[Objection]) -> ModelShape | None:
     """The model's shape; None for one that is not there yet, or not there at all, which is added to the problems."""
     field, path = _model_path(config)
     if path is None:
@@ -212,22 +218,22 @@ def _read_model(config: Any, problems: list[Problem]) -> ModelShape | None:
     try:
         return shape_of(config.proxy if config.stage == "filter" else config.model)
     except UserError as error:
-        problems.append(Problem(field, str(error)))
+        problems.append(Objection(field, str(error)))
         return None
 
 
-def _tokenizer(config: Any, problems: list[Problem]) -> Any | None:
+def _tokenizer(config: Any, problems: list[Objection]) -> Any | None:
     """The model's tokenizer; None where the model is new, not there yet, or has a problem already."""
     field, path = _model_path(config)
     if path is None or is_pending(path) or any(problem.field == field for problem in problems):
         return None
-    from rpt_core.tokens import load_tokenizer
+    from rpt_core.text.tokens import load_tokenizer
 
     try:
         return load_tokenizer(path)
-    except (OSError, ValueError) as error:
-        problems.append(Problem(field, f"The tokenizer of {path} cannot be loaded: {error}"))
+    except UserError as error:
+        problems.append(Objection(field, str(error)))
         return None
 
 
-__all__ = ["Estimate", "Hardware", "Memory", "Problem", "Report", "Work", "check", "check_values", "hardware"]
+__all__ = ["Cost", "Hardware", "Memory", "Objection", "Report", "Work", "check", "check_values", "hardware"]

@@ -1,14 +1,19 @@
 """What the work costs on a machine: memory, hours, disk.
 
-In: a config, the model's shape, the work, the hardware. Out: numbers with what they consist of. Formulas, all for the
-plain loop, whose training keeps weights and optimiser in float32:
+In: a config, the model's shape, the work, the hardware. Out: numbers with what they consist of. Formulas, those of
+time and disk for the plain loop; training keeps weights and optimiser in float32:
 
     memory   weights 4 N (in bfloat16 + 2 N that autocast keeps, + 2 N for the copy that samples) + gradients 4 N + Adam
              8 N; the reference of a KL term 4 N, or 2 N in bfloat16, the average of information gain 4 N; keys and
-             values 2 x layers x width x bytes for each token in a batch; logits; activations
+             values 2 x layers x width x bytes for each token in a batch; logits; activations of rows with the longest
+             prompt and response. Where vLLM samples, its share of the device (`vllm.gpu_memory_share`) instead of the
+             copy that samples and of keys and values. Under verl 16 N shared out over all GPUs and two layers whole;
+             vLLM's share, which it gives back while the policy is trained; of activations a layer's input, and all of
+             one layer, which is made again
     seconds  reading 2 N and training 6 N a token at the shares of the peak that hardware.yaml gives; decoding at least
              as long as its launches, as reading all weights once a step, and as 2 N a token
-    disk     12 N for a checkpoint with its optimiser; a response's text, compressed
+    disk     12 N for a checkpoint with its optimiser; a response's text, compressed; 9 bytes for each token of a filter
+             run's positions, at most 12, twice while they are written
 
 Loads without torch.
 """
@@ -19,7 +24,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rpt_core.config import StageConfig
-from rpt_core.hardware import Hardware
+from rpt_core.machine.hardware import Hardware
+from rpt_core.preflight.data import Data
 from rpt_core.preflight.model_shape import ModelShape
 from rpt_core.preflight.work import Work
 
@@ -35,7 +41,11 @@ LOGITS_AT_ONCE = 2**27
 """As in rpt_core.train.log_probs, which loads torch. The backward pass makes a piece again, beside its gradient."""
 TEXT_BYTES_PER_TOKEN = 4
 ROLLOUT_COMPRESSION = 2.5
-TRAINING = ("ntp", "sft", "rpt", "rlvr")
+POSITION_BYTES, MOST_POSITION_BYTES = 9.0, 12.0
+"""Of a scored token on disk, compressed (benchmarks/position_bytes.py); half of it is the entropy."""
+COPIES_WHILE_WRITING = 2
+"""The filter keeps its scores until the chosen positions are written beside them."""
+TRAINING = ("ntp", "sft", "rpt", "expert_iteration", "rlvr")
 
 
 @dataclass(frozen=True)
@@ -50,13 +60,22 @@ class Memory:
     """Keys and values while decoding."""
     logits: float
     activations: float
+    vllm: float = 0.0
+    """What vLLM takes of the device for its copy of the weights and for keys and values."""
+    is_given_back: bool = False
+    """Whether vLLM frees its part while the policy is trained, as under verl."""
     process: float = PROCESS_BYTES
+
+    @property
+    def fixed(self) -> float:
+        """What lies there all the time, whatever the lengths."""
+        return self.weights + self.optimiser + self.references + self.process
 
     @property
     def total(self) -> float:
         """Sampling and updating take turns, so only the larger of their working sets counts."""
-        fixed = self.weights + self.optimiser + self.references + self.process
-        return fixed + max(self.cache, self.activations) + self.logits
+        working = max(self.cache, self.activations) + self.logits
+        return self.fixed + (max(self.vllm, working) if self.is_given_back else self.vllm + working)
 
 
 def dtype_of(config: Any) -> Dtype:
@@ -66,28 +85,84 @@ def dtype_of(config: Any) -> Dtype:
     return found
 
 
-def memory_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: float) -> Memory:
-    """Peak memory of a run."""
+def memory_of(config: StageConfig, shape: ModelShape, work: Work, data: Data, machine: Hardware) -> Memory:
+    """Peak memory of a run on one device."""
+    if is_verl(config):
+        return _memory_under_verl(config, shape, data, machine)
     dtype, trains = dtype_of(config), config.stage in TRAINING
-    copies = 4 if trains else BYTES[dtype]
+    with_vllm = samples_with_vllm(config, machine)
+    copies = 0 if with_vllm and not trains else 4 if trains else BYTES[dtype]
     if trains and dtype == "bfloat16":
-        copies += 4 if work.rollouts else 2
-    rows, length = _training_rows(config, prompt_tokens)
+        copies += 4 if work.rollouts and not with_vllm else 2
+    rows, length = _training_rows(config, longest_prompt(config, data))
     response = _response_tokens(config)
-    own_rows = work.decode_rows
+    own_rows = 0 if with_vllm else work.decode_rows
     groups = own_rows / getattr(config, "group_size", 1)
-    cached = own_rows * response + groups * prompt_tokens
+    cached = own_rows * response + groups * data.prompt_tokens
     counted = rows * (response or length)
     trained_logits = min(counted * shape.vocabulary, 2 * LOGITS_AT_ONCE) if trains else 0
-    logits = max(12 * trained_logits, 16 * own_rows * shape.vocabulary)
     return Memory(
         weights=copies * shape.parameters,
         optimiser=12 * shape.parameters if trains else 0,
         references=shape.parameters * _reference_bytes(config, dtype),
         cache=2 * shape.layers * shape.kv_width * BYTES[dtype] * cached,
-        logits=logits,
+        logits=max(12 * trained_logits, 16 * own_rows * shape.vocabulary),
         activations=rows * length * shape.layers * activation_bytes(shape, dtype) if trains else 0,
+        vllm=_vllm_bytes(config, machine) if with_vllm else 0.0,
     )
+
+
+def _memory_under_verl(config: Any, shape: ModelShape, data: Data, machine: Hardware) -> Memory:
+    """Of one GPU of a run that verl trains: weights and optimiser shared out by FSDP, layers recomputed."""
+    dtype, gpus = dtype_of(config), config.verl.nodes * config.verl.gpus_per_node
+    whole_layers = 2 * BYTES[dtype] * shape.parameters / shape.layers
+    tokens = config.verl.micro_batch_per_gpu * (longest_prompt(config, data) + config.sampling.max_response_tokens)
+    inputs = shape.layers * shape.hidden * BYTES[dtype]
+    reference = 4 * shape.parameters / gpus if config.grpo.kl_coefficient > 0 else 0.0
+    return Memory(
+        weights=4 * shape.parameters / gpus + whole_layers,
+        optimiser=12 * shape.parameters / gpus,
+        references=reference,
+        cache=0.0,
+        logits=12 * tokens * shape.vocabulary,
+        activations=tokens * (inputs + activation_bytes(shape, dtype)),
+        vllm=_vllm_bytes(config, machine),
+        is_given_back=True,
+    )
+
+
+def is_verl(config: Any) -> bool:
+    """Whether verl trains."""
+    return getattr(config, "engine", "torch") == "verl"
+
+
+def samples_with_vllm(config: Any, machine: Hardware) -> bool:
+    """Whether vLLM samples or scores; `auto` takes it on a GPU, where it is installed."""
+    wanted, model = getattr(config, "rollout_backend", "transformers"), getattr(config, "model", None)
+    is_on_cpu = model is not None and model.device == "cpu"
+    return machine.is_gpu and not is_on_cpu and (wanted in ("auto", "vllm") or is_verl(config))
+
+
+def vllm_weights(config: Any, shape: ModelShape) -> float:
+    """Bytes of vLLM's copy of the weights on one GPU."""
+    parallel: int = config.vllm.tensor_parallel
+    return BYTES[dtype_of(config)] * shape.parameters / parallel
+
+
+def longest_prompt(config: Any, data: Data) -> float:
+    """Tokens of the longest prompt that is trained on: that of the data, or the limit while they are not known."""
+    if data.longest_prompt is not None:
+        return data.longest_prompt
+    prompt = getattr(config, "prompt", None)
+    limit: float = (
+        getattr(config, "max_prompt_tokens", data.prompt_tokens) if prompt is None else prompt.max_prompt_tokens
+    )
+    return limit
+
+
+def _vllm_bytes(config: Any, machine: Hardware) -> float:
+    share: float = config.vllm.gpu_memory_share
+    return share * machine.memory_gb * 1e9
 
 
 def activation_bytes(shape: ModelShape, dtype: Dtype) -> int:
@@ -106,8 +181,10 @@ def seconds_of(config: StageConfig, shape: ModelShape, work: Work, machine: Hard
     return seconds + _decoding_seconds(shape, work, machine, dtype)
 
 
-def disk_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: float) -> float:
-    """Bytes that a run leaves in its folder."""
+def disk_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: float, typical: bool) -> float:
+    """Bytes that a run typically leaves in its folder, or the most that it takes up there while it works."""
+    if config.stage == "filter":
+        return work.read_tokens * (POSITION_BYTES if typical else COPIES_WHILE_WRITING * MOST_POSITION_BYTES)
     checkpoints = 0.0
     if config.stage in TRAINING:
         every, keep = getattr(config, "checkpoint_every_steps", 1), getattr(config, "keep_checkpoints", None)
@@ -145,6 +222,9 @@ def _training_rows(config: Any, prompt_tokens: float) -> tuple[float, float]:
     """Rows of one forward and backward pass, and their length in tokens."""
     if config.stage in ("rpt", "rlvr"):
         return config.grpo.batch_rows, prompt_tokens + config.sampling.max_response_tokens
+    if config.stage == "expert_iteration":
+        length = prompt_tokens + config.sampling.max_response_tokens
+        return max(1, min(config.batch_responses, config.batch_tokens // length)), length
     if config.stage in ("ntp", "sft"):
         return config.batch_tokens / config.max_document_tokens, config.max_document_tokens
     return 0, 0

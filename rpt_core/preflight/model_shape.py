@@ -7,16 +7,41 @@ Loads without torch.
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from rpt_core.config import ModelConfig, ScratchConfig
 from rpt_core.errors import UserError
+from rpt_core.files import read_json
+from rpt_core.models.folder import (
+    CONFIG,
+    COPY,
+    has_weights,
+    model_folder,
+    read_config,
+    refuse_damaged_files,
+    refuse_unusable,
+    tensor_shapes,
+)
+
+_USUAL = {
+    "n_embd": "hidden_size",
+    "d_model": "hidden_size",
+    "n_layer": "num_hidden_layers",
+    "n_layers": "num_hidden_layers",
+    "n_head": "num_attention_heads",
+    "n_heads": "num_attention_heads",
+    "n_positions": "max_position_embeddings",
+    "max_seq_len": "max_position_embeddings",
+    "n_inner": "intermediate_size",
+    "ffn_dim": "intermediate_size",
+}
+"""Names that older configs (GPT-2, OPT, Bloom, MPT) have for what the others call alike."""
+_OPTIONAL = ("num_key_value_heads", "head_dim", "intermediate_size", "max_position_embeddings")
+_COUNTS = ("hidden_size", "num_attention_heads", "vocab_size", "num_hidden_layers", *_OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -25,7 +50,7 @@ class ModelShape:
 
     parameters: int
     matrix_parameters: int
-    """Those that take part in matrix products; see rpt_core.flops."""
+    """Those that take part in matrix products; see rpt_core.models.flops."""
     layers: int
     hidden: int
     intermediate: int
@@ -37,15 +62,17 @@ class ModelShape:
 
 
 def shape_of(config: ModelConfig) -> ModelShape:
-    """The shape of a stored model. Raises UserError when it cannot be read."""
-    folder = _folder(config.path)
-    sizes = json.loads((folder / "config.json").read_text())
-    sizes = sizes.get("text_config", sizes)
-    try:
-        shapes = _tensor_shapes(folder)
-        return _from_sizes(sizes, shapes)
-    except KeyError as error:
-        raise UserError(f"{folder / 'config.json'} does not say {error}, so the model's size is unknown.") from None
+    """The shape of a stored model. Raises UserError that names the file when it cannot be read, or not be used."""
+    folder = model_folder(config.path)
+    file = folder / CONFIG
+    values = read_json(file)
+    refuse_unusable(folder, values)
+    if "model_type" in values:  # sizes alone are enough to count with
+        read_config(config.path)
+    refuse_damaged_files(folder)
+    nested = values.get("text_config")
+    sizes = _sizes(file, nested if isinstance(nested, dict) else values)
+    return _from_sizes(sizes, tensor_shapes(folder) if has_weights(folder) else {})
 
 
 def shape_of_scratch(config: ScratchConfig) -> ModelShape:
@@ -65,41 +92,26 @@ def shape_of_scratch(config: ScratchConfig) -> ModelShape:
     )
 
 
-def _folder(path: str) -> Path:
-    """The model's folder: a local one, or its copy in the hub's cache (fetched when the hub can be reached)."""
-    folder = Path(path)
-    if (folder / "config.json").is_file():
-        return folder
-    if folder.is_absolute() or path.startswith("."):
-        raise UserError(f"{path} holds no config.json. Name the folder of a checkpoint, or a model on a hub.")
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(path, allow_patterns=["config.json", "tokenizer*", "*.index.json"]))
-    except Exception as error:  # the hub's errors share no base class
-        raise UserError(
-            f"The model {path!r} is no folder here, and the hub does not give it ({type(error).__name__}). Correct the "
-            "name, or download the model first."
-        ) from None
+def _sizes(file: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """A config's values with every size under its usual name. Raises UserError where one is missing or no size."""
+    values = {**values, **{_USUAL[name]: value for name, value in values.items() if name in _USUAL}}
+    for name in ("hidden_size", "num_attention_heads", "vocab_size", "num_hidden_layers"):
+        if name not in values:
+            raise UserError(f"{file} does not say '{name}', so the model's size is unknown. {COPY}")
+    for name in _COUNTS:
+        value = values.get(name)
+        if not (value is None and name in _OPTIONAL) and (not isinstance(value, int) or value < 1):
+            raise UserError(f"{file} says {value!r} for '{name}', which must be a whole number above 0. {COPY}")
+    return values
 
 
-def _tensor_shapes(folder: Path) -> dict[str, list[int]]:
-    """Shape of each tensor in the folder's safetensors files; empty when there are none."""
-    shapes: dict[str, list[int]] = {}
-    for file in sorted(folder.glob("model*.safetensors")):
-        try:
-            with safe_open(file, framework="numpy") as tensors:
-                shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118  # it cannot be iterated
-        except SafetensorError as error:
-            raise UserError(f"{file} is damaged ({error}). Copy the model again.") from None
-    return shapes
-
-
-def _from_sizes(sizes: dict[str, Any], shapes: dict[str, list[int]]) -> ModelShape:
+def _from_sizes(sizes: dict[str, Any], shapes: Mapping[str, Sequence[int]]) -> ModelShape:
     hidden, heads, vocabulary = sizes["hidden_size"], sizes["num_attention_heads"], sizes["vocab_size"]
     head_size = sizes.get("head_dim") or hidden // heads
     kv_width = (sizes.get("num_key_value_heads") or heads) * head_size
     layers, tied = sizes["num_hidden_layers"], bool(sizes.get("tie_word_embeddings"))
+    if shapes and "tie_word_embeddings" not in sizes:  # some kinds are tied without a word
+        tied = not any(name.endswith(("lm_head.weight", "embed_out.weight")) for name in shapes)
     if shapes:
         parameters = sum(math.prod(shape) for shape in shapes.values())
         matrices = sum(math.prod(shape) for shape in shapes.values() if len(shape) >= 2)

@@ -17,6 +17,7 @@ from rpt_core.config import (
     BudgetConfig,
     EvaluateConfig,
     EvaluationConfig,
+    ExpertIterationConfig,
     FilterConfig,
     NtpConfig,
     RlvrConfig,
@@ -33,6 +34,8 @@ TYPICAL_LENGTH = 0.4
 """Share of the limit that a response takes typically: 0.3 to 0.4 in runs of the small model."""
 TYPICAL_LIVE = 0.5
 """Share of the groups whose rewards differ, typically."""
+TYPICAL_RIGHT = 0.5
+"""Share of the responses that expert iteration learns from, typically: right, and not the same as another one."""
 
 
 @dataclass(frozen=True)
@@ -116,23 +119,40 @@ def _extra_batches(config: RptConfig, typical: bool) -> int:
     return min(math.ceil(1 / TYPICAL_LIVE) - 1, most) if typical else most
 
 
+def _expert_iteration(config: ExpertIterationConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    sampled = _sampled(config, config.batch_problems, data.prompt_tokens, typical)
+    one = data.prompt_tokens + _response_tokens(config.sampling, typical)
+    right = sampled.rollouts * (TYPICAL_RIGHT if typical else 1.0)
+    round_ = sampled + Work(trained_tokens=config.passes * right * one, steps=1)
+    steps = _steps(config.budget, data.sequences / config.batch_problems, round_, sampled.rollouts * one, shape, data)
+    total = _times(round_, max(1, math.ceil(steps)))
+    if config.evaluation is not None:
+        one_evaluation = _evaluation(config.evaluation, data, config.sampling, typical)
+        total += _times(one_evaluation, len(config.evaluate_at_steps))
+    return total
+
+
+def _steps(
+    budget: BudgetConfig, per_epoch: float, step: Work, step_tokens: float, shape: ModelShape, data: Data
+) -> float:
+    """Steps of a stage that samples and learns. step_tokens: what one takes from a budget in tokens: all responses
+    count against it, those that teach nothing too."""
+    if budget.epochs is not None:
+        return budget.epochs * per_epoch
+    if budget.steps is not None:
+        return budget.steps
+    if budget.tokens is not None:
+        return budget.tokens / step_tokens
+    return (budget.flops or data.other_flops) / max(step.training_flops(shape), 1.0)
+
+
 def _rlvr(config: RlvrConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
     per_epoch = config.questions.train_questions / config.batch_questions
     batch = (config, config.batch_questions, data.prompt_tokens, typical)
-    step = _sampled(*batch) + _update(*batch)
-    step_flops = max(step.training_flops(shape), 1.0)
-    budget = config.budget
-    steps: float
-    if budget.epochs is not None:
-        steps = budget.epochs * per_epoch
-    elif budget.steps is not None:
-        steps = budget.steps
-    elif budget.tokens is not None:
-        # All responses count against it, those of groups that teach nothing too.
-        one = data.prompt_tokens + _response_tokens(config.sampling, typical)
-        steps = budget.tokens / (config.batch_questions * config.group_size * one)
-    else:
-        steps = (budget.flops or data.other_flops) / step_flops
+    sampled = _sampled(*batch)
+    step = sampled + _update(*batch)
+    step_tokens = sampled.rollouts * (data.prompt_tokens + _response_tokens(config.sampling, typical))
+    steps = _steps(config.budget, per_epoch, step, step_tokens, shape, data)
     tests = 2 + (int(steps / per_epoch / config.test_every_epochs) if config.test_every_epochs else 0)
     test = _responses(
         config.questions.test_questions, data.prompt_tokens, config.test_sampling, typical, config.test_samples
@@ -183,7 +203,9 @@ def _responses(groups: float, prompt_tokens: float, sampling: SamplingConfig, ty
     )
 
 
-def _sampled(config: RptConfig | RlvrConfig, groups: int, prompt_tokens: float, typical: bool) -> Work:
+def _sampled(
+    config: RptConfig | ExpertIterationConfig | RlvrConfig, groups: int, prompt_tokens: float, typical: bool
+) -> Work:
     """One batch of groups: prompts read once for each group, responses written."""
     sampling, rows = config.sampling, groups * config.group_size
     return Work(
@@ -226,6 +248,7 @@ _BY_STAGE: dict[str, Callable[[Any, ModelShape, Data, bool], Work]] = {
     "ntp": _supervised,
     "sft": _supervised,
     "rpt": _rpt,
+    "expert_iteration": _expert_iteration,
     "rlvr": _rlvr,
     "evaluate": _evaluate,
     "templates": _templates,

@@ -15,28 +15,47 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rpt_core.errors import UserError
+from rpt_core.files import write_whole
 from rpt_core.results_document import sections
 from rpt_core.results_document.stored import Suite
 from rpt_core.words import counted
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Suite], str]], ...] = (
     (
-        "Table 1: next-token accuracy",
-        "The same held-out positions with and without thinking.",
+        "Next-token accuracy: a small twin of Table 1",
+        "The same held-out positions with and without thinking. The paper: 14B models on OmniMATH, one response each.",
         sections.next_token_accuracy,
     ),
-    ("Figure 4: average accuracy", "", sections.average_accuracy),
+    ("Average accuracy: a small twin of Figure 4", "The mean of the three columns above.", sections.average_accuracy),
     ("Each seed", "Wilson's interval of each single model.", sections.each_seed),
     ("Paired comparisons", "Position by position; intervals over seeds.", sections.comparisons),
-    ("Table 2: learning from answers afterwards", "Reinforcement learning on questions.", sections.answers),
-    ("Table 3: multiple choice", "Questions from held-out problems.", sections.multiple_choice),
-    ("Table 8: prompt templates", "The same positions for every template.", sections.templates),
     (
-        "Figure 5: accuracy over training compute",
-        "P(C) = A / C^alpha + P*; 95 % bootstrap over documents.",
+        "Learning from answers afterwards: a small twin of Table 2",
+        "Reinforcement learning on questions of the made corpus, epoch by epoch. The paper: Skywork-OR1, one number "
+        "for each model before and after the training.",
+        sections.answers,
+    ),
+    (
+        "Multiple choice: a small twin of Table 3",
+        "Questions made of held-out problems of the same corpus. The paper: MMLU-Pro and SuperGPQA, other fields.",
+        sections.multiple_choice,
+    ),
+    (
+        "Prompt templates: a small twin of Table 8",
+        "The same positions for every template: other templates than the paper's, and a model taught one of them.",
+        sections.templates,
+    ),
+    (
+        "Accuracy over training compute: a small twin of Figure 5",
+        "P(C) = A / C^alpha + P*; 95 % bootstrap over documents. The paper: a 14B model, steps 100 to 1200.",
         sections.scaling,
     ),
-    ("Figure 6: patterns of reasoning", "Shares of sampled responses.", sections.patterns),
+    (
+        "Patterns of reasoning: a small twin of Figure 6",
+        "Shares of sampled responses, by patterns of this corpus. The paper counts keywords of other patterns in the "
+        "thoughts of a 14B model on OmniMATH, against problem solving.",
+        sections.patterns,
+    ),
     ("Hybrid thinking", "Think only where the policy's own standard entropy is above tau.", sections.hybrid),
     ("What it cost", "Seconds on the clock from a run's first event to its last.", sections.costs),
 )
@@ -57,14 +76,14 @@ def main(arguments: list[str]) -> int:
     if options.out is None:
         print(text)
     else:
-        options.out.write_text(text, encoding="utf-8")
+        write_whole(options.out, text.encode())
     return 0
 
 
 def document(folder: Path, reading: Path | None = None) -> str:
     """The whole text. Raises UserError when the folder holds no finished run, or the reading is not there."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder. Name the one in which the command `preset` has played a suite.")
+        raise UserError(f"{folder} is not a folder. Name the one in which the command `preset` has played a suite.")
     if reading is not None and not reading.is_file():
         raise UserError(f"{reading} does not exist. Name a text file, or leave --reading out.")
     suite = Suite(folder)

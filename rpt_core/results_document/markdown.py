@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rpt_core.result_tables import Estimate
+from rpt_core.run.tables import Estimate
 
 DASH = "–"
 
@@ -39,7 +39,7 @@ def number(value: Estimate | Mapping[str, Any] | float | None, form: str = ".3g"
 
 
 def each(values: Sequence[Any], form: Any) -> str:
-    """The values of the seeds, one behind the other."""
+    """The values of the seeds, one after the other."""
     return ", ".join(form(value) for value in values)
 
 

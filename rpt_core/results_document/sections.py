@@ -11,17 +11,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpt_core.results_document.across import CHANGES, DIFFERENCES, SHARES, across_seeds
+from rpt_core.analysis.scaling import WIDE, fit_power_law
+from rpt_core.config import DIFFICULTIES
 from rpt_core.results_document.markdown import change, each, number, percent, points, table
 from rpt_core.results_document.stored import StoredRun, Suite
+from rpt_core.statistics.seeds import CHANGES, DIFFERENCES, SHARES, across_seeds
+from rpt_core.words import counted
 
-DIFFICULTIES = ("easy", "medium", "hard")
+GUESSES = 8
+"""As many as the responses of the rows "best of 8"."""
 Form = Callable[[Any], str]
 
 
 @dataclass(frozen=True)
 class AccuracyRow:
-    """A row of Table 1: which evaluation of which run."""
+    """A row of Table 1: which evaluation of which run. Modes that begin with `by_chance` are columns of its pass@k."""
 
     label: str
     run: str
@@ -34,6 +38,8 @@ TABLE_1 = (
     AccuracyRow("before RPT, reasoning", "rpt", "sampled", 0),
     AccuracyRow("before RPT, reasoning, greedy", "rpt", "greedy", 0),
     AccuracyRow("before RPT, best of 8", "cold-eval", "pass@8"),
+    AccuracyRow("by chance, best of 8 guesses", "cold-eval", "by_chance"),
+    AccuracyRow("by chance, best of 8 different guesses", "cold-eval", "by_chance_different"),
     AccuracyRow("before RPT, majority of 8", "cold-eval", "majority"),
     AccuracyRow("**after RPT, reasoning**", "rpt", "sampled"),
     AccuracyRow("after RPT, reasoning, greedy", "rpt", "greedy"),
@@ -44,6 +50,12 @@ TABLE_1 = (
     AccuracyRow("more NTP, same FLOPs, reasoning", "ntp-eval", "sampled"),
     AccuracyRow("more SFT, same FLOPs, standard", "sft-eval", "standard"),
     AccuracyRow("more SFT, same FLOPs, reasoning", "sft-eval", "sampled"),
+    AccuracyRow("expert iteration, same number of responses, reasoning", "expert-responses-eval", "sampled"),
+    AccuracyRow("expert iteration, same number of responses, greedy", "expert-responses-eval", "greedy"),
+    AccuracyRow("expert iteration, same number of responses, standard", "expert-responses-eval", "standard"),
+    AccuracyRow("expert iteration, same FLOPs, reasoning", "expert-flops-eval", "sampled"),
+    AccuracyRow("expert iteration, same FLOPs, greedy", "expert-flops-eval", "greedy"),
+    AccuracyRow("expert iteration, same FLOPs, standard", "expert-flops-eval", "standard"),
     AccuracyRow("RPT on random positions, reasoning", "rpt-random", "sampled"),
     AccuracyRow("RPT on random positions, standard", "rpt-random", "standard"),
 )
@@ -57,7 +69,20 @@ def next_token_accuracy(suite: Suite) -> str:
     n = {cell["n"] for row in measured for cell in _cells(suite, row)}
     caption = f"n = {_span(n)} held-out positions for each seed and difficulty; the same positions in every row."
     rows = [_accuracy_row(suite, row) for row in measured]
-    return f"{table(['accuracy in %', *DIFFICULTIES], rows)}\n\n{caption}"
+    lost = [sentence for row in measured if (sentence := _lost_format(suite, row))]
+    return "\n\n".join([table(["accuracy in %", *DIFFICULTIES], rows), caption, *lost])
+
+
+def _lost_format(suite: Suite, row: AccuracyRow) -> str:
+    """That most responses on hard positions have no box, in how many seeds; "" where that is so in none."""
+    found = [run.cell(row.mode, "hard", row.step) for run in suite[row.run]]
+    lost = [cell for cell in found if cell and (cell.get("no_box") or 0.0) > 0.5]
+    if not lost:
+        return ""
+    return (
+        f"{row.label}: in {len(lost)} of {counted(len(found), 'seed')} most responses on hard positions have no box. "
+        "The response format is lost there, a missing answer counts as wrong, and the standard row is the fair one."
+    )
 
 
 def average_accuracy(suite: Suite) -> str:
@@ -74,10 +99,9 @@ def average_accuracy(suite: Suite) -> str:
 def each_seed(suite: Suite) -> str:
     """Hard positions seed by seed with Wilson's interval, so that the means above can be judged."""
     rows = [
-        [row.label, *(percent(run.cell(row.mode, "hard", row.step)) for run in suite[row.run])]
+        [row.label, *(percent(_cell(run, row, "hard")) for run in suite[row.run])]
         for row in TABLE_1
-        if len(suite[row.run]) == len(suite.seeds)
-        and any(run.cell(row.mode, "hard", row.step) for run in suite[row.run])
+        if len(suite[row.run]) == len(suite.seeds) and any(_cell(run, row, "hard") for run in suite[row.run])
     ]
     return table(["hard positions, % [95 % Wilson]", *(f"seed {seed}" for seed in suite.seeds)], rows)
 
@@ -159,6 +183,8 @@ def templates(suite: Suite) -> str:
         {
             "random_at_1": ("Random@1, %", percent),
             "pass_at_k": ("Pass@8, %", percent),
+            "by_chance": ("8 guesses, %", percent),
+            "by_chance_different": ("8 different guesses, %", percent),
             "no_box": ("no box, %", percent),
             "response_tokens": ("response tokens", lambda value: number(value, ".1f")),
             "prompt_tokens": ("prompt tokens", lambda value: number(value and value.value, ".1f")),
@@ -174,7 +200,8 @@ def scaling(suite: Suite) -> str:
         for stored in run.tables("scaling_"):
             if "r2" not in {column["key"] for column in stored["columns"]}:
                 continue
-            rows += [_fit_row(run.seed, row) for row in stored["rows"]]
+            points = run.tables(stored["name"].replace("scaling_", "scaling_points_", 1))
+            rows += [_fit_row(run.seed, row, points[0]["rows"] if points else []) for row in stored["rows"]]
     header = ["seed", "difficulty", "points", "positions", "alpha", "P*, %", "R2", "error at the last point", "remarks"]
     return table(header, rows)
 
@@ -236,14 +263,25 @@ def _newest_rows(runs: Sequence[StoredRun], prefix: str) -> list[Sequence[Mappin
     return [found[-1]["rows"] for run in runs if (found := run.tables(prefix))]
 
 
+def _cell(run: StoredRun, row: AccuracyRow, level: str) -> Mapping[str, Any] | None:
+    """What a run has found for a row at a difficulty."""
+    if not row.mode.startswith("by_chance"):
+        return run.cell(row.mode, level, row.step)
+    found = (stored for table in run.tables("pass_at_k") for stored in table["rows"])
+    of_eight = next((stored for stored in found if (stored["difficulty"], stored["k"]) == (level, GUESSES)), None)
+    if of_eight is None or of_eight.get(row.mode) is None:  # older runs do not tell it
+        return None
+    return {"value": of_eight[row.mode], "n": of_eight["accuracy"]["n"]}
+
+
 def _cells(suite: Suite, row: AccuracyRow) -> list[Mapping[str, Any]]:
     """What was measured for a row of Table 1, of all seeds and difficulties."""
-    cells = (run.cell(row.mode, level, row.step) for run in suite[row.run] for level in DIFFICULTIES)
+    cells = (_cell(run, row, level) for run in suite[row.run] for level in DIFFICULTIES)
     return [cell for cell in cells if cell]
 
 
 def _accuracy_row(suite: Suite, row: AccuracyRow) -> list[str]:
-    cells = [[_value(run.cell(row.mode, level, row.step)) for run in suite[row.run]] for level in DIFFICULTIES]
+    cells = [[_value(_cell(run, row, level)) for run in suite[row.run]] for level in DIFFICULTIES]
     return [row.label, *(percent(across_seeds(values, SHARES)) for values in cells)]
 
 
@@ -251,7 +289,7 @@ def _answer_cell(tests: Sequence[Sequence[Mapping[str, Any]]], place: int) -> st
     return percent(across_seeds([_value(rows[place]["accuracy"]) for rows in tests], SHARES))
 
 
-def _fit_row(seed: int, row: Mapping[str, Any]) -> list[str]:
+def _fit_row(seed: int, row: Mapping[str, Any], measured: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         str(seed),
         row["difficulty"],
@@ -261,8 +299,21 @@ def _fit_row(seed: int, row: Mapping[str, Any]) -> list[str]:
         percent(row["p_star"]),
         number(row["r2"], ".3f"),
         points(row["error"]),
-        _fit_remark(row),
+        _undetermined(row, measured) or _fit_remark(row),
     ]
+
+
+def _undetermined(row: Mapping[str, Any], measured: Sequence[Mapping[str, Any]]) -> str:
+    """Where P* could lie, of a curve that its points or its documents leave open; "" of another one."""
+    interval = row["p_star"] if isinstance(row["p_star"], Mapping) else {}
+    ranges = [(interval.get("low"), interval.get("high"))]
+    points_of = [point for point in measured if point["difficulty"] == row["difficulty"]]
+    if points_of:
+        fit = fit_power_law([at["cost"] for at in points_of], [at["accuracy"]["value"] for at in points_of])
+        ranges.append((fit.p_star_low, fit.p_star_high))
+    known = [(low, high) for low, high in ranges if low is not None and high is not None]
+    low, high = min((low for low, _ in known), default=0.0), max((high for _, high in known), default=0.0)
+    return f"not determined: P* from {100 * low:.0f} to {100 * high:.0f} %" if high - low > WIDE else ""
 
 
 def _fit_remark(row: Mapping[str, Any]) -> str:
@@ -278,7 +329,7 @@ def _fit_remark(row: Mapping[str, Any]) -> str:
 
 
 def _mean(run: StoredRun, row: AccuracyRow) -> float | None:
-    values = [_value(run.cell(row.mode, level, row.step)) for level in DIFFICULTIES]
+    values = [_value(_cell(run, row, level)) for level in DIFFICULTIES]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(DIFFICULTIES) else None
 

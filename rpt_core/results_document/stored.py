@@ -6,7 +6,6 @@ from its events. Loads without torch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from rpt_core.errors import UserError
-from rpt_core.events import Event, EventType, read_events
-from rpt_core.run_dir import RunDir, read_json
+from rpt_core.files import read_json
+from rpt_core.run.copies import split_name
+from rpt_core.run.events import Event, EventType, read_events
+from rpt_core.run.folder import RunDir
 
-_SEEDED = re.compile(r"s(\d+)-(.+)")
 Table = Mapping[str, Any]
 """The data of a `table` event."""
 
@@ -82,9 +82,9 @@ class Suite:
         self.folder = folder
         self._runs: dict[str, list[StoredRun]] = {}
         for path in sorted(folder.iterdir()):
-            match = _SEEDED.fullmatch(path.name)
-            if match and _is_finished(path):
-                self._runs.setdefault(match[2], []).append(StoredRun(match[2], int(match[1]), RunDir(path)))
+            seed, name = split_name(path.name)
+            if seed is not None and _is_finished(path):
+                self._runs.setdefault(name, []).append(StoredRun(name, seed, RunDir(path)))
         for runs in self._runs.values():
             runs.sort(key=lambda run: run.seed)
         if not self._runs:
@@ -111,7 +111,7 @@ def _no_suite(folder: Path) -> str:
     if not runs:
         command = ".venv/bin/python -m rpt_core preset tiny-paper FOLDER"
         return f"{folder} holds no runs. {needed} Play a suite first: {command}"
-    if any(_SEEDED.fullmatch(name) for name in runs):
+    if any(split_name(name)[0] is not None for name in runs):
         return f"No run in {folder} has finished. Repeat the command that plays the suite to go on with it."
     if any(name.isdecimal() for name in runs):
         return (

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
-from rpt_core.problems import Problem
-from rpt_core.reward import Verdict
-from rpt_core.rollouts import Rollout
-from rpt_core.tokens import Tokenizer
+from rpt_core.inference.rollout import Rollout
+from rpt_core.problems.problem import Problem
+from rpt_core.text.tokens import Tokenizer
+from rpt_core.verdict import Verdict
 
 Problems: TypeAlias = Sequence[Problem]
 Groups: TypeAlias = Sequence[Sequence[Rollout]]
@@ -17,13 +17,13 @@ Verdicts: TypeAlias = Sequence[Sequence[Verdict]]
 
 
 class Reward(ABC):
-    """Scores a step's responses."""
+    """What the responses of a step earn."""
 
     flops: float = 0.0
-    """Of the extra forward passes that the last `score` took."""
+    """Of the extra forward passes that the last `rewards` took."""
 
     @abstractmethod
-    def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
+    def rewards(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
         """What each response earns, in the order of problems and responses."""
 
     def credited_tokens(self, rollout: Rollout) -> int:

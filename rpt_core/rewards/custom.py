@@ -15,14 +15,15 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import traceback
 from collections.abc import Callable
 from typing import Any, cast
 
-from rpt_core.errors import UserError
-from rpt_core.problems import Problem
-from rpt_core.reward import Verdict
+from rpt_core.errors import NotFiniteError, UserError, said
+from rpt_core.inference.rollout import Rollout
+from rpt_core.problems.problem import Problem
 from rpt_core.rewards.base import Groups, Problems, Reward, Verdicts
-from rpt_core.rollouts import Rollout
+from rpt_core.verdict import Verdict
 
 ALLOWED = "RPT_ALLOW_CUSTOM_REWARDS"
 Function = Callable[[bytes | None, bytes, list[int], bytes], float]
@@ -35,8 +36,8 @@ class CustomReward(Reward):
         self.path = path
         self.function = load_function(path)
 
-    def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
-        """See Reward. Raises UserError when the function fails or does not return a finite number."""
+    def rewards(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
+        """What the function returns for each response. Raises UserError when it fails or returns no finite number."""
         return [
             [self._value(problem, rollout, verdict) for rollout, verdict in zip(group, judged, strict=True)]
             for problem, group, judged in zip(problems, groups, verdicts, strict=True)
@@ -46,9 +47,10 @@ class CustomReward(Reward):
         try:
             value: Any = self.function(verdict.prediction, problem.completion, list(problem.boundaries), rollout.data)
         except Exception as error:
+            traceback.print_exc()  # into the run's log, for whoever has written the function
             raise UserError(
                 f"The custom reward {self.path!r} failed on the prediction {verdict.prediction!r} at {problem.id}: "
-                f"{type(error).__name__}: {error}. Mend the function and resume the run."
+                f"{said(error)}. Fix the function and resume the run."
             ) from error
         return self._checked(value, problem)
 
@@ -58,9 +60,10 @@ class CustomReward(Reward):
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise UserError(
+            message = (
                 f"The custom reward {self.path!r} returned {value!r} at {problem.id}. It must return a finite number."
             )
+            raise NotFiniteError(f"what the custom reward {self.path!r} returned at {problem.id}", number, message)
         return number
 
 
@@ -76,9 +79,9 @@ def load_function(path: str) -> Function:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(
-            f"The custom reward {path!r} cannot be imported: {error}. Write `package.module:function`, with the "
+            f"The custom reward {path!r} cannot be imported: {said(error)}. Write `package.module:function`, with the "
             "package on PYTHONPATH where stages run."
         ) from error
     if not callable(function):
-        raise UserError(f"The custom reward {path!r} is no function but a {type(function).__name__}.")
+        raise UserError(f"The custom reward {path!r} is not a function.")
     return cast(Function, function)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from rpt_core.rewards.base import Groups, Policy, Problems, Reward, Verdicts
 from rpt_core.rewards.first_token import first_tokens
-from rpt_core.tokens import prefix_ids
+from rpt_core.text.tokens import prefix_ids
 
 
 class DenseReward(Reward):
@@ -26,8 +26,8 @@ class DenseReward(Reward):
         self.policy = policy
         self.prefix = prefix_ids(policy.tokenizer)
 
-    def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
-        """See Reward."""
+    def rewards(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
+        """1 for a right first token, the policy's own probability of a wrong one, 0 without a prediction."""
         return self._dense(problems, first_tokens(self.policy.tokenizer, problems, verdicts))
 
     def _dense(self, problems: Problems, tokens: Sequence[Sequence[int | None]]) -> list[list[float]]:
@@ -60,8 +60,8 @@ class ConditionalDenseReward(DenseReward):
         super().__init__(policy)
         self.all_wrong = -all_wrong_penalty
 
-    def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
-        """See Reward."""
+    def rewards(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
+        """The dense reward in groups with a right first token; the same penalty, or 0, for all in the others."""
         tokens = first_tokens(self.policy.tokenizer, problems, verdicts)
         has_right = [problem.next_token_id in group for problem, group in zip(problems, tokens, strict=True)]
         # Groups without a right response need no probabilities.

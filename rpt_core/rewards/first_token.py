@@ -10,9 +10,9 @@ inside a character is tokenised up to the break; when nothing stands before the 
 
 from __future__ import annotations
 
-from rpt_core.problems import Problem
+from rpt_core.problems.problem import Problem
 from rpt_core.rewards.base import Groups, Problems, Reward, Verdicts
-from rpt_core.tokens import Tokenizer, encode_within
+from rpt_core.text.tokens import Tokenizer, encode_within
 
 
 class FirstTokenReward(Reward):
@@ -21,8 +21,8 @@ class FirstTokenReward(Reward):
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
 
-    def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
-        """See Reward."""
+    def rewards(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
+        """1 for a response whose prediction begins with the true first token, 0 for any other."""
         return [
             [float(token == problem.next_token_id) for token in tokens]
             for problem, tokens in zip(problems, first_tokens(self.tokenizer, problems, verdicts), strict=True)

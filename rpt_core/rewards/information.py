@@ -7,7 +7,7 @@ What is conditioned on:
 - with the thought, the present policy: the prompt as it was sampled from, the response up to and including its last
   `</think>`, then `\boxed{`. The response's own tokens are kept as far as they end there; the rest is tokenised anew.
 - without, the moving average: the context itself, without template (RLP's no-think baseline).
-The true token is the document's own, whatever the tokenizer would make of it behind `\boxed{`.
+The true token is the document's own, whatever the tokenizer would make of it after `\boxed{`.
 
 What is learnt from: the thought, `</think>` included. What follows it has no part in the reward, so its gradient would
 be noise.
@@ -23,11 +23,11 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 
-from rpt_core.problems import Problem
-from rpt_core.reward import BOX, END_OF_THOUGHT
+from rpt_core.inference.rollout import Rollout
+from rpt_core.problems.problem import Problem
 from rpt_core.rewards.base import AveragedPolicy, Groups, Policy, Problems, Reward, Verdicts
-from rpt_core.rollouts import Rollout
-from rpt_core.tokens import Tokenizer, encode_within, prefix_ids, token_bytes
+from rpt_core.text.tokens import Tokenizer, encode_within, prefix_ids, token_bytes
+from rpt_core.verdict import BOX, END_OF_THOUGHT
 
 
 class InformationGainReward(Reward):
@@ -38,8 +38,8 @@ class InformationGainReward(Reward):
         self.prefix = prefix_ids(policy.tokenizer)
         self.blind_guess = -math.log(len(policy.tokenizer))
 
-    def score(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
-        """See Reward."""
+    def rewards(self, problems: Problems, groups: Groups, verdicts: Verdicts) -> list[list[float]]:
+        """Log-likelihood of the true token after the thought, minus that without it."""
         contexts = [[*self.prefix, *problem.context_ids] for problem in problems]
         without = self.average.next_token_log_probs(contexts, [[problem.next_token_id] for problem in problems])
         self.flops = self.average.forward_flops(sum(map(len, contexts)))
@@ -47,14 +47,14 @@ class InformationGainReward(Reward):
         return [[value - before for value in group] for group, (before,) in zip(with_thought, without, strict=True)]
 
     def credited_tokens(self, rollout: Rollout) -> int:
-        """See Reward: the thought; all of a response that does not end it."""
+        """The tokens of the thought; all of a response that does not end it."""
         end = _thought_end(rollout)
         if end is None:
             return len(rollout.token_ids)
         return _whole_tokens(self.policy.tokenizer, rollout, end - 1) + 1
 
     def after_update(self) -> None:
-        """See Reward."""
+        """Let the average follow the policy's new weights."""
         self.average.update()
 
     def _with_thought(self, problems: Problems, groups: Groups) -> list[list[float]]:
@@ -74,14 +74,14 @@ class InformationGainReward(Reward):
 
 
 def opened_box(tokenizer: Tokenizer, rollout: Rollout) -> list[int] | None:
-    r"""Token ids of the response's thought, `</think>` included, and `\boxed{` behind it; None without `</think>`."""
+    r"""Token ids of the response's thought, `</think>` included, and `\boxed{` after it; None without `</think>`."""
     end = _thought_end(rollout)
     if end is None:
         return None
     whole = _whole_tokens(tokenizer, rollout, end)
     read = sum(map(len, token_bytes(tokenizer, rollout.token_ids[:whole], at_start=False)))
     begun = rollout.data[read:end].decode(errors="replace")  # sampled tokens may split letters
-    return [*rollout.token_ids[:whole], *encode_within(tokenizer, begun + BOX)]
+    return [*rollout.token_ids[:whole], *encode_within(tokenizer, begun + BOX, parse_special=False)]
 
 
 def _thought_end(rollout: Rollout) -> int | None:

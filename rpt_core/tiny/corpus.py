@@ -42,7 +42,7 @@ _WORKED_SHARE: dict[Part, float] = {"pretrain": 0.75, "cold": 0.2, "problems": 0
 
 
 @dataclass(frozen=True)
-class Kind:
+class Operation:
     """An operation on digits that is worked from left to right, starting at 0."""
 
     name: str
@@ -62,15 +62,15 @@ class Kind:
 
 _REMAINDERS = "Number theory -> Remainders"
 KINDS = (
-    Kind(
+    Operation(
         "sum", "+", 1, 10, "What is the last digit of the sum?", "The sum ends in", "Add single digits.",
         "Arithmetic -> Last digits",
     ),
-    Kind(
+    Operation(
         "mod7", "%", 10, 7, "What does the number leave modulo 7?", "The remainder is", "Reduce modulo 7.",
         _REMAINDERS,
     ),
-    Kind(
+    Operation(
         "mod3", "@", 10, 3, "What does the number leave modulo 3?", "The remainder is", "Reduce modulo 3.",
         _REMAINDERS,
     ),
@@ -102,13 +102,13 @@ def part_of(problem_id: str) -> Part:
     return _PART_OF_TENTH[int.from_bytes(digest, "big") % len(_PART_OF_TENTH)]
 
 
-def work(kind: Kind, digits: Sequence[int], states: Sequence[int], start: int = 0) -> str:
+def work(kind: Operation, digits: Sequence[int], states: Sequence[int], start: int = 0) -> str:
     """The worked chain that passes through the given states, one after each of the first digits; "0 A4+4 B7+1"."""
     cards = zip(LABELS, digits, states, strict=False)
     return str(start) + "".join(f" {label}{digit}{kind.sign}{state}" for label, digit, state in cards)
 
 
-def states(kind: Kind, digits: Sequence[int], start: int = 0) -> list[int]:
+def states(kind: Operation, digits: Sequence[int], start: int = 0) -> list[int]:
     """The true state after each card."""
     return list(accumulate(digits, kind.step, initial=start))[1:]
 
@@ -124,7 +124,7 @@ def _stream(part: Part, rng: random.Random) -> Iterator[dict[str, Any]]:
             yield _problem(rng, name, kind, digits, is_worked=rng.random() < _WORKED_SHARE[part])
 
 
-def _problem(rng: random.Random, name: str, kind: Kind, digits: list[int], is_worked: bool) -> dict[str, Any]:
+def _problem(rng: random.Random, name: str, kind: Operation, digits: list[int], is_worked: bool) -> dict[str, Any]:
     answer = states(kind, digits)[-1]
     opening = f"{WORKED_OPENING} {work(kind, digits, states(kind, digits))};" if is_worked else TERSE_OPENING
     return _record(

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rpt_core.config import DynamicSamplingConfig
-from rpt_core.ledger import Outcome
-from rpt_core.monitors import is_all_one, is_all_zero
+from rpt_core.train.ledger import Outcome
+from rpt_core.train.monitors import is_all_one, is_all_zero
 
 GroupRewards = Sequence[Sequence[float]]
 """Rewards of each group's responses."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from rpt_core.errors import UserError
+from rpt_core.models.states import last_states, refuse_other_head
 from rpt_core.train.shared_prompts import can_pack, pack, packed_states, saves_enough
 
 LOGITS_AT_ONCE = 2**27
@@ -52,6 +52,7 @@ def score_tokens(
 
     def read(states: Tensor, targets: Tensor) -> Tensor:
         log_probs = _log_probs(model, states, temperature)
+        # Without the detach the backward pass would keep a second array of (tokens, vocabulary).
         entropies = token_entropies(log_probs if entropy_gradient else log_probs.detach())
         return torch.stack([_chosen(log_probs, targets), entropies])
 
@@ -60,7 +61,7 @@ def score_tokens(
 
 def token_entropies(log_probs: Tensor) -> Tensor:
     """Entropy in nats over the last axis of log-probs."""
-    return -(log_probs.exp() * log_probs).sum(-1)
+    return -(log_probs.exp() * log_probs).sum(-1)  # (..., vocabulary) -> (...)
 
 
 @torch.no_grad()
@@ -72,7 +73,7 @@ def next_token_log_probs(
     order = sorted(range(len(contexts)), key=lambda n: len(contexts[n]))
     for start in range(0, len(order), batch_rows):
         part = order[start : start + batch_rows]
-        # A target behind each context, so that its last state is the one that counts; which one does not matter.
+        # A target after each context, so that its last state is the one that counts; which one does not matter.
         rows = [[*contexts[n], 0] for n in part]
         states, _ = _counted(model, rows, [len(row) - 1 for row in rows])
         for n, log_probs in zip(part, _log_probs(model, states), strict=True):
@@ -80,17 +81,9 @@ def next_token_log_probs(
     return found
 
 
-@torch.inference_mode()
 def check_head(model: Any) -> None:
     """Raise UserError unless the model's logits are its output layer's: some models scale or cap them afterwards."""
-    ids = torch.tensor([[0, 1]], device=model.device)
-    logits = model(input_ids=ids, use_cache=False).logits
-    states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    if not torch.allclose(model.get_output_embeddings()(states), logits, rtol=1e-3, atol=1e-3):
-        raise UserError(
-            f"{type(model).__name__} changes its logits behind its output layer, which training here does not follow. "
-            "Take a model such as Qwen2, Qwen3, Llama or Mistral."
-        )
+    refuse_other_head(model)
 
 
 def _counted(model: Any, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -102,9 +95,10 @@ def _counted(model: Any, rows: Sequence[Sequence[int]], starts: Sequence[int]) -
     if can_pack(model) and saves_enough(packed := pack(rows, starts), rows):
         targets = [token for row, start in zip(rows, starts, strict=True) for token in row[start:]]
         return packed_states(model, packed), torch.tensor(targets, device=model.device)
-    width = max(map(len, rows)) - 1
+    width = max(map(len, rows)) - 1  # the last token of a row is predicted, not read
     ids = torch.tensor([[*row, *[0] * (width + 1 - len(row))] for row in rows], device=model.device)
-    hidden = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state  # (rows, width, hidden)
+    hidden = last_states(model, ids[:, :-1])  # (rows, width, hidden)
+    # The state of token i predicts token i + 1, so a row that counts from `start` needs states from `start - 1` on.
     where = [
         n * width + i
         for n, (row, start) in enumerate(zip(rows, starts, strict=True))
@@ -120,6 +114,7 @@ def _in_pieces(model: Any, read: Callable[[Tensor, Tensor], Tensor], states: Ten
     size = max(1, LOGITS_AT_ONCE // model.get_output_embeddings().weight.shape[0])
     if len(states) <= size:
         return read(states, targets)
+    # Each piece forgets its logits, and the backward pass computes them again from its states: more time, less memory.
     pieces = zip(torch.split(states, size), torch.split(targets, size), strict=True)
     return torch.cat([checkpoint(read, *piece, use_reentrant=False) for piece in pieces], dim=-1)
 
@@ -127,6 +122,8 @@ def _in_pieces(model: Any, read: Callable[[Tensor, Tensor], Tensor], states: Ten
 def _log_probs(model: Any, states: Tensor, temperature: float = 1.0) -> Tensor:
     """(tokens, vocabulary)"""
     logits: Tensor = model.get_output_embeddings()(states)
+    # The temperature that was sampled with: the gradient must be that of the distribution that the tokens came from.
+    # Float32, since a sum over a large vocabulary loses digits in half precision.
     return torch.log_softmax(logits.float() / temperature, -1)
 
 

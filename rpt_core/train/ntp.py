@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from rpt_core.checkpoints import new_model
 from rpt_core.config import ModelConfig, NtpConfig
-from rpt_core.corpus import Document, emit_corpus, load_corpus
 from rpt_core.errors import UserError
-from rpt_core.stage import StageContext
-from rpt_core.tokens import Tokenizer, prefix_ids, tokenise
+from rpt_core.models.checkpoints import new_model
+from rpt_core.run.context import StageContext
+from rpt_core.text.corpus import Document, emit_corpus, load_corpus
+from rpt_core.text.tokens import Tokenizer, prefix_ids, tokenise
 from rpt_core.train.loop import TrainingLoop, load_trained
 from rpt_core.train.supervised import Example, LengthBatches, limit_of, train_on
 
@@ -60,7 +60,7 @@ def _probes(config: NtpConfig, model: Any, tokenizer: Tokenizer, held_out: Seque
     """The skills of a model of the built-in corpus, on held-out documents; nothing for any other corpus."""
     if config.corpus.source != "tiny":
         return {}
-    from rpt_core.tiny.probes import measure
+    from rpt_core.train.tiny_probes import measure
 
     return {f"probe_{skill}": share for skill, share in measure(model, tokenizer, held_out).items()}
 
@@ -79,10 +79,10 @@ def _pieces(ids: list[int], start: int, max_tokens: int) -> list[Example]:
 
 def _model(config: NtpConfig, context: StageContext, documents: Sequence[Document]) -> tuple[Any, Tokenizer]:
     if config.model is not None:
-        return load_trained(context.run, config.model)
+        return load_trained(context, config.model)
     if (newest := context.run.newest_checkpoint()) is not None:
-        return load_trained(context.run, ModelConfig(path=str(newest)))
-    from rpt_core.tokenizer_training import train_tokenizer
+        return load_trained(context, ModelConfig(path=str(newest)))
+    from rpt_core.text.new_tokenizer import train_tokenizer
 
     assert config.scratch is not None  # the config's validator wants one of the two
     texts = (document.text for document in documents[:TOKENIZER_DOCUMENTS])

@@ -17,6 +17,7 @@ Table 5 of the paper are the defaults: one exactly on-policy update for each bat
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +26,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rpt_core.checkpoints import load_model
 from rpt_core.config import GrpoConfig, SamplingConfig
-from rpt_core.flops import forward_flops, training_flops
-from rpt_core.grpo import aggregate, clipped_gains, is_clipped, k3_divergence, live_groups
-from rpt_core.rewards import Reward
+from rpt_core.errors import NotFiniteError
+from rpt_core.models.checkpoints import load_model
+from rpt_core.models.flops import forward_flops, training_flops
+from rpt_core.rewards.base import Reward
 from rpt_core.seeds import derive_seed
 from rpt_core.train.batch import Batch
+from rpt_core.train.grpo import aggregate, clipped_gains, is_clipped, k3_divergence, live_groups
 from rpt_core.train.log_probs import score_tokens, target_log_probs
 from rpt_core.train.loop import TrainingLoop
 
@@ -95,24 +97,47 @@ class PolicyUpdate:
         """reward: says which tokens of a response are learnt from; all without one."""
         self.config, self.loop, self.temperature, self.reward = config, loop, sampling.temperature, reward
         self.reference = _load_reference(loop) if config.kl_coefficient else None
+        self.made = 0
+        """Optimiser updates of the last batch that have changed the weights."""
 
     def update(self, batch: Batch[Any]) -> UpdateResult:
-        """All optimiser updates of a batch."""
+        """All optimiser updates of a batch.
+
+        Raises NotFiniteError at the first whose loss or gradient norm is not finite; those before it have been made.
+        """
+        self.made = 0
         by_update = [parts_by_length(rows, self.config.batch_rows) for rows in self._rows_by_update(batch) if rows]
         if not by_update:
             return UpdateResult({}, 0, 0.0)
+        # The first update is on-policy: its ratios are 1 and its old log-probs those of its own pass. The later ones
+        # need the policy as it was before the first, so these passes come now.
         for parts in by_update[1:]:
             self._keep_old_log_probs(parts)
         sums = defaultdict[str, float](float)
         for parts in by_update:
-            sums["loss"] += self._accumulate(parts, sums)
-            done = self.loop.update()
-            sums["gradient_norm"] += done["gradient_norm"]
+            done = self._update(parts, sums, by_update)
         metrics = {**self._metrics(sums, by_update), "learning_rate": done["learning_rate"]}
         return UpdateResult(metrics, *self._cost(by_update))
 
+    def _update(
+        self, parts: Sequence[_Part], sums: dict[str, float], by_update: Sequence[Sequence[_Part]]
+    ) -> dict[str, float]:
+        try:
+            loss = self._accumulate(parts, sums)
+            if not math.isfinite(loss):
+                raise NotFiniteError("the loss", loss)
+            done = self.loop.update()
+        except NotFiniteError:
+            self.loop.at_hand.add_update(*self._cost(by_update[: self.made + 1]))
+            raise
+        self.made += 1
+        sums["loss"] += loss
+        sums["gradient_norm"] += done["gradient_norm"]
+        return done
+
     def _rows_by_update(self, batch: Batch[Any]) -> list[list[PolicyRow]]:
         """The responses of each mini-batch that count."""
+        # Groups of equal rewards have advantage 0: they count only where another term gives them a gradient.
         all_count = self.config.kl_coefficient > 0 or self.config.entropy_coefficient > 0
         counts = (live_groups(batch.rewards) | all_count).tolist()
         skip_cut = self.config.overlong == "mask"
@@ -132,6 +157,7 @@ class PolicyUpdate:
         for part, weight in zip(parts, weights, strict=True):
             with self.loop.precision():
                 terms = self._terms(part)
+                # Gradients of the parts add up to that of the mean over the whole mini-batch.
                 part_loss = self._mean_loss(terms, part) * (weight / sum(weights))
                 part_loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
             loss += part_loss.item()
@@ -149,6 +175,7 @@ class PolicyUpdate:
         scores = score_tokens(self.loop.model, ids, starts, self.temperature, wants_entropy)
         log_probs = scores.log_probs
         old = log_probs.detach() if part.old_log_probs is None else part.old_log_probs
+        # A response has one advantage, which all its tokens share: (rows,) -> (tokens,).
         lengths = torch.tensor(part.lengths)
         advantages = torch.tensor([row.advantage for row in part.rows]).repeat_interleave(lengths).to(old.device)
         divergences = None
@@ -163,9 +190,10 @@ class PolicyUpdate:
             return aggregate(values, part.lengths, config.aggregation)
 
         gains = clipped_gains(terms.log_probs, terms.old_log_probs, terms.advantages, config.clip_low, config.clip_high)
-        loss = -mean(gains)
+        loss = -mean(gains)  # optimisers minimise, and gains are to grow
         if terms.divergences is not None:
             loss = loss + config.kl_coefficient * mean(terms.divergences)
+        # Less the entropy: a policy that stays uncertain among tokens goes on exploring.
         if config.entropy_coefficient:
             loss = loss - config.entropy_coefficient * mean(terms.entropies)
         return loss
@@ -181,11 +209,14 @@ class PolicyUpdate:
     def _add(self, sums: dict[str, float], terms: _Terms, part: _Part) -> None:
         """Add a part's sums over tokens to what the metrics are made of."""
         old = terms.old_log_probs
+        # The sampler rounds differently from the trainer; a large gap means that the policy learns from responses that
+        # it would not have written.
         sampled = torch.tensor([value for row in part.rows for value in row.log_probs], device=old.device)
         sums["sampler_log_prob_gap"] += float((sampled - old).abs().sum())
         sums["entropy_nats"] += float(terms.entropies.sum())
         if terms.divergences is not None:
             sums["kl"] += float(terms.divergences.sum())
+        # With one update for a batch every ratio is 1 and nothing is clipped.
         if self.config.minibatch_groups is not None:
             ratio = (terms.log_probs - old).exp()
             clipped = is_clipped(ratio, terms.advantages, self.config.clip_low, self.config.clip_high)
@@ -203,6 +234,7 @@ class PolicyUpdate:
         """Trained tokens, and FLOPs with those of the passes without gradients."""
         tokens = [sum(len(row.ids) for part in parts for row in part.rows) for parts in by_update]
         parameters = self.loop.matrix_parameters
+        # Every update but the first has a forward pass for its old log-probs.
         flops = training_flops(parameters, sum(tokens)) + forward_flops(parameters, sum(tokens[1:]))
         if self.reference is not None:
             flops += forward_flops(parameters, sum(tokens))
@@ -227,6 +259,7 @@ def policy_rows(batch: Batch[Any], group: int, skip_cut: bool = False, reward: R
     for rollout, advantage in zip(batch.groups[group], batch.advantages[group].tolist(), strict=True):
         if skip_cut and rollout.finish_reason == "length":
             continue
+        # Tokens after `end` cannot have changed the reward: a gradient for them would be noise.
         end = len(rollout.token_ids) if reward is None else reward.credited_tokens(rollout)
         ids = [*prompt, *rollout.token_ids[:end]]
         rows.append(PolicyRow(ids, len(prompt), advantage, rollout.log_probs[:end]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rpt_core.positions import Floats, Indices
+from rpt_core.arrays import Floats, Indices
 from rpt_core.seeds import derive_seed
 
 

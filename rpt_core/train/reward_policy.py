@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from rpt_core import flops
-from rpt_core.tokens import Tokenizer
+from rpt_core.models import flops
+from rpt_core.text.tokens import Tokenizer
 from rpt_core.train.log_probs import next_token_log_probs
 from rpt_core.train.loop import TrainingLoop
 
@@ -30,22 +30,22 @@ class LoopPolicy:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """See Policy."""
+        """The policy's."""
         return self.loop.tokenizer
 
     def next_token_log_probs(
         self, contexts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]]
     ) -> list[list[float]]:
-        """See Policy."""
+        """Log-probs of each context's candidates as its next token, without gradients."""
         with self.loop.precision():
             return next_token_log_probs(self.model, contexts, candidates, self.batch_rows)
 
     def forward_flops(self, tokens: int) -> float:
-        """See Policy."""
+        """FLOPs of a forward pass over so many tokens."""
         return flops.forward_flops(self.loop.matrix_parameters, tokens)
 
     def moving_average(self, decay: float) -> MovingAverage:
-        """See Policy."""
+        """A second policy whose weights are the moving average of this one's."""
         return MovingAverage(self.loop, self.batch_rows, decay)
 
 
@@ -60,6 +60,6 @@ class MovingAverage(LoopPolicy):
 
     @torch.no_grad()
     def update(self) -> None:
-        """See AveragedPolicy."""
+        """Move each weight by the share `1 - decay` towards the policy's."""
         for name, parameter in self.loop.model.named_parameters():
             self.weights[name].lerp_(parameter, 1 - self.decay)

@@ -15,35 +15,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from rpt_core.answers import AnswerJudge
 from rpt_core.config import RlvrConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.question_test import QuestionTest, Row, judge_answers
-from rpt_core.events import EventType
-from rpt_core.flops import sampling_flops
-from rpt_core.monitors import response_metrics
-from rpt_core.questions import PosedQuestion, Question, emit_questions, load_questions, pose
-from rpt_core.rollouts.backends import PolicyBackend, open_policy_backend
-from rpt_core.rollouts.rows import rollout_rows
+from rpt_core.inference.backend import PolicyBackend, open_policy_backend
+from rpt_core.models.flops import sampling_flops
+from rpt_core.problems.plain_text import warn_of_plain_text
+from rpt_core.problems.questions import PosedQuestion, Question, emit_questions, load_questions, pose
+from rpt_core.rewards.answers import AnswerJudge
+from rpt_core.run.context import StageContext
+from rpt_core.run.events import EventType
 from rpt_core.seeds import derive_seed
-from rpt_core.shards import write_rollouts
-from rpt_core.stage import StageContext
-from rpt_core.tokens import Tokenizer
+from rpt_core.text.tokens import Tokenizer
 from rpt_core.train.batch import Batch, make_batch
 from rpt_core.train.loop import StepResult, TrainingLoop, load_trained, loaded_from
+from rpt_core.train.monitors import response_metrics
+from rpt_core.train.not_finite import sampled_rows
 from rpt_core.train.policy_update import PolicyUpdate
 from rpt_core.train.problem_order import ProblemOrder
+from rpt_core.train.step_records import record_responses
 from rpt_core.train.supervised import limit_of
 
 
 def run(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
     """Train to the budget; returns steps, compute and the test accuracies for the `finished` event."""
     questions = load_questions(config.questions)
-    model, tokenizer = load_trained(context.run, config.model)
+    model, tokenizer = load_trained(context, config.model)
     train, long_train = _posed(questions.train, config, tokenizer)
     test, long_test = _posed(questions.test, config, tokenizer)
     limit = limit_of(config.budget, len(train) / config.batch_questions)
@@ -53,9 +55,11 @@ def run(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
         loop.start()
         emit_questions(questions, context.log)
         _tell_of_long_ones(context, config, long_train, long_test)
+        warn_of_plain_text(context, [config.template], tokenizer)
         trainer.test_if_due()
         loop.run(trainer.do_step, trainer.after_step)
-        trainer.test_at_the_end()
+        with loop.in_words():
+            trainer.test_at_the_end()
     counts = {"train_questions": len(train), "test_questions": len(test), "left_out_long": long_train + long_test}
     spent = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens, **loop.sizes}
     return {**spent, **counts, **trainer.found()}
@@ -77,7 +81,7 @@ class _Trainer:
         self.order = ProblemOrder(np.arange(len(train)), config.seed)
         self.update = PolicyUpdate(config.grpo, loop, config.sampling)
         self.backend = self._open_backend()
-        self.test = QuestionTest(context, self.backend, judge, test, config)
+        self.test = QuestionTest(context, self.backend, judge, test, config, loop.limit.steps)
 
     @property
     def tests(self) -> list[Row]:
@@ -91,10 +95,12 @@ class _Trainer:
         batch = self._batch(step)
         sampled = time.perf_counter()
         self.loop.progress("updating the policy")
-        update = self.update.update(batch)
-        self.backend.follow(self.loop.model)
+        try:
+            update = self.update.update(batch)
+        finally:
+            self.backend.follow(self.loop.model)
         seconds = {"seconds_sampling": sampled - began, "seconds_update": time.perf_counter() - sampled}
-        self._record(step + 1, batch)
+        record_responses(self.context, step + 1, batch, batch.advantages.tolist())
         prompts, responses = batch.prompt_tokens(), batch.response_tokens()
         flops = sampling_flops(self.loop.matrix_parameters, prompts, responses) + update.flops
         values = {
@@ -143,27 +149,21 @@ class _Trainer:
         config = self.config
         drawn = self.order.draw(step * config.batch_questions, config.batch_questions)
         questions = [self.questions[i] for i in drawn]
+        at_hand = self.loop.at_hand
+        at_hand.rows, at_hand.probe = partial(sampled_rows, questions), questions[0].prompt_ids
         self.loop.progress("sampling responses")
         seed = derive_seed(config.seed, "rollouts", step)
         prompts = [question.prompt_ids for question in questions]
         groups = self.backend.sample(prompts, config.group_size, config.sampling, seed)
+        at_hand.add_sampling(questions, groups, self.loop.matrix_parameters)
         self.loop.progress("judging answers")
         verdicts = judge_answers(self.judge, questions, groups)
         earned = [[verdict.reward for verdict in group] for group in verdicts]
+        at_hand.rows = partial(sampled_rows, questions, groups, earned)
         return make_batch(questions, groups, verdicts, earned, config.grpo, config.sampling)
-
-    def _record(self, step: int, batch: Batch[PosedQuestion]) -> None:
-        path = self.context.run.rollout_shard("train", step)
-        advantages, earned = batch.advantages.tolist(), batch.rewards.tolist()
-        rows = rollout_rows(step, batch.problems, batch.groups, batch.verdicts, advantages, earned)
-        write_rollouts(path, rows)
-        self.context.log.emit(
-            EventType.ROLLOUTS, step=step, kind="train", shard=self.context.run.relative(path), rows=len(rows)
-        )
 
     def _test(self) -> None:
         step = self.loop.step
-        self.context.progress(step, self.loop.limit.steps, "answering the test questions")
         self.tests.append(self.test.run(step, self._epoch(step)))
         self.loop.state.pop("test_due", None)
         self.test.announce(self.tests, step)
@@ -174,12 +174,12 @@ class _Trainer:
 
 
 _RESULTS = {"value": "", "low": "_low", "high": "_high", "n": "_n"}
-"""Parts of an estimate -> what is put behind the name of the result."""
+"""Parts of an estimate -> what is put after the name of the result."""
 
 
 def _posed(questions: Sequence[Question], config: RlvrConfig, tokenizer: Tokenizer) -> tuple[list[PosedQuestion], int]:
     """The questions as prompts, and how many were too long. Raises UserError when all were."""
-    posed, too_long = pose(questions, config.template, tokenizer, config.max_prompt_tokens)
+    posed, too_long = pose(questions, config.template, tokenizer, config.max_prompt_tokens, config.prompt_date)
     if not posed:
         raise UserError(
             f"No question's prompt has at most {config.max_prompt_tokens} tokens. Raise `max_prompt_tokens`."

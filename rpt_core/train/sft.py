@@ -8,19 +8,32 @@ included, and of replayed documents the solution part, as in `ntp`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rpt_core.config import SftConfig
-from rpt_core.corpus import Corpus, emit_corpus, load_corpus
+from rpt_core.config import PROMPT_DATE, SftConfig
 from rpt_core.errors import UserError
-from rpt_core.events import EventType
-from rpt_core.run_dir import write_whole
+from rpt_core.files import write_whole
+from rpt_core.problems.chat import MARK, chat_frame
+from rpt_core.run.context import StageContext
+from rpt_core.run.events import EventType
 from rpt_core.seeds import derive_seed
-from rpt_core.stage import StageContext
-from rpt_core.tokens import Tokenizer, encode, encode_within, prefix_ids
+from rpt_core.text.corpus import Corpus, emit_corpus, load_corpus
+from rpt_core.text.files import record_file
+from rpt_core.text.readers import read_records
+from rpt_core.text.tokens import (
+    Tokenizer,
+    begun,
+    control_ids,
+    encode,
+    encode_within,
+    end_token_ids,
+    ended,
+    prefix_ids,
+)
 from rpt_core.train.loop import TrainingLoop, load_trained
 from rpt_core.train.ntp import longest_sequence, make_examples
 from rpt_core.train.supervised import Example, LengthBatches, limit_of, train_on
@@ -32,7 +45,7 @@ Trace = tuple[list[int], list[int]]
 
 def run(config: SftConfig, context: StageContext) -> dict[str, Any]:
     """Train to the budget and return steps, compute and counts for the `finished` event."""
-    model, tokenizer = load_trained(context.run, config.model)
+    model, tokenizer = load_trained(context, config.model)
     longest = longest_sequence(model, config.max_document_tokens)
     found = _traces(config, context, model, tokenizer)
     traces = _fitting(found, longest)
@@ -52,38 +65,56 @@ def run(config: SftConfig, context: StageContext) -> dict[str, Any]:
     return {**spent, "traces": len(traces), "replayed_documents": len(replayed)}
 
 
-def read_traces(path: Path, tokenizer: Tokenizer) -> list[Trace]:
-    """Traces from JSONL. The prompt is the whole text before the response, special tokens written out.
+def read_traces(path: Path, tokenizer: Tokenizer, end_ids: Sequence[int] = ()) -> list[Trace]:
+    """Traces from a file of records. The prompt is the whole text before the response, special tokens written out.
 
-    Raises UserError naming the line that is no object with the texts `prompt` and `response`.
+    The begin token and the end token stand there once, whether or not the texts have them written out. end_ids: ids
+    that end a response beside the tokenizer's own. Raises UserError for a file that cannot be read, and naming the line
+    that is no object with the texts `prompt` and `response`.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist. Name a JSONL file with the fields prompt and response.")
-    prefix, end = prefix_ids(tokenizer), [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    traces = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if line.strip():
-            prompt, response = _parse(line, f"{path}, line {number}")
-            traces.append(([*prefix, *encode(tokenizer, prompt)], [*encode_within(tokenizer, response), *end]))
+        raise UserError(f"{path} does not exist. Name a file of records with the fields prompt and response.")
+    chat, traces = _chat_start(tokenizer), []
+    for number, record in read_records(record_file(path), ("prompt", "response")):
+        prompt, response = _parse(record, f"{path}, line {number}")
+        ids = encode(tokenizer, prompt)
+        is_chat = chat is not None and ids[:1] == [chat]
+        response_ids = ended(tokenizer, encode_within(tokenizer, response), end_ids)
+        traces.append((ids if is_chat else begun(tokenizer, ids), response_ids))
     return traces
 
 
-def _parse(line: bytes, where: str) -> tuple[str, str]:
+def _chat_start(tokenizer: Tokenizer) -> int | None:
+    """The control token that a rendered chat begins with where it begins otherwise than a text; else None.
+
+    Such a prompt gets nothing put before it, since RPT's prompts, rendered by the same template, have nothing there.
+    """
+    prefix = prefix_ids(tokenizer)
+    if not prefix or not tokenizer.chat_template:
+        return None
     try:
-        record = json.loads(line)
-    except ValueError:
-        record = None
+        before, _ = chat_frame(tokenizer, MARK, PROMPT_DATE)
+    except UserError:
+        return None  # traces are rendered already, and do not need the template
+    start = encode(tokenizer, before)[:1]
+    return start[0] if start and start != prefix[:1] and start[0] in control_ids(tokenizer) else None
+
+
+def _parse(record: Any, where: str) -> tuple[str, str]:
     texts = [record.get(name) for name in ("prompt", "response")] if isinstance(record, dict) else []
     match texts:
         case [str(prompt), str(response)] if prompt and response:
             return prompt, response
-    raise UserError(f"{where}: expected a JSON object with the texts `prompt` and `response`. Mend or remove the line.")
+    raise UserError(
+        f"{where}: expected a JSON object with the texts `prompt` and `response`. Correct or remove the line."
+    )
 
 
 def _traces(config: SftConfig, context: StageContext, model: Any, tokenizer: Tokenizer) -> list[Trace]:
     """The traces; those that a model helped to write are kept in the run's folder, since that model changes."""
     if config.traces.source == "file":
-        traces = read_traces(Path(str(config.traces.path)), tokenizer)
+        ends = end_token_ids(model.generation_config, tokenizer)
+        traces = read_traces(Path(str(config.traces.path)), tokenizer, ends)
     else:
         traces = _kept_traces(config, context, model, tokenizer)
     return traces
@@ -103,7 +134,7 @@ def _fitting(traces: list[Trace], longest: int) -> list[Trace]:
 def _kept_traces(config: SftConfig, context: StageContext, model: Any, tokenizer: Tokenizer) -> list[Trace]:
     file = context.run.traces
     if not file.exists():
-        from rpt_core.tiny.traces import build_traces
+        from rpt_core.train.tiny_traces import build_traces
 
         built = build_traces(str(config.traces.positions), model, tokenizer, config.prompt, config.seed)
         write_whole(file, "".join(json.dumps(trace) + "\n" for trace in built).encode())

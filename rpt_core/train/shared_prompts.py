@@ -3,8 +3,8 @@
 In: a causal language model, rows of token ids that begin with prompts. Out: the states that predict the responses'
 tokens, the same as from a row for each response but for rounding.
 
-A packed row is the prompt and, one behind the other, its responses, each at the position numbers that follow the
-prompt; a mask lets every response see the prompt and itself. With short responses (groups of 8, 20 tokens behind a
+A packed row is the prompt and, one after the other, its responses, each at the position numbers that follow the
+prompt; a mask lets every response see the prompt and itself. With short responses (groups of 8, 20 tokens after a
 prompt of 45) the model reads 40 % of the tokens, forwards and backwards. In a long row attention would cost more than
 is saved, so rows are packed up to PACKED_TOKENS, and only where that saves MIN_SAVED of the tokens. The count of FLOPs
 does not know of it: every response counts with its prompt, so that budgets do not depend on how rows are read.
@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from rpt_core.models.states import last_states
 
 PACKED_TOKENS = 1024
 """Longest packed row."""
@@ -95,12 +97,12 @@ def packed_states(model: Any, packed: Sequence[PackedRow]) -> Tensor:
         return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], device=model.device)
 
     segments = padded((row.segments() for row in packed), -1)
-    hidden = model.base_model(
-        input_ids=padded((row.ids() for row in packed), 0),
+    hidden = last_states(
+        model,
+        padded((row.ids() for row in packed), 0),
         attention_mask=_visible(segments)[:, None],
         position_ids=padded((row.positions() for row in packed), 0),
-        use_cache=False,
-    ).last_hidden_state
+    )
     where = sorted((member, n * width + place) for n, row in enumerate(packed) for member, place in row.readers())
     chosen = torch.tensor([place for _, place in where], device=model.device)
     states: Tensor = hidden.reshape(-1, hidden.shape[-1]).index_select(0, chosen)

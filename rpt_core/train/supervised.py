@@ -10,19 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rpt_core.config import BudgetConfig
-from rpt_core.errors import UserError
-from rpt_core.flops import training_flops
-from rpt_core.products import product
-from rpt_core.run_dir import RunDir
+from rpt_core.errors import NotFiniteError, UserError
+from rpt_core.models.flops import training_flops
+from rpt_core.run.folder import RunDir
+from rpt_core.run.products import product
 from rpt_core.seeds import derive_seed
+from rpt_core.text.tokens import Tokenizer
 from rpt_core.train.log_probs import target_log_probs
-from rpt_core.train.loop import Limit, StepResult, TrainingLoop
+from rpt_core.train.loop import StepResult, TrainingEnd, TrainingLoop
+from rpt_core.train.not_finite import AtHand, Rows
 
 SORTED_BATCHES = 32
 """Sequences for so many batches are sorted by length together; more would make the order less random."""
@@ -63,16 +66,16 @@ class LengthBatches:
         return batches
 
 
-def limit_of(budget: BudgetConfig, steps_per_epoch: float) -> Limit:
+def limit_of(budget: BudgetConfig, steps_per_epoch: float) -> TrainingEnd:
     """The budget as a limit: of steps where it can be, else of compute or of tokens.
 
     Raises UserError when the run that `flops_of` names has not counted any compute.
     """
     if budget.epochs is not None:
         # Rounded up, but not because of the last bit of a product.
-        return Limit(steps=max(1, math.ceil(budget.epochs * steps_per_epoch - 1e-9)))
+        return TrainingEnd(steps=max(1, math.ceil(budget.epochs * steps_per_epoch - 1e-9)))
     flops = budget.flops if budget.flops_of is None else spent_flops(Path(budget.flops_of))
-    return Limit(steps=budget.steps, flops=flops, tokens=budget.tokens)
+    return TrainingEnd(steps=budget.steps, flops=flops, tokens=budget.tokens)
 
 
 def spent_flops(folder: Path) -> float:
@@ -87,12 +90,27 @@ def train_on(loop: TrainingLoop, examples: Sequence[Example], batches: LengthBat
 
     def do_step(step: int) -> StepResult:
         rows = [examples[i] for i in batches.at(step)]
-        with loop.precision():
-            loss = accumulate_loss(loop.model, rows, batch_tokens)
         tokens = sum(len(row.ids) for row in rows)
-        return StepResult({"loss": loss, **loop.update()}, tokens, training_flops(loop.matrix_parameters, tokens))
+        flops = training_flops(loop.matrix_parameters, tokens)
+        loop.at_hand = AtHand(partial(told, loop.tokenizer, rows), tokens, tokens, flops, rows[0].ids)
+        return StepResult(learn(loop, rows, batch_tokens), tokens, flops)
 
     loop.run(do_step)
+
+
+def learn(loop: TrainingLoop, rows: Sequence[Example], batch_tokens: int) -> dict[str, float]:
+    """One optimiser update; returns its metrics. Raises NotFiniteError, weights unchanged, when one is not finite."""
+    with loop.precision():
+        loss = accumulate_loss(loop.model, rows, batch_tokens)
+    if not math.isfinite(loss):
+        raise NotFiniteError("the loss", loss)
+    return {"loss": loss, **loop.update()}
+
+
+def told(tokenizer: Tokenizer, rows: Sequence[Example]) -> Rows:
+    """Rows of a batch for people to look at."""
+    for row in rows:
+        yield {"text": tokenizer.decode(list(row.ids)), "token_ids": list(row.ids), "loss_from_token": row.start}
 
 
 def accumulate_loss(model: Any, rows: Sequence[Example], batch_tokens: int) -> float:

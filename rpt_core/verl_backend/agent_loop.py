@@ -22,7 +22,7 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopMetrics, AgentLoopO
 from verl.utils.profiler import simple_timer
 
 from rpt_core.seeds import derive_seed
-from rpt_core.tokens import token_bytes
+from rpt_core.text.tokens import token_bytes
 
 
 class RptAgentLoop:

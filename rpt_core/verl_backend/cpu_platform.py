@@ -17,7 +17,7 @@ import torch
 import torch.distributed
 from verl.plugin.platform import PlatformBase, PlatformRegistry
 
-from rpt_core.rollouts.vllm_cpu import answer_for_vllm
+from rpt_core.inference.vllm_cpu import answer_for_vllm
 
 PRETENDED_MEMORY = (8 << 30, 16 << 30)
 """Free and total bytes, for verl's reports."""

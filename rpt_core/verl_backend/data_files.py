@@ -11,10 +11,10 @@ import json
 import numpy as np
 
 from rpt_core.config import RptConfig
-from rpt_core.problems import ProblemSet
-from rpt_core.prompts import load_template
-from rpt_core.run_dir import write_whole
-from rpt_core.tokens import Tokenizer, load_end_token_ids
+from rpt_core.files import write_whole
+from rpt_core.problems.problem import ProblemSet
+from rpt_core.problems.prompts import load_template
+from rpt_core.text.tokens import Tokenizer, load_end_token_ids, refuse_without_end
 from rpt_core.train.problem_order import ProblemOrder
 from rpt_core.verl_backend.dataset import write_dataset
 from rpt_core.verl_backend.folder import VerlFolder
@@ -29,10 +29,12 @@ def write_data_files(config: RptConfig, folder: VerlFolder, problems: ProblemSet
     entropies = problems.entropies[kept] if config.order == "easy_to_hard" else None
     draws = ProblemOrder(kept, config.seed, entropies).draw(0, total_draws(config))
     write_dataset(folder.data, problems, np.asarray(draws), load_template(config.prompt.template))
+    end_ids = load_end_token_ids(config.model.path, tokenizer)
+    refuse_without_end(end_ids, config.model.path)
     agent_loop = {
         "name": "rpt",
         "_target_": AGENT_LOOP,
-        "end_ids": load_end_token_ids(config.model.path, tokenizer),
+        "end_ids": end_ids,
         "traces": str(folder.traces),
         "seed": config.seed,
     }

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rpt_core.positions import Indices
-from rpt_core.problems import Problem, ProblemSet
-from rpt_core.prompts import Template
-from rpt_core.run_dir import PARTIAL_SUFFIX
+from rpt_core.arrays import Indices
+from rpt_core.files import written_whole
+from rpt_core.problems.problem import Problem, ProblemSet
+from rpt_core.problems.prompts import Template
 
 DATA_SOURCE = "rpt"
 ROW_GROUP_ROWS = 64
@@ -69,8 +69,8 @@ def write_dataset(path: Path, problems: ProblemSet, draws: Indices, template: Te
     by_first_draw = np.argsort(first)
     place = np.empty(len(distinct), np.int64)
     place[by_first_draw] = np.arange(len(distinct))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(order_path(path), place[row_of])
+    with written_whole(order_path(path)) as partial, partial.open("wb") as file:
+        np.save(file, place[row_of])
     rows = (dataset_row(problems.problem(int(i)), problems, template, int(i)) for i in distinct[by_first_draw])
     _write_rows(path, rows)
     return len(distinct)
@@ -118,11 +118,9 @@ def problem_of(ground_truth: str, extra_info: Mapping[str, Any]) -> Problem:
 
 def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """A group at a time, so that memory stays bounded."""
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
+    with written_whole(path) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
         for group in _groups(iter(rows)):
             writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
-    partial.replace(path)
 
 
 def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -7,13 +7,13 @@ its evaluation; one that a stop cuts short is made again after the resume.
 
 from __future__ import annotations
 
-from rpt_core.checkpoints import checkpoint_flops
 from rpt_core.config import EvaluationConfig, ModelConfig, RptConfig
 from rpt_core.evaluation.next_token import Evaluator
-from rpt_core.events import EventType, read_events
-from rpt_core.problems import ProblemSet
-from rpt_core.rollouts.backends import Backend, open_backend
-from rpt_core.stage import StageContext, StopRequested
+from rpt_core.inference.backend import Backend, open_backend
+from rpt_core.models.checkpoints import checkpoint_flops
+from rpt_core.problems.problem import ProblemSet
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.run.events import EventType, read_events
 
 
 def run_due(config: RptConfig, context: StageContext) -> None:

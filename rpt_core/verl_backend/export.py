@@ -8,8 +8,9 @@ read with `weights_only`, so that nothing in them is run.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +18,62 @@ import torch
 from torch import Tensor
 from transformers.utils import GENERATION_CONFIG_NAME
 
-from rpt_core.checkpoints import checkpoint_folder, write_metadata
-from rpt_core.run_dir import RunDir
-from rpt_core.tokens import Tokenizer
+from rpt_core.errors import NotFiniteError
+from rpt_core.models.checkpoints import checkpoint_folder, write_metadata
+from rpt_core.models.finite import first_not_finite, gives_finite_output
+from rpt_core.models.loading import load_weights
+from rpt_core.run.folder import RunDir
+from rpt_core.text.tokens import Tokenizer
 
 _SHARD = re.compile(r"model_world_size_(\d+)_rank_(\d+)\.pt")
 
 
 def export(
-    state: Path, run: RunDir, step: int, tokenizer: Tokenizer, dtype: torch.dtype, metadata: Mapping[str, Any]
+    state: Path,
+    run: RunDir,
+    step: int,
+    tokenizer: Tokenizer,
+    dtype: torch.dtype,
+    metadata: Mapping[str, Any],
+    probe: Sequence[int],
 ) -> Path:
-    """Write verl's checkpoint in `state` as the run's checkpoint of a step; returns its folder."""
+    """Write verl's checkpoint in `state` as the run's checkpoint of a step; returns its folder.
+
+    probe: token ids of a text. What was written is read again before it counts: raises NotFiniteError, and leaves no
+    checkpoint, when a weight or the model's output for the probe is not finite.
+    """
+    with checkpoint_folder(run, step) as folder:
+        _write(state, folder, tokenizer, dtype)
+        _check(folder, dtype, probe)
+        write_metadata(folder, step, metadata)
+    return run.checkpoint(step)
+
+
+def _write(state: Path, folder: Path, tokenizer: Tokenizer, dtype: torch.dtype) -> None:
+    """The model of verl's checkpoint, in the Hugging Face layout."""
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
     shape = state / "actor" / "huggingface"
-    config = AutoConfig.from_pretrained(shape)
+    config = AutoConfig.from_pretrained(shape, trust_remote_code=False)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]  # transformers has no type for it
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]  # transformers has no type for it
     weights = {name: tensor.to(dtype) for name, tensor in merged_weights(state / "actor").items()}
     model.load_state_dict(weights, assign=True)
     model.tie_weights()
     model.config.dtype = dtype
     if (shape / GENERATION_CONFIG_NAME).is_file():  # config.json has one end token, where a chat model has several
         model.generation_config = GenerationConfig.from_pretrained(shape)
-    with checkpoint_folder(run, step) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        write_metadata(folder, step, metadata)
-    return run.checkpoint(step)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _check(folder: Path, dtype: torch.dtype, probe: Sequence[int]) -> None:
+    """Raise NotFiniteError when the model that was written is no good."""
+    model = load_weights(str(folder), dtype)
+    if (name := first_not_finite(model.named_parameters())) is not None:
+        raise NotFiniteError(f"the weight `{name}`", math.nan)
+    if not gives_finite_output(model, probe):
+        raise NotFiniteError("the model's output", math.nan)
 
 
 def merged_weights(actor: Path) -> dict[str, Tensor]:

@@ -36,8 +36,12 @@ _CAUSES = (
         "A node of the Ray cluster was lost. Look at its machine and network.",
     ),
     (
+        r"PytorchStreamReader failed|failed finding central directory|unpickling stack underflow",
+        "verl's own checkpoint is damaged. Start a new run from the exported checkpoint, as `model.path`.",
+    ),
+    (
         r"NCCL (error|WARN .*timed? ?out)|Watchdog caught collective operation timeout|DistBackendError",
-        "The GPUs lost touch with each other (NCCL). Look at the network between the nodes.",
+        "The GPUs lost contact with each other (NCCL). Look at the network between the nodes.",
     ),
     (
         r"Total available GPUs \S+ is less than|No available node types can fulfill|resource request .* cannot be",
@@ -50,11 +54,11 @@ _CAUSES = (
     ),
     (
         r"EngineDeadError",
-        "An engine of vLLM died. Without other words in the log, the machine's memory may have been exhausted.",
+        "An engine of vLLM died. If the log says nothing else, the machine may have run out of memory.",
     ),
     (
         r"No module named '(verl|rpt_core)'",
-        "The Ray cluster's Python has no verl or not this package. Start Ray with their environment activated "
+        "The Ray cluster's Python lacks verl or this package. Start Ray with their environment activated "
         "(docs/nodes.md).",
     ),
     (

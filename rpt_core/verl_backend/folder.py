@@ -15,7 +15,7 @@ import re
 import shutil
 from pathlib import Path
 
-from rpt_core.run_dir import RunDir
+from rpt_core.run.folder import RunDir
 
 _STATE = re.compile(r"global_step_(\d+)")
 _STEP = re.compile(r"\d+")
@@ -25,7 +25,7 @@ class VerlFolder:
     """Paths of one attempt of a run. Making the object creates nothing."""
 
     def __init__(self, run: RunDir, attempt: int) -> None:
-        self.path = run.path.resolve() / "verl"
+        self.path = run.verl.resolve()
         self.data = self.path / "rows.parquet"
         self.agent_loops = self.path / "agent_loops.yaml"
         self.checkpoints = self.path / "checkpoints"

@@ -1,7 +1,7 @@
 """Starts verl: on this machine with a Ray of its own, or as a job of a Ray cluster. Loads without torch.
 
 In: hydra's words, the attempt's folder, a mark. Out: an object to be polled and stopped; verl's output goes to the
-attempt's log. The Ray of its own has no dashboard, and listens on loopback or where rpt_core.ray_network allows it.
+attempt's log. The Ray of its own has no dashboard, and listens on loopback or where `machine.ray_network` allows it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from rpt_core import ray_network
 from rpt_core.config import VerlConfig
-from rpt_core.environments import ENGINE_SETUPS
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, said
+from rpt_core.files import write_whole
+from rpt_core.machine import ray_network
+from rpt_core.machine.environments import ENGINE_SETUPS
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.process_tree import end_marked
 from rpt_core.verl_backend.progress import NO_ANSWER
@@ -106,7 +107,7 @@ class LocalVerl:
         self.environment = {**environment, **ray_network.environment(node_ip), **_token()}
 
     def start(self, words: Sequence[str]) -> None:
-        """See Verl."""
+        """Start verl with these command-line words, under a guard that ends it with this process."""
         guard = [sys.executable, "-m", "rpt_core.verl_backend.guard", self.mark, str(self.ray.folder)]
         command = [*guard, sys.executable, "-m", MAIN, *words]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_ADDRESS")}
@@ -122,12 +123,12 @@ class LocalVerl:
             )
 
     def poll(self) -> int | None:
-        """See Verl."""
+        """The exit code, or None while verl runs."""
         assert self._guard is not None
         return self._guard.poll()
 
     def stop(self) -> None:
-        """See Verl."""
+        """End verl and all its processes."""
         if self._guard is not None:
             assert self._guard.stdin is not None
             self._guard.stdin.close()
@@ -153,15 +154,15 @@ class ClusterVerl:
             self._end(folder.job.read_text())
 
     def start(self, words: Sequence[str]) -> None:
-        """See Verl."""
+        """Submit verl with these command-line words as a job."""
         guard = ["-m", "rpt_core.verl_backend.job_guard", str(self.folder.alive), str(ABANDONED_SECONDS)]
         command = shlex.join(["python", *guard, "python", "-m", MAIN, *words])
         threading.Thread(target=self._stay_alive, daemon=True).start()
         self._job = self._submit(command)
-        self.folder.job.write_text(self._job)
+        write_whole(self.folder.job, self._job.encode())
 
     def poll(self) -> int | None:
-        """See Verl. A cluster that has been away for long counts as lost, and its job as failed."""
+        """The exit code, or None while the job runs. Raises UserError when the cluster has been away for long."""
         try:
             status = str(self.client.get_job_status(self._job).value)
         except (RuntimeError, OSError) as error:
@@ -176,7 +177,7 @@ class ClusterVerl:
         return code
 
     def stop(self) -> None:
-        """See Verl."""
+        """End the job."""
         self._ended.set()
         if self._job is not None:
             self._end(self._job)
@@ -190,7 +191,7 @@ class ClusterVerl:
                 return str(self.client.submit_job(entrypoint=command, runtime_env=environment))
             except (RuntimeError, OSError) as error:
                 if "try again" not in str(error) or time.monotonic() > deadline:
-                    raise UserError(f"The Ray cluster does not take the job. {error}") from error
+                    raise UserError(f"The Ray cluster does not take the job: {said(error)}.") from error
             time.sleep(1)
 
     def _stay_alive(self) -> None:
@@ -216,14 +217,16 @@ class ClusterVerl:
     def _check_patience(self, error: Exception) -> None:
         """Raise UserError for a cluster that has been away for too long, or that does not know the job any more."""
         if "does not exist" in str(error):
-            raise UserError(f"The Ray cluster was started anew, and the job is gone. Retry the run. {error}") from error
+            raise UserError(
+                f"The Ray cluster was started anew, and the job is gone. Retry the run. ({said(error)})"
+            ) from error
         if self._silent_since is None:  # it was not asked for a while, when a large checkpoint was exported
             self._silent_since = time.monotonic()
             self._note_silence()
         if time.monotonic() - self._silent_since > UNREACHABLE_SECONDS:
             raise UserError(
                 f"The Ray cluster has not answered for {UNREACHABLE_SECONDS:.0f} s. Look at the machine where "
-                f"`ray start --head` runs, and at its network; then retry the run. {error}"
+                f"`ray start --head` runs, and at its network; then retry the run. ({said(error)})"
             ) from error
 
     def _note_silence(self) -> None:
@@ -253,5 +256,5 @@ def _client(address: str) -> Any:
         raise UserError(
             f"No Ray job server answers at {address!r}, or it wants a token that RAY_AUTH_TOKEN does not hold. Give "
             "the address that `ray start --head` printed, such as http://127.0.0.1:8265, or leave "
-            f"`verl.ray_address` empty. {error}"
+            f"`verl.ray_address` empty. ({said(error)})"
         ) from error

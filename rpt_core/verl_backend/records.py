@@ -2,7 +2,7 @@
 
 In: a VerlStep, the run's problems, tokenizer and reward. Out: a shard of all responses with verdicts and reasons, which
 verl's dump does not have and which are judged again from the tokens; entries of the ledger; metrics by our names where
-the meaning is ours. Compute is counted from the tokens by the formula of rpt_core.flops: sampling, one pass for the old
+the meaning is ours. Compute is counted from the tokens by the formula of `models.flops`: sampling, one pass for the old
 log-probs, one for the reference when there is one, the update.
 
 Two metrics are verl's alone: how far trainer and vLLM are apart in the probability of sampled tokens, mean and largest.
@@ -18,19 +18,25 @@ import torch
 from torch import Tensor
 
 from rpt_core.config import RptConfig
-from rpt_core.events import EventType
-from rpt_core.flops import forward_flops, sampling_flops, training_flops
-from rpt_core.ledger import GroupRecord, Ledger, Outcome
-from rpt_core.problems import Problem, ProblemSet
-from rpt_core.rewards import Reward
-from rpt_core.rollouts import Rollout
-from rpt_core.rollouts.rows import rollout_rows
-from rpt_core.shards import write_rollouts
-from rpt_core.stage import StageContext
-from rpt_core.tokens import Tokenizer, token_bytes
+from rpt_core.inference.rollout import Rollout
+from rpt_core.models.flops import forward_flops, training_flops
+from rpt_core.problems.problem import Problem, ProblemSet
+from rpt_core.rewards.base import Reward
+from rpt_core.run.context import StageContext
+from rpt_core.run.events import EventType
+from rpt_core.text.tokens import Tokenizer, token_bytes
 from rpt_core.train.batch import Batch
 from rpt_core.train.dynamic_sampling import Selection, outcome_of
-from rpt_core.train.step_records import group_records, judge, step_metrics
+from rpt_core.train.ledger import GroupRecord, Ledger, Outcome
+from rpt_core.train.step_records import (
+    group_records,
+    judge,
+    record_responses,
+    sampling_cost,
+    step_metrics,
+    used_advantages,
+    waste_metrics,
+)
 from rpt_core.verl_backend.settings import learning_rate
 from rpt_core.verl_backend.traces import Trace, VerlStep
 from rpt_core.words import counted
@@ -81,15 +87,16 @@ class StepRecorder:
     def record(self, step: VerlStep) -> Recorded:
         """Write the step's shard, count its groups; returns its metrics and compute."""
         groups, batch = self.read(step)
-        in_batch = [group[0].uid in {uid for uid, _ in step.scores} for group in groups]
+        in_batch = [group[0].uid in {uid for uid, _ in step.rewards} for group in groups]
         self._compare(step, groups, batch)
         selection = self._selection(step, batch, in_batch)
-        self._write_shard(step.step, batch, in_batch)
+        record_responses(self.context, step.step, batch, used_advantages(batch, in_batch))
         records = group_records([group[0].index for group in groups], batch, selection)
         self.ledger.add(step.step, records)
         trained = _tokens(batch, in_batch)
-        flops = self._flops(batch, trained)
-        values = {**step_metrics(batch), **self._waste(records, selection), **translated(step.metrics), "flops": flops}
+        flops = self._flops(records, trained)
+        waste = waste_metrics(records, selection, self.parameters)
+        values = {**step_metrics(batch), **waste, **translated(step.metrics), "flops": flops}
         values["learning_rate"] = learning_rate(self.config, step.step)  # verl reports that of the next step
         if "seconds" in values:
             tokens = batch.prompt_tokens() + batch.response_tokens() + trained
@@ -110,7 +117,7 @@ class StepRecorder:
         whole = [group for group in groups if len(group) == self.config.group_size]
         if len(whole) < len(groups):
             lacking = counted(len(groups) - len(whole), "group")
-            message = f"Step {step.step}: {lacking} left out for want of a response, since vLLM failed."
+            message = f"Step {step.step}: {lacking} left out: they have no response, because vLLM failed."
             self.context.log.emit(EventType.LOG, level="warning", message=message)
         return sorted(whole, key=lambda group: group[0].draw)
 
@@ -118,7 +125,7 @@ class StepRecorder:
         problems = [self.problems.problem(group[0].index) for group in groups]
         rollouts = [[self._rollout(trace) for trace in group] for group in groups]
         verdicts = judge(problems, rollouts)
-        rewards = torch.tensor(self.reward.score(problems, rollouts, verdicts))
+        rewards = torch.tensor(self.reward.rewards(problems, rollouts, verdicts))
         return Batch(problems, rollouts, verdicts, rewards, verl_advantages(rewards, self.config.grpo.normalise))
 
     def _rollout(self, trace: Trace) -> Rollout:
@@ -131,9 +138,9 @@ class StepRecorder:
         """What verl learnt from must be what is recorded; anything else is a bug."""
         for group, rewards in zip(groups, batch.rewards.tolist(), strict=True):
             for trace, reward in zip(group, rewards, strict=True):
-                score = step.scores.get((trace.uid, trace.sample), reward)
-                if abs(score - reward) > 1e-5:
-                    raise RuntimeError(f"step {step.step}: verl learnt from {score}, but {trace} earns {reward}")
+                learnt_from = step.rewards.get((trace.uid, trace.sample), reward)
+                if abs(learnt_from - reward) > 1e-5:
+                    raise RuntimeError(f"step {step.step}: verl learnt from {learnt_from}, but {trace} earns {reward}")
 
     def _selection(self, step: VerlStep, batch: Batch[Problem], in_batch: Sequence[bool]) -> Selection:
         dynamic = self.config.dynamic_sampling
@@ -145,27 +152,9 @@ class StepRecorder:
         ]
         return Selection(outcomes, is_active, int(step.metrics.get("rpt/extra_batches", 0)))
 
-    def _write_shard(self, step: int, batch: Batch[Problem], in_batch: Sequence[bool]) -> None:
-        path = self.context.run.rollout_shard("train", step)
-        advantages = [a if used else None for a, used in zip(batch.advantages.tolist(), in_batch, strict=True)]
-        rows = rollout_rows(step, batch.problems, batch.groups, batch.verdicts, advantages, batch.rewards.tolist())
-        write_rollouts(path, rows)
-        self.context.log.emit(
-            EventType.ROLLOUTS, step=step, kind="train", shard=self.context.run.relative(path), rows=len(rows)
-        )
-
-    def _waste(self, records: Sequence[GroupRecord], selection: Selection) -> dict[str, float]:
-        """Metrics of dynamic sampling, with what sampling the dropped groups has cost."""
-        if not selection.is_active:
-            return {}
-        dropped = [record for record in records if record.is_dropped]
-        prompts, responses = (sum(getattr(r, name) for r in dropped) for name in ("prompt_tokens", "response_tokens"))
-        flops = sampling_flops(self.parameters, prompts, responses)
-        return {**selection.metrics(), "tokens_dropped": prompts + responses, "flops_dropped": flops}
-
-    def _flops(self, batch: Batch[Problem], trained: int) -> float:
+    def _flops(self, records: Sequence[GroupRecord], trained: int) -> float:
         passes = 2 if self.config.grpo.kl_coefficient else 1
-        sampling = sampling_flops(self.parameters, batch.prompt_tokens(), batch.response_tokens())
+        _, sampling = sampling_cost(records, self.parameters)
         return sampling + passes * forward_flops(self.parameters, trained) + training_flops(self.parameters, trained)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from rpt_core.config import RewardConfig
 from rpt_core.errors import UserError
-from rpt_core.reward import judge_response
-from rpt_core.rewards import Reward, make_reward
-from rpt_core.rollouts import Rollout
-from rpt_core.tokens import Tokenizer, load_tokenizer
+from rpt_core.inference.rollout import Rollout
+from rpt_core.rewards.base import Reward
+from rpt_core.rewards.kinds import make_reward
+from rpt_core.text.tokens import Tokenizer, load_tokenizer
+from rpt_core.verdict import judge_response
 from rpt_core.verl_backend.dataset import problem_of
 
 
@@ -37,9 +38,9 @@ def compute_score(
     data, finished = bytes.fromhex(extra_info["response_hex"]), bool(extra_info["finished"])
     verdict = judge_response(data, problem.completion, problem.boundaries, finished)
     rollout = Rollout([], data, [], "stop" if finished else "length")
-    [[score]] = _loaded(reward, model).score([problem], [[rollout]], [[verdict]])
+    [[earned]] = _loaded(reward, model).rewards([problem], [[rollout]], [[verdict]])
     predicted = -1 if verdict.prediction is None else len(verdict.prediction)
-    return {"score": score, "reason": verdict.reason, "predicted_bytes": predicted}
+    return {"score": earned, "reason": verdict.reason, "predicted_bytes": predicted}
 
 
 def reward_without_model(config: RewardConfig, tokenizer: Tokenizer) -> Reward:

@@ -18,8 +18,8 @@ import transfer_queue as tq
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 
 from rpt_core.config import DynamicSamplingConfig
-from rpt_core.ledger import Outcome
 from rpt_core.train.dynamic_sampling import outcome_of
+from rpt_core.train.ledger import Outcome
 
 TRAIN = "train"
 
@@ -32,7 +32,7 @@ class DynamicSampler(ReplayBuffer):  # type: ignore[misc]  # verl has no types
         self.config = DynamicSamplingConfig.model_validate(dict(sampler_kwargs))
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, Any]]:
-        """See ReplayBuffer.sample. global_steps: number of the step that is being done, from 1."""
+        """A batch of groups, with dynamic sampling from its first step on. global_steps: number of the step, from 1."""
         first = self.config.from_step
         if partition_id != TRAIN or first is None or global_steps < first:
             found: tuple[Any, dict[str, Any]] = super().sample(global_steps, partition_id, batch_size)

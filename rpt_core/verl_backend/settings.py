@@ -2,12 +2,12 @@
 
 In: an RptConfig, the paths of a run's files, whether there is a GPU. Out: hydra overrides for `verl.trainer.main_ppo`.
 Each hyper-parameter goes to the key that has its effect: where verl has several, or one that nothing reads
-(`actor.grad_clip`), the one its engine reads is set too. What verl has no equal for `rpt_core.config.engines` refuses.
+(`actor.grad_clip`), the one its engine reads is set too. What verl has no equal for `config.verl_rules` refuses.
 
 - The advantage's standard deviation is the sample's (n - 1) in verl, the population's in the plain loop, so that with
   `normalise: std` verl's advantages are smaller by sqrt((G - 1) / G).
 - The learning rate follows verl's cosine, whose floor is 1 for a constant one: its own constant schedule gives the
-  first update of a warm-up the rate 0. With a warm-up, the cosine begins behind it; in the plain loop, under it.
+  first update of a warm-up the rate 0. With a warm-up, the cosine begins after it; in the plain loop, under it.
 - Dual clipping, which only verl has, is switched off.
 - `sampling.batch_rows` bounds what vLLM decodes at once; rows of a training pass are `verl.micro_batch_per_gpu`, and
   `grpo.batch_rows` is the plain loop's.

@@ -5,7 +5,7 @@ as the plain loop's (`rpt_core.train.rpt`); pages don't know the engine. verl is
 and is observed through its files alone.
 
 Deviations from the plain loop: verl cannot be asked for a checkpoint, so a stop goes back to the newest one, and steps
-behind it are done again after a resume. Evaluations are made by our own evaluator on exported checkpoints when verl has
+after it are done again after a resume. Evaluations are made by our own evaluator on exported checkpoints when verl has
 ended, since it holds the GPUs until then.
 """
 
@@ -20,9 +20,11 @@ from typing import Any
 from rpt_core.config import RptConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.held_out import warn_of_lost_positions
-from rpt_core.problems import ProblemSet
-from rpt_core.stage import StageContext, StopRequested
-from rpt_core.tokens import load_tokenizer
+from rpt_core.problems.plain_text import warn_of_plain_text
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.text.tokens import load_tokenizer
+from rpt_core.train.checkpoint_records import emit_untold_checkpoint
+from rpt_core.train.on_positions import load_positions
 from rpt_core.verl_backend.checkpoints import Course
 from rpt_core.verl_backend.data_files import write_data_files
 from rpt_core.verl_backend.evaluations import run_due
@@ -44,13 +46,13 @@ LOG_TAIL_CHARACTERS = 3000
 def run(config: RptConfig, context: StageContext) -> dict[str, Any]:
     """Train for the configured steps; returns steps, compute and counts of positions for the `finished` event."""
     tokenizer = load_tokenizer(config.model.path)
-    problems = ProblemSet.load(config.positions, "train", tokenizer, config.prompt)
-    if not len(problems.kept()):
-        raise UserError("The filter run kept no training positions. Run it with a lower threshold or a larger share.")
+    problems = load_positions(config, tokenizer)
     folder = VerlFolder(context.run, context.log.attempt)
     course = Course(config, context, folder, problems, tokenizer)
     context.started(course.step, config.steps)
+    emit_untold_checkpoint(context, course.step)
     warn_of_lost_positions(context, problems)
+    warn_of_plain_text(context, [config.prompt.template], tokenizer)
     if course.step < config.steps:
         _train(config, context, folder, course)
     run_due(config, context)

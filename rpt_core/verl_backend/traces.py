@@ -11,12 +11,16 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rpt_core.verl_backend.folder import VerlFolder
+
+GRADIENT_NORM = "the gradient norm"
+OF_THE_UPDATE = {"actor/grad_norm": GRADIENT_NORM, "actor/loss": "the loss", "actor/pg_loss": "the loss"}
+"""verl's metrics that must be finite numbers, in our words. Where the norm is not, verl makes no update."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,10 @@ class VerlStep:
     """By verl's names."""
     traces: list[Trace]
     """All responses of the step."""
-    scores: dict[tuple[str, int], float]
+    rewards: dict[tuple[str, int], float]
     """What each response of the batch earned, by group and number."""
+    not_finite: tuple[str, ...] = ()
+    """Numbers of the step that are not finite, in words."""
 
 
 class Follower:
@@ -62,12 +68,13 @@ class Follower:
         self._metrics += self._new_lines(self.folder.metrics)
         while self._metrics:
             step = int(self._metrics[0]["step"])
-            scores = self._scores(step)
+            rewards = self._rewards(step)
             self._read_traces()
-            if scores is None or not scores.keys() <= {(t.uid, t.sample) for t in self._traces[step]}:
+            if rewards is None or not rewards.keys() <= {(t.uid, t.sample) for t in self._traces[step]}:
                 return
             values = self._metrics.pop(0)["data"]
-            yield VerlStep(step, _numbers(values), self._traces.pop(step), scores)
+            traces = self._traces.pop(step)
+            yield VerlStep(step, _numbers(values), traces, rewards, _not_finite(values, traces, rewards))
 
     def _read_traces(self) -> None:
         for path in sorted(self.folder.traces.glob("*.jsonl")):
@@ -75,7 +82,7 @@ class Follower:
                 trace = Trace(**line)
                 self._traces[trace.step].append(trace)
 
-    def _scores(self, step: int) -> dict[tuple[str, int], float] | None:
+    def _rewards(self, step: int) -> dict[tuple[str, int], float] | None:
         """Of the batch's responses, or None while the dump is not complete."""
         path = self.folder.dump(step)
         if not path.is_file():
@@ -86,10 +93,10 @@ class Follower:
         rows = [json.loads(line) for line in lines if line]
         # verl fills a batch up with rows of end tokens alone when responses could not be sampled.
         names = [(*row["uid"].rsplit("_", 2), row["score"]) for row in rows if row["input"]]
-        return {(uid, int(sample)): float(score) for uid, sample, _, score in names}
+        return {(uid, int(sample)): math.nan if score is None else float(score) for uid, sample, _, score in names}
 
     def _new_lines(self, path: Path) -> list[dict[str, Any]]:
-        """The complete lines behind what has been read."""
+        """The complete lines after what has been read."""
         if not path.is_file():
             return []
         with path.open("rb") as file:
@@ -98,6 +105,19 @@ class Follower:
         complete = data[: data.rfind(b"\n") + 1]
         self._offsets[path] = self._offsets.get(path, 0) + len(complete)
         return [json.loads(line) for line in complete.splitlines()]
+
+
+def _not_finite(
+    values: dict[str, Any], traces: Sequence[Trace], rewards: Mapping[tuple[str, int], float]
+) -> tuple[str, ...]:
+    """What must be finite, was told, and is not."""
+    finite = _numbers(values)
+    found = [words for name, words in OF_THE_UPDATE.items() if name in values and name not in finite]
+    if not all(map(math.isfinite, rewards.values())):
+        found.append("the reward of a response")
+    if not all(log_prob is not None and math.isfinite(log_prob) for trace in traces for log_prob in trace.log_probs):
+        found.append("the log-prob of a sampled token")
+    return tuple(dict.fromkeys(found))
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:

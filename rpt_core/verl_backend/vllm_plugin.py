@@ -5,7 +5,7 @@ vLLM calls `register` in each of its processes. Without a CPU build it changes n
 
 from __future__ import annotations
 
-from rpt_core.rollouts.vllm_cpu import is_cpu_build, keep_plain_weights
+from rpt_core.inference.vllm_cpu import is_cpu_build, keep_plain_weights
 
 
 def register() -> None:

@@ -68,7 +68,18 @@
     }
   };
 
+  // From an error to the field that is meant, out of a fold that is closed, too.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-to-field]");
+    const field = link && document.getElementById(link.hash.slice(1));
+    if (!field) return;
+    event.preventDefault();
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    field.focus();
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelector("[data-focus]")?.focus(); // what came of a check, or why nothing was submitted; #checked means the same
     showTheme();
     showTimes();
     setInterval(showTimes, 1000);

@@ -1,11 +1,24 @@
 // Draws the page's figures with Plotly, in the colours of the theme, and draws them anew when the theme changes.
 // A figure is drawn when it comes near the window, one in each frame, so that a page with many answers at once. What
 // changes while it is far away (new points, the theme) waits for that too. Before printing, all are drawn. A plot stays
-// (hx-preserve) when its part of the page is fetched anew, and takes what is new in place.
+// (hx-preserve) when its part of the page is fetched anew, and takes what is new in place. Plotly is large: it is fetched
+// when the page has its first figure.
 (() => {
   // The buttons are named one by one: Plotly's own set has one that sends a chart to a server of theirs.
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
+  const config = (figure) => ({ ...CONFIG, toImageButtonOptions: { filename: figure.id, scale: 2 } });
+  const ADDRESS = document.currentScript.dataset.plotly;
   const figures = new Map();
+
+  let fetching = null;
+  const fetchPlotly = () =>
+    (fetching ??= new Promise((done) => {
+      const script = document.createElement("script");
+      script.src = ADDRESS;
+      script.onload = done;
+      script.onerror = () => (fetching = null); // the next figure tries again
+      document.head.append(script);
+    }));
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -53,7 +66,7 @@
     ...given,
     xaxis: { ...axis(given.xaxis), ...wholeTicks(given, data), showgrid: false, showline: true },
     yaxis: { zeroline: false, ...axis(given.yaxis), nticks: 6 },
-    paper_bgcolor: "rgba(0,0,0,0)",
+    paper_bgcolor: css("surface"), // that of the card; a file without it is hard to read on another ground
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, color: css("ink"), size: 12 },
     margin: { l: 16, r: 16, t: 14, b: 16 },
@@ -68,13 +81,18 @@
 
   const draw = (figure, plot) => {
     figure.isStale = false;
-    Plotly.react(plot, figure.data.map(trace), layout(figure.layout, figure.data), CONFIG).then(() => (plot.dataset.drawn = "yes"));
+    Plotly.react(plot, figure.data.map(trace), layout(figure.layout, figure.data), config(figure)).then(() => {
+      // Read out, its labels would be a heap of numbers: the plot has a name, and beside it stands a caption.
+      for (const part of plot.querySelectorAll(".main-svg")) part.setAttribute("aria-hidden", "true");
+      plot.dataset.drawn = "yes";
+    });
   };
 
   const near = new WeakSet();
   let frame = null;
   const drawNext = () => {
     frame = null;
+    if (!window.Plotly) return;
     const waiting = [...figures.values()].filter((figure) => figure.isStale && near.has(plotOf(figure.id)));
     if (waiting.length) draw(waiting[0], plotOf(waiting[0].id));
     if (waiting.length > 1) schedule();
@@ -94,6 +112,7 @@
   };
 
   const drawAll = () => {
+    if (!window.Plotly) return figures.size && fetchPlotly().then(drawAll);
     for (const figure of figures.values()) {
       const plot = plotOf(figure.id);
       if (figure.isStale && plot) draw(figure, plot);
@@ -113,7 +132,7 @@
       plot.style.setProperty("--lines", figure.data.filter((line) => line.showlegend !== false).length);
       watcher.observe(plot);
     }
-    schedule();
+    if (figures.size) fetchPlotly().then(schedule);
   };
   const loadWithin = (part) => part?.querySelectorAll('script[type="application/json"][id^="figures"]').forEach(load);
 

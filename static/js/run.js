@@ -25,10 +25,10 @@
     bar.value = share ?? 0;
   };
 
-  // As the filter `duration` of the pages.
+  // As `rpt_core.words.duration`, which writes those that are over.
   const duration = (exact) => {
-    if (exact < 9.95) return `${exact.toFixed(1)} s`;
-    const seconds = Math.round(exact);
+    if (exact < 9.95) return `${(Math.floor(10 * exact + 0.5) / 10).toFixed(1)} s`;
+    const seconds = Math.floor(exact + 0.5);
     const minutes = Math.floor(seconds / 60);
     const hours = Math.floor(minutes / 60);
     const days = Math.floor(hours / 24);
@@ -38,6 +38,8 @@
     if (!days) return `${hours} h ${two(minutes % 60)} min`;
     return `${days} d ${hours % 24} h`;
   };
+
+  window.inWords = { duration };
 
   const began = new WeakMap(); // when each duration that goes on was zero, by this browser's clock
   const tick = () => {
@@ -54,14 +56,42 @@
     mark.lastElementChild.textContent = isLive ? "live" : "connecting again";
   };
 
+  // A browser comes back by itself after a break, but not after a refusal: the server may have been busy or away.
+  const FIRST_WAIT_MS = 3000;
+  const LONGEST_WAIT_MS = 60_000;
+  let refusals = 0;
+  let lastKey = ""; // "attempt-step" of the last points that this page has got
+  let again = null;
+  const listenLater = () => {
+    const wait = Math.min(FIRST_WAIT_MS * 2 ** refusals++, LONGEST_WAIT_MS);
+    clearTimeout(again);
+    again = setTimeout(listen, wait * (0.75 + Math.random() / 2)); // not all viewers in the same moment
+  };
+
   const listen = () => {
     const address = document.getElementById("charts")?.dataset.runStream;
     if (!address) return;
+    clearTimeout(again);
+    source?.close();
     const state = document.getElementById("state").dataset.stateKey;
-    source = new EventSource(`${address}&state=${encodeURIComponent(state)}`);
-    const on = (name, act) => source.addEventListener(name, (event) => act(JSON.parse(event.data)));
-    source.onopen = () => showLive(true);
-    source.onerror = () => showLive(false);
+    const query = new URLSearchParams(address.split("?")[1]);
+    query.set("state", state);
+    if (lastKey) query.set("at", lastKey);
+    source = new EventSource(`${address.split("?")[0]}?${query}`);
+    const own = source;
+    const on = (name, act) =>
+      own.addEventListener(name, (event) => {
+        if (event.lastEventId) lastKey = event.lastEventId;
+        act(JSON.parse(event.data));
+      });
+    source.onopen = () => {
+      refusals = 0;
+      showLive(true);
+    };
+    source.onerror = () => {
+      showLive(false);
+      if (own === source && own.readyState === EventSource.CLOSED) listenLater();
+    };
     on("metrics", ({ points }) => {
       if (!charts.addPoints(points) || charts.longest() > MOST_POINTS) refresh(["charts"]);
     });
@@ -70,10 +100,22 @@
     on("end", () => {
       source.close();
       refresh(["state", "tables", "records", "charts"]);
+      followLog();
     });
   };
 
+  // The log is fetched only while somebody looks at its end: further up it stands still, to be read.
+  const LOG_EVERY_MS = 3000;
+  const followLog = () => {
+    const lines = document.getElementById("log-lines");
+    const isRead = lines && lines.scrollTop + lines.clientHeight < lines.scrollHeight - 8;
+    if (document.querySelector("[data-log]")?.open && !document.hidden && !isRead) htmx.trigger("#log", "refresh-log");
+  };
+  const isLive = () => document.getElementById("charts")?.dataset.runStream;
+
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelector("[data-log]")?.addEventListener("toggle", followLog);
+    setInterval(() => isLive() && followLog(), LOG_EVERY_MS);
     listen();
     tick();
     setInterval(tick, 1000);
@@ -90,8 +132,13 @@
   // A retry on this page makes an ended run live again.
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id === "state") tick();
+    const lines = document.getElementById("log-lines");
+    if (event.target.id === "log" && lines) lines.scrollTop = lines.scrollHeight;
     if (event.target.id === "charts" && source?.readyState === EventSource.CLOSED) listen();
   });
-  window.addEventListener("pagehide", () => source?.close());
+  window.addEventListener("pagehide", () => {
+    clearTimeout(again);
+    source?.close();
+  });
   window.addEventListener("pageshow", (event) => event.persisted && listen()); // back from the browser's memory
 })();

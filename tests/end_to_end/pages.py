@@ -35,19 +35,19 @@ def run_address(rows, experiment, name):
 
 def form_address(rows, preset, run, place=""):
     query = f"?preset={preset}&run={run}&experiment={rows['paper'].pk}{place}"
-    return reverse("runs:run_new") + query
+    return reverse("configure:run_new") + query
 
 
 PAGES = {
-    "experiments": lambda rows: reverse("runs:experiment_list"),
-    "experiments-none-found": lambda rows: reverse("runs:experiment_list") + "?q=nothing-like-it",
-    "experiment": lambda rows: reverse("runs:experiment_detail", args=[rows["finished"].pk]),
-    "experiment-empty": lambda rows: reverse("runs:experiment_detail", args=[rows["empty"].pk]),
+    "experiments": lambda rows: reverse("experiments:experiment_list"),
+    "experiments-none-found": lambda rows: reverse("experiments:experiment_list") + "?q=nothing-like-it",
+    "experiment": lambda rows: reverse("experiments:experiment_detail", args=[rows["finished"].pk]),
+    "experiment-empty": lambda rows: reverse("experiments:experiment_detail", args=[rows["empty"].pk]),
     "run-rpt": lambda rows: reverse("runs:run_detail", args=[rows["rpt"].pk]),
     "run-base": lambda rows: reverse("runs:run_detail", args=[rows["base"].pk]),
     "run-filter": lambda rows: reverse("runs:run_detail", args=[rows["filter"].pk]),
     "run-failed": lambda rows: reverse("runs:run_detail", args=[rows["failed"].pk]),
-    "experiment-stopped": lambda rows: reverse("runs:experiment_detail", args=[rows["stopped"].pk]),
+    "experiment-stopped": lambda rows: reverse("experiments:experiment_detail", args=[rows["stopped"].pk]),
     "run-waiting": lambda rows: run_address(rows, "stopped", "s0-cold"),
     "run-blocked": lambda rows: run_address(rows, "stopped", "s0-rpt"),
     "run-analyse": lambda rows: run_address(rows, "paper", "s0-analysis"),
@@ -55,16 +55,16 @@ PAGES = {
     "run-benchmark": lambda rows: run_address(rows, "paper", "s0-choice-rpt"),
     "run-rlvr": lambda rows: run_address(rows, "paper", "s0-rlvr-rpt"),
     "results-paper": lambda rows: reverse("results:experiment_results", args=[rows["paper"].pk]),
-    "suite-new": lambda rows: reverse("runs:suite_new"),
-    "suite-new-not-here": lambda rows: reverse("runs:suite_new") + "?preset=paper",
+    "suite-new": lambda rows: reverse("configure:suite_new"),
+    "suite-new-not-here": lambda rows: reverse("configure:suite_new") + "?preset=paper",
     "run-new-analyse": lambda rows: form_address(rows, "tiny-paper", "analysis", ":s0-"),
     "run-new-filter": lambda rows: form_address(rows, "tiny-paper", "filter"),
     "run-queued": lambda rows: reverse("runs:run_detail", args=[rows["queued"].pk]),
     "run-running": lambda rows: reverse("runs:run_detail", args=[rows["running"].pk]),
-    "run-new": lambda rows: reverse("runs:run_new") + f"?preset=tiny&experiment={rows['finished'].pk}",
-    "run-new-not-ready": lambda rows: reverse("runs:run_new") + f"?experiment={rows['stopped'].pk}",
-    "run-new-none-ready": lambda rows: reverse("runs:run_new") + "?preset=paper",
-    "nodes": lambda rows: reverse("runs:node_list"),
+    "run-new": lambda rows: reverse("configure:run_new") + f"?preset=tiny&experiment={rows['finished'].pk}",
+    "run-new-not-ready": lambda rows: reverse("configure:run_new") + f"?experiment={rows['stopped'].pk}",
+    "run-new-none-ready": lambda rows: reverse("configure:run_new") + "?preset=paper",
+    "nodes": lambda rows: reverse("nodes:node_list"),
     "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),
     "rollouts-all": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?kind=all",
     "rollouts-filtered": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?step=20&reward=0",

@@ -17,7 +17,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from rpt_core.presets import load_preset
+from rpt_core.plans.preset import load_preset
+from rpt_core.plans.report import report as report_of_the_shell
+from rpt_core.run.folder import RunDir
+from rpt_core.run.products import product
+from rpt_core.run.rollout_files import read_rollouts
 
 pytestmark = pytest.mark.slow
 ROOT = django_settings.ROOT
@@ -86,13 +90,16 @@ def report(demo, data_dir):
 
 def test_the_report_has_every_accuracy_with_its_interval_and_n(report):
     assert set(report["accuracy"]) == ACCURACIES
-    assert set(report["baselines"]) == {"ntp", "sft"}
+    assert set(report["baselines"]) == {"ntp", "sft", "expert_responses", "expert_flops"}
+    spent = report["flops"]
+    assert spent["rpt"] <= min(spent[name] for name in ("more-ntp", "more-sft", "expert-flops"))
+    assert spent["expert-responses"] > 0
     rows = list(report["accuracy"].values()) + [row for rows in report["baselines"].values() for row in rows.values()]
-    assert len(rows) == 6 + 2 * 3
+    assert len(rows) == 6 + 4 * 3
     for row in rows:
         assert set(row) == {"easy", "medium", "hard"}
         for cell in row.values():
-            assert set(cell) == {"value", "low", "high", "n"}
+            assert set(cell) - {"no_box"} == {"value", "low", "high", "n"}  # an argmax has no box to lose
             assert 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
             assert cell["n"] > 0
     counts = {tuple(cell["n"] for cell in row.values()) for row in rows}
@@ -116,12 +123,40 @@ def test_the_report_has_seed_probes_scaling_and_seconds(report):
 def test_the_terminal_shows_progress_and_the_same_numbers_as_the_report(demo, report):
     for number, planned in enumerate(load_preset("smoke").runs, start=1):
         assert f"] {planned.name}: succeeded after " in demo.stdout
-        assert f"[{number}/10] {planned.name}" in demo.stdout
+        assert f"[{number}/14] {planned.name}" in demo.stdout
     cell = report["accuracy"]["reasoning_after"]["hard"]
     interval = f"[{100 * cell['low']:.1f}, {100 * cell['high']:.1f}]"
     line = next(line for line in demo.stdout.splitlines() if line.startswith("reasoning after RPT  "))
     assert line.endswith(f"{100 * cell['value']:.1f} {interval} n={cell['n']}")
     assert demo.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def played(demo, data_dir, tmp_path_factory):
+    """The demo's runs by their names, as the shell keeps them; the first in a new database have the first numbers."""
+    folder = tmp_path_factory.mktemp("played")
+    for number, planned in enumerate(load_preset("smoke").runs, start=1):
+        (folder / planned.name).symlink_to(data_dir / "runs" / str(number))
+    return folder
+
+
+def test_the_runs_earn_rewards_and_the_baselines_match_them(played):
+    rewards, others = [
+        [row.reward for path in (played / name / "rollouts").glob("train-*") for row in read_rollouts(path)]
+        for name in ("rpt", "expert-responses")
+    ]
+    assert len(rewards) == len(others) == 6 * 8 * 8
+    assert 0 < sum(rewards) < len(rewards)
+    spent = {name: float(product(RunDir(played / name), "flops")) for name in ("rpt", "expert-flops")}
+    assert spent["rpt"] <= spent["expert-flops"]
+
+
+def test_the_shell_reports_every_policy_of_these_runs(played):
+    told = report_of_the_shell(load_preset("smoke"), played)
+    assert "probe_step" in told
+    assert "rpt, hard: P(C) =" in told
+    for name in ("rpt, step 0", "rpt-eval", "ntp-eval", "sft-eval", "expert-responses-eval", "expert-flops-eval"):
+        assert f"\n{name}: standard (argmax)" in told
 
 
 def test_a_failing_run_ends_a_second_demo_with_its_error_and_where_to_look(demo, data_dir):
@@ -155,7 +190,7 @@ def test_on_a_terminal_one_line_changes_and_an_interrupted_demo_does_not_hinder_
         command_line(data_dir, "--preset", "smoke"), cwd=ROOT, env=environment(), stdout=terminal, stderr=terminal
     )
     os.close(terminal)
-    shown = read_until(controller, rb"\r\033\[K\[1/10\] base \(ntp\): step")
+    shown = read_until(controller, rb"\r\033\[K\[1/14\] base \(ntp\): step")
     assert re.search(rb"Watch it \(the link logs you in once\): http://127.0.0.1:\d+/login/link/[\w-]{20,}/", shown)
     process.send_signal(signal.SIGINT)
     read_until(controller, rb"Stopped\.")
@@ -163,10 +198,10 @@ def test_on_a_terminal_one_line_changes_and_an_interrupted_demo_does_not_hinder_
     os.close(controller)
 
     done = run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND="false")
-    assert "Cancelled 10 runs that earlier demos had left unfinished." in done.stdout
+    assert "Cancelled 14 runs that earlier demos had left unfinished." in done.stdout
     answer = ask_later(data_dir)
     assert answer["experiments"] == len({experiment for experiment, _, _ in answer["runs"]}) >= 3
-    assert [status for _, _, status in answer["runs"][-20:]] == ["cancelled"] * 10 + ["failed"] + ["waiting"] * 9
+    assert [status for _, _, status in answer["runs"][-28:]] == ["cancelled"] * 14 + ["failed"] + ["waiting"] * 13
 
 
 def read_until(terminal, pattern):

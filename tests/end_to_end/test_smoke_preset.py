@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from rpt_core.presets import load_preset
-from rpt_core.run_dir import RunDir
-from rpt_core.shards import read_rollout
+from rpt_core.plans.preset import load_preset
+from rpt_core.run.folder import RunDir
+from rpt_core.run.rollout_files import read_rollouts_at
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import services
 from rpt_web.runs.models import Status
@@ -19,7 +19,7 @@ from rpt_web.teams.models import User
 from rpt_web.traces.models import Rollout
 from workers import runner, tasks
 
-EACH_STAGE = ("base", "filter", "cold-filter", "cold", "rpt", "rpt-eval")
+EACH_STAGE = ("base", "filter", "cold-filter", "cold", "rpt", "expert-responses", "rpt-eval")
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
@@ -78,7 +78,7 @@ def check_rpt_run(run):
         assert found.count() == shard.rows
         assert found.filter(reward__gt=0).count() == shard.rewarded
     first = Rollout.objects.filter(run_id=run.pk, kind="train").order_by("id")[0]
-    full = read_rollout(run.directory / trained[0].path, first.row)
+    (full,) = read_rollouts_at(run.directory / trained[0].path, [first.row])
     assert full.response.startswith(first.preview.rstrip("\ufffd"))
     cells = Evaluation.objects.filter(run=run)
     assert sorted(set(cells.values_list("step", flat=True))) == [0, 1, 2, 3, 4, 6]

@@ -1,7 +1,7 @@
 """Real verl and real vLLM train the small model, from the service to the run's page (run by `make test-verl`).
 
 A Celery worker executes every run, the recorder writes to Postgres: pre-training, filter, cold start, then GRPO with
-verl: cancelled behind its first checkpoint, retried with dynamic sampling on, exported, evaluated with transformers and
+verl: cancelled after its first checkpoint, retried with dynamic sampling on, exported, evaluated with transformers and
 with vLLM. One test with one run of it all, since verl takes minutes to start.
 """
 
@@ -22,8 +22,8 @@ import torch
 from django.urls import reverse
 
 from rpt_core.config import STAGES
-from rpt_core.presets import PlannedRun, Preset, load_preset
-from rpt_core.run_dir import RunDir
+from rpt_core.plans.preset import PlannedRun, Preset, load_preset
+from rpt_core.run.folder import RunDir
 from rpt_core.verl_backend.process_tree import marked
 from tests.end_to_end.chromium import CHROMIUM, DRIVER, THEMES, WIDTHS, Visitor, chromium
 from tests.web_server import web_server
@@ -143,7 +143,7 @@ def test_verl_trains_on_a_cpu_from_the_service_to_the_runs_page(redis_server, se
         assert run.status == "cancelled"
         assert marked(str(run.directory.resolve() / "verl")) == set()
         saved = max(run.checkpoints.values_list("step", flat=True))
-        print(f"cancelled behind step {saved} after {time.monotonic() - began:.0f} s")
+        print(f"cancelled after step {saved} after {time.monotonic() - began:.0f} s")
 
         services.retry(run, user)
         finish(run)
@@ -207,8 +207,8 @@ def check_step_against_plain_loop(run, scratch):
     assert found.verls["loss"] == pytest.approx(found.ours["loss"] * found.scale, abs=1e-5)
     assert found.verls["gradient_norm"] == pytest.approx(found.ours["gradient_norm"] * found.scale, rel=1e-3)
     assert found.verls["learning_rate"] == pytest.approx(found.ours["learning_rate"])
-    from rpt_core.checkpoints import load_model
     from rpt_core.config import ModelConfig
+    from rpt_core.models.checkpoints import load_model
 
     model, _ = load_model(ModelConfig(path=str(RunDir(run.directory).checkpoint(1)), device="cpu"))
     ours, verls = (
@@ -227,7 +227,7 @@ def check_checkpoint(run):
     """float32, with the metadata that the next stage reads."""
     from safetensors.torch import load_file
 
-    from rpt_core.checkpoints import read_metadata
+    from rpt_core.models.checkpoints import read_metadata
 
     path = RunDir(run.directory).checkpoint(STEPS)
     assert {tensor.dtype for tensor in load_file(path / "model.safetensors").values()} == {torch.float32}
@@ -281,7 +281,7 @@ def check_in_chromium(client, runs):
         return
     pages = {name: reverse("runs:run_detail", args=[run.pk]) for name, run in runs.items()}
     pages["rollouts-verl"] = reverse("traces:rollout_list", args=[runs["run-verl"].pk])
-    pages["experiment-verl"] = reverse("runs:experiment_detail", args=[runs["run-verl"].experiment_id])
+    pages["experiment-verl"] = reverse("experiments:experiment_detail", args=[runs["run-verl"].experiment_id])
     pages["results-verl"] = reverse("results:experiment_results", args=[runs["run-verl"].experiment_id])
     with web_server() as port, chromium() as browser:
         visit = Visitor(browser, f"http://127.0.0.1:{port}", client.cookies[settings.SESSION_COOKIE_NAME].value)

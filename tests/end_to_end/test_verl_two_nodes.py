@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rpt_core.events import EventType
-from rpt_core.presets import load_preset
-from rpt_core.run_dir import RunDir
+from rpt_core.plans.preset import load_preset
+from rpt_core.run.events import EventType
+from rpt_core.run.folder import RunDir
 from tests.end_to_end.machines import Machine, machines, missing
 from tests.rpt_core.stages import events
 

@@ -15,14 +15,14 @@ from typing import Any
 import torch
 
 from rpt_core.config import RptConfig
-from rpt_core.events import EventLog, EventType, read_events
-from rpt_core.grpo import live_groups
-from rpt_core.problems import ProblemSet
-from rpt_core.run_dir import RunDir
-from rpt_core.shards import read_rollouts
-from rpt_core.stage import StageContext
+from rpt_core.problems.problem import ProblemSet
+from rpt_core.run.context import StageContext
+from rpt_core.run.events import EventLog, EventType, read_events
+from rpt_core.run.folder import RunDir
+from rpt_core.run.rollout_files import read_rollouts
 from rpt_core.train.batch import Batch, make_batch
-from rpt_core.train.loop import Limit, TrainingLoop, load_trained
+from rpt_core.train.grpo import live_groups
+from rpt_core.train.loop import TrainingEnd, TrainingLoop, load_trained
 from rpt_core.train.policy_update import PolicyUpdate
 from rpt_core.verl_backend.folder import VerlFolder
 from rpt_core.verl_backend.records import StepRecorder
@@ -52,8 +52,8 @@ def compare_first_step(folder: Path, scratch: Path) -> Compared:
     assert isinstance(config, RptConfig)
     with EventLog(scratch / "events.jsonl") as log:
         context = StageContext(RunDir(scratch), log)
-        model, tokenizer = load_trained(context.run, config.model)
-        loop = TrainingLoop(config, context, model, tokenizer, Limit(steps=config.steps))
+        model, tokenizer = load_trained(context, config.model)
+        loop = TrainingLoop(config, context, model, tokenizer, TrainingEnd(steps=config.steps))
         batch = _batch(config, context, VerlFolder(run, 1), tokenizer)
         start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         ours = PolicyUpdate(config.grpo, loop, config.sampling).update(batch).metrics

@@ -11,13 +11,14 @@ from functools import cache
 
 import torch
 
-from rpt_core.checkpoints import load_model, new_model
 from rpt_core.config import STAGES, ModelConfig, OptimiserConfig, ScratchConfig
-from rpt_core.events import EventLog, EventType, read_events
-from rpt_core.run_dir import RunDir
-from rpt_core.stage import _MODULES, StageContext, StopRequested
-from rpt_core.tokenizer_training import train_tokenizer
-from rpt_core.tokens import encode
+from rpt_core.models.checkpoints import load_model, new_model
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.run.events import EventLog, EventType, read_events
+from rpt_core.run.folder import RunDir
+from rpt_core.stages import _MODULES
+from rpt_core.text.new_tokenizer import train_tokenizer
+from rpt_core.text.tokens import encode
 from rpt_core.train.loop import make_optimiser
 from rpt_core.train.supervised import Example, accumulate_loss
 
@@ -27,24 +28,28 @@ TIMED = {"tokens_per_second", "seconds_sampling", "seconds_update"}
 
 
 class StopAfter(EventLog):
-    """An event log that asks its stage to stop when the metrics of a step are written."""
+    """An event log that asks its stage to stop when a step is done."""
 
     context = None
     step = None
 
     def emit(self, type_, **data):
         super().emit(type_, **data)
-        if type_ == EventType.METRICS and data["step"] == self.step:
+        if type_ == EventType.METRICS:  # of verl's steps nothing is noted
+            self.note(data["step"])
+
+    def note(self, step, total=None, what=None, share=None):
+        if step == self.step:
             self.context.request_stop()
 
 
-def run_stage(folder, config, stop_after=None):
+def run_stage(folder, config, stop_after=None, allow_changed=()):
     """Run a stage in this process in a new or an old folder; returns its result, or None when it was stopped."""
     run = RunDir(folder)
     validated = STAGES[config["stage"]].model_validate(config)
     run.create(validated)
     with StopAfter(run.events) as log:
-        log.context, log.step = StageContext(run, log), stop_after
+        log.context, log.step = StageContext(run, log, allow_changed=allow_changed), stop_after
         try:
             return importlib.import_module(_MODULES[config["stage"]]).run(validated, log.context)
         except StopRequested as stop:
@@ -61,6 +66,15 @@ def metrics(folder):
     """{step: values} without those that depend on the clock."""
     found = events(folder, EventType.METRICS)
     return {data["step"]: {k: v for k, v in data["values"].items() if k not in TIMED} for data in found}
+
+
+def without_times(folder, type_):
+    """All events of a type, repeated ones too, without what depends on the clock."""
+    found = events(folder, type_)
+    return [
+        data | {"values": {k: v for k, v in data["values"].items() if k not in TIMED}} if "values" in data else data
+        for data in found
+    ]
 
 
 def weights(folder):
@@ -140,6 +154,23 @@ def rpt(ground, **changes):
         "prompt": {"template": "plain"},
         "sampling": {"max_response_tokens": 16},
         "grpo": {"batch_rows": 7},
+        "optimiser": OPTIMISER,
+        **changes,
+    }
+
+
+def expert_iteration(ground, **changes):
+    """Config of a short run of expert iteration of the taught model."""
+    return {
+        "stage": "expert_iteration",
+        "model": {"path": str(ground / "model"), "device": "cpu"},
+        "positions": str(ground / "filter" / "positions"),
+        "budget": {"steps": 7},
+        "batch_problems": 5,
+        "group_size": 4,
+        "batch_responses": 4,
+        "prompt": {"template": "plain"},
+        "sampling": {"max_response_tokens": 16},
         "optimiser": OPTIMISER,
         **changes,
     }

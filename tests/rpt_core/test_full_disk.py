@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from rpt_core.checkpoints import load_model
 from rpt_core.config import ModelConfig
 from rpt_core.errors import is_full_disk
-from rpt_core.events import EventType
-from rpt_core.run_dir import RunDir
+from rpt_core.models.checkpoints import load_model
+from rpt_core.run.events import EventType
+from rpt_core.run.folder import RunDir
 from tests.rpt_core import stages
 
 STEPS = 30

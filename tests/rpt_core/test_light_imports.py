@@ -15,30 +15,43 @@ def loaded_after(statement, watched):
 
 
 @pytest.mark.parametrize(
-    "module", ["config", "events", "run_dir", "reward", "prompts", "presets", "products", "errors"]
+    "module",
+    [
+        "config",
+        "run.events",
+        "run.folder",
+        "run.products",
+        "run.tables",
+        "verdict",
+        "problems.prompts",
+        "plans.preset",
+        "machine.requirements",
+        "rewards.answers",
+        "errors",
+    ],
 )
 def test_the_light_modules_load_without_torch_and_numpy(module):
     assert loaded_after(f"import rpt_core.{module}", HEAVY) == "[]"
 
 
 def test_all_light_modules_together_load_without_torch_and_numpy():
-    assert loaded_after("from rpt_core import config, events, run_dir, reward", HEAVY) == "[]"
+    assert loaded_after("from rpt_core import config, verdict; from rpt_core.run import events, folder", HEAVY) == "[]"
 
 
 @pytest.mark.parametrize(
     "module",
     [
-        "shards",
-        "corpus",
-        "positions",
-        "position_sets",
-        "position_lists",
-        "outcomes",
-        "monitors",
-        "ledger",
+        "run.rollout_files",
+        "text.corpus",
+        "positions.scored",
+        "positions.sets",
+        "positions.lists",
+        "evaluation.outcomes",
+        "train.monitors",
+        "train.ledger",
         "train.dynamic_sampling",
         "train.problem_order",
-        "analysis.statistics",
+        "statistics.intervals",
         "analysis.scaling",
         "analysis.scaling_tables",
         "analysis.patterns",

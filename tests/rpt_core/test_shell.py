@@ -1,7 +1,5 @@
 """`python -m rpt_core`: what it says of its commands, and of a stage that it runs."""
 
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -9,8 +7,9 @@ import sys
 import pytest
 
 from rpt_core.__main__ import _COMMANDS, main
-from rpt_core.config import STAGES
-from rpt_core.run_dir import RunDir
+from rpt_core.config import STAGES, NtpConfig
+from rpt_core.files import read_json
+from rpt_core.run.folder import RunDir
 from tests.rpt_core import stages
 
 
@@ -30,8 +29,8 @@ def test_every_way_to_ask_lists_all_commands(arguments, code, capsys):
 def test_a_command_that_does_not_exist_is_told_what_does(capsys):
     assert main(["trian", "folder"]) == 2
     assert capsys.readouterr().err == (
-        "error: There is no command 'trian'. Allowed: filter, ntp, sft, rpt, rlvr, evaluate, templates, benchmark, "
-        "analyse, preset, preflight, results, doctor.\n"
+        "error: There is no command 'trian'. Allowed: filter, ntp, sft, rpt, expert_iteration, rlvr, evaluate, "
+        "templates, benchmark, analyse, preset, preflight, results, doctor.\n"
     )
 
 
@@ -64,6 +63,36 @@ def test_a_stage_that_was_finished_says_so_and_goes_on_when_asked_for_more(tmp_p
 
 
 @pytest.mark.slow
+def test_a_changed_config_goes_on_only_where_it_is_allowed_by_name(tmp_path):
+    def said(*arguments, **changes):
+        done = subprocess.run([*made(tmp_path / "run", **changes), *arguments], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    usual = NtpConfig.model_fields["optimiser"].get_default(call_default_factory=True).model_dump()
+    faster = {"budget": {"steps": 4}, "optimiser": usual | {"learning_rate": 0.002}}
+    change = f"was {usual['learning_rate']}, is 0.002"
+    assert said()[0] == 0
+    code, text = said(**faster)
+    assert code == 2
+    assert f"- `optimiser.learning_rate` {change}\n" in text
+    assert text.endswith("with --allow-changed optimiser.learning_rate.\n")
+    code, text = said("--allow-changed", "learning_rat", **faster)
+    assert code == 2
+    assert "error: There is no field 'learning_rat' to allow a change of. Did you mean optimiser.learning_rate?" in text
+    code, text = said("--allow-changed", "learning_rate", "--allow-changed", "seed", **faster)
+    assert (code, text[:16]) == (0, "ntp: finished in")
+    run = RunDir(tmp_path / "run")
+    assert run.checkpoint_steps()[-1] == 4
+    assert read_json(run.checkpoint(4) / "metadata.json")["changed"] == [
+        {"step": 3, "fields": {"optimiser.learning_rate": change}}
+    ]
+    code, text = said(**{**faster, "budget": {"steps": 2}})
+    assert code == 2
+    assert "has done step 4, and by `budget.steps` training ends before, at step 2." in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.slow
 def test_a_stage_that_does_its_work_again_says_that_it_finished(tmp_path):
     model = stages.save_taught(tmp_path / "model")
     corpus = stages.write_corpus(tmp_path / "corpus.jsonl")
@@ -79,14 +108,3 @@ def test_a_stage_that_fails_says_why_once(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: `corpus.paths`: {tmp_path / 'nothing.jsonl'} does not exist. Correct the path.\n"
-
-
-@pytest.mark.slow
-def test_a_terminal_is_shown_how_far_a_stage_is(tmp_path):
-    ours, theirs = pty.openpty()
-    done = subprocess.run(made(tmp_path / "run"), stdout=subprocess.PIPE, stderr=theirs)
-    os.close(theirs)
-    assert done.returncode == 0
-    shown = os.read(ours, 10000).decode()
-    os.close(ours)
-    assert "step 1: loss " in shown

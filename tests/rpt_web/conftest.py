@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.rpt_web.markup import flat
+
 
 @pytest.fixture
 def ada(db):
@@ -20,7 +22,7 @@ def page(client, ada):
     def page(address, status=200, **extra):
         response = client.get(address, **extra)
         assert response.status_code == status
-        return response.content.decode()
+        return flat(response)
 
     return page
 
@@ -38,7 +40,7 @@ def viewer_client(db, client):
 @pytest.fixture
 def caller(ada):
     """A client that calls the API as a member."""
-    from tests.api_client import client_of
+    from tests.rpt_web.api_client import client_of
 
     return client_of(ada)
 
@@ -52,22 +54,40 @@ def experiment(ada):
 
 
 @pytest.fixture
-def run(caller, experiment):
-    """A run that was submitted through the API."""
-    from rpt_web.runs.models import Run
-    from tests.api_client import CONFIG, ROOT
+def run(ada, experiment):
+    """A queued run, as the API submits it."""
+    from rpt_core.config import RptConfig
+    from rpt_web.runs import services
+    from tests.rpt_web.api_client import CONFIG
 
-    body = {"experiment": experiment.pk, "name": "a", "config": CONFIG}
-    answer = caller.post(f"{ROOT}/runs", body, content_type="application/json")
-    assert answer.status_code == 201
-    return Run.objects.get(pk=answer.json()["id"])
+    return services.submit(experiment, "a", RptConfig.model_validate(CONFIG), ada)
 
 
 @pytest.fixture
-def diamond(experiment):
+def nothing_found(settings, tmp_path):
+    """Pre-flight's process is one of ours that finds nothing.
+
+    Only for submits of runs whose models and positions are not there: the real one refuses them, rightly, and making
+    them takes minutes. Whatever can be right without files (presets, runs of the built-in corpus) meets the real one.
+    """
+    import sys
+
+    file = tmp_path / "nothing_found.py"
+    file.write_text(
+        "import json, sys\n"
+        "names = ('typical', 'most', 'memory', 'first_prompt')\n"
+        "one = {'problems': [], 'notes': [], 'hardware': {'title': 'none'}} | dict.fromkeys(names)\n"
+        "more = sys.argv.count('--also')\n"
+        "print(json.dumps([one] * (more + 1) if more else one))\n"
+    )
+    settings.RPT_STAGE_COMMAND = [sys.executable, str(file)]
+
+
+@pytest.fixture
+def diamond(experiment, ada):
     """The experiment, its own or the module's, with a graph of six runs."""
     from rpt_web.runs import services
     from tests.suite_graphs import DIAMOND
 
-    services.submit_suite(experiment, DIAMOND, None)
+    services.submit_suite(experiment, DIAMOND, ada)
     return experiment

@@ -5,9 +5,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
+from rpt_web import access
 from rpt_web.runs import services
 from rpt_web.runs.models import Run
-from rpt_web.teams import access
 from rpt_web.teams.models import Role, User
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +22,7 @@ def run():
 @pytest.mark.parametrize(("role", "can_change"), [(Role.MEMBER, True), (Role.VIEWER, False)])
 def test_every_active_user_sees_everything_and_viewers_change_nothing(run, role, can_change):
     user = User.objects.create_user("u", role=role)
+    Run.objects.update(created_by=user)
     assert access.get_run_or_404(user, run.pk) == run
     assert access.get_experiment_or_404(user, run.experiment_id) == run.experiment
     assert access.can_change(user) is can_change

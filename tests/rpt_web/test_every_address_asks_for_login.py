@@ -35,7 +35,7 @@ ALL = sorted(addresses(get_resolver().url_patterns))
 
 def test_the_walk_finds_the_addresses():
     names = {name for name, _ in ALL}
-    assert {"runs:experiment_list", "runs:run_stream", "traces:rollout_detail", "teams:logout"} <= names
+    assert {"experiments:experiment_list", "runs:run_stream", "traces:rollout_detail", "teams:logout"} <= names
     assert len(ALL) > 20
     assert not any("<" in path for _, path in ALL)
 

@@ -80,3 +80,24 @@ def check_once(recorded):
         assert len(sequence) == len(set(sequence))
 
     return check_once
+
+
+@pytest.fixture
+def run(submit):
+    """A run that is claimed, with its folder."""
+    from rpt_core.run.folder import RunDir
+    from rpt_web.runs import services
+
+    run = services.claim(submit().pk, "test")
+    RunDir(run.directory).path.mkdir(parents=True)
+    return run
+
+
+@pytest.fixture
+def log(run):
+    """The log of events of its first attempt."""
+    from rpt_core.run.events import EventLog
+    from rpt_core.run.folder import RunDir
+
+    with EventLog(RunDir(run.directory).events, attempt=1) as log:
+        yield log

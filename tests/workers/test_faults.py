@@ -5,6 +5,7 @@ Whatever dies, the run ends well and each of its steps is there once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,10 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import connection
+from psycopg import sql
 
-from rpt_core.presets import PlannedRun, Preset
+from rpt_core.plans.preset import PlannedRun, Preset
 from rpt_web.celery import app as celery_app
 from rpt_web.runs import services
 from rpt_web.runs.models import FINAL, Run, Status
@@ -122,7 +125,7 @@ def wait_for_step(run, step):
 
 
 def open_gate(run):
-    """Let a gated stage go on behind step 8."""
+    """Let a gated stage go on after step 8."""
     (run.directory / "gate is open").touch()
 
 
@@ -175,6 +178,18 @@ def test_the_database_drops_all_connections(platform, submit, check_once):
         time.sleep(0.1)
     open_gate(run)
     drop_other_connections()
+    check_good_end(run, attempts=1)
+    assert platform.processes["reaper"].poll() is None
+    check_once(run, STEPS)
+
+
+def test_the_database_is_away_for_longer_than_a_lease(platform, submit, check_once):
+    platform.start_worker()
+    run = submit("gated", steps=STEPS)
+    wait_for_step(run, 8)
+    with database_shut():
+        open_gate(run)
+        time.sleep(LEASE_SECONDS + 2)
     check_good_end(run, attempts=1)
     assert platform.processes["reaper"].poll() is None
     check_once(run, STEPS)
@@ -266,7 +281,7 @@ def test_a_run_whose_workers_all_die_is_lost_at_the_cap(platform, submit):
         worker.wait()
     wait_for_status(run, *FINAL)
     assert run.status == Status.LOST
-    assert "fell silent in attempt 2; none follows by itself" in run.error
+    assert "fell silent in attempt 2; no other follows automatically" in run.error
 
 
 def test_a_suite_goes_on_when_worker_and_redis_die_and_the_database_drops_connections(platform, check_once):
@@ -303,6 +318,21 @@ def drop_other_connections():
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
         )
+
+
+@contextlib.contextmanager
+def database_shut():
+    """Nobody but this test has a connection, nor gets one."""
+    name = connection.settings_dict["NAME"]
+    elsewhere = connection.get_connection_params() | {"dbname": "postgres"}
+    statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(**elsewhere, autocommit=True) as session:
+        session.execute(statement.format(sql.Identifier(name), sql.SQL("false")))
+        drop_other_connections()
+        try:
+            yield
+        finally:
+            session.execute(statement.format(sql.Identifier(name), sql.SQL("true")))
 
 
 def is_alive(pid: int) -> bool:

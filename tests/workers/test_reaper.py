@@ -59,7 +59,7 @@ def test_a_lapsed_run_at_its_cap_is_lost_and_says_why(submit):
     run.refresh_from_db()
     assert (run.status, run.error) == (
         Status.LOST,
-        "The worker fell silent in attempt 1; none follows by itself. Look at its log, then retry it.",
+        "The worker fell silent in attempt 1; no other follows automatically. Look at its log, then retry the run.",
     )
 
 

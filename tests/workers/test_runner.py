@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from rpt_core.config import STAGES
-from rpt_core.run_dir import RunDir
+from rpt_core.run.folder import RunDir
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
 from workers import rollout_rows, runner, shutdown
@@ -99,6 +99,18 @@ def test_a_bug_fails_the_run_with_the_end_of_the_log(execute):
     assert (run.status, run.exit_code, run.attempt) == (Status.FAILED, 1, 1)
     assert "exit code 1" in run.error
     assert "RuntimeError: a bug at step 3" in run.log_tail
+
+
+def test_a_bug_is_told_although_the_log_was_set_aside(execute, monkeypatch):
+    monkeypatch.setattr("rpt_web.supervisor.processes.LARGEST_LOG_BYTES", 20)
+    run = execute("bug")
+    assert "RuntimeError: a bug at step 3" in run.log_tail
+
+
+def test_the_folder_of_a_run_and_its_log_are_closed_to_others(execute):
+    run = execute(steps=2)
+    assert run.directory.stat().st_mode & 0o007 == 0
+    assert run.directory.parent.stat().st_mode & 0o007 == 0
 
 
 def test_a_stage_that_ends_without_a_word_has_failed(execute):
@@ -233,3 +245,19 @@ def test_the_stage_is_not_told_where_database_and_queue_are(submit, monkeypatch)
     runner.execute(run)
     assert seen
     assert "secret" not in seen[0]
+
+
+def test_a_run_whose_path_now_leads_out_of_what_may_be_read_is_not_started(submit, settings, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    settings.RPT_READ_ROOTS = [*settings.RPT_READ_ROOTS[1:], root]
+    (root / "m").mkdir()
+    run = submit(str(root / "m"))
+    (root / "m").rmdir()
+    (root / "m").symlink_to("/etc")
+    runner.execute(services.claim(run.pk, "test"))
+    run.refresh_from_db()
+    assert run.status == Status.FAILED
+    assert "`model.path`" in run.error
+    assert "is not below a folder that runs may read" in run.error
+    assert not RunDir(run.directory).events.exists()

@@ -1,4 +1,4 @@
-"""Suites in the hands of workers: real stages, one after the other, and what the reaper mends in between."""
+"""Suites in the hands of workers: real stages, one after the other, and what the reaper puts right in between."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from rpt_core.presets import PlannedRun, Preset
+from rpt_core.plans.preset import PlannedRun, Preset
 from rpt_web.celery import app
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status

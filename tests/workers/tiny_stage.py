@@ -1,4 +1,4 @@
-"""A stage of a few milliseconds a step that keeps the contract of `rpt_core.stage`, and misbehaves when asked to.
+"""A stage of a few milliseconds a step that keeps the contract of `rpt_core.stages`, and misbehaves when asked to.
 
 Run as `python tiny_stage.py rpt RUN_DIR --attempt N`. The model's path in the config says how it behaves.
 """
@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 
 from rpt_core import __main__ as shell
-from rpt_core import stage
+from rpt_core import stages
 from rpt_core.config import RptConfig
 from rpt_core.errors import UserError
-from rpt_core.events import EventType
-from rpt_core.shards import RolloutRow, write_rollouts
-from rpt_core.stage import StageContext, StopRequested
+from rpt_core.run.context import StageContext, StopRequested
+from rpt_core.run.events import EventType
+from rpt_core.run.rollout_files import RolloutRow, write_rollouts
 
 STEP_SECONDS = {"slow": 0.15, "deaf": 0.15}
 SIZES = dict.fromkeys(("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "vocab_size"), 8)
@@ -113,5 +113,5 @@ def misbehave(how: str, step: int, start: int, context: StageContext) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    stage._MODULES["rpt"] = "tiny_stage"
+    stages._MODULES["rpt"] = "tiny_stage"
     sys.exit(shell.main())

@@ -1,62 +1,65 @@
-"""The difference of two accuracies with its 95 % interval: by position where the outcomes of both are on disk.
+"""Accuracies and differences over several evaluations with their 95 % intervals, as a worker has stored them.
 
-In: two rows of `Evaluation`. Out: a `Change`, b minus a. Positions are matched by document and byte offset.
+In: rows of `Evaluation`. Out: a `Change`, or the `Estimate` of a mean over seeds. Nothing is computed here but values:
+`workers.intervals` computes the intervals when evaluations have arrived. One that is not there yet is said to come.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
-import pyarrow.parquet as pq
+from rpt_core.run.tables import Estimate
+from rpt_web.numbers import signed_points
+from rpt_web.results.models import Evaluation, Interval
 
-from rpt_core.analysis.paired import mean_difference
-from rpt_core.analysis.statistics import difference_interval
-from rpt_core.result_tables import Estimate
-from rpt_core.run_dir import RunDir
-from rpt_web.results.models import Evaluation
-from rpt_web.runs.templatetags import show
-
-PAIRED, UNPAIRED = "paired by position", "unpaired (Newcombe)"
-Place = tuple[str, int]
+PENDING = "its interval is being computed"
+Pair = tuple[Evaluation, Evaluation]
+"""Before and after: the difference is the second less the first."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A difference of accuracies, and how its interval was found."""
+    """A value over several evaluations, and how its interval was found."""
 
     estimate: Estimate
     how: str
     alike: str = "positions"
-    """What is all alike where there is no interval."""
+    """What agrees where there is no interval."""
 
     @property
     def words(self) -> str:
-        """The interval, and how it was found."""
+        """The interval of a difference, and how it was found."""
         low, high = self.estimate.low, self.estimate.high
+        if self.how == PENDING:
+            return PENDING
         if low is None or high is None:
-            return f"no interval: the {self.alike} are alike"
-        return f"{show.signed_points(low)} to {show.signed_points(high)} (95\u00a0%), {self.how}"
+            return f"no interval: the {self.alike} agree"
+        return f"{signed_points(low)} to {signed_points(high)} (95\u00a0%), {self.how}"
 
 
-def change(a: Evaluation, b: Evaluation) -> Change:
-    """b minus a: paired when the outcomes of both are at the same positions, else as of independent samples."""
-    before, after = _outcomes(a), _outcomes(b)
-    if len(before) == a.n == b.n and before.keys() == after.keys():
-        matched = [after[place] for place in before]
-        return Change(mean_difference(list(before.values()), matched, a.run.seed), PAIRED)
-    low, high = difference_interval(a.value, (a.low, a.high), b.value, (b.low, b.high))
-    return Change(Estimate(b.value - a.value, low, high, min(a.n, b.n)), UNPAIRED)
+class Intervals:
+    """The stored intervals of one experiment."""
 
+    def __init__(self, rows: Iterable[Interval] = ()) -> None:
+        self._rows = {(row.kind, tuple(row.evaluations)): row for row in rows}
 
-def _outcomes(row: Evaluation) -> dict[Place, float]:
-    """How right each position of the row's difficulty is, 0 to 1; empty when the file is gone or is another one."""
-    columns = ["document", "byte_offset", row.difficulty, row.mode]
-    try:
-        table = pq.read_table(RunDir(row.run.directory).evaluation(row.step), columns=columns)
-        data = [table.column(name).to_pylist() for name in columns]
-    except (OSError, KeyError, ValueError):  # pyarrow's errors are ValueErrors
-        return {}
-    rows = zip(*data, strict=True)
-    return {
-        (document, offset): float(value) for document, offset, inside, value in rows if inside and value is not None
-    }
+    def mean(self, rows: Sequence[Evaluation]) -> Change:
+        """Of one evaluation for each seed."""
+        return self._found(Interval.MEAN, rows, mean(row.value for row in rows), "seeds")
+
+    def change(self, pairs: Sequence[Pair]) -> Change:
+        """Of one pair, or of one for each seed."""
+        rows = [row for pair in pairs for row in pair]
+        value = mean(after.value - before.value for before, after in pairs)
+        return self._found(Interval.CHANGE, rows, value, "positions" if len(pairs) == 1 else "seeds")
+
+    def _found(self, kind: str, rows: Sequence[Evaluation], value: float, alike: str) -> Change:
+        row = self._rows.get((kind, tuple(row.pk for row in rows)))
+        if row is None:
+            return self._missing(kind, rows, value, alike)
+        return Change(Estimate(row.value, row.low, row.high, row.n), row.how, alike)
+
+    def _missing(self, kind: str, rows: Sequence[Evaluation], value: float, alike: str) -> Change:
+        return Change(Estimate(value, None, None, None), PENDING, alike)

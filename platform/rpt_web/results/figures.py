@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpt_core.config import DIFFICULTIES
 from rpt_web.results.models import Evaluation
-from rpt_web.results.queries import DIFFICULTIES, Curve, mode_label
+from rpt_web.results.queries import Curve, mode_label
 
 Json = dict[str, Any]
 CURVE_POINTS = 80
@@ -113,7 +114,7 @@ def scaling_figure(curves: Sequence[Curve]) -> Figure | None:
     return Figure(
         id="scaling",
         title="Reasoning accuracy over training compute",
-        caption="Points are evaluations with 95 % Wilson intervals; lines are the fits P(C) = A / C^α + P*.",
+        caption=_scaling_caption(curves),
         data=traces,
         layout=layout(
             Axis(
@@ -125,6 +126,15 @@ def scaling_figure(curves: Sequence[Curve]) -> Figure | None:
         ),
         tall=True,
     )
+
+
+def _scaling_caption(curves: Sequence[Curve]) -> str:
+    """What is drawn, and which fits the points do not determine."""
+    words = "Points are evaluations with 95 % Wilson intervals; lines are the fits P(C) = A / C^α + P*."
+    for curve in curves:
+        if curve.fit is not None and not curve.fit.is_determined:
+            words += f" Dotted, {curve.difficulty}: {curve.fit.remark()}."
+    return words
 
 
 def log_ticks(values: Sequence[float]) -> Json:
@@ -176,6 +186,6 @@ def _fitted(curve: Curve) -> Json:
         legendgroup=curve.difficulty,
         showlegend=False,
         hoverinfo="skip",
-        line={"width": 1.5},
+        line={"width": 1.5} if curve.fit.is_determined else {"width": 1.5, "dash": "dot"},
         meta={"fit": True},
     )

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rpt_web.results.figures import EVALUATION, Axis, Figure, layout, line
-from rpt_web.runs.queries import Series
+from rpt_web.runs.queries import MetricSeries
 
 STEP = Axis("optimiser step", integer=True)
 
 
 @dataclass(frozen=True)
-class Chart:
+class MetricChart:
     """One chart: its metrics with their names in the legend."""
 
     id: str
@@ -34,16 +34,16 @@ SHARE = Axis("share of responses", percent=True)
 FROM_ZERO = {"rangemode": "tozero"}
 
 CHARTS = (
-    Chart(
+    MetricChart(
         "reward",
         LEARNING,
         "Reward",
         "Mean over the step's responses. With the prefix reward: the share whose prediction is a true beginning of the "
-        "text. It should rise; a jump to the top within a few steps hints at a reward that is gamed.",
+        "text. It should rise; a jump to the top within a few steps suggests that the reward is being gamed.",
         Axis("mean reward", extra=FROM_ZERO),
         {"reward_mean": "mean reward"},
     ),
-    Chart(
+    MetricChart(
         "outcomes",
         LEARNING,
         "What became of the responses",
@@ -51,15 +51,15 @@ CHARTS = (
         SHARE,
         {"share_boxed": "boxed", "share_matched": "matched", "share_cut": "cut"},
     ),
-    Chart(
+    MetricChart(
         "groups",
         LEARNING,
         "Groups that teach nothing",
-        "Groups whose responses earn all the same have no advantage. Both lines rising together is a warning.",
+        "Groups whose responses all earn the same have no advantage. It is a warning when both lines rise together.",
         Axis("share of groups", percent=True),
         {"share_all_zero": "nothing earned", "share_all_one": "all the same, above 0"},
     ),
-    Chart(
+    MetricChart(
         "loss",
         LEARNING,
         "Loss",
@@ -67,15 +67,15 @@ CHARTS = (
         Axis("loss"),
         {"loss": "loss"},
     ),
-    Chart(
+    MetricChart(
         "response-length",
         RESPONSES,
         "Response length",
-        "A steep fall into short templates is a sign of collapse.",
+        "A steep fall to short, formulaic responses is a sign of collapse.",
         Axis("tokens for each response", extra=FROM_ZERO),
         {"response_tokens_mean": "mean tokens"},
     ),
-    Chart(
+    MetricChart(
         "predicted-bytes",
         RESPONSES,
         "Length of predictions",
@@ -83,7 +83,7 @@ CHARTS = (
         Axis("bytes for each prediction", extra=FROM_ZERO),
         {"predicted_bytes_mean": "mean bytes"},
     ),
-    Chart(
+    MetricChart(
         "surprise",
         RESPONSES,
         "Surprise of the sampled tokens",
@@ -91,7 +91,7 @@ CHARTS = (
         Axis("nats for each token", extra=FROM_ZERO),
         {"mean_negative_log_prob": "mean surprise"},
     ),
-    Chart(
+    MetricChart(
         "entropy",
         RESPONSES,
         "Entropy of the policy",
@@ -99,12 +99,12 @@ CHARTS = (
         Axis("nats for each token", extra=FROM_ZERO),
         {"entropy_nats": "mean entropy"},
     ),
-    Chart(
+    MetricChart(
         "form",
         COLLAPSE,
-        "Answers that break the form",
+        "Answers that break the format",
         "Without a box, with several boxes, with nothing but white space in the box. Each should stay near 0; a rise "
-        "says that the policy forgets the form, or fishes for the reward.",
+        "means that the policy forgets the format, or is gaming the reward.",
         SHARE,
         {
             "share_no_box": "no box",
@@ -112,38 +112,39 @@ CHARTS = (
             "share_blank_prediction": "white space only",
         },
     ),
-    Chart(
+    MetricChart(
         "right-but-blanks",
         COLLAPSE,
-        "Right but for white space",
-        "Wrong by blanks at the ends alone. A high share loses whole groups to the form of the box: look at the "
+        "Right except for white space",
+        "Wrong only because of white space at the ends. A high share loses whole groups to formatting: look at the "
         "template.",
         SHARE,
-        {"share_right_but_blanks": "right but for blanks"},
+        {"share_right_but_blanks": "right except for white space"},
     ),
-    Chart(
+    MetricChart(
         "first-token-gap",
         COLLAPSE,
         "First token right, prediction wrong",
-        "Share whose prediction begins with the true first token, less the share that is rewarded. A rise says that "
-        "predictions go on too long; a fall to 0 while they get shorter, that they shrink to one token.",
+        "Share whose prediction begins with the true first token, less the share that is rewarded. A rise means that "
+        "predictions go on too long; a fall to 0 while they get shorter means that they shrink to one token.",
         Axis("difference of shares", percent=True),
         {"first_token_gap": "first token less match"},
     ),
-    Chart(
+    MetricChart(
         "target-quoted",
         COLLAPSE,
-        "Target stands in the thought",
-        "The true next token occurs in the chain of thought, by chance too. A steep rise while thoughts get shorter "
-        "says that they only name the answer.",
+        "Target appears in the thought",
+        "The true next token appears in the chain of thought, sometimes by chance. A steep rise while thoughts get "
+        "shorter means that they only state the answer.",
         SHARE,
         {"share_target_quoted": "target in the thought"},
     ),
-    Chart(
+    MetricChart(
         "groups-sampled",
         SAMPLING,
         "Groups of a step",
-        "Sampled in all, and dropped since they teach nothing. Drops that grow with each step mean that the positions "
+        "Sampled in total, and dropped because they teach nothing. Drops that grow with each step mean that the "
+        "positions "
         "are used up: too easy by now, or never solved.",
         Axis("groups", extra=FROM_ZERO),
         {
@@ -154,15 +155,15 @@ CHARTS = (
             "groups_surplus": "surplus",
         },
     ),
-    Chart(
+    MetricChart(
         "share-dropped",
         SAMPLING,
         "Share of groups dropped",
-        "Near 100 %, nearly all sampling is for nothing.",
+        "Near 100 %, nearly all sampling is wasted.",
         Axis("share of groups", percent=True),
         {"share_dropped": "dropped"},
     ),
-    Chart(
+    MetricChart(
         "extra-batches",
         SAMPLING,
         "Further batches sampled",
@@ -170,41 +171,41 @@ CHARTS = (
         Axis("batches", extra=FROM_ZERO),
         {"extra_batches": "further batches"},
     ),
-    Chart(
+    MetricChart(
         "tokens-dropped",
         SAMPLING,
         "Tokens of dropped responses",
-        "Sampled in the step, and nothing learnt from them. A steady rise means that more and more is sampled in vain.",
+        "Sampled in the step but not learnt from. A steady rise means that more and more sampling is wasted.",
         Axis("tokens", extra=FROM_ZERO),
         {"tokens_dropped": "dropped"},
     ),
-    Chart(
+    MetricChart(
         "flops-dropped",
         SAMPLING,
         "Compute of dropped responses",
-        "What the rollouts cost that nothing was learnt from. Compare it with the compute of a step below.",
+        "What the dropped rollouts cost. Compare it with the compute of a step below.",
         Axis("FLOPs", extra=FROM_ZERO | {"exponentformat": "SI"}),
         {"flops_dropped": "dropped"},
     ),
-    Chart(
+    MetricChart(
         "kl",
         UPDATE,
         "Divergence from the first policy",
-        "KL divergence to the model that training started from (k3 estimator). A steep rise says that the policy runs "
-        "away from it.",
+        "KL divergence to the model that training started from (k3 estimator). A steep rise means that the policy is "
+        "drifting away from it.",
         Axis("nats for each token", extra=FROM_ZERO),
         {"kl": "KL divergence"},
     ),
-    Chart(
+    MetricChart(
         "clipped",
         UPDATE,
         "Clipped tokens",
-        "Tokens whose probability ratio lies outside the clip range. On-policy none; much above 20 % the mini-batches "
-        "are too many or the learning rate is too high.",
+        "Tokens whose probability ratio lies outside the clip range. None on-policy. Much above 20 %, there are too "
+        "many mini-batches or the learning rate is too high.",
         Axis("share of tokens", percent=True),
         {"share_clipped": "clipped"},
     ),
-    Chart(
+    MetricChart(
         "ratio",
         UPDATE,
         "Probability ratio",
@@ -212,7 +213,7 @@ CHARTS = (
         Axis("mean ratio"),
         {"ratio_mean": "mean ratio"},
     ),
-    Chart(
+    MetricChart(
         "gradient",
         UPDATE,
         "Gradient norm",
@@ -220,32 +221,65 @@ CHARTS = (
         Axis("gradient norm", extra=FROM_ZERO),
         {"gradient_norm": "gradient norm"},
     ),
-    Chart(
+    MetricChart(
         "learning-rate",
         UPDATE,
         "Learning rate",
-        "As the schedule set it.",
+        "Set by the schedule.",
         Axis("learning rate", extra=FROM_ZERO | {"exponentformat": "e"}),
         {"learning_rate": "learning rate"},
     ),
-    Chart(
+    MetricChart(
         "sampler-gap",
         UPDATE,
         "Sampler against trainer",
-        "How far the two are apart in the log-probability of the same tokens. On-policy it stays near 0.",
+        "How far apart the two are in the log-probability of the same tokens. On-policy it stays near 0.",
         Axis("mean difference (nats)", extra=FROM_ZERO | {"exponentformat": "e"}),
         {"sampler_log_prob_gap": "difference"},
     ),
-    Chart(
+    MetricChart(
         "rollout-probabilities",
         UPDATE,
         "Rollout against trainer, probabilities",
-        "How far verl's trainer and its sampler are apart in the probability of the same tokens. A rise means that the "
-        "policy learns from responses it would not have written.",
+        "How far apart verl's trainer and its sampler are in the probability of the same tokens. A rise means that the "
+        "policy learns from responses that it would not have written.",
         Axis("difference of probabilities", extra=FROM_ZERO | {"exponentformat": "e"}),
         {"rollout_probability_gap_mean": "mean", "rollout_probability_gap_max": "largest"},
     ),
-    Chart(
+    MetricChart(
+        "responses-learnt",
+        UPDATE,
+        "Right responses learnt from",
+        "Distinct right responses of a round (expert iteration). Where there are none, nothing is learnt.",
+        Axis("responses", extra=FROM_ZERO),
+        {"responses_learnt": "responses"},
+    ),
+    MetricChart(
+        "updates",
+        UPDATE,
+        "Updates of a round",
+        "Optimiser updates on the right responses of a round (expert iteration).",
+        Axis("updates", extra=FROM_ZERO),
+        {"updates": "updates"},
+    ),
+    MetricChart(
+        "steps-skipped",
+        UPDATE,
+        "Steps skipped",
+        "So far, because a number was not finite. A steady rise means that training has become unstable.",
+        Axis("steps", extra=FROM_ZERO),
+        {"steps_skipped": "skipped"},
+    ),
+    MetricChart(
+        "answers-given-up",
+        COLLAPSE,
+        "Comparisons given up",
+        "Answers whose comparison with the reference took too long; they count as wrong. Many of them suggest that the "
+        "reward is being gamed.",
+        Axis("answers", extra=FROM_ZERO),
+        {"answers_given_up": "given up"},
+    ),
+    MetricChart(
         "seconds",
         COST,
         "Time of a step",
@@ -253,7 +287,7 @@ CHARTS = (
         Axis("seconds", extra=FROM_ZERO),
         {"seconds_sampling": "sampling", "seconds_update": "update", "seconds": "step"},
     ),
-    Chart(
+    MetricChart(
         "speed",
         COST,
         "Speed",
@@ -261,18 +295,18 @@ CHARTS = (
         Axis("tokens for each second", extra=FROM_ZERO),
         {"tokens_per_second": "tokens a second"},
     ),
-    Chart(
+    MetricChart(
         "compute",
         COST,
         "Compute of a step",
-        "Counted from the tokens really processed (docs/method.md).",
+        "Counted from the tokens processed (docs/method.md).",
         Axis("FLOPs", extra=FROM_ZERO | {"exponentformat": "SI"}),
         {"flops": "FLOPs"},
     ),
 )
 
 
-def metric_figures(series: Series) -> list[Figure]:
+def metric_figures(series: MetricSeries) -> list[Figure]:
     """All charts of a run that have at least one point."""
     known = {name for chart in CHARTS for name in chart.metrics}
     charts = [chart for chart in CHARTS if any(name in series.values for name in chart.metrics)]
@@ -286,7 +320,7 @@ def group_order(figures: Iterable[Figure]) -> list[str]:
     return sorted(found, key=lambda group: GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER))
 
 
-def _figure(chart: Chart, series: Series) -> Figure:
+def _figure(chart: MetricChart, series: MetricSeries) -> Figure:
     present = {name: label for name, label in chart.metrics.items() if name in series.values}
     few = len(series.steps) < 40
     traces = [
@@ -311,9 +345,9 @@ def _figure(chart: Chart, series: Series) -> Figure:
     )
 
 
-def _own_chart(name: str) -> Chart:
+def _own_chart(name: str) -> MetricChart:
     words = name.replace("_", " ").replace("/", ", ")
-    return Chart(
+    return MetricChart(
         f"metric-{name}",
         "Other measurements",
         words.capitalize(),

@@ -9,14 +9,23 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rpt_core.analysis.scaling import PowerLaw, fit_power_law
+from rpt_core.config import DIFFICULTIES
 from rpt_core.errors import UserError
-from rpt_web.results.lineage import compute_ratio, compute_words, matched_run, seed_in_name, source_run, start
+from rpt_web.results.lineage import (
+    compute_ratio,
+    compute_words,
+    has_as_many_responses,
+    matched_run,
+    source_run,
+    stage_label,
+    start,
+)
 from rpt_web.results.models import Evaluation
-from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.models import Experiment, Run, Status
 
-DIFFICULTIES = ("easy", "medium", "hard")
 MODE_LABELS = {
     "standard": "standard",
     "sampled": "reasoning",
@@ -81,11 +90,16 @@ def model_blocks(experiment: Experiment, runs: Sequence[Run]) -> list[ModelBlock
 
 
 def by_seed(blocks: Iterable[ModelBlock]) -> list[tuple[str, list[ModelBlock]]]:
-    """Blocks by the seed with which their runs' names begin (`s0-rpt`): "" for none, then rising seeds."""
+    """Blocks by the seed of the copy that their runs belong to (`s0-rpt`): "" for none, then rising seeds."""
     groups: dict[str, list[ModelBlock]] = defaultdict(list)
     for block in blocks:
-        groups[seed_in_name(block.run)].append(block)
+        groups["" if block.run.copy_seed is None else str(block.run.copy_seed)].append(block)
     return [(seed, groups[seed]) for seed in sorted(groups, key=lambda seed: (seed != "", int(seed or 0)))]
+
+
+def evaluations_of(blocks: Iterable[ModelBlock]) -> list[Evaluation]:
+    """The rows that the table shows."""
+    return [cell for block in blocks for row in block.rows for cell in row.cells.values() if cell]
 
 
 def mode_label(mode: str) -> str:
@@ -126,7 +140,7 @@ def by_step_table(found: dict[tuple[str, str], list[Evaluation]]) -> list[tuple[
 
 def _is_repeated(run: Run, rows: list[Evaluation], by_run: dict[int, dict[int, list[Evaluation]]]) -> bool:
     """Whether an evaluation gives again, cell for cell, what the run that wrote the checkpoint had measured."""
-    source = start(run.config)
+    source = start(run)
     if not isinstance(source, tuple) or source[0] not in by_run:
         return False
     cells = {(row.mode, row.difficulty, row.value, row.n) for row in by_run[source[0]].get(source[1], [])}
@@ -135,28 +149,39 @@ def _is_repeated(run: Run, rows: list[Evaluation], by_run: dict[int, dict[int, l
 
 def _before_and_after(run: Run, by_step: dict[int, list[Evaluation]], by_id: dict[int, Run]) -> Iterable[ModelBlock]:
     steps = sorted(by_step)
-    source = source_run(run.config, by_id)
-    label = run.stage.upper()
+    source = source_run(run, by_id)
+    label, words = stage_label(run.stage), _match_words(run, by_id)
     for step in sorted({steps[0], steps[-1]}):
         rows = by_step[step]
         if step == 0:
             title, note = f"Before {label}", f"after {_name(source)}" if source else "the model it starts from"
         elif run.is_active:
             title, note = f"{label}, under way", f"{_name(run)}, step {step} so far"
+        elif run.status != Status.SUCCEEDED:
+            title, note = f"{label}, {_state(run)}", f"{_name(run)}, step {step}"
         else:
-            title, note = f"After {label}", f"{_name(run)}, step {step}"
-        yield ModelBlock(title, note, run, step, _flops(rows), _rows(rows))
+            title, note = f"After {label}", "; ".join(filter(None, (f"{_name(run)}, step {step}", words)))
+        yield ModelBlock(title, note, run, step, _flops(rows), _rows(rows), is_baseline=step > 0 and bool(words))
 
 
 def _evaluated(run: Run, step: int, rows: list[Evaluation], by_id: dict[int, Run]) -> ModelBlock:
-    source = source_run(run.config, by_id)
+    source = source_run(run, by_id)
     if source is None:
         return ModelBlock(run.title or run.name, "the model it was given", run, step, _flops(rows), _rows(rows))
-    matched = matched_run(source, by_id.values())
     flops = source.flops if source.flops is not None else _flops(rows)
-    parts = [source.title, compute_words(compute_ratio(flops, matched.flops), matched.name) if matched else ""]
-    note = "; ".join(part for part in parts if part)
-    return ModelBlock(f"After {_name(source)}", note, run, step, flops, _rows(rows), is_baseline=matched is not None)
+    words = _match_words(source, by_id, flops)
+    note = "; ".join(filter(None, (source.title, words)))
+    title = f"After {_name(source)}" if source.status == Status.SUCCEEDED else f"{_name(source)}, {_state(source)}"
+    return ModelBlock(title, note, run, step, flops, _rows(rows), is_baseline=bool(words))
+
+
+def _match_words(run: Run, by_id: dict[int, Run], flops: float | None = None) -> str:
+    """How a baseline stands to the run that it is one of; "" for a run that is no baseline."""
+    matched = matched_run(run, by_id)
+    if matched is None:
+        return ""
+    words = compute_words(compute_ratio(flops or run.flops, matched.flops), matched.name)
+    return f"same number of responses, {words}" if has_as_many_responses(run, matched) else words
 
 
 def _without_repeats(blocks: Iterable[ModelBlock]) -> list[ModelBlock]:
@@ -176,6 +201,10 @@ def _name(run: Run) -> str:
     return f"“{run.name}”"
 
 
+def _state(run: Run) -> str:
+    return run.get_status_display().lower()
+
+
 def _flops(rows: list[Evaluation]) -> float | None:
     return next((row.flops for row in rows if row.flops is not None), None)
 
@@ -188,11 +217,21 @@ def _rows(evaluations: list[Evaluation]) -> list[ModelRow]:
     ]
 
 
+@lru_cache(maxsize=1024)
+def _fit(compute: tuple[float, ...], accuracy: tuple[float, ...], positions: int) -> PowerLaw:
+    """Points that have not changed need no new fit, which takes tens of milliseconds."""
+    return fit_power_law(compute, accuracy, positions)
+
+
 def _curve(difficulty: str, points: list[Evaluation]) -> Curve:
     if not points:
         return Curve(difficulty, [], None, "There is no evaluation after step 0 yet.")
     try:
-        fit = fit_power_law([float(row.flops or 0) for row in points], [row.value for row in points])
+        fit = _fit(
+            tuple(float(row.flops or 0) for row in points),
+            tuple(row.value for row in points),
+            min(row.n for row in points),
+        )
     except UserError as error:
         return Curve(difficulty, points, None, str(error))
     if not all(math.isfinite(value) for value in (fit.alpha, fit.p_star)):

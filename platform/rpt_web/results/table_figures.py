@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rpt_core.config import DIFFICULTIES
 from rpt_web.results.figures import Axis, Figure, Json, layout, line, log_ticks, plain
-from rpt_web.results.queries import DIFFICULTIES
 
 COLOURS = 6
 _UNITS = {"difference": "points", "seconds": "seconds", "tokens": "tokens", "flops": "FLOPs"}
@@ -31,7 +31,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Series:
+class DrawnSeries:
     """What is drawn in one colour."""
 
     label: str
@@ -58,7 +58,7 @@ def table_figure(id_: str, title: str, data: Json) -> Figure | None:
     )
 
 
-def _series(chart: Json, columns: dict[str, Json], rows: Sequence[Json]) -> Iterable[Series]:
+def _series(chart: Json, columns: dict[str, Json], rows: Sequence[Json]) -> Iterable[DrawnSeries]:
     """One series for each value of the group's column and each y."""
     key = chart["group"]
     groups = list(dict.fromkeys(_text(row[key]) for row in rows)) if key else [""]
@@ -68,7 +68,7 @@ def _series(chart: Json, columns: dict[str, Json], rows: Sequence[Json]) -> Iter
             label = ", ".join(part for part in (group, columns[y]["label"] if len(chart["y"]) > 1 else "") if part)
             kind = columns[y]["kind"]
             points = [_point(row[chart["x"]], row[y], kind) for row in members if _value(row[chart["x"]]) is not None]
-            yield Series(label or columns[y]["label"], kind, points)
+            yield DrawnSeries(label or columns[y]["label"], kind, points)
 
 
 def _point(x: Any, cell: Any, kind: str) -> Point:
@@ -79,7 +79,7 @@ def _point(x: Any, cell: Any, kind: str) -> Point:
     return Point(plain(place) if isinstance(place, str) else place, value, low, high, parts.get("n"))
 
 
-def _traces(kind: str, series: Series, number: int) -> list[Json]:
+def _traces(kind: str, series: DrawnSeries, number: int) -> list[Json]:
     colour = series.label if series.label in DIFFICULTIES else f"series-{number % COLOURS + 1}"
     points = series.points
     if kind == "line" and all(isinstance(point.x, int | float) for point in points):
@@ -140,7 +140,7 @@ def _hover(kind: str, points: Sequence[Point]) -> Json:
     return {"hovertemplate": text, "customdata": [[point.low, point.high, point.n] for point in points]}
 
 
-def _layout(chart: Json, columns: dict[str, Json], found: Sequence[Series]) -> Json:
+def _layout(chart: Json, columns: dict[str, Json], found: Sequence[DrawnSeries]) -> Json:
     x_column, y_column = columns[chart["x"]], columns[chart["y"][0]]
     x_title = chart["x_title"] or x_column["label"]
     y_title = chart["y_title"] or ", ".join(columns[y]["label"] for y in chart["y"])
@@ -184,7 +184,7 @@ def _with_unit(title: str, kind: str) -> str:
     return f"{title} ({unit})" if unit and unit.lower() not in title.lower() else title
 
 
-def _caption(kind: str, found: Sequence[Series]) -> str:
+def _caption(kind: str, found: Sequence[DrawnSeries]) -> str:
     has_interval = any(point.low is not None for series in found for point in series.points)
     return f"{'Bands' if kind == 'line' else 'Error bars'} are 95 % intervals." if has_interval else ""
 

@@ -24,7 +24,7 @@ class RunTables:
 
 
 @dataclass(frozen=True)
-class Kind:
+class PaperTwin:
     """The tables of an experiment that have a published counterpart, beside it."""
 
     reference: Reference
@@ -58,7 +58,7 @@ def experiment_tables(experiment: Experiment, runs: Sequence[Run]) -> list[tuple
     return [(run, by_run[run.pk]) for run in runs if run.pk in by_run]
 
 
-def kinds(by_run: Sequence[tuple[Run, list[ResultTable]]]) -> list[Kind]:
+def kinds(by_run: Sequence[tuple[Run, list[ResultTable]]]) -> list[PaperTwin]:
     """Tables of the stages whose tables the paper has, too (1 query)."""
     listed = {
         reference.stage: [(run, table) for run, tables in by_run if run.stage == reference.stage for table in tables]
@@ -66,7 +66,7 @@ def kinds(by_run: Sequence[tuple[Run, list[ResultTable]]]) -> list[Kind]:
     }
     full = _with_data([pair for pairs in listed.values() for pair in pairs[:TABLES_OF_KIND]])
     return [
-        Kind(reference, own, len(listed[reference.stage]) - len(own))
+        PaperTwin(reference, own, len(listed[reference.stage]) - len(own))
         for reference in REFERENCES
         if (own := [table for table in full if table.run.stage == reference.stage])
     ]

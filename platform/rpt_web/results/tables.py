@@ -1,6 +1,6 @@
 """Result tables as pages show them: every cell written for people, and the figure that the stage asked for.
 
-In: rows of `ResultTable`, whose data is a `rpt_core.result_tables.ResultTable` as JSON. Out: plain data for templates.
+In: rows of `ResultTable`, whose data is a `rpt_core.run.tables.ResultTable` as JSON. Out: plain data for templates.
 A cell that is not there is None, and the page writes a dash. A stage's texts are escaped by the page.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from rpt_web.numbers import duration, points, power, short, signed_points, whole
 from rpt_web.results.figures import Figure
 from rpt_web.results.models import ResultTable
 from rpt_web.results.table_figures import table_figure
 from rpt_web.runs.models import Run
-from rpt_web.runs.templatetags import show
 
 ROWS_AT_FIRST = 50
 UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
@@ -27,7 +27,7 @@ _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
-class Head:
+class ColumnHead:
     """The head of a column."""
 
     label: str
@@ -67,7 +67,7 @@ class TableView:
     step: int
     title: str
     caption: str
-    heads: list[Head]
+    heads: list[ColumnHead]
     rows: list[Row]
     figure: Figure | None
 
@@ -126,7 +126,7 @@ def write_cell(cell: Any, kind: str) -> Written:
         text=text,
         is_number=True,
         interval=_interval(cell, kind) if is_estimate else "",
-        n="" if n is None else show.whole(n),
+        n="" if n is None else whole(n),
         exact="" if kind not in ("tokens", "flops") else f"{value:,.0f}",
     )
 
@@ -134,16 +134,16 @@ def write_cell(cell: Any, kind: str) -> Written:
 def write_number(value: float, kind: str) -> str:
     """A number in the unit of its kind, as `UNITS` and the cells name it."""
     if kind == "share":
-        return show.points(value)
+        return points(value)
     if kind == "difference":
-        return show.signed_points(value)
+        return signed_points(value)
     if kind == "count":
-        return show.whole(value) if isinstance(value, int) else show.short(value)
+        return whole(value) if isinstance(value, int) else short(value)
     if kind == "seconds":
-        return f"{value:.3g} s" if 0 < value < 10 else show.duration(value)
+        return f"{value:.3g} s" if 0 < value < 10 else duration(value)
     if kind == "tokens":
         return scaled(value)
-    return show.power(value) if kind == "flops" else show.short(value).replace("-", "−")
+    return power(value) if kind == "flops" else short(value).replace("-", "−")
 
 
 def scaled(value: float) -> str:
@@ -168,10 +168,10 @@ def _interval(estimate: dict[str, Any], kind: str) -> str:
     return f"[{write_number(low, kind)}, {write_number(high, kind)}]"
 
 
-def _head(column: dict[str, Any]) -> Head:
+def _head(column: dict[str, Any]) -> ColumnHead:
     kind, label = column["kind"], column["label"]
     unit = UNITS.get(kind, "")
-    return Head(label, "" if unit.lower() in label.lower() else unit, kind != "text")
+    return ColumnHead(label, "" if unit.lower() in label.lower() else unit, kind != "text")
 
 
 def _is_number(value: Any) -> bool:

@@ -27,26 +27,31 @@ class State:
 _STATES = {
     Status.WAITING: State("Waiting", "hollow", "circle-dashed", "Starts when the runs that it needs have succeeded."),
     Status.QUEUED: State("Queued", "grey", "clock", "Waits for a free worker."),
-    Status.RUNNING: State("Running", "blue", "", "A worker is at it."),
-    Status.SUCCEEDED: State("Succeeded", "green", "check", "Finished as it should."),
+    Status.RUNNING: State("Running", "blue", "", "A worker is running it."),
+    Status.SUCCEEDED: State("Succeeded", "green", "check", "Finished without an error."),
     Status.FAILED: State("Failed", "red", "x", "Ended with an error."),
     Status.CANCELLED: State("Cancelled", "amber", "ban", "Stopped on request, after a checkpoint."),
-    Status.LOST: State("Lost", "violet", "unlink", "Its worker vanished too often. Retry goes on from the checkpoint."),
+    Status.LOST: State(
+        "Lost", "violet", "unlink", "Its worker disappeared too many times. Retry goes on from the newest checkpoint."
+    ),
 }
-_BLOCKED = State("Blocked", "red", "ban", "Waits in vain: a run that it needs did not succeed.")
+_BLOCKED = State("Blocked", "red", "ban", "Cannot start: a run that it needs did not succeed.")
 _CANCELLING = State("Cancelling", "amber", "", "Stops after its next checkpoint.")
-_SILENT = State("Silent", "violet", "", "Its worker has not been heard of; the run will be taken over soon.")
+_QUIET = State("Not responding", "violet", "", "Its stage is doing nothing. It will be stopped and tried again.")
+_SILENT = State("Silent", "violet", "", "Its worker does not respond; another worker will take over soon.")
 
 
 def run_state(run: Run, blockers: Sequence[str] = ()) -> State:
-    """The state to show: also whether a waiting run waits in vain because of `blockers`, whether a running one is being
-    cancelled, and whether its worker has gone silent."""
+    """The state to show: also whether a waiting run is blocked by `blockers`, whether a running one is being
+    cancelled, and whether its worker or its stage has gone silent."""
     if run.status == Status.WAITING and blockers:
         return _BLOCKED
     if run.is_active and run.cancel_requested_at:
         return _CANCELLING
     if is_silent(run):
         return _SILENT
+    if run.status == Status.RUNNING and run.quiet_since:
+        return _QUIET
     return _STATES[Status(run.status)]
 
 
@@ -75,17 +80,6 @@ def time_left(step: int | None, total: int | None, pace: float | None) -> float 
     if step is None or not total or pace is None or step <= 0:
         return None
     return max(total - step, 0) * pace
-
-
-def about(seconds: float) -> str:
-    """A time to come, no more exact than it can be known."""
-    if seconds < 50:
-        return "less than a minute"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"about {minutes} min"
-    hours = seconds / 3600
-    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"
 
 
 def share_done(run: Run) -> float | None:
@@ -123,7 +117,7 @@ class _Data(dict[str, Any]):
 _EVENT_WORDS = {
     "started": "Started from step {start_step} of {total_steps}",
     "checkpoint": "Checkpoint of step {step} saved as {path}",
-    "evaluation": "Policy of step {step} evaluated",
+    "evaluation": "Policy evaluated at step {step}",
     "corpus": "Corpus “{name}” read; bad records: {bad}",
     "positions": "{split}: {kept} of {positions} positions kept",
     "table": "Table “{title}” written",

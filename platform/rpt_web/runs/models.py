@@ -5,12 +5,15 @@ Only `runs.services` changes `Run.status`; only `workers.recorder` writes the ro
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+
+from rpt_core.run.copies import copy_prefix
 
 
 class Status(models.TextChoices):
@@ -33,7 +36,7 @@ FINAL = (Status.SUCCEEDED, *ENDED_BADLY)
 DEFAULT_QUEUE, GPU_QUEUE = "default", "gpu"
 
 NEEDED = ("name", "status", "needs")
-"""The fields that `runs.dependencies` reads."""
+"""The fields that `blocked_by` reads."""
 
 
 class Experiment(models.Model):
@@ -45,6 +48,10 @@ class Experiment(models.Model):
     seed = models.IntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
+    results_version = models.PositiveIntegerField(default=0)
+    """Rises when evaluations of its runs arrive or go, and when a run succeeds: a headline may change then."""
+    intervals_version = models.PositiveIntegerField(default=0)
+    """The `results_version` that the stored intervals are of."""
 
     class Meta:
         ordering = ["-id"]
@@ -68,13 +75,18 @@ class Run(models.Model):
     needs = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     """Names of the runs of the experiment that must have succeeded before."""
     seed = models.IntegerField(default=0)
+    copy_seed = models.IntegerField(null=True, blank=True)
+    """The seed of the copy of its plan that it belongs to, as its name says it; None for a run that is in no copy."""
     code_version = models.CharField(max_length=100)
+    """Of what queued it; that of its attempts, which may be other code, stands with them."""
     queue = models.CharField(max_length=50, default=DEFAULT_QUEUE)
     """Where it waits for a worker, see `runs.queues`."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
     attempt = models.PositiveIntegerField(default=0)
+    attempt_code_version = models.CharField(max_length=100, blank=True, default="")
+    """The code of the newest attempt; empty before the first, and for one from before this was kept."""
     max_attempts = models.PositiveIntegerField(default=3)
     worker = models.CharField(max_length=200, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -84,6 +96,8 @@ class Run(models.Model):
     time_spent = models.DurationField(null=True, blank=True, default=timedelta)
     """In the attempts that have ended. None when some of them ended before this was kept."""
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    quiet_since = models.DateTimeField(null=True, blank=True)
+    """Since when its stage has given no sign of life, once that is worrying."""
 
     step = models.PositiveIntegerField(null=True, blank=True)
     total_steps = models.PositiveIntegerField(null=True, blank=True)
@@ -110,6 +124,11 @@ class Run(models.Model):
         return settings.RPT_DATA_DIR / "runs" / str(self.pk)
 
     @property
+    def plain_name(self) -> str:
+        """The name that it has in its plan, which the copies of all seeds share: `rpt` of `s0-rpt`."""
+        return self.name if self.copy_seed is None else self.name.removeprefix(copy_prefix(self.copy_seed))
+
+    @property
     def is_active(self) -> bool:
         """Queued or running."""
         return self.status in ACTIVE
@@ -118,9 +137,116 @@ class Run(models.Model):
         """Names of the runs that ended badly and that this waiting run needs, itself or by way of others (1 query)."""
         if self.status != Status.WAITING:
             return []
-        from rpt_web.runs.dependencies import blocked_by
-
         return blocked_by(Run.objects.filter(experiment=self.experiment_id).only(*NEEDED)).get(self.name, [])
+
+
+def blocked_by(runs: Iterable[Run]) -> dict[str, list[str]]:
+    """Name of each blocked run -> names of the runs that block it, sorted.
+
+    A run is blamed that ended badly and that the waiting one needs, itself or by way of other waiting runs.
+    """
+    by_name = {run.name: run for run in runs}
+    known: dict[str, frozenset[str]] = {}
+    waiting = [name for name, run in by_name.items() if run.status == Status.WAITING]
+    return {name: sorted(found) for name in waiting if (found := _blamed(name, by_name, known))}
+
+
+def is_in_progress(runs: Iterable[Run]) -> bool:
+    """Whether the experiment goes on by itself: a run is queued or running, or waits and is not blocked."""
+    found = list(runs)
+    if any(run.status in ACTIVE for run in found):
+        return True
+    return sum(run.status == Status.WAITING for run in found) > len(blocked_by(found))
+
+
+def _blamed(name: str, by_name: Mapping[str, Run], known: dict[str, frozenset[str]]) -> frozenset[str]:
+    """Of a run and all that it needs: those that ended badly. `known` keeps what was found, for diamonds."""
+    if name not in known:
+        known[name] = frozenset()  # ends a circle; the services let none in
+        run = by_name.get(name)
+        if run is not None and run.status in ENDED_BADLY:
+            known[name] = frozenset({name})
+        elif run is not None and run.status == Status.WAITING:
+            known[name] = frozenset().union(*(_blamed(need, by_name, known) for need in run.needs))
+    return known[name]
+
+
+class ParentRole(models.TextChoices):
+    """What a run takes of another one."""
+
+    START = "start", "Starts from its model"
+    COMPUTE = "compute", "Trains for as much compute"
+    RESPONSES = "responses", "Samples as many responses, from the same start at the same positions"
+    READS = "reads", "Reads what it made"
+
+
+BASELINE_ROLES = (ParentRole.COMPUTE, ParentRole.RESPONSES)
+"""A run with one of these is a baseline of its parent."""
+
+
+class RunParent(models.Model):
+    """What a run came from: decided by `runs.parents` when its config is frozen."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="parents")
+    role = models.CharField(max_length=20, choices=ParentRole.choices)
+    parent = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
+    """None for a start that no run here has made, or whose run is gone."""
+    step = models.PositiveIntegerField(null=True, blank=True)
+    """Of a start: the step of the parent's checkpoint."""
+    path = models.TextField(blank=True)
+    """Of a start: where the model lies, or its name on a hub."""
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["run", "role", "parent"], name="parent_once_per_role")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.role} {self.parent_id}"
+
+    @property
+    def start(self) -> tuple[int, int] | str:
+        """Of a start: the run and the step of its checkpoint, or where any other model lies."""
+        return self.path if self.parent_id is None or self.step is None else (self.parent_id, self.step)
+
+
+class RunAttempt(models.Model):
+    """An attempt of a run: which code worked on it, where, since when."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    code_version = models.CharField(max_length=100)
+    worker = models.CharField(max_length=200)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="attempt_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} attempt {self.number}"
+
+
+class Deed(models.TextChoices):
+    """What somebody has asked of a run after it was submitted."""
+
+    CANCELLED = "cancelled", "Cancelled"
+    RETRIED = "retried", "Retried"
+
+
+class RunDeed(models.Model):
+    """Who has cancelled or retried a run, and when; who has submitted it stands in its row."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="deeds")
+    what = models.CharField(max_length=20, choices=Deed.choices)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    """None for a program such as the demo, and for somebody who is no user any more."""
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.what}"
 
 
 class RunEvent(models.Model):
@@ -176,6 +302,16 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} step {self.step}"
+
+
+class DataFolder(models.Model):
+    """The platform's data folder, in one row: a machine that has another one takes no runs."""
+
+    mark = models.CharField(max_length=64)
+    """As `nodes.folder_mark` gives it where runs are submitted."""
+
+    def __str__(self) -> str:
+        return self.mark
 
 
 class Node(models.Model):

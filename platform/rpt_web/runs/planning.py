@@ -15,22 +15,22 @@ from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet
 
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
-from rpt_core.presets import Lookup, PlannedRun, Preset, expand, placeholder
-from rpt_core.products import product
-from rpt_core.run_dir import RunDir
-from rpt_web.runs import checks
+from rpt_core.plans.preset import Lookup, PlannedRun, Preset, expand, placeholder
+from rpt_core.run.copies import split_name
+from rpt_core.run.folder import RunDir
+from rpt_core.run.products import product
+from rpt_web.runs import checks, reach
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.runs.queues import queue_for
 from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
-from rpt_web.text import clean_text
 
 Refusals = dict[tuple[str, str], str]
 """(run name, WHAT) of each reference that cannot be resolved -> why, and what is allowed."""
 
 
 def artifact(run: Run, what: str) -> str | float:
-    """What a later run takes of this one, see `rpt_core.products`. Raises UserError when there is no such thing."""
+    """What a later run takes of this one, see `rpt_core.run.products`. Raises UserError when there is no such thing."""
     if run.status != Status.SUCCEEDED:
         raise UserError(f"The run {run.name!r} has not succeeded; it is {run.status}. Wait for it or retry it first.")
     try:
@@ -107,6 +107,9 @@ def suite_row(experiment: Experiment, planned: PlannedRun, user: User | None) ->
     """
     seed = experiment.seed if planned.seed is None else planned.seed
     config = checks.rehearsed(planned, seed)
+    with checks.refusals_of_run(planned.name):
+        reach.require(config, is_plan=True)
+        checks.refuse_unfit_headings(config)
     if config.seed != seed:  # the row shows the config's, for which `resolve_waiting` would then take each `@seed`
         planned = _seeded(planned, seed)
     values = as_planned(planned) | frozen(config)
@@ -126,7 +129,8 @@ def new_row(experiment: Experiment, name: str, user: User | None, *, title: str,
     return Run(
         experiment=experiment,
         name=checks.checked_run_name(name),
-        title=clean_text(title)[:200],
+        copy_seed=split_name(name)[0],
+        title=checks.checked_title(title),
         code_version=code_version(),
         created_by=user,
         queue=queue_for(values.get("config") or values.get("plan") or {}, experiment.preset),
@@ -134,8 +138,15 @@ def new_row(experiment: Experiment, name: str, user: User | None, *, title: str,
     )
 
 
+def admitted(config: StageConfig) -> dict[str, Any]:
+    """The fields of a row that a config decides. Raises UserError for what runs may not read, and tables not show."""
+    reach.require(config)
+    checks.refuse_unfit_headings(config)
+    return frozen(config)
+
+
 def frozen(config: StageConfig) -> dict[str, Any]:
-    """The fields of a row that a config decides."""
+    """The same of a config that was looked at."""
     return {"stage": config.stage, "config": config.model_dump(mode="json"), "seed": config.seed}
 
 

@@ -6,13 +6,13 @@ made, so that the pages can say what it waits for and the reaper can send it the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db.models.functions import Now
 
-from rpt_core.presets import load_preset, preset_names
+from rpt_core.plans.preset import load_preset, preset_names
 from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE, Listener, Run
 
 GPU_SETTINGS = (("engine", "verl"), ("rollout_backend", "vllm"), ("device", "cuda"))
@@ -21,8 +21,8 @@ SILENT_SECONDS = 180
 """A worker that was not heard of for so long is taken for gone; it speaks every minute."""
 
 
-def queue_for(config: Mapping[str, Any], preset: str = "") -> str:
-    """The queue of a run, from its config or plan and from what the preset of its experiment requires."""
+def queue_for(config: Mapping[str, Any] | Sequence[Any], preset: str = "") -> str:
+    """The queue of a run, from its config or plan (or several) and from what the preset of its experiment requires."""
     return GPU_QUEUE if _asks_for_gpu(config) or _preset_needs_gpu(preset) else DEFAULT_QUEUE
 
 

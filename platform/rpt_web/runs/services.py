@@ -9,21 +9,19 @@ A run of a suite waits until all that it needs has succeeded; then its reference
 it. `retry` and `resubmit` bring ended runs back: to the queue, or to waiting when they never had a config.
 
 A claim raises `attempt`, the fencing token: whatever a runner writes, it writes only while the row is still running
-under its attempt. Times are the database's, so that the clocks of the workers do not matter.
+under its attempt (`leases`). Times are the database's, so that the clocks of the workers do not matter.
 Celery only wakes workers. A message that could not be sent, or got lost, is sent again by the reaper (`take_overdue`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerError
@@ -31,12 +29,13 @@ from pydantic import ValidationError
 
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
-from rpt_core.presets import PlannedRun, Preset, missing
+from rpt_core.plans.preset import PlannedRun, Preset, missing
 from rpt_web.celery import app as celery_app
-from rpt_web.runs import checks, planning, queues
-from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Experiment, Run, Status
+from rpt_web.runs import attempts, checks, deeds, nodes, parents, planning, queues
+from rpt_web.runs.leases import is_cancel_requested, lease_end, note_obstacle, note_quiet, owned, renew
+from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, Run, Status
 from rpt_web.runs.planning import artifact
-from rpt_web.runs.versions import code_version
+from rpt_web.runs.versions import code_on_disk, code_version
 from rpt_web.teams.models import User
 from rpt_web.text import clean_text
 
@@ -52,9 +51,10 @@ __all__ = [
     "hand_back",
     "interrupt",
     "is_cancel_requested",
-    "lapsed_runs",
-    "overdue_queues",
+    "note_obstacle",
+    "note_quiet",
     "owned",
+    "refuse_taken_names",
     "renew",
     "request_cancel",
     "requeue_or_lose",
@@ -63,22 +63,23 @@ __all__ = [
     "submit",
     "submit_planned",
     "submit_suite",
-    "take_overdue",
 ]
 
 EXECUTE_RUN = "workers.execute_run"
 DEFAULT_ATTEMPTS = 3
-NOT_QUEUED = "Internal error while it was queued. Look at the log of the process that did so, then retry the run."
+NOT_QUEUED = (
+    "Internal error while the run was being queued. Look at the log of the process that queued it, then retry the run."
+)
 logger = logging.getLogger(__name__)
 
 
 def create_experiment(
     name: str, user: User | None, *, preset: str = "", seed: int = 0, description: str = ""
 ) -> Experiment:
-    """A new, empty experiment. Raises UserError for a name that cannot be stored."""
+    """A new, empty experiment. Raises UserError for a name or a description that cannot be shown or stored."""
     name = checks.checked_name(name, "experiment", 200)
     return Experiment.objects.create(
-        name=name, created_by=user, preset=preset, seed=seed, description=clean_text(description)
+        name=name, created_by=user, preset=preset, seed=seed, description=checks.checked_description(description)
     )
 
 
@@ -92,7 +93,7 @@ def submit(
     max_attempts: int = DEFAULT_ATTEMPTS,
 ) -> Run:
     """Queue a run with its config frozen, and wake a worker on commit. Raises UserError when the name is taken."""
-    run = planning.new_row(experiment, name, user, title=title, max_attempts=max_attempts, **planning.frozen(config))
+    run = planning.new_row(experiment, name, user, title=title, max_attempts=max_attempts, **planning.admitted(config))
     _insert([run])
     return run
 
@@ -100,7 +101,7 @@ def submit(
 def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
     """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded."""
     config = planning.resolve(planned, experiment.seed, planning.needed(experiment, planned))
-    values = planning.as_planned(planned) | planning.frozen(config)
+    values = planning.as_planned(planned) | planning.admitted(config)
     run = planning.new_row(experiment, planned.name, user, title=planned.title, **values)
     _insert([run])
     return run
@@ -125,6 +126,14 @@ def submit_suite(
     runs = [planning.suite_row(experiment, planned, user) for planned in planning.suite(preset, seeds).runs]
     _insert(runs)
     return runs
+
+
+def refuse_taken_names(experiment: Experiment, preset: Preset, seeds: Sequence[int] | None) -> None:
+    """Raises UserError when a run of the plan has a name that is taken, or when the seeds cannot be used."""
+    names = [planned.name for planned in planning.suite(preset, seeds).runs]
+    taken = experiment.runs.filter(name__in=names).values_list("name", flat=True).order_by("id").first()
+    if taken is not None:
+        raise UserError(checks.name_is_taken(taken))
 
 
 def advance(experiment_id: int) -> list[Run]:
@@ -152,35 +161,25 @@ def dispatch(run_id: int) -> bool:
 def claim(run_id: int, worker: str) -> Run | None:
     """Make a queued run this worker's own; None when somebody else has it or it is no longer queued."""
     queued = Run.objects.filter(pk=run_id, status=Status.QUEUED)
+    code = code_on_disk()  # its stage is a new process, whatever this one has loaded
     with transaction.atomic():
         claimed = queued.update(
             status=Status.RUNNING,
             attempt=F("attempt") + 1,
+            attempt_code_version=code,
             worker=worker[:200],
-            lease_until=_lease_end(),
+            lease_until=lease_end(),
             started_at=Now(),
             finished_at=None,
             progress="",
+            error="",
+            quiet_since=None,
         )
-        return Run.objects.get(pk=run_id) if claimed else None
-
-
-def owned(run: Run) -> QuerySet[Run]:
-    """The run's row while it is running under this attempt: what every write of a runner must go through."""
-    return Run.objects.filter(pk=run.pk, attempt=run.attempt, status=Status.RUNNING)
-
-
-def renew(run: Run) -> bool:
-    """Hold the lease on; False when the run is no longer this attempt's. Refreshes `run.cancel_requested_at`."""
-    if not owned(run).update(lease_until=_lease_end()):
-        return False
-    run.refresh_from_db(fields=["cancel_requested_at"])
-    return True
-
-
-def is_cancel_requested(run: Run) -> bool:
-    """Whether somebody asked to cancel this run: one cheap SELECT between two renewals."""
-    return Run.objects.filter(pk=run.pk, cancel_requested_at__isnull=False).exists()
+        if not claimed:
+            return None
+        run = Run.objects.get(pk=run_id)
+        attempts.note(run)
+        return run
 
 
 def finish(
@@ -195,10 +194,12 @@ def finish(
     """End an attempt's run; False when the run is no longer this attempt's."""
     mine = Run.objects.filter(pk=run.pk, attempt=attempt, status=Status.RUNNING)
     texts = {"error": clean_text(error), "log_tail": clean_text(log_tail)}
-    ended = _end(mine, status, time_spent=_TO_NOW, exit_code=exit_code, **texts)
-    if ended and status == Status.SUCCEEDED:
-        # After the commit: of two runs that end at the same time, one then sees that both have succeeded.
-        transaction.on_commit(partial(advance, run.experiment_id), robust=True)
+    with transaction.atomic():
+        ended = _end(mine, status, time_spent=_TO_NOW, exit_code=exit_code, **texts)
+        if ended and status == Status.SUCCEEDED:
+            Experiment.objects.filter(pk=run.experiment_id).update(results_version=F("results_version") + 1)
+            # After the commit: of two runs that end at the same time, one then sees that both have succeeded.
+            transaction.on_commit(partial(advance, run.experiment_id), robust=True)
     return ended
 
 
@@ -208,9 +209,13 @@ def interrupt(run: Run, error: str, *, log_tail: str = "", exit_code: int | None
     return _release(owned(run), Status.FAILED, **texts)
 
 
-def hand_back(run: Run) -> Status | None:
-    """The worker is being stopped: queue the run again. The cap rises by one, so that this attempt does not count."""
-    return _release(owned(run), Status.LOST, allowance=1)
+def hand_back(run: Run, error: str = "") -> Status | None:
+    """The worker cannot go on, for no fault of the run: queue it again. The cap rises by one, so that this attempt does
+    not count."""
+    status = _release(owned(run), Status.LOST, allowance=1)
+    if error and status == Status.QUEUED:
+        note_obstacle(run.pk, error)
+    return status
 
 
 def requeue_or_lose(run: Run) -> Status | None:
@@ -218,7 +223,10 @@ def requeue_or_lose(run: Run) -> Status | None:
 
     None when the lease was renewed or somebody else was faster. The time of its attempt ends with the lease.
     """
-    error = f"The worker fell silent in attempt {run.attempt}; none follows by itself. Look at its log, then retry it."
+    error = (
+        f"The worker fell silent in attempt {run.attempt}; no other follows automatically. Look at its log, then retry "
+        "the run."
+    )
     lapsed = owned(run).filter(lease_until__lt=Now())
     return _release(lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
 
@@ -226,62 +234,39 @@ def requeue_or_lose(run: Run) -> Status | None:
 def request_cancel(run: Run, user: User | None) -> None:
     """Cancel a waiting or queued run at once; ask the runner of a running one to stop. UserError when it has ended."""
     logger.info("cancel of run %s requested by %s", run.pk, user)
-    if not _cancel(Run.objects.filter(pk=run.pk)):
+    if not _cancel(Run.objects.filter(pk=run.pk), user):
         run.refresh_from_db(fields=["status"])
         raise UserError(
             f"The run {run.name!r} has ended ({run.status}). Only waiting, queued and running runs can be cancelled."
         )
 
 
-def cancel_experiment(experiment: Experiment, user: User | None) -> list[Run]:
-    """The same for every run of an experiment that has not ended; returns them as they were. UserError for none."""
+def cancel_experiment(experiment: Experiment, user: User | None, *, of: User | None = None) -> list[Run]:
+    """The same for all that has not ended, `of` one user or of all; returns it as it was. UserError for none."""
     logger.info("cancel of all runs of experiment %s requested by %s", experiment.pk, user)
-    runs = _cancel(experiment.runs.all())
+    runs = _cancel(deeds.submitted_by(of, experiment), user)
     if not runs:
-        raise UserError("There is nothing to cancel: every run of this experiment has ended.")
+        raise UserError(f"There is nothing to cancel: every {deeds.called(of)} has ended.")
     return runs
 
 
 def retry(run: Run, user: User | None) -> None:
     """Queue a failed, cancelled or lost run again; it goes on from its newest checkpoint. UserError otherwise."""
     logger.info("retry of run %s requested by %s", run.pk, user)
-    if not _bring_back(Run.objects.filter(pk=run.pk)):
+    if not _bring_back(Run.objects.filter(pk=run.pk), user):
         run.refresh_from_db(fields=["status"])
         raise UserError(
             f"The run {run.name!r} has the status {run.status}. Only failed, cancelled and lost runs can be retried."
         )
 
 
-def resubmit(experiment: Experiment, user: User | None) -> list[Run]:
-    """Bring back every run of an experiment that failed, was cancelled or lost; what has succeeded stays.
-
-    Raises UserError when there is none.
-    """
+def resubmit(experiment: Experiment, user: User | None, *, of: User | None = None) -> list[Run]:
+    """Bring back every run that failed, was cancelled or lost, `of` one user or of all. UserError for none."""
     logger.info("resubmit of experiment %s requested by %s", experiment.pk, user)
-    runs = _bring_back(experiment.runs.all())
+    runs = _bring_back(deeds.submitted_by(of, experiment), user)
     if not runs:
-        raise UserError("Nothing is missing: no run of this experiment has failed, was cancelled or lost.")
+        raise UserError(f"Nothing is missing: no {deeds.called(of)} has failed, was cancelled or lost.")
     return runs
-
-
-def lapsed_runs(limit: int = 100) -> Iterator[Run]:
-    """Running rows whose lease is over, locked, without those another reaper has. Use inside a transaction."""
-    lapsed = Run.objects.filter(status=Status.RUNNING, lease_until__lt=Now()).order_by("lease_until")
-    yield from lapsed.select_for_update(skip_locked=True)[:limit]
-
-
-def overdue_queues(older_than_seconds: float) -> list[str]:
-    """The queues with a queued run that was not sent for so long."""
-    return list(_overdue(older_than_seconds).order_by("queue").values_list("queue", flat=True).distinct())
-
-
-def take_overdue(older_than_seconds: float, queue: str, limit: int = 100) -> list[int]:
-    """Ids of a queue's runs that were not sent for so long, marked as sent now: the caller sends them."""
-    with transaction.atomic():
-        overdue = _overdue(older_than_seconds).filter(queue=queue).order_by("id").select_for_update(skip_locked=True)
-        ids = list(overdue.values_list("pk", flat=True)[:limit])
-        Run.objects.filter(pk__in=ids).update(dispatched_at=Now())
-    return ids
 
 
 _QUEUED: dict[str, Any] = {"status": Status.QUEUED, "worker": "", "lease_until": None, "dispatched_at": None}
@@ -301,7 +286,9 @@ def _insert(runs: Sequence[Run]) -> None:
     """Store new runs, all or none, and wake workers on commit. Raises UserError when a name is taken."""
     try:
         with transaction.atomic():
+            nodes.remember_folder()
             Run.objects.bulk_create(runs)
+            parents.record([run for run in runs if run.config])
             queued = [run.pk for run in runs if run.status == Status.QUEUED]
             transaction.on_commit(partial(_dispatch_all, queued))
     except IntegrityError as error:
@@ -321,7 +308,7 @@ def _start(run: Run, by_name: dict[str, Run]) -> bool:
     """Waiting -> queued with its config, or failed; False when it is not queued by this call."""
     waiting = Run.objects.filter(pk=run.pk, status=Status.WAITING)
     try:
-        frozen = planning.frozen(planning.resolve_waiting(run, by_name))
+        frozen = planning.admitted(planning.resolve_waiting(run, by_name))
     except (UserError, ValidationError) as error:
         words = checks.in_words(error) if isinstance(error, ValidationError) else str(error)
         _end(waiting, Status.FAILED, error=clean_text(f"Its config does not fit what the runs before it made. {words}"))
@@ -333,11 +320,13 @@ def _start(run: Run, by_name: dict[str, Run]) -> bool:
     with transaction.atomic():
         queued = waiting.update(**_QUEUED, **frozen, code_version=code_version())
         if queued:
+            run.config = frozen["config"]
+            parents.record([run])
             transaction.on_commit(partial(dispatch, run.pk))
     return bool(queued)
 
 
-def _cancel(rows: QuerySet[Run]) -> list[Run]:
+def _cancel(rows: QuerySet[Run], user: User | None) -> list[Run]:
     """Waiting or queued -> cancelled; running ones are asked to stop. Returns the runs as they were.
 
     All are locked first, so that meanwhile none starts, ends or goes back to the queue.
@@ -348,10 +337,11 @@ def _cancel(rows: QuerySet[Run]) -> list[Run]:
         locked = Run.objects.filter(pk__in=[run.pk for run in runs])
         locked.update(cancel_requested_at=Now())
         _end(locked.exclude(status=Status.RUNNING), Status.CANCELLED)
+        deeds.note(runs, Deed.CANCELLED, user)
     return runs
 
 
-def _bring_back(rows: QuerySet[Run]) -> list[Run]:
+def _bring_back(rows: QuerySet[Run], user: User | None) -> list[Run]:
     """Ended badly -> queued, or waiting when it never had a config; returns the runs as they were."""
     with transaction.atomic():
         ended = rows.filter(status__in=ENDED_BADLY).order_by("id").select_for_update(no_key=True)
@@ -360,6 +350,7 @@ def _bring_back(rows: QuerySet[Run]) -> list[Run]:
         fresh = _UNENDED | {"max_attempts": F("attempt") + DEFAULT_ATTEMPTS}
         Run.objects.filter(pk__in=queued).update(**_QUEUED, **fresh)
         Run.objects.filter(pk__in=waiting).update(status=Status.WAITING, **fresh)
+        deeds.note(runs, Deed.RETRIED, user)
         transaction.on_commit(partial(_dispatch_all, queued))
         for experiment_id in {run.experiment_id for run in runs if not run.config}:
             transaction.on_commit(partial(advance, experiment_id), robust=True)
@@ -389,12 +380,3 @@ def _requeue(rows: QuerySet[Run], allowance: int, time_spent: Combinable) -> boo
 
 def _end(rows: QuerySet[Run], status: Status, **values: Any) -> bool:
     return bool(rows.update(status=status, finished_at=Now(), lease_until=None, **values))
-
-
-def _overdue(older_than_seconds: float) -> QuerySet[Run]:
-    long_ago = Q(dispatched_at__lt=Now() - timedelta(seconds=older_than_seconds))
-    return Run.objects.filter(long_ago | Q(dispatched_at=None), status=Status.QUEUED)
-
-
-def _lease_end() -> Combinable:
-    return Now() + timedelta(seconds=settings.RPT_LEASE_SECONDS)

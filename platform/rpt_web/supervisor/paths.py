@@ -15,6 +15,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from rpt_core.files import write_first
+
 LONGEST_SOCKET_PATH = 100
 """The kernel allows 107 bytes; this leaves room for the names of the sockets."""
 ELSEWHERE = Path("/var/lib/rpt-platform")
@@ -47,11 +49,15 @@ def reachable_by_all(folder: Path) -> bool:
     return all(path.stat().st_mode & stat.S_IXOTH for path in (real, *real.parents) if path.exists())
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, or close one that is there, so that only its owner and group may look into it."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IRWXO:
+        with contextlib.suppress(PermissionError):  # another account's, whose business it is
+            folder.chmod(mode & ~stat.S_IRWXO)
+
+
 def _note_place(note: Path) -> Path:
-    note.parent.mkdir(parents=True, exist_ok=True)
-    draft = note.with_name(f"servers_at.{os.getpid()}")
-    draft.write_text(str(ELSEWHERE / secrets.token_hex(8)))
-    with contextlib.suppress(FileExistsError):  # two processes on a first start: the first one wins
-        os.link(draft, note)
-    draft.unlink()
+    write_first(note, str(ELSEWHERE / secrets.token_hex(8)).encode())
     return Path(note.read_text())

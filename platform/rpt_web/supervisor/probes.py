@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, said
 from rpt_web.celery import app as celery_app
 
 OLDEST_POSTGRES = 150000
@@ -62,7 +62,7 @@ def check_database() -> None:
         connection.ensure_connection()
     except OperationalError as error:
         raise UserError(
-            f"The database does not answer: {error}. Check DATABASE_URL and that its server runs."
+            f"The database does not answer: {said(error)}. Check DATABASE_URL and that its server runs."
         ) from None
     version = connection.cursor().connection.info.server_version
     if version < OLDEST_POSTGRES:
@@ -75,7 +75,7 @@ def check_redis() -> None:
     try:
         client.ping()
     except redis.RedisError as error:
-        raise UserError(f"Redis does not answer: {error}. Check REDIS_URL and that its server runs.") from None
+        raise UserError(f"Redis does not answer: {said(error)}. Check REDIS_URL and that its server runs.") from None
     finally:
         client.close()
 

@@ -1,6 +1,7 @@
 """One child process: started in its own session, stopped by its own signal, gone when we are killed.
 
-In: a command. Out: a running child whose output goes to a log file. On Linux the kernel signals the child when the
+In: a command. Out: a running child whose output goes to a log file, which only owner and group may read and which is
+kept small while the child writes to it. On Linux the kernel signals the child when the
 thread that started it ends, so start children from the main thread. Elsewhere `watchdog` does the same.
 """
 
@@ -10,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +21,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rpt_core.errors import UserError
+from rpt_core.files import written_whole
+from rpt_core.run.folder import older_log
 from rpt_web.supervisor import watchdog
+from rpt_web.supervisor.paths import make_private
 
 LARGEST_LOG_BYTES = 10_000_000
-"""A larger log is set aside as `.old` at the next start."""
+"""A larger log is set aside as `.old`, in place of the one before."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -110,11 +115,32 @@ class Child:
 
 
 def open_log(path: Path) -> BinaryIO:
-    """Open a log for appending; a large one is set aside first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LARGEST_LOG_BYTES:
-        path.replace(path.with_name(path.name + ".old"))
-    return path.open("ab")
+    """Open a log for appending, in a folder that is closed to others; a large one is set aside first."""
+    make_private(path.parent)
+    set_aside_large(path)
+    return open(path, "ab", opener=_closed_to_others)
+
+
+def set_aside_large(path: Path) -> bool:
+    """Move what a large log holds into `.old`, and say whether that was done.
+
+    The file stays, since a program has it open: it is copied and cut. What is written in the instant between the two is
+    lost. It must be open for appending, or the program would go on at its old place.
+    """
+    if not path.exists() or path.stat().st_size <= LARGEST_LOG_BYTES:
+        return False
+    with (
+        written_whole(older_log(path)) as draft,
+        path.open("rb") as source,
+        open(draft, "wb", opener=_closed_to_others) as copy,
+    ):
+        shutil.copyfileobj(source, copy, 1 << 20)
+        os.truncate(path, 0)
+    return True
+
+
+def _closed_to_others(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o640)
 
 
 def die_with_parent(signum: signal.Signals) -> Callable[[], None] | None:

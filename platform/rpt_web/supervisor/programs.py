@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rpt_core.errors import UserError
+from rpt_core.files import PARTIAL_SUFFIX
 from rpt_web.supervisor.paths import reachable_by_all
 
 ACCOUNTS = ("postgres", "nobody")
@@ -103,7 +104,7 @@ def _open_to_all(path: Path) -> bool:
 
 def copy_open(source: Path, target: Path) -> None:
     """Copy a file or folder, whole or not at all, so that all may read it and run its programs."""
-    partial = target.with_name(target.name + ".partial")
+    partial = target.with_name(target.name + PARTIAL_SUFFIX)
     shutil.rmtree(partial, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():

@@ -23,7 +23,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from rpt_core.errors import UserError
-from rpt_core.presets.requirements import gpu_memories
+from rpt_core.machine.requirements import gpu_memories
 from rpt_web.health import START_ID
 from rpt_web.runs.nodes import own_name
 from rpt_web.runs.queues import choose_queues
@@ -112,13 +112,18 @@ class ProcessTree:
     def _start(self) -> None:
         self._lock.take(self.flag.pause, address=self.address)
         check_port(self.options.host, self.options.port)
+        paths.make_private(settings.RPT_DATA_DIR / "runs")
         self._start_servers()
         self._migrate()
         self._prepare()
         connections.close_all()
         self._start_programs()
-        children = [server.child for server in self._servers if server.child is not None] + self._programs
-        self._keepers = [Keeper(child, self.say) for child in children]
+        servers = [
+            Keeper(server.child, self.say, start=partial(server.start, self.flag.pause))
+            for server in self._servers
+            if server.child is not None
+        ]
+        self._keepers = servers + [Keeper(program, self.say) for program in self._programs]
 
     def _start_servers(self) -> None:
         data_dir: Path = settings.RPT_DATA_DIR
@@ -130,7 +135,7 @@ class ProcessTree:
             if os.environ.get(variable):
                 self.say(f"{kind.name}: the server that {variable} names")
                 continue
-            server = kind(data_dir, keep_open=(self._lock.fileno(),))
+            server = kind(data_dir, keep_open=(self._lock.fileno(),), say=self.say)
             self._servers.append(server)
             self._timed(kind.name, partial(server.start, self.flag.pause))
         if self._servers and paths.servers_dir(data_dir) != data_dir:

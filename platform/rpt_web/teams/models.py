@@ -52,6 +52,24 @@ class ApiToken(models.Model):
         return secret
 
 
+class LoginAttempt(models.Model):
+    """A try to log in with a password, see `teams.throttle`; kept for a quarter of an hour."""
+
+    account = models.CharField(max_length=64)
+    """Digest of the name that was typed."""
+    address = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account", "at"], name="login_attempt_account"),
+            models.Index(fields=["address", "at"], name="login_attempt_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.at}"
+
+
 class LoginLink(models.Model):
     """A link that logs one user in, once."""
 

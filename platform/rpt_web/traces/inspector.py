@@ -29,8 +29,8 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Column:
-    """One byte position: what the text has there, what was predicted, whether a token of the text ends behind it."""
+class ByteColumn:
+    """One byte position: what the text has there, what was predicted, whether a token of the text ends after it."""
 
     offset: int
     truth: str
@@ -44,7 +44,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Response:
+class ResponseParts:
     """A response in its parts; joined they are the whole of it."""
 
     thought: str
@@ -84,13 +84,13 @@ def readable(text: str) -> str:
 
 def columns(
     completion: bytes, boundaries: Sequence[int], prediction: bytes | None, mismatch: int | None
-) -> list[Column]:
+) -> list[ByteColumn]:
     """Both byte strings aligned. `mismatch` is the first wrong byte; None when there is none."""
     predicted = prediction or b""
     ends = set(boundaries)
     length = min(max(len(completion), len(predicted)), LONGEST_SHOWN)
     return [
-        Column(
+        ByteColumn(
             offset=index,
             truth=sign(completion[index]) if index < len(completion) else "",
             predicted=sign(predicted[index]) if index < len(predicted) else "",
@@ -104,16 +104,16 @@ def columns(
     ]
 
 
-def split_response(response: str, prediction: bytes | None) -> Response:
-    """The chain of thought, and around the judged box behind it. What is no box is not marked as one."""
+def split_response(response: str, prediction: bytes | None) -> ResponseParts:
+    """The chain of thought, and around the judged box after it. What is no box is not marked as one."""
     thought, mark, answer = response.rpartition(_END_OF_THOUGHT)
     if not mark:
-        return Response(response, False, "", None, "")
+        return ResponseParts(response, False, "", None, "")
     start = answer.rfind(_BOX) + len(_BOX)
     box = None if prediction is None else prediction.decode(errors="replace")
     if start < len(_BOX) or box is None or not answer.startswith(box, start):
-        return Response(thought, True, answer, None, "")
-    return Response(thought, True, answer[:start], box, answer[start + len(box) :])
+        return ResponseParts(thought, True, answer, None, "")
+    return ResponseParts(thought, True, answer[:start], box, answer[start + len(box) :])
 
 
 def verdict_words(

@@ -71,8 +71,9 @@ class Filters:
     def apply(self, rollouts: QuerySet[Rollout]) -> QuerySet[Rollout]:
         """The rollouts that pass."""
         if self.step is not None:
-            first, end = (rollout_id(step, KINDS[0], 0) for step in (self.step, self.step + 1))
-            rollouts = rollouts.filter(id__gte=first, id__lt=end)
+            kinds = KINDS if self.kind == ALL_KINDS else (self.kind,)
+            first, last = (rollout_id(self.step, kind, 0) for kind in (kinds[0], kinds[-1]))
+            rollouts = rollouts.filter(id__gte=first, id__lt=last + LARGEST_SHARD_ROWS)
         if self.kind != ALL_KINDS:
             rollouts = rollouts.filter(kind=self.kind)
         if self.reward:
@@ -94,7 +95,7 @@ class RolloutPage:
 def rollout_page(
     rollouts: QuerySet[Rollout], filters: Filters, *, after: int | None = None, before: int | None = None
 ) -> RolloutPage:
-    """The page behind a key, before a key, or the first one (1 query)."""
+    """The page after a key, before a key, or the first one (1 query)."""
     backwards = before is not None
     key = before if backwards else after
     found = list(_beyond(rollouts, filters, key, backwards)[: ROLLOUTS_PER_PAGE + 1])
@@ -108,7 +109,7 @@ def rollout_page(
 
 
 def neighbours(rollouts: QuerySet[Rollout], filters: Filters, key: int) -> tuple[int | None, int | None]:
-    """Ids before and behind one rollout among those that pass the filters (2 queries)."""
+    """Ids before and after one rollout among those that pass the filters (2 queries)."""
     before, after = (
         _beyond(rollouts, filters, key, backwards).values_list("id", flat=True) for backwards in (True, False)
     )

@@ -41,7 +41,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
     from django.conf import settings
     from django.test import Client
 
-    from rpt_core import doctor
+    from rpt_core.machine import doctor
     from rpt_web.runs import nodes
     from rpt_web.runs.models import Experiment, Node
     from rpt_web.teams.models import LoginLink, User

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import pytest
 from django.urls import reverse
 
-from tests.end_to_end.chromium import WIDTHS, committed
+from tests.end_to_end.chromium import WIDTHS, committed, press
 from tests.end_to_end.pages import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -104,3 +107,42 @@ def test_a_chart_stays_drawn_while_its_part_of_the_page_is_fetched_anew(visit, l
         assert browser.execute_script("return window.drawing.isConnected") is True
         visit.wait("return document.querySelector('[data-figure=reward] .plot').data[0].x.at(-1) === 5")
         assert browser.execute_script("return window.drawing.isConnected") is True
+
+
+def test_the_camera_of_a_chart_gives_a_file_with_the_chart(visit, rows, tmp_path):
+    with visit(PAGES["run-rpt"](rows)) as browser:
+        browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+        visit.wait("return document.querySelector('[data-figure=reward] .plot').dataset.drawn")
+        press(browser, "[data-figure=reward] .modebar-btn")  # the first one
+        file = visit.until(lambda: next(tmp_path.glob("*.png"), None))
+    assert file.name == "reward.png"
+    width, height, lines = read_png(file.read_bytes())
+    assert (width, height) >= (400, 200)
+    assert len(set(lines)) > height / 4, "its lines differ: there is something on it"
+
+
+def read_png(data):
+    """Width, height and the lines of a picture as they are stored; checks every part's sum."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    parts, place = [], 8
+    while place < len(data):
+        length, name = struct.unpack(">I4s", data[place : place + 8])
+        body = data[place + 8 : place + 8 + length]
+        assert zlib.crc32(name + body) == int.from_bytes(data[place + 8 + length : place + 12 + length], "big")
+        parts.append((name, body))
+        place += 12 + length
+    assert parts[-1][0] == b"IEND"
+    width, height, bits, kind = struct.unpack(">IIBB", parts[0][1][:10])
+    assert (bits, kind) in ((8, 2), (8, 6)), "true colour"
+    pixels = zlib.decompress(b"".join(body for name, body in parts if name == b"IDAT"))
+    line = 1 + width * (3 if kind == 2 else 4)
+    assert len(pixels) == line * height
+    return width, height, [pixels[start : start + line] for start in range(0, len(pixels), line)]
+
+
+def test_plotly_is_fetched_only_where_a_chart_is(visit, rows):
+    fetched = "return performance.getEntriesByType('resource').some(({name}) => name.includes('plotly-cartesian'))"
+    for page, has_chart in (("run-rpt", True), ("run-waiting", False), ("results-empty", False), ("run-queued", False)):
+        with visit(PAGES[page](rows)) as browser:
+            assert browser.execute_script(fetched) is has_chart, page
+            assert (browser.execute_script("return document.querySelector('[data-figure]')") is not None) is has_chart

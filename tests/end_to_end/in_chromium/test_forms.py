@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from tests.end_to_end.chromium import THEMES, WIDTHS, committed, press
+from tests.end_to_end.in_chromium.test_pages import LOOKED_AT
 from tests.end_to_end.pages import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -38,9 +39,31 @@ def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
         press(browser, "form[method=post] .card-foot button")
         visit.wait("return document.querySelector('.field.wrong .errors')?.textContent.includes('Give a number.')")
         assert browser.find_element(By.NAME, "optimiser.learning_rate").get_attribute("value") == "quick"
+        visit.wait("return document.activeElement.matches('#checked')")
+        summary = browser.execute_script("return document.activeElement.innerText")
+        assert "optimiser.learning_rate: Give a number." in summary
         for theme in THEMES:
             browser.execute_script("window.theme.choose(arguments[0])", theme)
+            visit.axe()
             visit.picture(f"run-new-errors-{theme}-wide")
+        browser.get_log("browser")  # Chromium reports the answer's status, which is meant
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKED_AT)
+def test_what_asks_takes_the_focus_and_goes_on_by_its_button(visit, rows, theme, width):
+    from selenium.webdriver.common.by import By
+
+    address = reverse("configure:run_new") + f"?preset=tiny&run=rpt&experiment={rows['finished'].pk}"
+    with visit(address, theme, width, status=409) as browser:
+        field = "document.getElementsByName('optimiser.warmup_steps')[0]"
+        browser.execute_script(f"{field}.value = '1000000'")
+        press(browser, "form[method=post] .card-foot button.btn-primary")
+        visit.wait("return document.activeElement.matches('.note.amber[role=alert]')")
+        assert "look at this first" in browser.execute_script("return document.activeElement.innerText")
+        assert browser.find_element(By.CSS_SELECTOR, "button[name=anyway]").text == "Submit anyway"
+        assert browser.execute_script(f"return {field}.value") == "1000000"
+        visit.axe()
+        visit.picture(f"run-asked-{theme}-{width}")
         browser.get_log("browser")  # Chromium reports the answer's status, which is meant
 
 
@@ -48,7 +71,7 @@ def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
 def test_the_report_of_a_check_looks_right(visit, rows, name, settings, status):
     from selenium.webdriver.common.by import By
 
-    address = reverse("runs:run_new") + f"?preset=tiny&run=rpt&experiment={rows['finished'].pk}"
+    address = reverse("configure:run_new") + f"?preset=tiny&run=rpt&experiment={rows['finished'].pk}"
     for theme in THEMES:
         for width in WIDTHS:
             with visit(address, theme, width, status=status) as browser:
@@ -56,9 +79,30 @@ def test_the_report_of_a_check_looks_right(visit, rows, name, settings, status):
                 for field, value in settings.items():
                     browser.execute_script(set_value, field, value)
                 press(browser, "button[name=check]")
-                visit.wait("return document.querySelector('#checked .note') !== null")
+                visit.wait("return document.activeElement.matches('#checked[role=status]')")
+                if (theme, width) in LOOKED_AT:
+                    visit.axe()
                 assert ("Nothing speaks against" in browser.find_element(By.ID, "checked").text) is (status == 200)
                 visit.picture(f"{name}-{theme}-{width}")
+
+
+def test_each_finding_of_a_check_leads_to_its_field_also_in_a_closed_fold(visit, rows):
+    address = reverse("configure:run_new") + f"?preset=tiny&run=rpt&experiment={rows['finished'].pk}"
+    wrong = {"sampling.max_response_tokens": "5000", "log_every_steps": "0"}  # the second is in the fold
+    with visit(address, status=422) as browser:
+        for name, value in wrong.items():
+            browser.execute_script("document.getElementsByName(arguments[0])[0].value = arguments[1]", name, value)
+        press(browser, "button[name=check]")
+        visit.wait("return document.activeElement.matches('#checked')")
+        browser.execute_script(
+            "document.querySelectorAll('.form-section > .fold').forEach((fold) => (fold.open = false))"
+        )
+        for name in wrong:
+            press(browser, f"#checked a[href='#id_{name}']")
+            visit.wait("return document.activeElement.name === arguments[0]", name)
+            assert browser.execute_script("return document.activeElement.offsetParent !== null")
+            assert "aria-describedby" in browser.execute_script("return document.activeElement.outerHTML")
+        browser.get_log("browser")  # Chromium reports the answer's status, which is meant
 
 
 def test_a_suite_is_submitted_by_one_button(visit, rows):
@@ -70,7 +114,7 @@ def test_a_suite_is_submitted_by_one_button(visit, rows):
         name.send_keys("From the browser")
         press(browser, "form[method=post] .card-foot button")
         visit.wait("return document.querySelector('h1')?.textContent === 'From the browser'")
-        assert browser.execute_script("return document.querySelectorAll('#runs tbody tr').length") == 10
+        assert browser.execute_script("return document.querySelectorAll('#runs tbody tr').length") == 14
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -93,3 +137,20 @@ def test_filters_of_rollouts_stand_in_the_address(visit, rows):
             "const chips = [...document.querySelectorAll('#rollouts td[data-label=Reward]')];"
             "return chips.length > 0 && chips.every((chip) => chip.textContent.includes('not on a boundary'))"
         )
+
+
+def test_the_steps_to_choose_from_follow_the_kind(visit, rows):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    steps = "return [...document.querySelectorAll('#f-step option')].map((option) => Number(option.value))"
+    with visit(PAGES["rollouts"](rows) + "?kind=train&step=3") as browser:
+        trained = browser.execute_script(steps)
+        Select(browser.find_element(By.NAME, "kind")).select_by_value("sampled")
+        visit.wait("return location.search === '?kind=sampled'")
+        evaluated = browser.execute_script(steps)
+        assert set(evaluated) != set(trained)
+        assert 3 not in evaluated
+        browser.find_element(By.NAME, "step").send_keys(str(evaluated[-1]))
+        visit.wait("return location.search.includes('step=')")
+        assert browser.execute_script("return document.activeElement.id") == "f-step"

@@ -1,8 +1,9 @@
 """Every page in headless Chromium, light and dark, wide and narrow: screenshots, and no error of any kind.
 
-A page fails on a console message, a report of the content security policy, a request to another host, or when it is
-wider than the window. Screenshots go to ./screenshots (RPT_SCREENSHOT_DIR for another folder). Without Chromium the
-tests are skipped; with RPT_REQUIRE_BROWSER=1 they fail then. All this holds for each visit in the modules beside.
+A page fails on a console message, a report of the content security policy, a request to another host, on anything that
+axe-core finds, or when it is wider than the window. Screenshots go to ./screenshots (RPT_SCREENSHOT_DIR for another
+folder). Without Chromium the tests are skipped; with RPT_REQUIRE_BROWSER=1 they fail then. All but axe-core holds for
+each visit in the modules beside.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from tests.end_to_end.pages import PAGES, PUBLIC_PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
+LOOKED_AT = (("light", "wide"), ("dark", "narrow"))
+"""Where axe-core looks at each page: once in each theme and at each width, since it takes a second."""
+
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_looks_right_and_does_nothing_wrong(visit, rows, page):
@@ -21,6 +25,8 @@ def test_page_looks_right_and_does_nothing_wrong(visit, rows, page):
     for theme in THEMES:
         for width in WIDTHS:
             with visit(path, theme, width):
+                if (theme, width) in LOOKED_AT:
+                    visit.axe()
                 visit.picture(f"{page}-{theme}-{width}")
 
 
@@ -30,6 +36,8 @@ def test_public_page_looks_right_and_does_nothing_wrong(visit, rows, page):
     for theme in THEMES:
         for width in WIDTHS:
             with visit(make_path(rows), theme, width, anonymous=True, status=status):
+                if (theme, width) in LOOKED_AT:
+                    visit.axe()
                 visit.picture(f"{page}-{theme}-{width}")
 
 
@@ -38,6 +46,7 @@ def test_the_theme_is_switched_by_hand_and_remembered(visit, rows):
         ink = "return document.querySelector('[data-figure=reward] .plot').layout.font.color"
         before = browser.execute_script(ink)
         press(browser, "details.menu summary")
+        visit.axe("details.menu")  # open, it lies over what is below it
         visit.picture("menu-light-wide")
         press(browser, "[data-theme-choice=dark]")
         visit.wait("return document.documentElement.dataset.bsTheme === 'dark'")
@@ -68,3 +77,19 @@ def test_both_bars_stay_at_the_top_of_a_long_page(visit, rows, width):
         )
         assert top == 0
         assert abs(next_top - below) <= 1
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_first_key_of_the_keyboard_shows_a_link_to_the_content(visit, rows, theme):
+    from selenium.webdriver import ActionChains, Keys
+
+    with visit(PAGES["experiments"](rows), theme) as browser:
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        assert browser.execute_script("return document.activeElement.className") == "skip-link"
+        visit.wait("return document.querySelector('.skip-link').getBoundingClientRect().top >= 0")
+        link, bar, body = browser.execute_script(
+            "return [document.activeElement, document.querySelector('.topbar'), document.body].map((element) =>"
+            "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(element)))"
+        )
+        assert link == [body[0], bar[1]], "the ink of the page on the ground of the bar"
+        visit.picture(f"skip-link-{theme}-wide")

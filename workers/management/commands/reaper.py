@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from typing import Any
 
 from django.conf import settings
@@ -36,13 +37,18 @@ class Command(BaseCommand):
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: stop.set())
         interval = options["interval"] or min(5.0, settings.RPT_LEASE_SECONDS / 8)
+        reap_from = time.monotonic()
         while not stop.wait(interval):
-            _round()
+            if not _round(reap=time.monotonic() >= reap_from):
+                reap_from = time.monotonic() + settings.RPT_LEASE_SECONDS
 
 
-def _round() -> None:
+def _round(reap: bool) -> bool:
+    """One round; False when the database did not answer."""
     try:
-        reaper.run_round()
+        reaper.run_round(reap)
     except (OperationalError, InterfaceError) as error:
         logger.warning("the database does not answer: %s", error)
         connection.close()
+        return False
+    return True

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 
 from django.db import InterfaceError, OperationalError, connection
 
-from rpt_core.errors import UserError
-from rpt_core.presets import Preset, expand, load_preset, missing
+from rpt_core.errors import UserError, said
+from rpt_core.plans.preset import Preset, expand, load_preset, missing
+from rpt_core.run.copies import copy_prefix
+from rpt_core.run.folder import RunDir
 from rpt_web.runs import services
 from rpt_web.runs.models import UNFINISHED, Experiment, Run, Status
-from rpt_web.supervisor.demo.progress import Progress
+from rpt_web.supervisor.demo.progress import DemoProgress
 from rpt_web.teams.models import User
 
 USERNAME = "demo"
@@ -62,7 +64,7 @@ class Copies:
         ]
 
     def _prefix(self, seed: int) -> str:
-        return "" if self.is_single else f"s{seed}-"
+        return "" if self.is_single else copy_prefix(seed)
 
 
 def demo_user() -> User:
@@ -85,10 +87,10 @@ def new_experiment(copies: Copies, user: User) -> Experiment:
     return services.create_experiment(name, user, preset=copies.preset.name, seed=copies.seeds[0], description=MARK)
 
 
-class Course:
+class DemoRuns:
     """The runs of one experiment on their way."""
 
-    def __init__(self, plan: Preset, experiment: Experiment, user: User, progress: Progress) -> None:
+    def __init__(self, plan: Preset, experiment: Experiment, user: User, progress: DemoProgress) -> None:
         self.plan = plan
         self.experiment = experiment
         self.user = user
@@ -102,7 +104,7 @@ class Course:
             try:
                 runs = self._step()
             except (OperationalError, InterfaceError) as error:
-                self.progress.say(f"The database does not answer ({error}); trying again.")
+                self.progress.say(f"The database does not answer ({said(error)}); trying again.")
                 connection.close()
                 runs = {}
             if len(self._ended) == len(self.plan.runs):
@@ -134,8 +136,9 @@ def explain(run: Run) -> list[str]:
     lines = [f"The run {run.name!r} (stage {run.stage}) has {run.status}: {run.error or 'no reason was recorded'}"]
     if run.log_tail:
         lines += ["The end of its log:", *(f"    {line}" for line in run.log_tail.splitlines()[-15:])]
-    folder = run.directory
+    folder = RunDir(run.directory)
     return [
         *lines,
-        f"Its folder: {folder} (stage.log, events.jsonl). The worker's log: {folder.parents[1]}/logs/worker.log",
+        f"Its folder: {folder.path} ({folder.log.name}, {folder.events.name}). "
+        f"The worker's log: {folder.path.parents[1]}/logs/worker.log",
     ]

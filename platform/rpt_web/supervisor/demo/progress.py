@@ -46,7 +46,7 @@ class Pace:
         return max(0.0, (total_steps - last_step) * seconds_per_step - (now - last_time))
 
 
-class Progress:
+class DemoProgress:
     """Writes what happens to a terminal or a file."""
 
     def __init__(self, out: TextIO, total_runs: int, clock: Callable[[], float] = time.monotonic) -> None:

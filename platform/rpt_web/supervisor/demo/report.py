@@ -17,26 +17,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rpt_core.config import DIFFICULTIES
 from rpt_web.results.models import Evaluation
-from rpt_web.results.queries import DIFFICULTIES, curves
+from rpt_web.results.queries import curves
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.services import code_version
 from rpt_web.supervisor.demo.progress import run_seconds
+from rpt_web.supervisor.demo.rows import BASELINES, LOST_FORMAT, Cells, interval_text, rows_of
 
-Cells = dict[str, dict[str, Any] | None]
-ROWS = (
-    ("standard", "standard (argmax, no thinking)"),
-    ("reasoning_before", "reasoning before RPT"),
-    ("reasoning_after", "reasoning after RPT"),
-    ("standard_after", "standard after RPT"),
-    ("reasoning_before_greedy", "reasoning before RPT, greedy"),
-    ("reasoning_after_greedy", "reasoning after RPT, greedy"),
-)
-BASELINES = (("ntp", "ntp-eval", "continued NTP"), ("sft", "sft-eval", "continued SFT"))
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "Django", "celery", "psycopg", "pyarrow")
-SAME_COMPUTE = "Continued NTP and SFT are baselines: the model before RPT, trained on for the same FLOPs as RPT took."
-LABEL_WIDTH = 50
-CELL_WIDTH = 24
+LABEL_WIDTH = 68
+CELL_WIDTH = 25
 
 
 def build_report(experiment: Experiment, seed: int, runs: Mapping[str, Run]) -> dict[str, Any]:
@@ -58,7 +49,8 @@ def build_report(experiment: Experiment, seed: int, runs: Mapping[str, Run]) -> 
         "seconds": {name: _rounded(run_seconds(run)) for name, run in runs.items()},
         "seed": seed,
         "total_seconds": _rounded(_total_seconds(runs.values())),
-        "baselines": {name: _baseline(runs[run]) for name, run, _ in BASELINES if run in runs},
+        "baselines": {name: _baseline(runs[run]) for name, _, run, _ in BASELINES if run in runs},
+        "flops": {name: _finite(run.flops) for name, run in runs.items() if run.flops},
         "preset": experiment.preset,
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -70,13 +62,11 @@ def table(report: Mapping[str, Any]) -> list[str]:
     """The closing table with README's labels, probes, fits and seconds."""
     head = "".join(f"{difficulty:>{CELL_WIDTH}}" for difficulty in DIFFICULTIES)
     lines = ["Next-token accuracy at held-out positions in %, with 95 % interval and n", f"{'':{LABEL_WIDTH}}{head}"]
-    lines += [_line(label, report["accuracy"][key]) for key, label in ROWS]
-    for name, _, label in BASELINES:
-        for mode, cells in report["baselines"].get(name, {}).items():
-            name_of_mode, _, greedy = mode.partition("_")
-            lines.append(_line(f"{name_of_mode} after {label}, same FLOPs" + (", greedy" if greedy else ""), cells))
+    lines += [_line(label, cells) for label, cells in rows_of(report)]
     if report["baselines"]:
-        lines.append(SAME_COMPUTE)
+        lines.append(_compute_line(report))
+    if any("*" in line for line in lines):
+        lines.append(LOST_FORMAT)
     return [*lines, "", *_probe_lines(report["probes"]), *_scaling_lines(report["scaling"]), _seconds_line(report)]
 
 
@@ -109,7 +99,10 @@ def _cells(run: Run, last: bool = True) -> dict[str, Cells]:
 
 
 def _cell(row: Evaluation) -> dict[str, Any] | None:
-    return {"value": row.value, "low": row.low, "high": row.high, "n": row.n} if row.n else None
+    if not row.n:
+        return None
+    cell = {"value": row.value, "low": row.low, "high": row.high, "n": row.n}
+    return cell if row.no_box is None else cell | {"no_box": row.no_box}
 
 
 def _baseline(run: Run) -> dict[str, Cells]:
@@ -128,6 +121,10 @@ def _scaling(run: Run) -> dict[str, dict[str, Any] | None]:
                 "p_star": fit.p_star,
                 "r2": _finite(fit.r2),
                 "at_bound": fit.at_bound,
+                "p_star_low": fit.p_star_low,
+                "p_star_high": fit.p_star_high,
+                "points": [[row.step, row.flops, row.value, row.n] for row in curve.points],
+                "remark": fit.remark(),
             }
             if fit
             else None
@@ -135,14 +132,25 @@ def _scaling(run: Run) -> dict[str, dict[str, Any] | None]:
     return found
 
 
+def _compute_line(report: Mapping[str, Any]) -> str:
+    """What the baselines are, and the compute of each."""
+    flops, own = report["flops"], report["flops"].get("rpt")
+    shares = [
+        f"{label.partition(',')[0]} {flops[run] / own:.2f}"
+        + (" (same number of responses)" if "responses" in label else "")
+        for name, run, _, label in BASELINES
+        if name in report["baselines"] and own and run in flops
+    ]
+    told = f" Their training FLOPs as a share of RPT's: {', '.join(shares)}." if shares else ""
+    return f"The baselines go on from the model before RPT.{told}"
+
+
 def _line(label: str, cells: Cells) -> str:
     return f"{label:{LABEL_WIDTH}}" + "".join(f"{_shown(cells[name]):>{CELL_WIDTH}}" for name in DIFFICULTIES)
 
 
 def _shown(cell: Mapping[str, Any] | None) -> str:
-    if cell is None:
-        return "-"
-    return f"{100 * cell['value']:.1f} [{100 * cell['low']:.1f}, {100 * cell['high']:.1f}] n={cell['n']}"
+    return interval_text(cell) if cell is None else f"{interval_text(cell)} n={cell['n']}"
 
 
 def _probe_lines(probes: Mapping[str, float | None]) -> Iterable[str]:
@@ -150,14 +158,13 @@ def _probe_lines(probes: Mapping[str, float | None]) -> Iterable[str]:
     return [f"Skills of the base model on held-out solutions: {', '.join(known)}"] if known else []
 
 
-def _scaling_lines(scaling: Mapping[str, Mapping[str, float] | None]) -> Iterable[str]:
+def _scaling_lines(scaling: Mapping[str, Mapping[str, Any] | None]) -> Iterable[str]:
     for difficulty, fit in scaling.items():
         if fit is not None:
             r2 = "-" if fit["r2"] is None else f"{fit['r2']:.3f}"
-            bound = " (a parameter is at its bound)" if fit["at_bound"] else ""
             a = math.nan if fit["A"] is None else fit["A"]
             law = f"P(C) = {a:.3g} / C^{fit['alpha']:.3g} + {fit['p_star']:.3f}"
-            yield f"Scaling, {difficulty}: {law}, R2 = {r2}{bound}"
+            yield f"Scaling, {difficulty}: {law}, R2 = {r2}; {fit['remark']}"
 
 
 def _seconds_line(report: Mapping[str, Any]) -> str:

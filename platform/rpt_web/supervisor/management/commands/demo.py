@@ -12,11 +12,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
 from rpt_core.errors import UserError
-from rpt_core.run_dir import write_whole
+from rpt_core.files import write_whole
 from rpt_core.words import counted
 from rpt_web.runs.models import Experiment
 from rpt_web.supervisor.demo import course
-from rpt_web.supervisor.demo.progress import Progress
+from rpt_web.supervisor.demo.progress import DemoProgress
 from rpt_web.supervisor.demo.report import build_report, table
 from rpt_web.supervisor.management.commands.invite import login_address
 from rpt_web.supervisor.management.commands.up import add_options, host_advice, read_options
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         try:
             copies = course.Copies(course.checked_preset(options["preset"]), options["seed"])
             check_report(options["report"], copies)
-            self.progress = Progress(sys.stdout, len(copies.plan.runs))
+            self.progress = DemoProgress(sys.stdout, len(copies.plan.runs))
             with ProcessTree(read_options(options), self.progress.say, self._cancel_leftovers) as tree:
                 self._run(tree, copies, options)
         except Interrupted:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         user = course.demo_user()
         experiment = course.new_experiment(copies, user)
         self._announce(tree, experiment, user, options)
-        runs = course.Course(copies.plan, experiment, user, self.progress).follow(tree.pause)
+        runs = course.DemoRuns(copies.plan, experiment, user, self.progress).follow(tree.pause)
         for seed, its in copies.each(runs):
             report = build_report(experiment, seed, its)
             self._show(report, options["report"], heading="" if copies.is_single else f"Seed {seed}")

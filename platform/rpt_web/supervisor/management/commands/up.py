@@ -54,7 +54,7 @@ def add_options(parser: CommandParser) -> None:
     """The options that `up` and `demo` share."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
-    parser.add_argument("--workers", type=int, default=1, help="runs worked on at one time (default: 1; demo: 2)")
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time (default: 1; demo: 2)")
     parser.add_argument(
         "--queues",
         default="",

@@ -1,0 +1,295 @@
+"""What the API gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from ninja import Schema
+from pydantic import Field, field_validator
+
+from rpt_core.plans.preset import Preset, Requirements, missing
+from rpt_web.runs import attempts, deeds, display
+from rpt_web.runs.models import Run
+
+Item = TypeVar("Item")
+
+
+class Page(Schema, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    next: int | None = Field(description="Give this as `after` for the next page; null at the end.")
+
+
+class FindingOut(Schema):
+    """What speaks against a run, or against some runs of a plan."""
+
+    level: Literal["error", "warning"]
+    field: str = Field(description="Dotted name of the config's field; empty where no single one is to blame.")
+    message: str
+    runs: list[str] = Field(description="Names of the plan's runs that it is about.")
+
+
+class Refused(Schema):
+    """What was wrong."""
+
+    detail: str
+    errors: dict[str, str] = Field(default={}, description="Dotted name of each wrong field -> what to do about it.")
+    findings: list[FindingOut] = Field(
+        default=[], description="What pre-flight found when it was submitted, errors first; with 409 all are warnings."
+    )
+
+
+class PlannedRunOut(Schema):
+    """One run of a preset, its references not yet resolved."""
+
+    name: str
+    stage: str
+    title: str
+    config: dict[str, Any]
+
+
+class PresetOut(Schema):
+    """A named plan of runs."""
+
+    name: str
+    description: str
+    hardware: str
+    time: str = Field(description="How long all of its runs take, and where that was measured.")
+    requires: Requirements
+    missing: list[str] = Field(
+        description="Why it cannot run on this machine: a sentence for each thing that it lacks."
+    )
+    seeds: list[int] | None = Field(description="The seeds that it is run with when none are given.")
+    runs: list[PlannedRunOut]
+
+    @staticmethod
+    def resolve_missing(preset: Preset) -> list[str]:
+        """What is not here."""
+        return missing(preset)
+
+
+class ExperimentOut(Schema):
+    """Runs that belong together."""
+
+    id: int
+    name: str
+    description: str
+    preset: str
+    seed: int
+    created_at: datetime
+
+
+class RunStateOut(Schema):
+    """How one run of an experiment is getting on."""
+
+    id: int
+    name: str
+    stage: str
+    status: str
+    needs: list[str] = Field(description="Names of the runs that must have succeeded before it.")
+    blocked_by: list[str] = Field(
+        description="Names of the runs that failed, were cancelled or were lost, and so block it."
+    )
+
+
+class ExperimentDetailOut(ExperimentOut):
+    """An experiment with the state of its runs, in the order in which they were submitted."""
+
+    is_in_progress: bool = Field(description="Whether a run is queued or running, or will be without being asked.")
+    runs: list[RunStateOut]
+
+
+class RunOut(Schema):
+    """One stage, once."""
+
+    id: int
+    experiment_id: int
+    name: str
+    title: str
+    stage: str
+    status: str
+    needs: list[str] = Field(description="Names of the runs of its experiment that must have succeeded before it.")
+    attempt: int = Field(description="Number of the newest attempt; 0 before the first.")
+    max_attempts: int = Field(
+        description="An interrupted run is queued again automatically, up to this attempt. A retry raises the number."
+    )
+    seed: int
+    code_version: str = Field(
+        description="Of the newest attempt; before the first, and where that was not kept, of what submitted it."
+    )
+    step: int | None
+    total_steps: int | None
+    progress: str
+    flops: float | None
+    result: dict[str, Any]
+    error: str
+    created_at: datetime
+    started_at: datetime | None = Field(description="Start of the newest attempt.")
+    finished_at: datetime | None = Field(description="End of the newest attempt, if the run has ended.")
+    cancel_requested_at: datetime | None
+    seconds: float | None = Field(
+        description="How long it has run in all its attempts, until now if it runs; null when that is not known."
+    )
+
+    @staticmethod
+    def resolve_code_version(run: Run) -> str:
+        """Of the newest attempt, as far as it is known."""
+        return attempts.newest_code(run)
+
+    @staticmethod
+    def resolve_seconds(run: Run) -> float | None:
+        """Time of all attempts, without what it waited in between."""
+        spent = display.run_time(run)
+        return None if spent is None else spent.total_seconds()
+
+
+class AttemptOut(Schema):
+    """An attempt of a run."""
+
+    number: int
+    code_version: str
+    worker: str
+    started_at: datetime
+
+
+class DeedOut(Schema):
+    """What somebody has asked of a run."""
+
+    what: str = Field(description="cancelled or retried")
+    by: str | None = Field(description="Null for a program, and for a user who no longer exists.")
+    at: datetime
+
+    @field_validator("by", mode="before")
+    @classmethod
+    def _named(cls, by: Any) -> str | None:
+        return None if by is None else str(by)
+
+
+class RunDetailOut(RunOut):
+    """A run with its frozen config and the end of its log."""
+
+    config: dict[str, Any] = Field(description="Empty while it waits for other runs.")
+    plan: dict[str, Any] = Field(description="The config as planned, with references; empty for a run without a plan.")
+    blocked_by: list[str] = Field(
+        description="Names of the runs that failed, were cancelled or were lost, and so block it."
+    )
+    submitted_by: str | None = Field(description="Null for a program, and for a user who no longer exists.")
+    deeds: list[DeedOut] = Field(description="Who has cancelled and retried it, oldest first.")
+    submitted_code_version: str = Field(description="The code of what submitted or queued it.")
+    attempts: list[AttemptOut] = Field(
+        description="Its attempts, oldest first, each with its code; those from before this was kept are missing."
+    )
+    other_code: str = Field(description="A sentence if its attempts ran different code; empty if not.")
+    worker: str
+    exit_code: int | None
+    log_tail: str
+
+    @staticmethod
+    def resolve_submitted_by(run: Run) -> str | None:
+        """Its user's name."""
+        return None if run.created_by is None else run.created_by.username
+
+    @staticmethod
+    def resolve_submitted_code_version(run: Run) -> str:
+        """As its row keeps it."""
+        return run.code_version
+
+    @staticmethod
+    def resolve_attempts(run: Run) -> list[Any]:
+        """In their order."""
+        return attempts.attempts_of(run)
+
+    @staticmethod
+    def resolve_other_code(run: Run) -> str:
+        """In words."""
+        return attempts.other_code(attempts.attempts_of(run))
+
+    @staticmethod
+    def resolve_deeds(run: Run) -> list[Any]:
+        """In their order, with their users."""
+        return deeds.deeds_of(run)
+
+    @staticmethod
+    def resolve_blocked_by(run: Run) -> list[str]:
+        """Only a waiting run can be blocked."""
+        return run.blocked_by()
+
+
+class MetricsOut(Schema):
+    """All metrics of one step."""
+
+    step: int
+    attempt: int
+    time: datetime
+    flops: float | None
+    values: dict[str, float | None]
+
+
+class EventOut(Schema):
+    """One event of a run, as its stage wrote it."""
+
+    seq: int
+    attempt: int
+    time: datetime
+    type: str
+    data: dict[str, Any]
+
+
+class EvaluationOut(Schema):
+    """One cell of the table: accuracy as a fraction of 1, with a 95 % interval."""
+
+    step: int
+    flops: float | None
+    mode: str
+    difficulty: str
+    correct: int | None = Field(description="null for a mean over several samples.")
+    n: int
+    value: float
+    low: float
+    high: float
+    no_box: float | None = Field(
+        description="Share of the responses that have no box; null where none are counted, or the run did not say."
+    )
+    above_nats: float | None = Field(
+        description="Threshold of the difficulty: its positions have more entropy; null where the run did not say."
+    )
+
+
+class TableOut(Schema):
+    """A finished table. `data` holds caption, columns, rows and how to draw it (`rpt_core.run.tables`)."""
+
+    id: int
+    attempt: int
+    step: int
+    name: str
+    title: str
+    data: dict[str, Any]
+
+
+class RolloutOut(Schema):
+    """One sampled response without its full text."""
+
+    id: int
+    step: int
+    kind: str
+    row: int
+    group: int
+    sample: int
+    document: str
+    position: int
+    entropy_nats: float | None
+    reward: float
+    reason: str
+    finish_reason: str
+    prompt_tokens: int
+    response_tokens: int
+    prediction: str | None = Field(description="Content of the box; bytes that are not UTF-8 are written as \\xNN.")
+    completion: str = Field(description="The true continuation; bytes that are not UTF-8 are written as \\xNN.")
+    preview: str
+
+    @field_validator("prediction", "completion", mode="before")
+    @classmethod
+    def _as_text(cls, value: bytes | memoryview | None) -> str | None:
+        return None if value is None else bytes(value).decode("utf-8", errors="backslashreplace")

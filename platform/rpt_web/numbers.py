@@ -1,0 +1,70 @@
+"""How numbers are written wherever people read them: with separators, units and signs; a dash for what is missing."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any, Literal
+
+from typing_extensions import TypeIs
+
+from rpt_core import words
+
+DASH = "–"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def is_missing(value: object) -> TypeIs[Literal[""] | None]:
+    """None, or what a template makes of an attribute of None. Zero is a value."""
+    return value is None or value == ""
+
+
+def dash(value: Any) -> Any:
+    """The value, or a dash when there is none. Zero is a value."""
+    return DASH if is_missing(value) else value
+
+
+def duration(value: timedelta | float | None) -> str:
+    """Seconds in the two largest units: "2 h 05 min", "3 min 12 s", "8.4 s"."""
+    if is_missing(value):
+        return DASH
+    return words.duration(value.total_seconds() if isinstance(value, timedelta) else value)
+
+
+def points(fraction: float | None, digits: int = 1) -> str:
+    """A fraction of 1 in per cent without the sign, for tables whose head says the unit."""
+    return DASH if is_missing(fraction) else f"{100 * fraction:.{digits}f}"
+
+
+def signed_points(fraction: float | None) -> str:
+    """A difference of two fractions in percentage points, with its sign."""
+    return DASH if is_missing(fraction) else f"{100 * fraction:+.1f}".replace("-", "−")
+
+
+def whole(value: int | None) -> str:
+    """A count with separators: 2,048,000."""
+    return DASH if is_missing(value) else f"{value:,}"
+
+
+def power(value: float | None) -> str:
+    """A number, as a multiple of a power of ten when it is large or small."""
+    if is_missing(value) or not math.isfinite(value):
+        return DASH
+    if value == 0 or 0.01 <= abs(value) < 10_000:
+        return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", "−")
+    exponent = math.floor(math.log10(abs(value)))
+    mantissa = f"{value / 10**exponent:.1f}"
+    if mantissa in ("10.0", "-10.0"):  # rounding went over the edge
+        mantissa, exponent = f"{value / 10 ** (exponent + 1):.1f}", exponent + 1
+    return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPTS)}".replace("-", "−", 1)
+
+
+def short(value: Any) -> str:
+    """A number of a stage's result with four figures at most after it; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(dash(value))
+    if isinstance(value, int):
+        return whole(value)
+    if value and not 1e-4 <= abs(value) < 1e7:
+        return power(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

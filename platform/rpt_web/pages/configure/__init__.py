@@ -1,0 +1,1 @@
+"""New run, new suite."""

@@ -1,0 +1,11 @@
+"""Addresses of the forms that submit."""
+
+from django.urls import path
+
+from rpt_web.pages.configure import views
+
+app_name = "configure"
+urlpatterns = [
+    path("experiments/new/", views.suite_new, name="suite_new"),
+    path("runs/new/", views.run_new, name="run_new"),
+]

@@ -1,0 +1,8 @@
+"""Address of the machines."""
+
+from django.urls import path
+
+from rpt_web.pages.nodes import views
+
+app_name = "nodes"
+urlpatterns = [path("nodes/", views.node_list, name="node_list")]

@@ -1,0 +1,17 @@
+"""Addresses of runs."""
+
+from django.urls import path
+
+from rpt_web.pages.runs import log, views
+
+app_name = "runs"
+urlpatterns = [
+    path("runs/<int:run_id>/", views.run_detail, name="run_detail"),
+    path("runs/<int:run_id>/stream", views.run_stream, name="run_stream"),
+    path("runs/<int:run_id>/metrics.json", views.run_metrics, name="run_metrics"),
+    path("runs/<int:run_id>/config.json", views.run_config, name="run_config"),
+    path("runs/<int:run_id>/log", log.run_log, name="run_log"),
+    path("runs/<int:run_id>/log.txt", log.run_log_file, name="run_log_file"),
+    path("runs/<int:run_id>/cancel", views.run_cancel, name="run_cancel"),
+    path("runs/<int:run_id>/retry", views.run_retry, name="run_retry"),
+]

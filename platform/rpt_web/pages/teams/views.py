@@ -1,0 +1,42 @@
+"""Logging in: by password, or by a one-time link that only a press of its button uses up."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from rpt_web.pages.teams.forms import LoginForm
+from rpt_web.teams.models import LoginLink, digest
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@method_decorator(login_not_required, name="dispatch")
+class LoginPage(LoginView):
+    """The login page. Who is logged in already goes on to the experiments."""
+
+    template_name = "teams/login.html"
+    authentication_form = LoginForm
+    redirect_authenticated_user = True
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def login_link(request: HttpRequest, secret: str) -> HttpResponse:
+    """GET shows a button, POST redeems: programs that fetch links for a preview do not use the link up."""
+    if request.method == "POST" and (user := LoginLink.redeem(secret)) and user.is_active:
+        login(request, user, backend=BACKEND)
+        return redirect(settings.LOGIN_REDIRECT_URL)
+    link = LoginLink.objects.filter(digest=digest(secret), used_at=None, expires_at__gt=timezone.now()).first()
+    usable = link is not None and link.user.is_active
+    context = {"usable": usable, "username": link.user.username if link and usable else ""}
+    return render(request, "teams/login_link.html", context, status=200 if usable else 410)

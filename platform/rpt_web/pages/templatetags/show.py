@@ -1,0 +1,173 @@
+"""How values are written on pages: numbers with their units, times, sizes; a dash for what is missing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.template import Library
+from django.templatetags.static import static
+from django.utils.html import escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from rpt_core.words import listed
+from rpt_web.numbers import DASH, dash, duration, is_missing, points, power, short, signed_points, whole
+from rpt_web.runs import display, queues
+from rpt_web.text import on_a_terminal, spaced
+from rpt_web.traces import inspector
+from rpt_web.traces.queries import REASONS
+
+register = Library()
+for _written in (dash, duration, points, power, short, signed_points, whole):
+    register.filter(_written.__name__, _written)
+
+_SIGN = {True: mark_safe('<span class="sign">'), False: ""}
+_END = {True: mark_safe("</span>"), False: ""}
+_CODE = re.compile(r"`([^`\n]+)`")
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """An icon of the sprite, hidden from screen readers: the words beside it say the same."""
+    href = static("vendor/tabler-icons/sprite.svg")
+    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, href, name)
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """A time in words, kept up to date in the browser, with the exact time as its title."""
+    if is_missing(value):
+        return DASH
+    exact = value.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        exact.isoformat(timespec="seconds"),
+        exact.strftime("%-d %b %Y, %H:%M:%S UTC"),
+        exact.strftime("%-d %b %Y, %H:%M"),
+    )
+
+
+@register.simple_tag
+def ticks(value: timedelta, goes_on: bool) -> SafeString:
+    """The attribute of a duration that goes on: run.js then writes it anew each second."""
+    return format_html('data-ticks="{}"', f"{value.total_seconds():.1f}") if goes_on else mark_safe("")
+
+
+@register.filter
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """A fraction of 1 as per cent."""
+    return DASH if is_missing(fraction) else f"{100 * fraction:.{digits}f} %"
+
+
+@register.filter
+def decimals(value: float | None, digits: int = 2) -> str:
+    """A number with so many decimals."""
+    return DASH if is_missing(value) or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+@register.filter
+def size(count: int | None) -> str:
+    """Bytes in the largest fitting unit."""
+    if is_missing(count):
+        return DASH
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
+
+
+@register.inclusion_tag("parts/status.html")
+def status_tag(run: Any, blockers: Sequence[str] = ()) -> dict[str, Any]:
+    """A run's state as a coloured word; `blockers` are the runs that block it."""
+    return {"state": display.run_state(run, blockers)}
+
+
+@register.simple_tag
+def pip(run: Any, blockers: Sequence[str] = ()) -> SafeString:
+    """A run as a small coloured bar, named by its title."""
+    state = display.run_state(run, blockers)
+    return format_html('<span class="pip {}" title="{}: {}"></span>', state.colour, run.name, state.label)
+
+
+@register.simple_tag
+def options(pairs: Sequence[tuple[object, str]], chosen: object) -> SafeString:
+    """(value, label) as options of a select, for thousands of them: a loop in a template takes ten times as long."""
+    marks = {True: mark_safe(" selected"), False: ""}
+    rows = ((value, marks[value == chosen], label) for value, label in pairs)
+    return format_html_join("", '<option value="{}"{}>{}</option>', rows)
+
+
+@register.filter
+def words(name: str) -> str:
+    """A field's name as words: tokens_per_second -> tokens per second."""
+    return spaced(name)
+
+
+@register.filter
+def setting(value: Any) -> str:
+    """A config's value as JSON writes it, without the quotes around a text."""
+    if isinstance(value, str):
+        return value or '""'
+    return json.dumps(value)
+
+
+@register.filter
+def quoted(names: Sequence[str]) -> str:
+    """Names in a row, each in quotation marks: “a”, “b” and “c”."""
+    return listed(f"“{name}”" for name in names) if names else ""
+
+
+@register.filter
+def worker_command(queue: str) -> str:
+    """How to start a worker for a queue."""
+    return queues.worker_command(queue)
+
+
+@register.filter
+def visible(data: bytes | None, limit: int = inspector.LONGEST_SHOWN) -> SafeString:
+    """Bytes with nothing invisible in them; signs are marked, so that a written ␠ is not taken for a space."""
+    pieces = inspector.visible(data, limit)
+    return format_html_join("", "{}{}{}", ((_SIGN[piece.is_sign], piece.text, _END[piece.is_sign]) for piece in pieces))
+
+
+@register.filter
+def readable(text: str) -> str:
+    """Hostile text with its control and direction marks written out; the template escapes the rest."""
+    return inspector.readable(text)
+
+
+@register.filter
+def terminal(text: str) -> str:
+    """What was written to a terminal, as it would have looked there, but in one colour."""
+    return on_a_terminal(text)
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """Text with what stands in a pair of `backticks` as code, all of it escaped."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(text)))
+
+
+@register.filter
+def reason(name: str) -> str:
+    """A verdict's reason in words."""
+    return REASONS.get(name, name)
+
+
+@register.simple_tag
+def interval_bar(cell: Any) -> SafeString:
+    """An accuracy and its interval on a rail from 0 to 100 %; the numbers stand beside it in words."""
+    left, width = 100 * cell.low, max(100 * (cell.high - cell.low), 0.6)
+    return format_html(
+        '<svg class="interval-bar {}" viewBox="0 0 100 9" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="rail" y="3.5" width="100" height="2"/><rect class="range" x="{}" y="2" width="{}" height="5"/>'
+        '<rect class="point" x="{}" width="1.4" height="9"/></svg>',
+        cell.difficulty,
+        f"{left:.2f}",
+        f"{width:.2f}",
+        f"{min(100 * cell.value, 98.6):.2f}",
+    )

@@ -1,0 +1,198 @@
+"""What a filled run wrote, as rows: events, metrics, checkpoints, evaluations, tables, and its responses.
+
+In: a filled run. Out: objects that are not stored yet, and rows of responses as the table of rollouts has them. Which
+numbers they hold follows from the run's id.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from rpt_core.run.folder import RunDir
+from rpt_core.run.rollout_files import RolloutRow
+from rpt_core.run.tables import Column, Estimate
+from rpt_core.statistics.intervals import wilson_interval
+from rpt_web.corpora.models import Corpus
+from rpt_web.results.models import Evaluation, ResultTable
+from rpt_web.runs.models import Checkpoint, Run, RunEvent, Status, StepMetrics
+from rpt_web.supervisor.filling.shape import SAMPLING, STEPS, FilledRun
+from rpt_web.traces.models import PREVIEW_CHARACTERS, RolloutShard, rollout_id
+
+GROUP_SIZE = 8
+POSITIONS = 700
+N = 700
+FOLDER = RunDir("")
+"""For the names of what a run would have written; nothing of it is on disk."""
+LEVELS = {"easy": 0.9, "medium": 0.6, "hard": 0.3}
+EVALUATED = (0, 5, 10, 20, 40, 60, STEPS)
+METRICS = {
+    "rpt": ("reward", "loss", "response_tokens_mean", "predicted_bytes_mean", "entropy_nats", "kl", "share_no_box"),
+    "expert_iteration": ("reward", "loss", "response_tokens_mean", "share_no_box"),
+}
+COST = ("learning_rate", "gradient_norm", "seconds", "tokens_per_second")
+ANSWERS: Sequence[tuple[str, float, bytes | None]] = (
+    ("match", 1.0, b"42"),
+    ("mismatch", 0.0, b"41"),
+    ("match", 1.0, b"42 "),
+    ("not_on_boundary", 0.0, b"4"),
+    ("mismatch", 0.0, b"17"),
+    ("no_box", 0.0, None),
+    ("mismatch", 0.0, b"The"),
+)
+"""Verdict, reward and prediction of a response; an empty box is left out, so that one filter finds nothing."""
+COMPLETION, BOUNDARIES = b"42 is the sum of the three cards.", [2, 5, 9, 13, 17, 20, 24, 30, 33]
+THOUGHT = "The cards are A, B and C. Their values are given above; so the sum follows. "
+
+
+def events_of(filled: FilledRun) -> Iterator[RunEvent]:
+    """Where it started, what it logged, how it ended."""
+    run = filled.run
+    told: list[tuple[str, dict[str, Any]]] = [("started", {"start_step": 0, "total_steps": run.total_steps})]
+    told += [
+        ("log", {"message": f"line {number} of what it did", "level": "info"}) for number in range(lines_of(filled))
+    ]
+    told += [("checkpoint", {"step": step, "path": _checkpoint(step)}) for step in (STEPS // 2, STEPS)]
+    if run.stage == "filter":
+        told.append(("positions", {"split": "train", "kept": 9000, "positions": 250_000, "path": "positions"}))
+    told.append(("finished", {}) if run.status == Status.SUCCEEDED else ("failed", {"message": run.error}))
+    for number, (type_, data) in enumerate(told, start=1):
+        time = run.started_at + timedelta(seconds=number / 10) if run.started_at else run.created_at
+        yield RunEvent(run=run, attempt=1, seq=number, time=time, type=type_, data=data)
+
+
+def lines_of(filled: FilledRun) -> int:
+    """Lines in the log of events; the run with many metrics has many."""
+    return max(20, filled.metrics // 20)
+
+
+def metrics_of(filled: FilledRun) -> Iterator[StepMetrics]:
+    """One row for each step."""
+    run, random = filled.run, Random(filled.run.pk)
+    names = (*METRICS.get(run.stage, ("loss",)), *COST)
+    for step in range(1, filled.metrics + 1):
+        values = {name: round(math.exp(-step / filled.metrics) + random.random() / 10, 6) for name in names}
+        time = run.created_at + timedelta(seconds=step)
+        yield StepMetrics(run=run, attempt=1, step=step, time=time, flops=1e9 * step, values=values)
+
+
+def checkpoints_of(run: Run) -> Iterator[Checkpoint]:
+    """Two of each training."""
+    for step in (STEPS // 2, STEPS) if run.total_steps else ():
+        path = _checkpoint(step)
+        yield Checkpoint(run=run, attempt=1, step=step, path=path, bytes=4_000_000, created_at=run.created_at)
+
+
+def evaluations_of(run: Run) -> Iterator[Evaluation]:
+    """Of a policy as it learns, and of one that is only measured."""
+    for step in {"rpt": EVALUATED, "evaluate": (0,)}.get(run.stage, ()):
+        for mode, factor in {"standard": 0.8, "sampled": 0.9, "majority": 1.0, "greedy": 1.0}.items():
+            for level, value in LEVELS.items():
+                correct = round(N * value * factor * (0.4 + 0.6 * step / STEPS))
+                low, high = wilson_interval(correct, N)
+                cell = {"correct": correct, "n": N, "value": correct / N, "low": low, "high": high, "no_box": 0.02}
+                yield Evaluation(run=run, attempt=1, step=step, flops=1e11 * step, mode=mode, difficulty=level, **cell)
+
+
+def tables_of(run: Run) -> Iterator[ResultTable]:
+    """One for each evaluation of a policy that learns."""
+    columns = [asdict(Column("document", "Document")), asdict(Column("accuracy", "Accuracy", "share"))]
+    for step in EVALUATED if run.stage == "rpt" else ():
+        rows = [
+            {"document": f"card-{number:05d}", "accuracy": asdict(Estimate(0.5, 0.4, 0.6, 80))} for number in range(40)
+        ]
+        title = "Accuracy by document"
+        data = {"name": "by_document", "step": step, "title": title, "caption": "Made up.", "columns": columns}
+        yield ResultTable(
+            run=run, attempt=1, step=step, name="by_document", title=title, data=data | {"rows": rows, "chart": None}
+        )
+
+
+def corpora_of(run: Run) -> Iterator[Corpus]:
+    """What was read, with some records that could not be."""
+    if run.stage in ("ntp", "filter"):
+        bad = [{"file": "cards.jsonl", "line": line, "reason": "no text"} for line in range(1, 21)]
+        yield Corpus(
+            run=run, name="tiny", train_documents=30_000, validation_documents=900, bad_count=20, bad_records=bad
+        )
+
+
+def shards_of(filled: FilledRun) -> list[RolloutShard]:
+    """A shard for each step of training; the last responses are an evaluation."""
+    if filled.run.stage not in SAMPLING or not filled.responses:
+        return []
+    steps, rest = divmod(filled.responses, filled.group)
+    sizes = [filled.group] * steps + ([rest] if rest else [])
+    kinds = ["train"] * (len(sizes) - 1) + ["greedy" if len(sizes) > 1 else "train"]
+    return [_shard(filled.run, step, kind, size) for step, (kind, size) in enumerate(zip(kinds, sizes, strict=True), 1)]
+
+
+def _checkpoint(step: int) -> str:
+    return FOLDER.relative(FOLDER.checkpoint(step))
+
+
+def _shard(run: Run, step: int, kind: str, size: int) -> RolloutShard:
+    rewarded = sum(_answer(run.pk, step, row)[1] > 0 for row in range(size))
+    path = FOLDER.relative(FOLDER.rollout_shard(kind, step))
+    return RolloutShard(run=run, attempt=1, step=step, kind=kind, path=path, rows=size, rewarded=rewarded)
+
+
+def rollouts_of(shard: RolloutShard) -> Iterator[tuple[Any, ...]]:
+    """The rows of a shard in the order of ROLLOUT_COLUMNS."""
+    run, step, kind = shard.run_id, shard.step, shard.kind
+    for row in range(shard.rows):
+        reason, reward, prediction = _answer(run, step, row)
+        document, position = _place(step, row)
+        finish = "length" if reason == "no_box" else "stop"
+        yield (
+            *(run, rollout_id(step, kind, row), 1, step, kind, row, row // GROUP_SIZE, row % GROUP_SIZE),
+            *(document, position, 1.0 + position % 100 / 50, reward, reason, finish, 180, 40 + row % 17),
+            *(prediction, COMPLETION, _response(row, prediction)[:PREVIEW_CHARACTERS]),
+        )
+
+
+ROLLOUT_COLUMNS = (
+    *("run_id", "id", "attempt", "step", "kind", "row", "group", "sample"),
+    *("document", "position", "entropy_nats", "reward", "reason", "finish_reason", "prompt_tokens", "response_tokens"),
+    *("prediction", "completion", "preview"),
+)
+
+
+def full_rows(shard: RolloutShard) -> list[RolloutRow]:
+    """The same responses with their texts, as a stage writes them."""
+    names = {field.name for field in fields(RolloutRow)} & {*ROLLOUT_COLUMNS}
+    rows = [dict(zip(ROLLOUT_COLUMNS, row, strict=True)) for row in rollouts_of(shard)]
+    more: dict[str, Any] = {"boundaries": BOUNDARIES, "mean_log_prob": -0.4, "advantage": None}
+    return [
+        RolloutRow(
+            prompt=f"{THOUGHT * 4}<think>",
+            context_start=0,
+            context_end=len(THOUGHT * 4),
+            response=_response(row["row"], row["prediction"]),
+            mismatch_byte=None if row["reward"] or row["prediction"] is None else 0,
+            **more,
+            **{name: row[name] for name in names},
+        )
+        for row in rows
+    ]
+
+
+def _answer(run: int, step: int, row: int) -> tuple[str, float, bytes | None]:
+    """More often right as the steps go by."""
+    draw = (run * 7919 + step * 104_729 + row * 1_299_709) % 1009
+    return ANSWERS[0] if draw < min(step, 600) else ANSWERS[draw % len(ANSWERS)]
+
+
+def _place(step: int, row: int) -> tuple[str, int]:
+    """The position of a response; the same ones come again after some steps."""
+    number = (step * 37 + row // GROUP_SIZE) % POSITIONS
+    return f"card-{number // 4:05d}", 20 + number % 4 * 11
+
+
+def _response(row: int, prediction: bytes | None) -> str:
+    thought = THOUGHT * (1 + row % 5)
+    return thought if prediction is None else f"{thought}</think>\\boxed{{{prediction.decode()}}}"

@@ -1,0 +1,57 @@
+"""`manage.py fill`: fills a platform with made-up experiments, for trials; `--remove` takes them away."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from rpt_core.words import counted
+from rpt_web.runs.models import Experiment
+from rpt_web.supervisor.filling.shape import Amounts
+from rpt_web.supervisor.filling.store import Counts, fill, filled_experiments, remove
+
+LIMITS = {"responses": (0, 100_000_000), "runs": (1, 100_000), "steps": (1, 1_000_000)}
+
+
+class Command(BaseCommand):
+    """Makes many experiments that never ran."""
+
+    help = "Fill the database with made-up experiments, for trials and measurements. A platform in use is left alone."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """[--responses N] [--runs N] [--steps N] [--among-others] [--remove]."""
+        parser.add_argument("--responses", type=int, default=20_000, help="responses in all (default: 20000)")
+        parser.add_argument("--runs", type=int, default=140, help="runs in all (default: 140)")
+        parser.add_argument(
+            "--steps", type=int, default=10_000, help="metrics of the run that has the most (default: 10000)"
+        )
+        parser.add_argument(
+            "--among-others", action="store_true", help="also where there are experiments of other people"
+        )
+        parser.add_argument("--remove", action="store_true", help="remove everything that this command has made")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Fill, or remove what was filled."""
+        if options["remove"]:
+            self._say("Removed", remove())
+            return
+        for name, (low, high) in LIMITS.items():
+            if not low <= options[name] <= high:
+                raise CommandError(
+                    f"--{name} {options[name]} is not allowed. Give a whole number from {low} to {high}."
+                )
+        others = Experiment.objects.exclude(pk__in=filled_experiments()).count()
+        if others and not options["among_others"]:
+            raise CommandError(
+                f"This database holds {counted(others, 'experiment')} that `fill` has not made. Fill a platform of its "
+                "own (RPT_DATA_DIR names another data folder), or say --among-others; --remove never touches theirs."
+            )
+        begin = time.monotonic()
+        counts = fill(Amounts(options["responses"], options["runs"], options["steps"]), self.stderr.write)
+        self._say(f"Made in {time.monotonic() - begin:.0f} s", counts)
+
+    def _say(self, done: str, counts: Counts) -> None:
+        self.stdout.write(f"{done}: {', '.join(f'{number:,} {name}' for name, number in counts.items())}.")

@@ -1,0 +1,1 @@
+"""Who samples responses and scores texts: our own loop over transformers, or vLLM."""

@@ -1,0 +1,1 @@
+"""Presets and own plan files: whole experiments, played on this machine."""

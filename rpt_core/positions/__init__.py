@@ -1,0 +1,1 @@
+"""The token filter: which positions of a text are worth predicting (Section 3.2)."""

@@ -1,0 +1,1 @@
+"""A run's folder and its contract: files, events, tables, rollouts, what a stage is given."""

@@ -1,0 +1,145 @@
+"""Rollouts on disk: zstd Parquet, row groups of 256, one file for each step and kind. Loads without torch.
+
+In: `RolloutRow`s written by a stage. Out: the same rows, all metadata of a shard or one row with its full text. A
+number that is not finite is stored, and read from older shards, as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rpt_core.files import written_whole
+from rpt_core.run.events import EventLog, EventType, finite
+from rpt_core.run.folder import RunDir
+
+ROW_GROUP_ROWS = 256
+"""Reading one row decodes one group; at 256 rows that is about 3 ms."""
+
+
+@dataclass(frozen=True)
+class RolloutRow:
+    """One sampled response with its verdict. Byte strings are bytes of UTF-8 text, possibly cut inside a character."""
+
+    step: int
+    group: int
+    """Number of the problem within the step."""
+    sample: int
+    """Number of the response within the group."""
+    document: str
+    position: int
+    """Index of the predicted token in the document."""
+    entropy_nats: float | None
+    """The proxy's entropy at the position; None for questions, which are no positions of a document."""
+    prompt: str
+    """Rendered prompt, special tokens included."""
+    response: str
+    prediction: bytes | None
+    """Content of the box; None without a closed box."""
+    completion: bytes
+    boundaries: list[int]
+    """Cumulative byte lengths of the completion's tokens."""
+    reward: float
+    reason: str
+    mismatch_byte: int | None
+    """First byte of the prediction that differs from the completion."""
+    finish_reason: str
+    """`stop` (end token) or `length` (cut by the limit)."""
+    prompt_tokens: int
+    response_tokens: int
+    mean_log_prob: float | None
+    advantage: float | None
+    """None in evaluations, and where dynamic sampling left the group out."""
+    earned: float | None = None
+    """What the run's own reward gave in training, punishment of length included; `reward` is the verdict's."""
+    context_start: int | None = None
+    """Where in the prompt the document's or question's own text begins, in characters; None in older shards."""
+    context_end: int | None = None
+    """Where it ends: what stands there belongs to the template again."""
+
+
+SCHEMA = pa.schema(
+    [
+        ("step", pa.int32()),
+        ("group", pa.int32()),
+        ("sample", pa.int32()),
+        ("document", pa.string()),
+        ("position", pa.int32()),
+        ("entropy_nats", pa.float32()),
+        ("prompt", pa.string()),
+        ("response", pa.string()),
+        ("prediction", pa.binary()),
+        ("completion", pa.binary()),
+        ("boundaries", pa.list_(pa.int32())),
+        ("reward", pa.float32()),
+        ("reason", pa.string()),
+        ("mismatch_byte", pa.int32()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("response_tokens", pa.int32()),
+        ("mean_log_prob", pa.float32()),
+        ("advantage", pa.float32()),
+        ("earned", pa.float32()),
+        ("context_start", pa.int32()),
+        ("context_end", pa.int32()),
+    ]
+)
+_NAMES = [field.name for field in fields(RolloutRow)]
+
+
+def write_rollouts(path: Path, rows: Sequence[RolloutRow]) -> None:
+    """Write a shard, whole or not at all; an older shard of that name is replaced."""
+    write_table(path, pa.Table.from_pylist([vars(row) for row in rows], schema=SCHEMA))
+
+
+def emit_rollouts(run: RunDir, log: EventLog, kind: str, step: int, rows: Sequence[RolloutRow]) -> None:
+    """Write a step's shard and announce it. kind: train, sampled or greedy."""
+    path = run.rollout_shard(kind, step)
+    write_rollouts(path, rows)
+    log.emit(EventType.ROLLOUTS, step=step, kind=kind, shard=run.relative(path), rows=len(rows))
+
+
+def read_rollouts(path: Path) -> Iterator[RolloutRow]:
+    """All rows of a shard in order, one row group in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield from (_row(record) for record in file.read_row_group(group, columns=_NAMES).to_pylist())
+
+
+def read_rollouts_at(path: Path, indexes: Sequence[int]) -> list[RolloutRow]:
+    """Several rows of a shard in the order asked for; each row group is decoded once. Raises IndexError."""
+    tables: dict[int, pa.Table] = {}
+    rows = []
+    with pq.ParquetFile(path) as file:
+        for index in indexes:
+            if not 0 <= index < file.metadata.num_rows:
+                raise IndexError(f"{path.name} has {file.metadata.num_rows} rows, no row {index}")
+            group, place = divmod(index, ROW_GROUP_ROWS)
+            if group not in tables:
+                tables[group] = file.read_row_group(group, columns=_NAMES)
+            rows.append(_row(tables[group].slice(place, 1).to_pylist()[0]))
+    return rows
+
+
+def write_table(path: Path, table: pa.Table, row_group_rows: int = ROW_GROUP_ROWS) -> None:
+    """Write any table as zstd Parquet whole or not at all. What is not finite is missing there, as in events."""
+    stored = pa.table([finite_column(column) for column in table.columns], schema=table.schema)
+    with written_whole(path) as partial:
+        pq.write_table(stored, partial, compression="zstd", row_group_size=row_group_rows)
+
+
+def finite_column(column: Any) -> Any:
+    """The column with nulls for numbers that are not finite; one of another type as it is."""
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+
+
+def _row(record: dict[str, Any]) -> RolloutRow:
+    return RolloutRow(**{name: finite(value) if isinstance(value, float) else value for name, value in record.items()})

@@ -1,0 +1,1 @@
+"""Intervals, paired tests, and means over seeds."""

@@ -1,0 +1,1 @@
+"""Texts and tokens: records, corpora, tokenizers and the bytes of each token."""

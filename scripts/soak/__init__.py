@@ -1,0 +1,1 @@
+"""The soak: a suite under faults at random ends like an undisturbed one. `python -m scripts.soak --help` says how."""

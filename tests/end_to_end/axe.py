@@ -1,0 +1,41 @@
+"""What axe-core finds on the page that a browser shows: rule, weight, element, in one line each.
+
+Everything that it can look for, `target-size` too, which is off by default. What Plotly draws is taken away meanwhile:
+it is hidden from screen readers, who get the label and the caption, and axe would look at its thousands of elements.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+RUN = """
+const [within, done] = arguments;
+const options = {rules: {"target-size": {enabled: true}}, resultTypes: ["violations"]};
+const drawings = [...document.querySelectorAll(".plot .main-svg")].map((drawing) => [drawing, [...drawing.childNodes]]);
+for (const [drawing] of drawings) drawing.replaceChildren();
+axe.run(within, options)
+  .then(({violations}) => violations, (error) => `${error}`)
+  .then((found) => {
+    for (const [drawing, parts] of drawings) drawing.append(...parts);
+    done(found);
+  });
+"""
+
+
+def violations(browser, within="html"):
+    """Run it on what a selector names, as it is now."""
+    browser.execute_script(_source())
+    found = browser.execute_async_script(RUN, within)
+    assert isinstance(found, list), found
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:160]} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+@cache
+def _source():
+    return AXE.read_text()

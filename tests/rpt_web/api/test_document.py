@@ -1,0 +1,131 @@
+"""The OpenAPI document says all that the API does: schemathesis asks what it describes and compares the answers."""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, given, settings, strategies
+from schemathesis import GenerationMode, openapi
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from rpt_web.api.errors import REFUSALS
+from rpt_web.api.operations import api
+from rpt_web.teams.models import ApiToken, Role
+from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENT = api.get_openapi_schema()
+OPERATIONS = [(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods]
+EXAMPLES = {
+    "/api/v1/preflight": 1,
+    "/api/v1/presets": 1,
+    "/api/v1/runs": 2,
+    "/api/v1/experiments/{experiment_id}/suite": 2,
+}
+"""Where an answer takes a process of its own, or reads all presets; elsewhere:"""
+ENOUGH = 5
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
+    operation = DOCUMENT["paths"][path][method.lower()]
+    named = {status for status in operation["responses"] if status >= 400}
+    expected = {401, 422, 500, 503}
+    expected |= {400, 408, 413} if "requestBody" in operation else set()
+    expected |= {404} if "_id}" in path else set()
+    expected |= {403} if method == "POST" else set()
+    expected |= {409} if path.endswith(("/cancel", "/retry", "/resubmit")) else set()
+    expected |= {409} if method == "POST" and path.endswith(("/suite", "/runs")) else set()
+    assert named == expected
+    for status in named:
+        assert operation["responses"][status]["description"] == REFUSALS[status]
+
+
+def test_the_page_about_the_api_explains_each_status():
+    rows = re.findall(r"^\| (\d{3}) \|", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    assert [int(row) for row in rows] == sorted({*REFUSALS, 405})
+
+
+def test_the_document_is_made_once():
+    assert api.get_openapi_schema() is DOCUMENT
+
+
+@cache
+def described():
+    """The document as schemathesis reads it; it changes what it is given."""
+    return openapi.from_dict(deepcopy(DOCUMENT))
+
+
+@pytest.fixture
+def ids(run):
+    """The ids of an experiment and of its run, which has written something of everything."""
+    claimed, events = start_run(run)
+    events.emit("log", message="one", level="info")
+    events.emit("metrics", step=1, values={"loss": 1.5}, flops=1e9)
+    events.emit("evaluation", step=1, flops=1e9, results=evaluation_results({"greedy": {"hard": 0.5}}), outcomes="o/1")
+    write_shard(claimed, events, "train", 1, hostile_rows(1, 0))
+    end_run(claimed, events)
+    return {"run_id": run.pk, "experiment_id": run.experiment_id}
+
+
+@pytest.fixture
+def application(ids):
+    """The platform for a caller in this thread, which goes on with the connection of the test.
+
+    It comes after whatever calls by Django's client, which connects the signals again.
+    """
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield get_wsgi_application()
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def cases_of(operation, ids):
+    """A call as it is described, one that is not, and, where there are ids in the address, one with ids of nothing."""
+    known = {name: value for name, value in ids.items() if f"{{{name}}}" in operation.path} or None
+    kinds = [(mode, known) for mode in GenerationMode] + ([(GenerationMode.POSITIVE, None)] if known else [])
+    return strategies.tuples(*(operation.as_strategy(mode, path_parameters=found) for mode, found in kinds))
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_answer_is_one_that_the_document_names(method, path, ids, application):
+    tokens = [ApiToken.issue(make_user(role.value, role), "document", timedelta(days=1)) for role in Role]
+    described().app = application
+    seen = set()
+
+    @settings(
+        max_examples=EXAMPLES.get(path, ENOUGH),
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases_of(described()[path][method], ids))
+    def ask(cases):
+        for case in cases:
+            for token in (*tokens, "rpt_wrong"):
+                headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}  # it unpacks nothing
+                seen.add(case.call_and_validate(checks=CHECKS, headers=headers).status_code)
+
+    ask()
+    assert {401, 200} <= seen if method == "GET" else {401, 403, 422} & seen

@@ -1,0 +1,135 @@
+"""Intervals are computed once by workers, when results arrive; pages read them, and compute none."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+
+from rpt_web.results.changes import PENDING
+from rpt_web.results.models import Evaluation, Interval
+from rpt_web.runs.models import Experiment, Run
+from tests.factories import EventFile, evaluation_results, record, start_run
+from tests.preset_runs import finished_experiment
+from tests.rpt_web.results.headline_pages import hard, recompute, results, two_seeds, words
+from workers import intervals, reaper
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def experiment(ada):
+    return finished_experiment(ada, steps=3, groups=1)
+
+
+def stored(experiment):
+    return {(row.kind, tuple(row.evaluations)): row for row in experiment.intervals.all()}
+
+
+def called_files(act):
+    """The files of all Python functions that are called while something is done."""
+    files = set()
+    sys.setprofile(lambda frame, event, _: files.add(frame.f_code.co_filename) if event == "call" else None)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return files
+
+
+def is_computing(file):
+    return "/rpt_core/statistics/" in file or "/pyarrow/parquet/" in file or "/scipy/stats/" in file
+
+
+def pages_of(experiment):
+    detail = reverse("experiments:experiment_detail", args=[experiment.pk])
+    parts = [(detail, {"HX-Target": "runs", "HX-Request": "true"})]
+    whole = [(address, {}) for address in (reverse("experiments:experiment_list"), detail)]
+    return [*whole, *parts]
+
+
+def test_no_page_with_a_headline_computes_an_interval_or_reads_outcomes(page, experiment, ada):
+    seeds = two_seeds(ada, 0.3, 0.4)
+    for found in (experiment, seeds):
+        for address, headers in pages_of(found):
+            files = called_files(lambda address=address, headers=headers: page(address, headers=headers))
+            assert any("results/headlines.py" in file for file in files)
+            assert [file for file in files if is_computing(file)] == []
+
+
+def test_the_results_page_computes_no_interval_of_a_headline(page, experiment, ada):
+    for found in (experiment, two_seeds(ada, 0.3, 0.4)):
+        files = called_files(lambda found=found: page(results(found)))
+        assert [file for file in files if "/rpt_core/statistics/" in file or "/pyarrow/parquet/" in file] == []
+
+
+def test_what_computes_is_seen(experiment):
+    assert any(is_computing(file) for file in called_files(lambda: recompute(experiment)))
+
+
+def test_all_intervals_of_a_headline_are_there_when_its_runs_have_ended(page, experiment):
+    shown = words(page(results(experiment)))
+    assert "unpaired (Newcombe)" in shown
+    assert PENDING not in shown
+    assert not intervals.due().exists()
+
+
+def test_until_they_are_computed_the_page_says_so(page, experiment):
+    expected = stored(experiment)
+    experiment.intervals.all().delete()
+    shown = words(page(results(experiment)))
+    assert PENDING in shown
+    assert "unpaired" not in shown
+    Experiment.objects.update(intervals_version=0)
+    reaper.run_round(reap=False)
+    assert stored(experiment).keys() == expected.keys()
+    assert PENDING not in words(page(results(experiment)))
+
+
+def test_an_evaluation_that_comes_again_changes_what_was_computed(experiment, ada):
+    run = experiment.runs.get(name="ntp-eval")
+    Run.objects.filter(pk=run.pk).update(status="queued")
+    before = {key: row.value for key, row in stored(experiment).items()}
+    run, events = start_run(run)
+    again = EventFile(run, events.now)
+    cells = evaluation_results({mode: {"hard": 0.5} for mode in ("standard", "sampled", "greedy")})
+    again.emit("evaluation", step=80, flops=1e12, outcomes="evaluations/none.parquet", results=cells)
+    own = set(run.evaluations.values_list("pk", flat=True))
+    record(run)
+    lead = next(row for (_, ids), row in stored(experiment).items() if own & set(ids))
+    assert lead.value == hard(experiment.runs.get(name="rpt")).value - 0.5
+    others = {key: row.value for key, row in stored(experiment).items() if not own & set(key[1])}
+    assert others.items() <= before.items()
+
+
+def test_what_is_up_to_date_is_not_computed_again(experiment):
+    rows = {row.pk for row in experiment.intervals.all()}
+    assert rows
+    assert intervals.refresh(experiment.pk)
+    assert {row.pk for row in experiment.intervals.all()} == rows
+
+
+def test_results_from_before_there_were_intervals_get_them_from_the_reaper(experiment):
+    expected = stored(experiment).keys()
+    Interval.objects.all().delete()
+    Experiment.objects.update(results_version=0, intervals_version=0)
+    importlib.import_module("rpt_web.results.migrations.0005_intervals").ask_for_intervals(apps, None)
+    assert list(intervals.due()) == [experiment]
+    reaper.compute_intervals()
+    assert stored(experiment).keys() == expected
+    assert not intervals.due().exists()
+
+
+def test_what_cannot_be_computed_is_logged_and_ends_nothing(page, experiment, caplog):
+    Interval.objects.all().delete()
+    Evaluation.objects.filter(run__name="rpt", step=0).update(low=-1e200)  # its square is too large for a float
+    Experiment.objects.update(intervals_version=0)
+    reaper.compute_intervals()
+    assert f"the intervals of experiment {experiment.pk} cannot be computed" in caplog.text
+    caplog.clear()
+    reaper.compute_intervals()
+    assert not caplog.text
+    assert PENDING in words(page(results(experiment)))

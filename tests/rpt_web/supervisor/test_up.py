@@ -1,0 +1,306 @@
+"""`manage.py up`, for real: it starts, answers, restarts what died, stops in time, and leaves nothing after."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+
+from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis
+
+ROOT = django_settings.ROOT
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
+PATIENCE_SECONDS = 120
+STOP_SECONDS = 10
+"""The promise of `up`."""
+TINY_STAGE = ROOT / "tests" / "workers" / "tiny_stage.py"
+SUBMIT = """
+import json, sys
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from rpt_core.config import ModelConfig, RptConfig
+from rpt_web.runs import services
+from rpt_web.teams.models import User
+user, _ = User.objects.get_or_create(username="tester")
+experiment = services.create_experiment("Stops", user)
+config = RptConfig(model=ModelConfig(path="{how}"), positions="tests", steps={steps}, batch_problems=3, group_size=2,
+                   checkpoint_every_steps=1000)
+run = services.submit(experiment, "run", config, user)
+session = SessionStore()
+session[SESSION_KEY] = str(user.pk)
+session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.save()
+print("ANSWER", json.dumps({{"run": run.pk, "session": session.session_key}}))
+"""
+LOOK = """
+import json
+from rpt_web.runs.models import Run
+print("ANSWER", json.dumps(Run.objects.values("status", "attempt", "step", "max_attempts").get(pk={run})))
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(what, patience=PATIENCE_SECONDS):
+    deadline = time.monotonic() + patience
+    while not (value := what()):
+        assert time.monotonic() < deadline, f"still {value!r} after {patience} s"
+        time.sleep(0.1)
+    return value
+
+
+class Up:
+    """One `manage.py up` on a data folder."""
+
+    def __init__(self, data_dir, port=None):
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        removed = ("DATABASE_URL", "REDIS_URL", "RPT_DATA_DIR", "DJANGO_SETTINGS_MODULE")
+        self.environment = {name: value for name, value in os.environ.items() if name not in removed}
+        self.environment["RPT_STAGE_COMMAND"] = f"{sys.executable} {TINY_STAGE}"
+        self.process = None
+
+    def start(self):
+        command = [sys.executable, "manage.py", "up", "--data-dir", str(self.data_dir), "--port", str(self.port)]
+        with self.output_path.open("wb") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    @property
+    def output_path(self):
+        return Path(f"{self.data_dir}.output")
+
+    @property
+    def output(self):
+        return self.output_path.read_text()
+
+    def until_ready(self):
+        wait_for(lambda: "The platform runs at" in self.output or self.process.poll() is not None)
+        assert self.process.poll() is None, self.output
+        return self
+
+    def healthz(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, http.client.HTTPException):
+            return None, None
+        finally:
+            connection.close()
+
+    def manage(self, *words):
+        """Run a command of `manage.py` on the platform's database."""
+        environment = self.environment | {"RPT_DATA_DIR": str(self.data_dir)}
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    def ask(self, script):
+        """What a script answers that runs against the platform's database."""
+        done = self.manage("shell", "-c", script)
+        answer = re.search("^ANSWER (.*)$", done.stdout, re.MULTILINE)
+        assert answer, done.stderr
+        return json.loads(answer[1])
+
+    def stop(self, signum):
+        """Send a signal and wait no longer than was promised."""
+        self.process.send_signal(signum)
+        return self.process.wait(STOP_SECONDS)
+
+    def pid_of(self, part):
+        return next((pid for pid, words in processes_of(self.data_dir).items() if part in words), None)
+
+
+def processes_of(data_dir):
+    """Processes that know the data folder from their command line, environment or working folder."""
+    found = {}
+    mark = str(data_dir).encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes()
+            known = words + (entry / "environ").read_bytes() + os.readlink(entry / "cwd").encode()
+            if mark in known and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                found[int(entry.name)] = words.replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def data_dir():
+    folder = Path(tempfile.mkdtemp(prefix="rpt-up-"))
+    yield folder
+    for pid in processes_of(folder):
+        with contextlib.suppress(ProcessLookupError):  # it died with one of the others
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not processes_of(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+    Path(f"{folder}.output").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def up(data_dir):
+    return Up(data_dir).start().until_ready()
+
+
+def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(up):
+    status, body = up.healthz()
+    assert (status, body["status"], len(body["start_id"])) == (200, "ok", 16)
+    assert f"http://127.0.0.1:{up.port}" in up.output
+    assert "manage.py createsuperuser" in up.output
+    assert up.manage("invite", "ada").stdout.startswith(f"http://127.0.0.1:{up.port}/login/link/")
+    assert up.stop(signal.SIGINT) == 0
+    assert processes_of(up.data_dir) == {}
+
+    again = Up(up.data_dir, up.port).start().until_ready()
+    assert "manage.py invite NAME" in again.output
+    assert again.healthz()[1]["start_id"] != body["start_id"]
+    assert again.stop(signal.SIGTERM) == 0
+    assert processes_of(up.data_dir) == {}
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_data_folder_can_be_used_at_once(up):
+    asked = up.ask(SUBMIT.format(how="deaf", steps=100_000))
+    running_since_step(up, asked["run"], 3)
+    assert up.pid_of("tiny_stage.py rpt")
+    assert len(processes_of(up.data_dir)) >= 7
+    up.process.kill()
+    up.process.wait()
+    again = Up(up.data_dir, up.port).start().until_ready()
+    assert not again.pid_of("tiny_stage.py rpt")
+    assert again.stop(signal.SIGINT) == 0
+    assert processes_of(up.data_dir) == {}
+
+
+def test_a_taken_data_folder_and_a_taken_port_are_refused_in_words(up, data_dir):
+    second = Up(data_dir).start()
+    assert second.process.wait(PATIENCE_SECONDS) == 1
+    assert f"is used by process {up.process.pid}, which serves http://127.0.0.1:{up.port}" in second.output
+    other = Path(tempfile.mkdtemp(prefix="rpt-up-"))
+    third = Up(other, up.port).start()
+    assert third.process.wait(PATIENCE_SECONDS) == 1
+    assert f"Port {up.port} on 127.0.0.1 cannot be used" in third.output
+    assert not (other / "postgres").exists()
+    assert up.healthz()[0] == 200
+    shutil.rmtree(other)
+    third.output_path.unlink()
+
+
+def test_what_dies_by_itself_is_started_again(up):
+    os.kill(up.pid_of("uvicorn"), signal.SIGKILL)
+    wait_for(lambda: "web ended unexpectedly (code -9)" in up.output)
+    wait_for(lambda: up.healthz()[0] == 200)
+    killed = up.pid_of("bin/postgres")
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: "postgres ended unexpectedly" in up.output)
+    wait_for(lambda: up.healthz()[0] == 200)  # callers wait for a short while, so that they may never see a 503
+    assert up.pid_of("bin/postgres") not in (None, killed)
+    assert up.stop(signal.SIGTERM) == 0
+
+
+def test_servers_named_by_the_environment_are_used_and_left_running(data_dir):
+    theirs = data_dir / "theirs"
+    postgres, redis = EmbeddedPostgres(theirs, durable=False), EmbeddedRedis(theirs, durable=False)
+    for server in (postgres, redis):
+        server.start()
+    up = Up(data_dir / "ours")
+    up.environment |= {"DATABASE_URL": f"postgresql://rpt@/rpt?host={postgres.sockets}", "REDIS_URL": redis.url}
+    up.start().until_ready()
+    assert "postgres: the server that DATABASE_URL names" in up.output
+    assert up.healthz()[0] == 200
+    assert up.stop(signal.SIGTERM) == 0
+    assert not (data_dir / "ours" / "postgres").exists()
+    assert postgres.ready()
+    assert redis.ready()
+    redis.stop()
+    assert up.start().process.wait(PATIENCE_SECONDS) == 1
+    assert "Redis does not answer" in up.output
+    postgres.stop()
+    assert up.start().process.wait(PATIENCE_SECONDS) == 1
+    assert "The database does not answer" in up.output
+
+
+def running_since_step(up, run, step):
+    def look():
+        row = up.ask(LOOK.format(run=run))
+        return row if row["status"] == "running" and (row["step"] or 0) >= step else None
+
+    return wait_for(look)
+
+
+def open_stream(up, run, session):
+    connection = http.client.HTTPConnection("127.0.0.1", up.port, timeout=PATIENCE_SECONDS)
+    connection.request("GET", f"/runs/{run}/stream", headers={"Cookie": f"sessionid={session}"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Content-Type").split(";")[0]) == (200, "text/event-stream")
+    assert answer.fp.readline()
+    return connection
+
+
+def test_it_stops_in_time_with_a_run_in_progress_and_the_run_goes_on_from_there_later(up):
+    asked = up.ask(SUBMIT.format(how="slow", steps=60))
+    running_since_step(up, asked["run"], 3)
+    streams = [open_stream(up, asked["run"], asked["session"]) for _ in range(3)]
+    assert up.stop(signal.SIGINT) == 0
+    assert processes_of(up.data_dir) == {}
+    for stream in streams:
+        stream.close()
+    written = {path.name for path in (up.data_dir / "runs" / str(asked["run"]) / "checkpoints").iterdir()}
+    assert len(written) == 1  # by the request to stop: the next regular one is far off
+
+    again = Up(up.data_dir, up.port).start().until_ready()
+    row = wait_for(lambda: (found := again.ask(LOOK.format(run=asked["run"])))["status"] == "succeeded" and found)
+    assert (row["attempt"], row["max_attempts"], row["step"]) == (2, 4, 60)
+    again.stop(signal.SIGTERM)
+
+
+def test_it_stops_in_time_even_when_a_stage_ignores_the_request(up):
+    asked = up.ask(SUBMIT.format(how="deaf", steps=100_000))
+    running_since_step(up, asked["run"], 3)
+    assert up.stop(signal.SIGTERM) == 0
+    assert processes_of(up.data_dir) == {}
+
+
+@pytest.mark.django_db
+def test_healthz_answers_without_a_login_and_says_503_when_the_database_is_away(client, monkeypatch):
+    from django.db import connection
+
+    monkeypatch.setenv("RPT_START_ID", "abc")
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "start_id": "abc"})
+    assert client.post("/healthz").status_code == 405
+    pid = connection.cursor().connection.info.backend_pid
+    with connection.cursor() as cursor, pytest.raises(Exception, match="terminating connection"):
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "unavailable"
+    assert "database does not answer" in answer.json()["reason"]

@@ -1,0 +1,160 @@
+"""The intervals of headlines, computed once: when evaluations have arrived, and when a run has succeeded.
+
+In: an experiment's evaluations, and the outcomes of each position on disk. Out: rows of `Interval`, which pages only
+read. `Experiment.results_version` rises with what may change a headline; `intervals_version` says which of these the
+stored intervals are of, so that the reaper finds what a worker left undone, and what was stored before there were
+intervals. A difference of two evaluations is paired by document and byte offset where both have the same positions on
+disk; else it is that of independent samples. Over several seeds it is Student's t.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from rpt_core.run.folder import RunDir
+from rpt_core.run.tables import Estimate
+from rpt_core.statistics.intervals import difference_interval
+from rpt_core.statistics.seeds import DIFFERENCES, SHARES, across_seeds
+from rpt_web.results.changes import Change, Intervals, Pair
+from rpt_web.results.headlines import ranked_headlines
+from rpt_web.results.models import Evaluation, Interval
+from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.queries import runs_in_order
+from workers.outages import is_away
+
+PAIRED, UNPAIRED = "paired by position", "unpaired (Newcombe)"
+RESPONSES = ("sampled", "greedy")
+"""The modes whose value counts responses."""
+Place = tuple[str, int]
+logger = logging.getLogger(__name__)
+
+
+def note_results(run: Run) -> None:
+    """Evaluations of a run were written or are about to be deleted: forget what was computed from those that it has.
+
+    Call in the transaction that does so.
+    """
+    own = list(run.evaluations.values_list("pk", flat=True))
+    Interval.objects.filter(experiment=run.experiment_id, evaluations__overlap=own).delete()
+    Experiment.objects.filter(pk=run.experiment_id).update(results_version=F("results_version") + 1)
+
+
+def refresh(experiment_id: int) -> bool:
+    """Compute and store what the headlines of an experiment lack; safe beside another's.
+
+    False when that fails, which the log tells: no run fails for it. Raises only what a database that is away does.
+    """
+    try:
+        _refresh(Experiment.objects.get(pk=experiment_id))
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("the intervals of experiment %s cannot be computed", experiment_id)
+        return False
+    return True
+
+
+def due() -> QuerySet[Experiment]:
+    """Experiments whose intervals are of older results than there are, the newest first."""
+    return Experiment.objects.filter(results_version__gt=F("intervals_version")).order_by("-id")
+
+
+def _refresh(experiment: Experiment) -> None:
+    runs = runs_in_order(experiment)
+    _fill_no_box(runs)
+    computed = ComputedIntervals(experiment.intervals.all())
+    for headline in ranked_headlines(experiment, runs, computed):
+        headline.ask_all()
+    with transaction.atomic():
+        same = Experiment.objects.select_for_update(no_key=True).filter(results_version=experiment.results_version)
+        if same.filter(pk=experiment.pk).exists():  # else results have come meanwhile, and with them another refresh
+            new = [Interval(experiment=experiment, **values) for values in computed.new]
+            Interval.objects.bulk_create(new, ignore_conflicts=True)
+            same.filter(pk=experiment.pk).update(intervals_version=experiment.results_version)
+
+
+class ComputedIntervals(Intervals):
+    """Computes what is not stored. `new` has the fields of the rows to store."""
+
+    def __init__(self, rows: Iterable[Interval]) -> None:
+        super().__init__(rows)
+        self.new: list[dict[str, Any]] = []
+
+    def _missing(self, kind: str, rows: Sequence[Evaluation], value: float, alike: str) -> Change:
+        if kind == Interval.MEAN:
+            change = Change(_over_seeds([row.value for row in rows], SHARES), "", alike)
+        else:
+            change = difference(list(zip(rows[::2], rows[1::2], strict=True)))
+        found = {"value": change.estimate.value, "low": change.estimate.low, "high": change.estimate.high}
+        ids = [row.pk for row in rows]
+        self.new.append({"kind": kind, "evaluations": ids, "n": change.estimate.n, "how": change.how, **found})
+        return change
+
+
+def difference(pairs: Sequence[Pair]) -> Change:
+    """By how much the second of a pair is above the first, or the mean of that over seeds."""
+    if len(pairs) == 1:
+        return _of_one(*pairs[0])
+    found = _over_seeds([after.value - before.value for before, after in pairs], DIFFERENCES)
+    return Change(found, f"Student's t over {len(pairs)} seeds", "seeds")
+
+
+def _over_seeds(values: Sequence[float], bounds: tuple[float, float]) -> Estimate:
+    found = across_seeds(values, bounds)
+    assert found is not None
+    return found
+
+
+def _of_one(a: Evaluation, b: Evaluation) -> Change:
+    """b minus a: paired when the outcomes of both are at the same positions, else as of independent samples."""
+    before, after = _outcomes(a), _outcomes(b)
+    if len(before) == a.n == b.n and before.keys() == after.keys():
+        from rpt_core.statistics.paired import mean_difference  # numpy, which most processes do without
+
+        matched = [after[place] for place in before]
+        return Change(mean_difference(list(before.values()), matched, a.run.seed), PAIRED)
+    low, high = difference_interval(a.value, (a.low, a.high), b.value, (b.low, b.high))
+    return Change(Estimate(b.value - a.value, low, high, min(a.n, b.n)), UNPAIRED)
+
+
+def _outcomes(row: Evaluation) -> dict[Place, float]:
+    """How right each position of the row's difficulty is, 0 to 1; empty when the file is gone or is another one."""
+    rows = _columns(row, "document", "byte_offset", row.difficulty, row.mode)
+    return {
+        (document, offset): float(value) for document, offset, inside, value in rows if inside and value is not None
+    }
+
+
+def _fill_no_box(runs: Sequence[Run]) -> None:
+    """The share of responses without a box, from the outcomes on disk, of runs that did not say it."""
+    by_id = {run.pk: run for run in runs}
+    silent = Evaluation.objects.filter(run__in=runs, difficulty="hard", mode__in=RESPONSES, n__gt=0, no_box=None)
+    for row in silent:
+        row.run = by_id[row.run_id]
+        if (share := _share_without_box(row)) is not None:
+            Evaluation.objects.filter(pk=row.pk, no_box=None).update(no_box=share)
+
+
+def _share_without_box(row: Evaluation) -> float | None:
+    found = [
+        prediction is None
+        for inside, samples, prediction in _columns(row, row.difficulty, "samples", f"{row.mode}_prediction")
+        if inside and (row.mode == "greedy" or samples == 1)  # of several responses the file has only the vote
+    ]
+    return sum(found) / len(found) if found and len(found) == row.n else None
+
+
+def _columns(row: Evaluation, *names: str) -> list[tuple[Any, ...]]:
+    """These columns of the outcomes on disk, position by position; empty when they cannot be read."""
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(RunDir(row.run.directory).evaluation(row.step), columns=list(names))
+        return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+    except (OSError, KeyError, ValueError):  # pyarrow's errors are ValueErrors
+        return []
