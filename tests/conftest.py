@@ -44,6 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """No whole texts and files in a test's name: workers must agree on all names, and packed bytes hold the time."""
+    return f"{argname}-of-{len(val)}" if isinstance(val, (bytes, str)) and len(val) > 120 else None
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Tests of one file stay on one worker, since they share what is slow to make; folders with long ones go first.

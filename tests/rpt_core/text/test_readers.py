@@ -19,6 +19,10 @@ RECORDS = [{"text": f"text {n}, ünïcode\nand a second line", "n": n} for n in 
 LINES = "".join(json.dumps(record) + "\n" for record in RECORDS).encode()
 
 
+def gzipped(data):
+    return gzip.compress(data, mtime=0)  # the same bytes at any time, as the names of tests are
+
+
 def zstd(data):
     packed = pa.BufferOutputStream()
     with pa.CompressedOutputStream(packed, "zstd") as stream:
@@ -56,21 +60,21 @@ WHOLE = {
     "a.jsonl": LINES,
     "a.ndjson": LINES,
     "bom.jsonl": b"\xef\xbb\xbf" + LINES,
-    "a.jsonl.gz": gzip.compress(LINES),
-    "two-members.jsonl.gz": gzip.compress(LINES[:5000]) + gzip.compress(LINES[5000:]),
+    "a.jsonl.gz": gzipped(LINES),
+    "two-members.jsonl.gz": gzipped(LINES[:5000]) + gzipped(LINES[5000:]),
     "a.jsonl.zst": zstd(LINES),
     "two-frames.jsonl.zst": zstd(LINES[:5000]) + zstd(LINES[5000:]),
     "a.jsonl.bz2": bz2.compress(LINES),
-    "packed-though-not-called-so.jsonl": gzip.compress(LINES),
+    "packed-though-not-called-so.jsonl": gzipped(LINES),
     "called-so-though-not-packed.jsonl.gz": LINES,
     "list.json": json.dumps(RECORDS).encode(),
     "indented.json": json.dumps(RECORDS, indent=2).encode(),
     "within.json": json.dumps({"version": "1.1", "data": RECORDS}).encode(),
     "lines.json": LINES,
-    "objects.json.gz": gzip.compress("\n".join(json.dumps(record, indent=1) for record in RECORDS).encode()),
+    "objects.json.gz": gzipped("\n".join(json.dumps(record, indent=1) for record in RECORDS).encode()),
     "a.csv": csv_of(","),
     "semicolons.csv": csv_of(";"),
-    "a.tsv.gz": gzip.compress(csv_of("\t")),
+    "a.tsv.gz": gzipped(csv_of("\t")),
     "a.parquet": parquet(TABLE),
     "stream.arrow": arrow_stream(TABLE),
     "file.arrow": arrow_file(TABLE),
@@ -142,7 +146,7 @@ def test_a_changed_byte_is_noticed_where_the_page_has_a_checksum(tmp_path):
         ("latin.json", b'[{"text": "caf\xe9"}]'),
         ("utf-16.jsonl", LINES.decode().encode("utf-16")),
         ("junk.jsonl.gz", b"\x1f\x8b nothing of the kind"),
-        ("changed.jsonl.gz", gzip.compress(LINES)[:-8] + bytes(8)),
+        ("changed.jsonl.gz", gzipped(LINES)[:-8] + bytes(8)),
         ("quote.csv", b'text,n\nhello,1\n"and,2\n'),
         ("folder.jsonl", None),
     ],
