@@ -80,7 +80,7 @@ def scaling(reports: Reports) -> list[str]:
                 numbers = f"{a} | {fit['alpha']:.2f} | {fit['p_star']:.3f} | {r2}"
                 lines.append(f"| {report['seed']} | {level} | {numbers} | {fit.get('remark', 'not stored')} |")
     return [
-        "| seed | difficulty | A | alpha | P* | R2 | how far the points say it |",
+        "| seed | difficulty | A | alpha | P* | R2 | how well the points determine P* |",
         "|---|---|---|---|---|---|---|",
         *lines,
     ]

@@ -27,22 +27,22 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Suite], str]], ...] = (
         sections.next_token_accuracy,
     ),
     ("Average accuracy: a small twin of Figure 4", "The mean of the three columns above.", sections.average_accuracy),
-    ("Each seed", "Wilson's interval of each single model.", sections.each_seed),
+    ("Each seed", "Wilson intervals, one for each model.", sections.each_seed),
     ("Paired comparisons", "Position by position; intervals over seeds.", sections.comparisons),
     (
         "Learning from answers afterwards: a small twin of Table 2",
-        "Reinforcement learning on questions of the made corpus, epoch by epoch. The paper: Skywork-OR1, one number "
-        "for each model before and after the training.",
+        "Reinforcement learning on questions from the synthetic corpus, epoch by epoch. The paper: Skywork-OR1, one "
+        "number for each model before and after the training.",
         sections.answers,
     ),
     (
         "Multiple choice: a small twin of Table 3",
-        "Questions made of held-out problems of the same corpus. The paper: MMLU-Pro and SuperGPQA, other fields.",
+        "Questions made from held-out problems of the same corpus. The paper: MMLU-Pro and SuperGPQA, other fields.",
         sections.multiple_choice,
     ),
     (
         "Prompt templates: a small twin of Table 8",
-        "The same positions for every template: other templates than the paper's, and a model taught one of them.",
+        "Every template gets the same positions. The templates are not the paper's; the model was taught one of them.",
         sections.templates,
     ),
     (
@@ -57,7 +57,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Suite], str]], ...] = (
         sections.patterns,
     ),
     ("Hybrid thinking", "Think only where the policy's own standard entropy is above tau.", sections.hybrid),
-    ("What it cost", "Seconds on the clock from a run's first event to its last.", sections.costs),
+    ("What it cost", "Wall-clock seconds from a run's first event to its last.", sections.costs),
 )
 
 
@@ -103,8 +103,8 @@ def _provenance(suite: Suite) -> str:
     return (
         f"Made by `python -m rpt_core results` from {counted(len(suite.runs), 'stored run')}, {seeds}; the last run "
         f"ended on {ended:%d %B %Y}. {versions}. Cells are means over the seeds with a 95 % interval (Student's t: "
-        "the seeds are the independent repetitions, and with few of them it is wide). It covers what differs between "
-        "the seeds: the training, and the positions where each seed draws its own. One seed alone, or seeds that are "
-        "all alike, have none. An interval ends where its number can go no further: a share at 0 and 100 %, a relative "
-        "change at -100 %."
+        "the seeds are the independent repetitions, and with few of them the interval is wide). The interval covers "
+        "what differs between the seeds: the training, and the positions if each seed draws its own. One seed alone, "
+        "or seeds with equal values, have no interval. An interval stops where its number cannot go further: a share "
+        "at 0 and 100 %, a relative change at -100 %."
     )
