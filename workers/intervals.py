@@ -1,7 +1,8 @@
-"""The intervals of headlines, computed once: when evaluations have arrived, and when a run has succeeded.
+"""The intervals of headlines and the fits of scaling curves, computed once: when evaluations have arrived, and when a
+run has succeeded.
 
-In: an experiment's evaluations, and the outcomes of each position on disk. Out: rows of `Interval`, which pages only
-read. `Experiment.results_version` rises with what may change a headline; `intervals_version` says which of these the
+In: an experiment's evaluations, and the outcomes of each position on disk. Out: rows of `Interval` and `ScalingFit`,
+which pages only read. `Experiment.results_version` rises with what may change a headline; `intervals_version` says which of these the
 stored intervals are of, so that the reaper finds what a worker left undone, and what was stored before there were
 intervals. A difference of two evaluations is paired by document and byte offset where both have the same positions on
 disk; else it is that of independent samples. Over several seeds it is Student's t.
@@ -10,6 +11,7 @@ disk; else it is that of independent samples. Over several seeds it is Student's
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,8 +23,9 @@ from rpt_core.run.tables import Estimate
 from rpt_core.statistics.intervals import difference_interval
 from rpt_core.statistics.seeds import DIFFERENCES, SHARES, across_seeds
 from rpt_web.results.changes import Change, Intervals, Pair
+from rpt_web.results.curves import MODE, Curve, fitted_curves
 from rpt_web.results.headlines import ranked_headlines
-from rpt_web.results.models import Evaluation, Interval
+from rpt_web.results.models import Evaluation, Interval, ScalingFit
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.queries import runs_in_order
 from workers.outages import is_away
@@ -41,6 +44,7 @@ def note_results(run: Run) -> None:
     """
     own = list(run.evaluations.values_list("pk", flat=True))
     Interval.objects.filter(experiment=run.experiment_id, evaluations__overlap=own).delete()
+    run.scaling_fits.all().delete()
     Experiment.objects.filter(pk=run.experiment_id).update(results_version=F("results_version") + 1)
 
 
@@ -70,12 +74,30 @@ def _refresh(experiment: Experiment) -> None:
     computed = ComputedIntervals(experiment.intervals.all())
     for headline in ranked_headlines(experiment, runs, computed):
         headline.ask_all()
+    fits = [_scaling_fit(run, curve) for run in _unfitted(runs) for curve in fitted_curves(run) if curve.points]
     with transaction.atomic():
         same = Experiment.objects.select_for_update(no_key=True).filter(results_version=experiment.results_version)
         if same.filter(pk=experiment.pk).exists():  # else results have come meanwhile, and with them another refresh
             new = [Interval(experiment=experiment, **values) for values in computed.new]
             Interval.objects.bulk_create(new, ignore_conflicts=True)
+            ScalingFit.objects.bulk_create(fits, ignore_conflicts=True)
             same.filter(pk=experiment.pk).update(intervals_version=experiment.results_version)
+
+
+def _unfitted(runs: Sequence[Run]) -> list[Run]:
+    """RPT runs without fits: those that they had go when an evaluation comes."""
+    fitted = set(ScalingFit.objects.filter(run__in=runs).values_list("run", flat=True))
+    return [run for run in runs if run.stage == "rpt" and run.pk not in fitted]
+
+
+def _scaling_fit(run: Run, curve: Curve) -> ScalingFit:
+    row = ScalingFit(run=run, mode=MODE, difficulty=curve.difficulty, problem=curve.problem)
+    row.evaluations = [point.pk for point in curve.points]
+    if (fit := curve.fit) is not None:
+        row.a, row.alpha, row.p_star, row.at_bound = fit.A, fit.alpha, fit.p_star, fit.at_bound
+        row.r2 = fit.r2 if math.isfinite(fit.r2) else None
+        row.p_star_low, row.p_star_high = fit.p_star_low, fit.p_star_high
+    return row
 
 
 class ComputedIntervals(Intervals):

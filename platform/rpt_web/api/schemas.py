@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from rpt_core.plans.preset import Preset, Requirements, missing
 from rpt_web.runs import attempts, deeds, display
-from rpt_web.runs.models import Run
+from rpt_web.runs.models import Run, RunParent
 
 Item = TypeVar("Item")
 
@@ -167,6 +167,23 @@ class DeedOut(Schema):
         return None if by is None else str(by)
 
 
+class ParentOut(Schema):
+    """What a run came from."""
+
+    role: Literal["start", "compute", "responses", "reads"] = Field(
+        description="It starts from this run's model, trains for as much compute, samples as many responses (a baseline "
+        "has these two), or reads what it made."
+    )
+    run_id: int | None = Field(description="Null for a model that no run here has made.")
+    step: int | None = Field(description="Of a start: the step of the parent's checkpoint.")
+    path: str = Field(description="Of a start: the folder of the model, or its name on a hub.")
+
+    @staticmethod
+    def resolve_run_id(parent: RunParent) -> int | None:
+        """The run it came from."""
+        return parent.parent_id
+
+
 class RunDetailOut(RunOut):
     """A run with its frozen config and the end of its log."""
 
@@ -175,6 +192,7 @@ class RunDetailOut(RunOut):
     blocked_by: list[str] = Field(
         description="Names of the runs that failed, were cancelled or were lost, and so block it."
     )
+    parents: list[ParentOut] = Field(description="What it came from; empty while it waits for other runs.")
     submitted_by: str | None = Field(description="Null for a program, and for a user who no longer exists.")
     deeds: list[DeedOut] = Field(description="Who has cancelled and retried it, oldest first.")
     submitted_code_version: str = Field(description="The code of what submitted or queued it.")
@@ -190,6 +208,11 @@ class RunDetailOut(RunOut):
     def resolve_submitted_by(run: Run) -> str | None:
         """Its user's name."""
         return None if run.created_by is None else run.created_by.username
+
+    @staticmethod
+    def resolve_parents(run: Run) -> list[Any]:
+        """As they were decided when its config was frozen."""
+        return list(run.parents.all())
 
     @staticmethod
     def resolve_submitted_code_version(run: Run) -> str:

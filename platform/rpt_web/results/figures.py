@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rpt_core.config import DIFFICULTIES
+from rpt_web.results.curves import Curve
 from rpt_web.results.models import Evaluation
-from rpt_web.results.queries import Curve, mode_label
+from rpt_web.results.queries import mode_label
 
 Json = dict[str, Any]
 CURVE_POINTS = 80

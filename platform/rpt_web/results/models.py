@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from rpt_core.analysis.scaling import PowerLaw
 from rpt_web.runs.models import Experiment, Run
 
 
@@ -61,6 +64,43 @@ class Interval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.experiment_id} {self.kind} {self.evaluations}"
+
+
+class ScalingFit(models.Model):
+    """The power law through a run's accuracies over compute, or why there is none. `workers.intervals` computes it."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="scaling_fits")
+    mode = models.CharField(max_length=20)
+    difficulty = models.CharField(max_length=10)
+    evaluations = ArrayField(models.BigIntegerField())
+    """Ids of the points, by rising step."""
+    problem = models.TextField(blank=True)
+    """Why there is no curve; then the numbers are empty."""
+    a = models.FloatField(null=True, blank=True)
+    alpha = models.FloatField(null=True, blank=True)
+    p_star = models.FloatField(null=True, blank=True)
+    r2 = models.FloatField(null=True, blank=True)
+    """None also where the accuracies do not vary."""
+    at_bound = models.BooleanField(default=False)
+    p_star_low = models.FloatField(null=True, blank=True)
+    p_star_high = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "mode", "difficulty"], name="scaling_fit_once_for_difficulty")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.mode} {self.difficulty}"
+
+    @property
+    def law(self) -> PowerLaw | None:
+        """The curve; None where there is none."""
+        numbers = self.a, self.alpha, self.p_star, self.p_star_low, self.p_star_high
+        a, alpha, p_star, low, high = (math.nan if number is None else number for number in numbers)
+        if self.problem:
+            return None
+        return PowerLaw(a, alpha, p_star, math.nan if self.r2 is None else self.r2, self.at_bound, low, high)
 
 
 class ResultTable(models.Model):

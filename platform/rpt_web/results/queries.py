@@ -1,19 +1,15 @@
-"""Evaluations as the pages show them: the table in the form of the paper's Table 1, scaling curves.
+"""Evaluations as the pages show them: the table in the form of the paper's Table 1.
 
 In: rows of `Evaluation`. Out: plain data. A missing cell stays missing; every accuracy keeps its n and interval.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from rpt_core.analysis.scaling import PowerLaw, fit_power_law
 from rpt_core.config import DIFFICULTIES
-from rpt_core.errors import UserError
 from rpt_web.results.lineage import (
     compute_ratio,
     compute_words,
@@ -61,16 +57,6 @@ class ModelBlock:
     is_baseline: bool = False
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Accuracy over training compute at one difficulty, and the power law through it, or why there is none."""
-
-    difficulty: str
-    points: list[Evaluation]
-    fit: PowerLaw | None
-    problem: str = ""
-
-
 def model_blocks(experiment: Experiment, runs: Sequence[Run]) -> list[ModelBlock]:
     """The measured part of the table (1 query): RPT runs before and after, then what `evaluate` runs measured."""
     by_run: dict[int, dict[int, list[Evaluation]]] = defaultdict(lambda: defaultdict(list))
@@ -113,12 +99,6 @@ def mode_order(mode: str) -> tuple[int, int, str]:
         return 2, int(mode[5:]), mode
     places = {"standard": 0, "sampled": 1, "majority": 3, "greedy": 4}
     return places.get(mode, 5), 0, mode
-
-
-def curves(run: Run, mode: str = "sampled") -> list[Curve]:
-    """Scaling curves of an RPT run (1 query). Step 0 has spent no compute and is left out, as in the paper."""
-    rows = list(run.evaluations.filter(mode=mode, step__gt=0, flops__gt=0, n__gt=0).order_by("step"))
-    return [_curve(level, [row for row in rows if row.difficulty == level]) for level in DIFFICULTIES]
 
 
 def accuracy_by_step(run: Run) -> dict[tuple[str, str], list[Evaluation]]:
@@ -215,25 +195,3 @@ def _rows(evaluations: list[Evaluation]) -> list[ModelRow]:
     return [
         ModelRow(mode, mode_label(mode), {level: cells.get((mode, level)) for level in DIFFICULTIES}) for mode in modes
     ]
-
-
-@lru_cache(maxsize=1024)
-def _fit(compute: tuple[float, ...], accuracy: tuple[float, ...], positions: int) -> PowerLaw:
-    """Points that have not changed need no new fit, which takes tens of milliseconds."""
-    return fit_power_law(compute, accuracy, positions)
-
-
-def _curve(difficulty: str, points: list[Evaluation]) -> Curve:
-    if not points:
-        return Curve(difficulty, [], None, "There is no evaluation after step 0 yet.")
-    try:
-        fit = _fit(
-            tuple(float(row.flops or 0) for row in points),
-            tuple(row.value for row in points),
-            min(row.n for row in points),
-        )
-    except UserError as error:
-        return Curve(difficulty, points, None, str(error))
-    if not all(math.isfinite(value) for value in (fit.alpha, fit.p_star)):
-        return Curve(difficulty, points, None, "The points do not determine a curve.")
-    return Curve(difficulty, points, fit)

@@ -11,6 +11,8 @@ from rpt_web.runs import services
 from rpt_web.runs.models import Run, RunEvent, StepMetrics
 from rpt_web.traces.models import Rollout, rollout_id
 from rpt_web.traces.partitions import ensure_partition, partition_name
+from tests.factories import make_experiment
+from tests.preset_runs import finish_run
 from tests.rpt_web.api_client import CONFIG, ROOT
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +31,17 @@ def test_runs_are_paged_by_key_newest_first(caller, experiment, run, django_asse
     assert [item["id"] for page in (first, second, last) for item in page["items"]] == ids
     assert last["next"] is None
     assert "config" not in first["items"][0]
+
+
+def test_a_run_says_what_it_came_from(caller, ada):
+    experiment = make_experiment(ada)
+    runs = {name: finish_run(experiment, name, ada) for name in ("base", "filter", "cold-filter", "cold", "rpt")}
+    cold = runs["cold"]
+    found = caller.get(f"{ROOT}/runs/{runs['rpt'].pk}").json()["parents"]
+    last = cold.checkpoints.latest("step")
+    assert found[0] == {"role": "start", "run_id": cold.pk, "step": last.step, "path": found[0]["path"]}
+    assert {"role": "reads", "run_id": runs["filter"].pk, "step": None, "path": ""} in found
+    assert caller.get(f"{ROOT}/runs/{runs['base'].pk}").json()["parents"] == []
 
 
 def test_runs_are_filtered_by_experiment_and_status(caller, run):

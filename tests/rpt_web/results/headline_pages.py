@@ -9,7 +9,7 @@ from django.urls import reverse
 from rpt_core.plans.preset import load_preset
 from rpt_core.run.folder import RunDir
 from rpt_web.results.headlines import ranked_headlines
-from rpt_web.results.models import Evaluation
+from rpt_web.results.models import Evaluation, ScalingFit
 from rpt_web.runs import parents, services
 from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
@@ -28,6 +28,7 @@ def ranked(experiment):
 def recompute(experiment):
     """Forget what was computed, and compute it again as when evaluations arrive."""
     experiment.intervals.all().delete()
+    ScalingFit.objects.filter(run__experiment=experiment).delete()
     assert intervals.refresh(experiment.pk)
 
 

@@ -9,8 +9,9 @@ import pytest
 from django.apps import apps
 from django.urls import reverse
 
+from rpt_web.results import curves
 from rpt_web.results.changes import PENDING
-from rpt_web.results.models import Evaluation, Interval
+from rpt_web.results.models import Evaluation, Interval, ScalingFit
 from rpt_web.runs.models import Experiment, Run
 from tests.factories import EventFile, evaluation_results, record, start_run
 from tests.preset_runs import finished_experiment
@@ -41,7 +42,7 @@ def called_files(act):
 
 
 def is_computing(file):
-    return "/rpt_core/statistics/" in file or "/pyarrow/parquet/" in file or "/scipy/stats/" in file
+    return "/rpt_core/statistics/" in file or "/analysis/scaling.py" in file or "/pyarrow/parquet/" in file or "/scipy/stats/" in file
 
 
 def pages_of(experiment):
@@ -60,10 +61,20 @@ def test_no_page_with_a_headline_computes_an_interval_or_reads_outcomes(page, ex
             assert [file for file in files if is_computing(file)] == []
 
 
-def test_the_results_page_computes_no_interval_of_a_headline(page, experiment, ada):
+def test_the_results_page_computes_no_interval_and_fits_no_curve(page, experiment, ada, monkeypatch):
+    monkeypatch.setattr(curves, "fit_power_law", None)  # its numbers are read, and words about them written
     for found in (experiment, two_seeds(ada, 0.3, 0.4)):
         files = called_files(lambda found=found: page(results(found)))
+        assert any("results/curves.py" in file for file in files)
         assert [file for file in files if "/rpt_core/statistics/" in file or "/pyarrow/parquet/" in file] == []
+
+
+def test_fits_of_results_from_before_they_were_stored_are_made_by_the_reaper(experiment):
+    expected = curves.stored_curves(experiment.runs.get(name="rpt"))
+    ScalingFit.objects.all().delete()
+    importlib.import_module("rpt_web.results.migrations.0006_scaling_fits").ask_for_fits(apps, None)
+    reaper.compute_intervals()
+    assert curves.stored_curves(experiment.runs.get(name="rpt")) == expected
 
 
 def test_what_computes_is_seen(experiment):

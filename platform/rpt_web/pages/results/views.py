@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
 from rpt_web.results import caveats, figures, headlines, levels, published, queries, table_queries, tables
+from rpt_web.results.curves import stored_curves
 from rpt_web.results.headlines import Headline
 from rpt_web.runs.attempts import continued_by_other_code
 from rpt_web.runs.models import Run
@@ -26,7 +27,7 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
     headline = _chosen_headline(ranked, asked)
     with_curve = [run for run in runs if run.stage == "rpt" and any(block.run.pk == run.pk for block in blocks)]
     chosen = _chosen_run(with_curve, asked, headline)
-    curves = queries.curves(chosen) if chosen else []
+    curves = stored_curves(chosen) if chosen else []
     figure = figures.scaling_figure(curves)
     by_run = table_queries.experiment_tables(experiment, runs)
     kinds = [(kind, tables.table_views(kind.tables)) for kind in table_queries.kinds(by_run)]

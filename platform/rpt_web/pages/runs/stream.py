@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakSet
 
@@ -67,6 +67,8 @@ class Snapshot:
     progress: dict[str, Any]
     points: list[dict[str, Any]]
     is_final: bool
+    written: dict[tuple[Cursor, Seen, bool], str] = field(default_factory=dict, compare=False, repr=False)
+    """What viewers get of it, by what they have got before: most have got the same."""
 
 
 class TooManyStreams(Exception):
@@ -160,8 +162,8 @@ async def follow(
         hub = _join(run_id, _moved(cursor, first), queue, login) if not first.is_final else None
         snapshot, progress = first, None
         while True:
-            for line in _lines(cursor, seen, progress, snapshot):
-                yield line
+            if news := _news(cursor, seen, progress, snapshot):
+                yield news
             cursor, seen, progress = _moved(cursor, snapshot), snapshot.seen, snapshot.progress
             if snapshot.is_final:
                 return
@@ -214,7 +216,8 @@ WAITING = object()
 
 async def _next(queue: asyncio.Queue[Snapshot | None]) -> Snapshot | object | None:
     try:
-        return await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+        async with asyncio.timeout(HEARTBEAT_SECONDS):  # unlike wait_for, it makes no task
+            return await queue.get()
     except TimeoutError:
         return WAITING
 
@@ -245,6 +248,13 @@ def _read(run_id: int, cursor: Cursor) -> Snapshot | None:
         )
     finally:
         connection.close()
+
+
+def _news(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot) -> str:
+    key = cursor, seen, progress != new.progress
+    if key not in new.written:
+        new.written[key] = "".join(_lines(cursor, seen, progress, new))
+    return new.written[key]
 
 
 def _lines(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot) -> list[str]:

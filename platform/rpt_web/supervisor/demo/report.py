@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from rpt_core.config import DIFFICULTIES
+from rpt_web.results.curves import fitted_curves
 from rpt_web.results.models import Evaluation
-from rpt_web.results.queries import curves
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.services import code_version
 from rpt_web.supervisor.demo.progress import run_seconds
@@ -112,7 +112,7 @@ def _baseline(run: Run) -> dict[str, Cells]:
 
 def _scaling(run: Run) -> dict[str, dict[str, Any] | None]:
     found: dict[str, dict[str, Any] | None] = {}
-    for curve in curves(run):
+    for curve in fitted_curves(run):
         fit = curve.fit
         found[curve.difficulty] = (
             {

@@ -10,12 +10,15 @@ from django.urls import reverse
 
 from rpt_core.plans.preset import load_preset, preset_names
 from rpt_web.results import published, queries
-from rpt_web.results.models import Evaluation
+from rpt_web.results.curves import PENDING, fitted_curves, stored_curves
+from rpt_web.results.models import Evaluation, ScalingFit
 from rpt_web.runs import services
 from rpt_web.runs.queries import runs_in_order
 from tests.factories import make_experiment
 from tests.preset_runs import finish_run, finished_experiment, running_rpt
+from tests.rpt_web.results.headline_pages import recompute
 from tests.suite_runs import finish_waiting, finished_suite
+from workers.event_rows import delete_beyond
 
 
 def address(experiment, query=""):
@@ -100,7 +103,8 @@ def test_the_curve_is_the_fit_of_the_evaluations_after_step_0(page, experiment):
         run.evaluations.filter(step=step, mode="sampled", difficulty="hard").update(
             flops=compute, value=0.9 - 3 / compute**0.5
         )
-    hard = queries.curves(run)[2]
+    recompute(experiment)
+    hard = stored_curves(run)[2]
     assert [point.step for point in hard.points] == [5, 10, 20, 40, 60, 80]
     assert hard.fit is not None
     assert pytest.approx(-3, rel=1e-3) == hard.fit.A
@@ -117,7 +121,8 @@ def test_a_fit_at_its_bound_is_said_to_be(page, experiment):
         run.evaluations.filter(step=step, mode="sampled", difficulty="easy").update(
             flops=10.0 ** (index + 6), value=0.05 + 0.18 * index
         )
-    assert queries.curves(run)[0].fit.at_bound
+    recompute(experiment)
+    assert stored_curves(run)[0].fit.at_bound
     text = words(page(address(experiment)))
     assert "not determined" in text
     assert "The points do not determine this curve: P* lies at its bound of 100%; P* from " in text
@@ -131,10 +136,28 @@ def test_a_fit_that_its_points_leave_open_says_so_whatever_its_r2(page, experime
         (2.8e10, 5.6e10, 1.2e11, 2.5e11, 3.7e11, 5e11), (5, 10, 20, 40, 60, 80), values, strict=True
     ):
         run.evaluations.filter(step=step, mode="sampled").update(flops=flops, value=value)
-    fit = queries.curves(run)[0].fit
+    recompute(experiment)
+    fit = stored_curves(run)[0].fit
     assert fit.r2 > 0.97
     assert not fit.at_bound
     assert words(page(address(experiment))).count("so do not trust the curve or its limit.") == 3
+
+
+def test_what_is_stored_of_a_fit_is_the_fit(experiment):
+    run = experiment.runs.get(name="rpt")
+    assert all(curve.fit for curve in fitted_curves(run))
+    assert stored_curves(run) == fitted_curves(run)
+
+
+def test_a_curve_is_fitted_again_when_an_evaluation_came_or_went(page, experiment):
+    run = experiment.runs.get(name="rpt")
+    delete_beyond(run, 40)
+    assert not ScalingFit.objects.filter(run=run).exists()
+    assert [curve.problem for curve in stored_curves(run)] == [PENDING] * 3
+    assert PENDING in words(page(address(experiment)))
+    recompute(experiment)
+    assert [len(curve.points) for curve in stored_curves(run)] == [4] * 3
+    assert stored_curves(run) == fitted_curves(run)
 
 
 def test_too_few_points_are_said_instead_of_fitted(page, ada):
