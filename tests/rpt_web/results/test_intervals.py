@@ -62,8 +62,9 @@ def test_no_page_with_a_headline_computes_an_interval_or_reads_outcomes(page, ex
 
 
 def test_the_results_page_computes_no_interval_and_fits_no_curve(page, experiment, ada, monkeypatch):
+    experiments = experiment, two_seeds(ada, 0.3, 0.4)
     monkeypatch.setattr(curves, "fit_power_law", None)  # its numbers are read, and words about them written
-    for found in (experiment, two_seeds(ada, 0.3, 0.4)):
+    for found in experiments:
         files = called_files(lambda found=found: page(results(found)))
         assert any("results/curves.py" in file for file in files)
         assert [file for file in files if "/rpt_core/statistics/" in file or "/pyarrow/parquet/" in file] == []

@@ -67,7 +67,7 @@ class Snapshot:
     progress: dict[str, Any]
     points: list[dict[str, Any]]
     is_final: bool
-    written: dict[tuple[Cursor, Seen, bool], str] = field(default_factory=dict, compare=False, repr=False)
+    written: dict[tuple[Cursor, Seen, bool], list[str]] = field(default_factory=dict, compare=False, repr=False)
     """What viewers get of it, by what they have got before: most have got the same."""
 
 
@@ -162,8 +162,8 @@ async def follow(
         hub = _join(run_id, _moved(cursor, first), queue, login) if not first.is_final else None
         snapshot, progress = first, None
         while True:
-            if news := _news(cursor, seen, progress, snapshot):
-                yield news
+            for line in _news(cursor, seen, progress, snapshot):
+                yield line
             cursor, seen, progress = _moved(cursor, snapshot), snapshot.seen, snapshot.progress
             if snapshot.is_final:
                 return
@@ -250,10 +250,10 @@ def _read(run_id: int, cursor: Cursor) -> Snapshot | None:
         connection.close()
 
 
-def _news(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot) -> str:
+def _news(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot) -> list[str]:
     key = cursor, seen, progress != new.progress
     if key not in new.written:
-        new.written[key] = "".join(_lines(cursor, seen, progress, new))
+        new.written[key] = _lines(cursor, seen, progress, new)
     return new.written[key]
 
 
