@@ -2,10 +2,10 @@
 run has succeeded.
 
 In: an experiment's evaluations, and the outcomes of each position on disk. Out: rows of `Interval` and `ScalingFit`,
-which pages only read. `Experiment.results_version` rises with what may change a headline; `intervals_version` says which of these the
-stored intervals are of, so that the reaper finds what a worker left undone, and what was stored before there were
-intervals. A difference of two evaluations is paired by document and byte offset where both have the same positions on
-disk; else it is that of independent samples. Over several seeds it is Student's t.
+which pages only read. `Experiment.results_version` rises with what may change a headline; `intervals_version` says
+which of these the stored rows are of, so that the reaper finds what a worker left undone, and what was stored before
+there were such rows. A difference of two evaluations is paired by document and byte offset where both have the same
+positions on disk; else it is that of independent samples. Over several seeds it is Student's t.
 """
 
 from __future__ import annotations

@@ -42,7 +42,12 @@ def called_files(act):
 
 
 def is_computing(file):
-    return "/rpt_core/statistics/" in file or "/analysis/scaling.py" in file or "/pyarrow/parquet/" in file or "/scipy/stats/" in file
+    return (
+        "/rpt_core/statistics/" in file
+        or "/analysis/scaling.py" in file
+        or "/pyarrow/parquet/" in file
+        or "/scipy/stats/" in file
+    )
 
 
 def pages_of(experiment):
