@@ -11,8 +11,8 @@ from plotly import graph_objects
 
 from rpt_core.analysis.scaling import fit_power_law
 from rpt_web.results import figures
-from rpt_web.results.metric_figures import CHARTS, metric_figures
 from rpt_web.results.curves import Curve
+from rpt_web.results.metric_figures import CHARTS, metric_figures
 from rpt_web.runs.queries import MetricSeries
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
