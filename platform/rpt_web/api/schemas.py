@@ -171,8 +171,8 @@ class ParentOut(Schema):
     """What a run came from."""
 
     role: Literal["start", "compute", "responses", "reads"] = Field(
-        description="It starts from this run's model, trains for as much compute, samples as many responses (a baseline "
-        "has these two), or reads what it made."
+        description="It starts from this run's model, trains for as much compute or samples as many responses (as a "
+        "baseline does), or reads what it made."
     )
     run_id: int | None = Field(description="Null for a model that no run here has made.")
     step: int | None = Field(description="Of a start: the step of the parent's checkpoint.")

@@ -1,7 +1,7 @@
 """Scaling curves: accuracy over training compute, and the power law through it (Eq. 5 and Fig. 5 of the paper).
 
-In: an RPT run's evaluations. Out: `Curve`s. A page reads the fits that `workers.intervals` has stored (`stored_curves`);
-whoever stores or reports them computes them (`fitted_curves`), which takes tens of milliseconds.
+In: an RPT run's evaluations. Out: `Curve`s. A page reads the fits that `workers.intervals` has stored
+(`stored_curves`); whoever stores or reports them computes them (`fitted_curves`), which takes tens of milliseconds.
 """
 
 from __future__ import annotations
