@@ -7,7 +7,8 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
 3. A queued row that no worker has taken for a while is sent again, so that Redis may lose everything at any time. Only
    while its queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
    When no worker at all listens to the queue, the log says so.
-4. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
+4. Jobs of the quick lane are looked after in the same way; those that ended long ago are forgotten.
+5. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
    did so, and results from before there were stored intervals have none.
 """
 
@@ -23,12 +24,15 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from rpt_web.celery import app
+from rpt_web.jobs import services as job_services
+from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs import overdue, planning, queues, services
 from workers import disk, intervals
 
 INTERVAL_SECONDS = 2.0
 """Of a round, for intervals: leases are looked after by the same process."""
 EXPERIMENTS_AT_ONCE = 50
+JOBS_KEPT_DAYS = 30
 logger = logging.getLogger(__name__)
 _unheard: set[str] = set()
 """Queues of which the log has said that nobody listens."""
@@ -42,15 +46,18 @@ def run_round(reap: bool = True) -> None:
         reap_lapsed()
     advance_waiting()
     send_overdue()
+    job_services.delete_old(JOBS_KEPT_DAYS)
     compute_intervals()
 
 
 def reap_lapsed() -> None:
-    """Release the runs of silent workers."""
+    """Release the runs and jobs of silent workers."""
     with transaction.atomic():
         for run in overdue.lapsed_runs():
             outcome = services.requeue_or_lose(run)
             logger.warning("run %s: %s fell silent in attempt %s -> %s", run.pk, run.worker, run.attempt, outcome)
+    for job in job_services.release_lapsed():
+        logger.warning("job %s: %s fell silent in attempt %s", job.pk, job.worker, job.attempt)
 
 
 def advance_waiting() -> None:
@@ -61,12 +68,15 @@ def advance_waiting() -> None:
 
 
 def send_overdue() -> None:
-    """Send queued runs again, queue by queue."""
+    """Send queued runs and jobs again, queue by queue."""
     waiting = overdue.overdue_queues(settings.RPT_REDISPATCH_SECONDS)
-    tell_unheard(waiting)
+    has_jobs = job_services.has_overdue(settings.RPT_REDISPATCH_SECONDS)
+    tell_unheard([*waiting, QUICK_QUEUE] if has_jobs else waiting)
     for queue in waiting:
         if queue_is_empty(queue):
             _send_again(queue)
+    if has_jobs and queue_is_empty(QUICK_QUEUE):
+        _send_jobs_again()
 
 
 def compute_intervals() -> None:
@@ -83,11 +93,11 @@ def compute_intervals() -> None:
 
 
 def tell_unheard(waiting: Sequence[str]) -> None:
-    """Log once, when it begins, that runs wait in a queue to which no worker listens."""
+    """Log once, when it begins, that something waits in a queue to which no worker listens."""
     unheard = {queue for queue in waiting if not queues.is_heard(queue)}
     for queue in sorted(unheard - _unheard):
         logger.warning(
-            "runs wait in the queue %s, and no worker listens to it; start one: %s",
+            "runs or jobs wait in the queue %s, and no worker listens to it; start one: %s",
             queue,
             queues.worker_command(queue),
         )
@@ -110,4 +120,11 @@ def _send_again(queue: str) -> None:
     for run_id in overdue.take_overdue(settings.RPT_REDISPATCH_SECONDS, queue):
         logger.info("run %s is sent again", run_id)
         if not services.dispatch(run_id):
+            return
+
+
+def _send_jobs_again() -> None:
+    for job_id in job_services.take_overdue(settings.RPT_REDISPATCH_SECONDS):
+        logger.info("job %s is sent again", job_id)
+        if not job_services.dispatch(job_id):
             return

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from rpt_core.errors import said
+from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs import nodes
 from rpt_web.supervisor.processes import die_with_parent
 from workers.stage_process import SECRETS
@@ -51,7 +52,8 @@ def keep_registered(queues: list[str], stop: threading.Event) -> None:
     """Register, examine the machine, and register again every minute until told to stop."""
     name = nodes.own_name()
     _register(name, queues)
-    findings: list[nodes.Finding] | None = examine(stop)
+    takes_runs = queues != [QUICK_QUEUE]
+    findings: list[nodes.Finding] | None = examine(stop) if takes_runs else None
     while not stop.is_set():
         if _register(name, queues, findings):
             findings = None

@@ -1,4 +1,4 @@
-"""The one Celery task: claim a run and execute it. Delivered twice, the second delivery claims nothing and returns."""
+"""The Celery tasks: claim a run, or a job, and execute it. Delivered twice, the second delivery claims nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 import os
 
 from rpt_web.celery import app
+from rpt_web.jobs import services as job_services
 from rpt_web.runs import services
 from rpt_web.runs.nodes import own_name
-from workers import disk, runner, shutdown
+from workers import disk, jobs, runner, shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,22 @@ def execute_run(run_id: int) -> None:
         logger.info("run %s is not queued any more", run_id)
         return
     runner.execute(run)
+
+
+@app.task(name=job_services.EXECUTE_JOB)
+def execute_job(job_id: int) -> None:
+    """Wake up for a job of the quick lane."""
+    if shutdown.is_requested():
+        return  # it stays queued; the reaper sends it again
+    if words := disk.problem():
+        logger.error("this worker takes no jobs: %s", words)
+        job_services.note_obstacle(job_id, f"{worker_name()} does not take it: {words}")
+        return
+    job = job_services.claim(job_id, worker_name())
+    if job is None:
+        logger.info("job %s is not queued any more", job_id)
+        return
+    jobs.execute(job)
 
 
 def worker_name() -> str:

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
+from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams.models import Role, User
 from rpt_web.traces.models import Rollout
@@ -57,6 +58,18 @@ def rollouts_for(user: Actor, run: Run) -> QuerySet[Rollout]:
     return (
         Rollout.objects.filter(run_id=run.pk) if runs_for(user).filter(pk=run.pk).exists() else Rollout.objects.none()
     )
+
+
+def jobs_for(user: Actor) -> QuerySet[Job]:
+    """Jobs of the quick lane that the user may see and cancel: their own; an administrator, all."""
+    if not isinstance(user, User) or not user.is_active:
+        return Job.objects.none()
+    return Job.objects.all() if user.is_superuser else Job.objects.filter(created_by=user)
+
+
+def get_job_or_404(user: Actor, job_id: int) -> Job:
+    """A job that the user may see and cancel. Raises Http404."""
+    return _found(jobs_for(user).filter(pk=job_id), "job", job_id)
 
 
 def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = False) -> Experiment:

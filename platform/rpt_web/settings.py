@@ -177,6 +177,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "rpt_web.teams",
+    "rpt_web.jobs",
     "rpt_web.runs",
     "rpt_web.corpora",
     "rpt_web.traces",
@@ -275,7 +276,7 @@ CONTENT_SECURITY_POLICY = {
 
 REDIS_URL = read_redis(RPT_DATA_DIR)
 CELERY_BROKER_URL = broker_url(REDIS_URL)
-CELERY_TASK_DEFAULT_QUEUE = "default"  # the other is `gpu`, see runs.queues
+CELERY_TASK_DEFAULT_QUEUE = "default"  # the others are `gpu`, see runs.queues, and `quick`, see jobs
 CELERY_TASK_IGNORE_RESULT = True
 # Training takes days: a task is acknowledged when it starts, since Redis would deliver it again after an hour.
 CELERY_TASK_ACKS_LATE = False

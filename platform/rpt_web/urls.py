@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.runs.urls")),
     path("", include("rpt_web.pages.configure.urls")),
     path("", include("rpt_web.pages.nodes.urls")),
+    path("", include("rpt_web.pages.jobs.urls")),
     path("", include("rpt_web.pages.teams.urls")),
     path("", include("rpt_web.pages.traces.urls")),
     path("", include("rpt_web.pages.results.urls")),

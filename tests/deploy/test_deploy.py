@@ -50,7 +50,7 @@ SERVICES = [pytest.param(name, service, id=name) for path in COMPOSE for name, s
 
 
 def test_all_services_are_looked_at():
-    assert [param.id for param in SERVICES] == ["gpu-worker", "web", "worker", "reaper", "postgres", "redis"]
+    assert [param.id for param in SERVICES] == ["gpu-worker", "web", "worker", "quick", "reaper", "postgres", "redis"]
 
 
 @pytest.mark.parametrize(("name", "service"), SERVICES)

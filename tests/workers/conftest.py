@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from rpt_core.config import ModelConfig, RptConfig
+from tests.workers.processes import LEASE_SECONDS, Platform, database_url
 from workers import runner
 
 TINY_STAGE = Path(__file__).with_name("tiny_stage.py")
@@ -101,3 +105,23 @@ def log(run):
 
     with EventLog(RunDir(run.directory).events, attempt=1) as log:
         yield log
+
+
+@pytest.fixture
+def platform(tiny_stage, settings):
+    folder = Path(tempfile.mkdtemp(prefix="rpt-faults-"))  # below pytest's own, root's servers would go elsewhere
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "RPT_LEASE_SECONDS": str(LEASE_SECONDS),
+        "RPT_REDISPATCH_SECONDS": "1",
+        "RPT_STAGE_COMMAND": " ".join(tiny_stage),
+    }
+    platform = Platform(folder, environment)
+    environment["REDIS_URL"] = platform.redis.url
+    platform.redis.start()
+    platform.start_reaper()
+    yield platform
+    platform.stop()
+    print(platform.logs())  # pytest shows it when the test has failed
+    shutil.rmtree(folder)

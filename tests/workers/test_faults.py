@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -25,92 +22,10 @@ from rpt_web.celery import app as celery_app
 from rpt_web.runs import services
 from rpt_web.runs.models import FINAL, Run, Status
 from rpt_web.settings import broker_url
-from rpt_web.supervisor.embedded import EmbeddedRedis
+from tests.workers.processes import LEASE_SECONDS, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-PATIENCE_SECONDS = 90
-LEASE_SECONDS = 3
 STEPS = 16
-
-
-class Platform:
-    """The processes of a small platform; Redis is its own, so that it can be wiped."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
-        self.environment = environment
-        self.redis = EmbeddedRedis(folder, durable=False)
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{name}.log").open("ab")
-        process = subprocess.Popen(
-            command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        log.close()
-        self.processes[name] = process
-        return process
-
-    def start_worker(self, name="worker"):
-        options = ("--concurrency", "1", "--loglevel", "INFO", "--hostname", f"{name}@test")
-        return self.start(name, sys.executable, "-m", "celery", "-A", "rpt_web", "worker", *options)
-
-    def start_reaper(self):
-        return self.start("reaper", sys.executable, "manage.py", "reaper", "--interval", "0.3")
-
-    def wipe_redis(self):
-        """Kill Redis and start a new one that knows nothing (it keeps its data in memory only)."""
-        os.kill(self.redis.child.process.pid, signal.SIGKILL)
-        self.redis.child.process.wait()
-        self.redis.start()
-
-    def stop(self):
-        for process in self.processes.values():
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        self.redis.stop()
-
-    def logs(self):
-        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self.folder.glob("*.log"))
-
-
-@pytest.fixture
-def platform(tiny_stage, settings):
-    folder = Path(tempfile.mkdtemp(prefix="rpt-faults-"))  # below pytest's own, root's servers would go elsewhere
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url(),
-        "RPT_LEASE_SECONDS": str(LEASE_SECONDS),
-        "RPT_REDISPATCH_SECONDS": "1",
-        "RPT_STAGE_COMMAND": " ".join(tiny_stage),
-    }
-    platform = Platform(folder, environment)
-    environment["REDIS_URL"] = platform.redis.url
-    platform.redis.start()
-    platform.start_reaper()
-    yield platform
-    platform.stop()
-    print(platform.logs())  # pytest shows it when the test has failed
-    shutil.rmtree(folder)
-
-
-def database_url() -> str:
-    target = connection.settings_dict
-    if not target["HOST"].startswith("/"):
-        return f"postgresql://{target['USER']}:{target['PASSWORD']}@{target['HOST']}:{target['PORT']}/{target['NAME']}"
-    return f"postgresql://{target['USER']}@/{target['NAME']}?host={target['HOST']}"
-
-
-def wait_for(what, *expected):
-    """Wait until a function's value is one of the expected ones (or true), and return it."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        value = what()
-        if value in expected if expected else value:
-            return value
-        assert time.monotonic() < deadline, f"still {value!r} after {PATIENCE_SECONDS} s"
-        time.sleep(0.1)
 
 
 def wait_for_status(run, *statuses):

@@ -99,6 +99,11 @@ class TestWithDatabase:
         assert node.examined_at is not None
         assert [listener.queue for listener in node.listeners.all()] == ["gpu"]
 
+    def test_who_takes_no_runs_examines_nothing(self, monkeypatch):
+        monkeypatch.setattr(registration, "examine", lambda stop: pytest.fail("loads torch for nothing"))
+        registration.keep_registered(["quick"], Beats(1))
+        assert [listener.queue for listener in Node.objects.get().listeners.all()] == ["quick"]
+
     def test_it_gives_signs_of_life_and_examines_once(self, doctor, monkeypatch, tmp_path):
         doctor(f"open({str(tmp_path / 'asked')!r}, 'a').write('x')\nprint('[]')")
         beats = []

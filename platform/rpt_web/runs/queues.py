@@ -1,7 +1,8 @@
 """Queues: which one a run waits in, and which ones workers listen to.
 
-Runs that only a GPU node can do wait in the queue `gpu`, all others in `default`. A run takes its queue when its row is
-made, so that the pages can say what it waits for and the reaper can send it there again.
+Runs that only a GPU node can do wait in the queue `gpu`, all others in `default`; what people wait for has the queue
+`quick`. A run takes its queue when its row is made, so that the pages can say what it waits for and the reaper can
+send it there again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Any
 from django.db.models.functions import Now
 
 from rpt_core.plans.preset import load_preset, preset_names
+from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE, Listener, Run
 
 GPU_SETTINGS = (("engine", "verl"), ("rollout_backend", "vllm"), ("device", "cuda"))
 """What in a config asks for a GPU node: an engine that is installed there only, or the device."""
+QUICK_AT_ONCE = 2
+"""Jobs that the worker of the quick lane does at a time."""
 SILENT_SECONDS = 180
 """A worker that was not heard of for so long is taken for gone; it speaks every minute."""
 
@@ -37,9 +41,17 @@ def is_heard(queue: str, *, besides: str = "") -> bool:
     return Listener.objects.filter(queue=queue, last_heard__gt=recently).exclude(node__name=besides).exists()
 
 
+def heard_queues() -> set[str]:
+    """All queues that a worker listens to (1 query)."""
+    recently = Now() - timedelta(seconds=SILENT_SECONDS)
+    return set(Listener.objects.filter(last_heard__gt=recently).values_list("queue", flat=True))
+
+
 def worker_command(queue: str) -> str:
     """How a person starts a worker for a queue, in the repository, with the environment that a node of it has."""
     celery = f"celery -A rpt_web worker -Q {queue} --loglevel INFO"  # by default it would say nothing of its work
+    if queue == QUICK_QUEUE:
+        celery += f" --concurrency {QUICK_AT_ONCE}"
     return f"source .venv-gpu/bin/activate && {celery}" if queue == GPU_QUEUE else f".venv/bin/{celery}"
 
 

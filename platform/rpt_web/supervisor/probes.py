@@ -43,9 +43,9 @@ def web_start_id(host: str, port: int) -> str | None:
         connection.close()
 
 
-def worker_name(start_id: str) -> str:
-    """Name of this start's worker on the queue."""
-    return f"rpt-{start_id}@{socket.gethostname()}"
+def worker_name(start_id: str, program: str = "worker") -> str:
+    """Name of this start's worker of runs, or of the one of the quick lane, on the queue."""
+    return f"rpt-{program}-{start_id}@{socket.gethostname()}"
 
 
 def worker_answers(name: str) -> bool:

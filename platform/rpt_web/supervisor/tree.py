@@ -1,9 +1,10 @@
 """Everything the platform consists of, as one tree of processes: started in order, looked after, stopped in order.
 
 In: host, port, number of workers; the data folder from the settings. Out: a running platform.
-Order: lock, port, Postgres, Redis, migrations, then web server, worker and reaper; backwards at the end. Each step
+Order: lock, port, Postgres, Redis, migrations, then web server, workers and reaper; backwards at the end. Each step
 waits until what it started answers. The web server is one process: a child of its own could outlive it and hold the
-port. The worker passes a request to stop on to its stages, which write a checkpoint; their runs are queued again.
+port. The worker passes a request to stop on to its stages, which write a checkpoint; their runs are queued again. The
+quick lane has a worker of its own, so that nothing that a person waits for stands behind training.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from django.db import connections
 from rpt_core.errors import UserError
 from rpt_core.machine.requirements import gpu_memories
 from rpt_web.health import START_ID
+from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs.nodes import own_name
-from rpt_web.runs.queues import choose_queues
+from rpt_web.runs.queues import QUICK_AT_ONCE, choose_queues
 from rpt_web.supervisor import paths, probes
 from rpt_web.supervisor.claims import DataFolderLock, check_port
 from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServer
@@ -36,7 +38,7 @@ from rpt_web.supervisor.stopping import StopFlag
 
 READY_SECONDS = 120
 PROGRAMS_STOP_SECONDS = 7.0
-"""Web server, worker and reaper stop together within this time; then they are killed."""
+"""Web server, workers and reaper stop together within this time; then they are killed."""
 STAGE_STOP_SECONDS = "5"
 """A stage gets this long for its checkpoint, unless the environment says otherwise."""
 SERVERS_STOP_SECONDS = 1.0
@@ -153,25 +155,30 @@ class ProcessTree:
         for program in self._commands():
             self._programs.append(program)
             program.start()
-        web, worker, reaper = self._programs
+        web, *workers, reaper = self._programs
         self._wait(web, self._web_answers, begin)
-        self._wait(worker, lambda: probes.worker_answers(probes.worker_name(self.start_id)), begin)
+        for worker in workers:
+            name = probes.worker_name(self.start_id, worker.name)
+            self._wait(worker, partial(probes.worker_answers, name), begin)
         self._wait(reaper, lambda: True, begin)
 
     def _commands(self) -> list[Child]:
         python, options = sys.executable, self.options
         web = [python, "-m", "uvicorn", "rpt_web.asgi:application", "--host", options.host, "--port", str(options.port)]
         web += ["--timeout-graceful-shutdown", "2", "--no-access-log", "--lifespan", "off"]
-        worker = [python, "-m", "celery", "-A", "rpt_web.celery", "worker", "--loglevel", "INFO"]
-        worker += ["-Q", ",".join(self._queues())]
-        worker += ["--concurrency", str(options.workers), "--hostname", probes.worker_name(self.start_id)]
-        worker += ["--without-gossip", "--without-mingle"]
         reaper = [python, str(settings.ROOT / "manage.py"), "reaper"]
         return [
             self._program("web", web),
-            self._program("worker", worker),
+            self._worker("worker", self._queues(), options.workers),
+            self._worker("quick", [QUICK_QUEUE], QUICK_AT_ONCE),
             self._program("reaper", reaper),
         ]
+
+    def _worker(self, name: str, queues: Sequence[str], at_once: int) -> Child:
+        command = [sys.executable, "-m", "celery", "-A", "rpt_web.celery", "worker", "--loglevel", "INFO"]
+        command += ["-Q", ",".join(queues), "--concurrency", str(at_once)]
+        command += ["--hostname", probes.worker_name(self.start_id, name), "--without-gossip", "--without-mingle"]
+        return self._program(name, command)
 
     def _queues(self) -> Sequence[str]:
         found = self.options.queues or choose_queues(bool(gpu_memories()), own_name())

@@ -11,6 +11,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q
 from django.db.models.functions import Now
 
 from rpt_web import access
+from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs.models import Listener, Node, Run, Status
 from rpt_web.runs.nodes import Finding, folder_mark
 from rpt_web.runs.queues import SILENT_SECONDS
@@ -29,6 +30,11 @@ class NodeLine:
     is_silent: bool
     warnings: list[str]
     """What does not fit this web server."""
+
+    @property
+    def takes_runs(self) -> bool:
+        """Whether it listens to more than the quick lane; only then it is examined."""
+        return self.queues != [QUICK_QUEUE]
 
     @property
     def findings(self) -> list[Finding]:

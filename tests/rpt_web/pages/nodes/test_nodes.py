@@ -35,7 +35,10 @@ def test_a_node_shows_what_it_can_and_what_it_lacks(page):
     nodes.register("gpu-node-1", ["gpu", "default"])
     assert "being examined" in page("/nodes/")
     nodes.register("gpu-node-1", ["gpu", "default"], FINDINGS)
+    nodes.register("web", ["quick"])
     text = page("/nodes/")
+    assert "takes no runs" in text
+    assert "being examined" not in text
     for words in (
         "gpu-node-1",
         "listens to default, gpu",

@@ -19,9 +19,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Command(BaseCommand):
-    """Starts Postgres, Redis, the web server, a worker and the reaper, and waits."""
+    """Starts Postgres, Redis, the web server, both workers and the reaper, and waits."""
 
-    help = "Start the whole platform: database, queue, web server, worker, reaper. Ctrl-C stops it."
+    help = "Start the whole platform: database, queue, web server, workers, reaper. Ctrl-C stops it."
     requires_system_checks = []  # the start runs them with the migrations
 
     def add_arguments(self, parser: CommandParser) -> None:

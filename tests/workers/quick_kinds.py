@@ -1,0 +1,25 @@
+"""The Celery app with kinds of jobs that only tests know: what `celery -A` of their quick worker names."""
+
+import time
+
+import django
+
+from rpt_web.celery import app
+
+django.setup(set_prefix=False)
+
+from workers import jobs  # noqa: E402 - it reads models
+
+__all__ = ["app"]
+
+
+def count(job, report):
+    """So many steps of so many seconds."""
+    steps = job.arguments["steps"]
+    for step in range(steps):
+        report(step / steps, f"step {step}")
+        time.sleep(job.arguments["seconds"])
+    return {"steps": steps, "attempt": job.attempt}
+
+
+jobs.KINDS["count"] = count

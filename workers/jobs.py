@@ -1,0 +1,64 @@
+"""What the quick lane can do: the kinds of jobs, and how one is carried out.
+
+In: a claimed job. Out: its row has ended. A kind is a function of the job and a `JobReport`; what it returns is the
+job's result. A UserError fails the job with its sentence; any other error is a bug: its traceback goes to the worker's
+log under a number, which the job names.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from rpt_core.errors import UserError, is_full_disk
+from rpt_web.jobs import services
+from rpt_web.jobs.models import Job
+from workers.reports import JobReport, Stopping, Why
+
+Work = Callable[[Job, JobReport], Mapping[str, Any]]
+KINDS: dict[str, Work] = {}
+"""Name of a kind -> its function."""
+logger = logging.getLogger(__name__)
+
+
+def execute(job: Job) -> None:
+    """Carry out a claimed job, and end its row."""
+    try:
+        with JobReport(job) as report:
+            result = _work_of(job)(job, report)
+    except Stopping as stopping:
+        _stopped(job, stopping.why)
+    except UserError as error:
+        services.fail(job, str(error))
+    except Exception as error:
+        services.fail(job, _words_of(job, error))
+    else:
+        services.finish(job, result)
+
+
+def _work_of(job: Job) -> Work:
+    if job.kind not in KINDS:
+        raise UserError(
+            f"The worker does not know jobs of the kind {job.kind!r}: it runs other code than the web server."
+        )
+    return KINDS[job.kind]
+
+
+def _stopped(job: Job, why: Why) -> None:
+    logger.info("job %s stops: %s", job.pk, why.value)
+    if why is Why.CANCELLED:
+        services.end_cancelled(job)
+    elif why is Why.SHUTDOWN:
+        services.hand_back(job)
+
+
+def _words_of(job: Job, error: Exception) -> str:
+    if is_full_disk(error):
+        return f"The disk of {settings.RPT_DATA_DIR} is full. Free some space there, then start it again."
+    number = secrets.token_hex(8)
+    logger.exception("job %s (%s) failed; number %s", job.pk, job.kind, number)
+    return f"Internal error, number {number}. The log of the quick worker has the details under this number."
