@@ -102,9 +102,12 @@ def logins(number: int) -> list[str]:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 
-    from rpt_web.teams.models import User
+    from rpt_web.teams.membership import first_team
+    from rpt_web.teams.models import Membership, Role, User
 
     people = User.objects.bulk_create(User(username=f"viewer-{i}", password="!none") for i in range(number))
+    team = first_team()
+    Membership.objects.bulk_create(Membership(user=user, team=team, role=Role.VIEWER) for user in people)
     cookies = []
     for user in people:
         session = SessionStore()

@@ -174,9 +174,11 @@ def clients() -> dict[str, Client]:
     """Who asks, by how the address begins: a program with a member's token, somebody new, or the member's browser."""
     from django.test import Client
 
+    from rpt_web.teams.membership import first_team, join
     from rpt_web.teams.models import ApiToken, User
 
     user, _ = User.objects.get_or_create(username="benchmark")
+    join(user, first_team())
     browser = Client()
     browser.force_login(user)
     token = ApiToken.issue(user, "benchmark", timedelta(days=1))

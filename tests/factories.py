@@ -19,7 +19,8 @@ from rpt_core.statistics.intervals import wilson_interval
 from rpt_core.verdict import judge_response
 from rpt_web.runs import services
 from rpt_web.runs.models import Experiment, Run, Status
-from rpt_web.teams.models import Role, User
+from rpt_web.teams.membership import first_team, join
+from rpt_web.teams.models import Role, Team, User
 from workers import intervals
 from workers.recorder import Recorder
 
@@ -27,9 +28,17 @@ PASSWORD = "correct horse battery staple"
 HOSTILE = '<script>alert("thought")</script><img src=x onerror=alert(1)> **bold** {{ 7|add:1 }}'
 
 
-def make_user(username: str = "ada", role: Role = Role.MEMBER, password: str | None = None) -> User:
-    """A user; without a password (hashing one takes most of a second) only `force_login` gets in."""
-    return User.objects.create_user(username, password=password, role=role)
+def make_user(
+    username: str = "ada", role: Role | None = Role.MEMBER, password: str | None = None, team: Team | None = None
+) -> User:
+    """A user with a role in the oldest team, or in another one; in none without a role.
+
+    Without a password (hashing one takes most of a second) only `force_login` gets in.
+    """
+    user = User.objects.create_user(username, password=password)
+    if role is not None:
+        join(user, team or first_team(), role)
+    return user
 
 
 def make_experiment(user: User | None, name: str = "Cards, seed 0", **more: Any) -> Experiment:

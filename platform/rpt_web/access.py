@@ -1,56 +1,100 @@
 """The only way for pages and the API to reach an object, so that there is one place to say who may see and change what.
 
-Every active user sees every experiment; viewers change nothing. A member submits anywhere, and cancels and retries what
-they have submitted themselves; an administrator (a superuser) cancels and retries all.
+What belongs to a team is seen by those who are in it; viewers change nothing. A member submits there, and cancels and
+retries what they have submitted themselves; an administrator of the team cancels and retries all. A server
+administrator (a superuser) is an administrator of every team.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
-from rpt_web.teams.models import Role, User
+from rpt_web.teams.models import CHANGING, Role, Team, User
 from rpt_web.traces.models import Rollout
 
 Actor = User | AnonymousUser
 Row = TypeVar("Row", bound=Model)
+VIEWER = "Viewers cannot change anything. Ask an administrator to make you a member."
 
 
-def can_change(user: Actor) -> bool:
-    """Whether the user may submit, cancel and retry."""
-    return isinstance(user, User) and user.is_active and (user.is_superuser or user.role == Role.MEMBER)
+def roles_of(user: Actor) -> dict[Team, Role]:
+    """The teams that the user may see things of, by name, each with the role in it."""
+    return user.roles if isinstance(user, User) and user.is_active else {}
 
 
-def require_change(user: Actor) -> None:
-    """Raises PermissionDenied unless the user may change things."""
-    if not can_change(user):
-        raise PermissionDenied("Viewers cannot change anything. Ask an administrator to make you a member.")
+def role_in(user: Actor, team_id: int) -> Role | None:
+    """The user's role in a team; None for a team that they are not in."""
+    return user.role_in(team_id) if isinstance(user, User) and user.is_active else None
+
+
+def teams_to_change(user: Actor) -> list[Team]:
+    """The teams in which the user may submit, by name."""
+    return [team for team, role in roles_of(user).items() if role in CHANGING]
+
+
+def can_change(user: Actor, team_id: int) -> bool:
+    """Whether the user may submit in this team, and cancel and retry what is theirs."""
+    return role_in(user, team_id) in CHANGING
+
+
+def require_change(user: Actor, team_id: int) -> None:
+    """Raises PermissionDenied unless the user may change things of this team."""
+    if not can_change(user, team_id):
+        raise PermissionDenied(VIEWER)
+
+
+def require_change_somewhere(user: Actor) -> None:
+    """Raises PermissionDenied for somebody who is no more than a viewer in any team."""
+    if not teams_to_change(user):
+        raise PermissionDenied(VIEWER)
+
+
+def can_administer(user: Actor, team_id: int) -> bool:
+    """Whether the user decides who is in this team."""
+    return role_in(user, team_id) == Role.ADMINISTRATOR
 
 
 def can_steer(user: Actor, run: Run) -> bool:
     """Whether the user may cancel and retry this run."""
-    return can_change(user) and (user.is_superuser or run.created_by_id == user.pk)
+    role = role_in(user, run.experiment.team_id)
+    return role == Role.ADMINISTRATOR or (role == Role.MEMBER and run.created_by_id == user.pk)
 
 
-def steered_by(user: User) -> User | None:
-    """Whose runs the user may cancel and retry; None for everybody's."""
-    return None if user.is_superuser else user
+def steered_by(user: User, experiment: Experiment) -> User | None:
+    """Whose runs of the experiment the user may cancel and retry; None for everybody's."""
+    return None if can_administer(user, experiment.team_id) else user
 
 
 def experiments_for(user: Actor) -> QuerySet[Experiment]:
     """Experiments the user may see."""
-    return Experiment.objects.all() if user.is_active else Experiment.objects.none()
+    if isinstance(user, User) and user.is_superuser and user.is_active:
+        return Experiment.objects.all()
+    return Experiment.objects.filter(team__in=list(roles_of(user)))
+
+
+def experiments_to_change(user: Actor) -> QuerySet[Experiment]:
+    """Experiments the user may submit to."""
+    return experiments_for(user).filter(team__in=teams_to_change(user))
 
 
 def runs_for(user: Actor) -> QuerySet[Run]:
     """Runs the user may see, each with its experiment."""
     return Run.objects.filter(experiment__in=experiments_for(user)).select_related("experiment", "created_by")
+
+
+def those_who_see(run_id: int, user_ids: Collection[int]) -> set[int]:
+    """Those of the users, by their ids, who may see a run (1 query)."""
+    of_team = Q(memberships__team__experiments__runs=run_id)
+    people = User.objects.filter(of_team | Q(is_superuser=True), is_active=True, pk__in=user_ids)
+    return set(people.values_list("pk", flat=True))
 
 
 def rollouts_for(user: Actor, run: Run) -> QuerySet[Rollout]:
@@ -72,11 +116,23 @@ def get_job_or_404(user: Actor, job_id: int) -> Job:
     return _found(jobs_for(user).filter(pk=job_id), "job", job_id)
 
 
+def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_administer: bool = False) -> Team:
+    """A team the user is in. Raises Http404, or PermissionDenied when the role there is not enough."""
+    team = next((team for team in roles_of(user) if team.pk == team_id), None)
+    if team is None:
+        raise _missing("team", team_id)
+    if to_change:
+        require_change(user, team.pk)
+    if to_administer and not can_administer(user, team.pk):
+        raise PermissionDenied("Only an administrator of the team decides who is in it. Ask one of them.")
+    return team
+
+
 def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = False) -> Experiment:
     """An experiment the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
     experiment = _found(experiments_for(user).filter(pk=experiment_id), "experiment", experiment_id)
     if to_change:
-        require_change(user)
+        require_change(user, experiment.team_id)
     return experiment
 
 
@@ -84,7 +140,7 @@ def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
     """A run the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
     run = _found(runs_for(user).filter(pk=run_id), "run", run_id)
     if to_change:
-        require_change(user)
+        require_change(user, run.experiment.team_id)
         if not can_steer(user, run):
             raise PermissionDenied(
                 f"Members can cancel and retry only their own runs, and {run.name!r} was submitted by "
@@ -108,5 +164,9 @@ def get_rollout_or_404(user: Actor, run_id: int, rollout_id: int) -> tuple[Run, 
 def _found(rows: QuerySet[Row], noun: str, key: int) -> Row:
     found = rows.first()
     if found is None:
-        raise Http404(f"There is no {noun} {key} among those that you may see. The list of {noun}s shows them.")
+        raise _missing(noun, key)
     return found
+
+
+def _missing(noun: str, key: int) -> Http404:
+    return Http404(f"There is no {noun} {key} among those that you may see. The list of {noun}s shows them.")

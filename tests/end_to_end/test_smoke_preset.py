@@ -15,8 +15,8 @@ from rpt_core.run.rollout_files import read_rollouts_at
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import services
 from rpt_web.runs.models import Status
-from rpt_web.teams.models import User
 from rpt_web.traces.models import Rollout
+from tests.factories import make_user
 from workers import runner, tasks
 
 EACH_STAGE = ("base", "filter", "cold-filter", "cold", "rpt", "expert-responses", "rpt-eval")
@@ -43,7 +43,7 @@ def kill_once_it_has_a_checkpoint(run):
 
 
 def test_a_preset_runs_through_the_worker_and_its_pages_show_it(one_thread, client):
-    user = User.objects.create_user("ada")
+    user = make_user("ada")
     experiment = services.create_experiment("Smoke", user, preset="smoke", seed=0)
     for planned in map(load_preset("smoke").run, EACH_STAGE):
         run = services.submit_planned(experiment, planned, user)

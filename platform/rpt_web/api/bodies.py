@@ -105,6 +105,12 @@ class ExperimentIn(Body):
     description: Annotated[str, _passing(checks.checked_description)] = ""
     preset: PresetName = ""
     seed: Seed = 0
+    team: int | None = Field(
+        default=None,
+        ge=1,
+        lt=2**63,
+        description="Id of the team it belongs to; empty takes the first where the token's user may change things.",
+    )
 
 
 class SuiteIn(Body):

@@ -42,6 +42,7 @@ from rpt_web.api.schemas import (
     RunDetailOut,
     RunOut,
     TableOut,
+    TeamOut,
 )
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import checks, findings, preflight, services
@@ -87,6 +88,12 @@ def presets(request: HttpRequest) -> list[Preset]:
     return [load_preset(name) for name in preset_names()]
 
 
+@api.get("/teams", response=list[TeamOut], tags=["experiments"])
+def teams(request: HttpRequest) -> list[dict[str, Any]]:
+    """The teams of the token's user, by name."""
+    return [{"id": team.pk, "name": team.name, "role": role} for team, role in access.roles_of(_user(request)).items()]
+
+
 @api.get("/experiments", response=Page[ExperimentOut], tags=["experiments"])
 def experiments(request: HttpRequest, after: After = None, limit: Limit = 50) -> dict[str, Any]:
     """Experiments, newest first."""
@@ -95,9 +102,14 @@ def experiments(request: HttpRequest, after: After = None, limit: Limit = 50) ->
 
 @api.post("/experiments", response={201: ExperimentOut}, tags=["experiments"])
 def create_experiment(request: HttpRequest, experiment: ExperimentIn) -> Answer[Experiment]:
-    """Make an experiment."""
-    access.require_change(_user(request))
-    return Answer(201, services.create_experiment(user=_user(request), **experiment.model_dump()))
+    """Make an experiment, in a team where the token's user may change things."""
+    user = _user(request)
+    access.require_change_somewhere(user)
+    values = experiment.model_dump()
+    asked = values.pop("team")
+    with refusals_at("team"):
+        team = None if asked is None else access.get_team_or_404(user, asked, to_change=True)
+    return Answer(201, services.create_experiment(user=user, team=team, **values))
 
 
 @api.get("/experiments/{int:experiment_id}", response=ExperimentDetailOut, tags=["experiments"])
@@ -136,7 +148,9 @@ def resubmit(request: HttpRequest, experiment_id: int) -> Answer[list[Run]]:
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
     with conflicts():
-        return Answer(202, _as_they_are(user, services.resubmit(experiment, user, of=access.steered_by(user))))
+        return Answer(
+            202, _as_they_are(user, services.resubmit(experiment, user, of=access.steered_by(user, experiment)))
+        )
 
 
 @api.post("/experiments/{int:experiment_id}/cancel", response={202: list[RunOut], 409: Refused}, tags=["experiments"])
@@ -145,7 +159,10 @@ def cancel_experiment(request: HttpRequest, experiment_id: int) -> Answer[list[R
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
     with conflicts():
-        return Answer(202, _as_they_are(user, services.cancel_experiment(experiment, user, of=access.steered_by(user))))
+        return Answer(
+            202,
+            _as_they_are(user, services.cancel_experiment(experiment, user, of=access.steered_by(user, experiment))),
+        )
 
 
 @api.get("/runs", response=Page[RunOut], tags=["runs"])
@@ -184,7 +201,7 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
 @api.post("/preflight", response=dict[str, Any], tags=["runs"])
 def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]:
     """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
-    access.require_change(_user(request))
+    access.require_change_somewhere(_user(request))
     values = cast(dict[str, Any], asked.config)
     return preflight.report(values["stage"], values, asked.hardware)
 

@@ -70,10 +70,19 @@ class PresetOut(Schema):
         return missing(preset)
 
 
+class TeamOut(Schema):
+    """A team of the token's user."""
+
+    id: int
+    name: str
+    role: str = Field(description="viewer, member or administrator: what the token's user may do in it.")
+
+
 class ExperimentOut(Schema):
     """Runs that belong together."""
 
     id: int
+    team_id: int = Field(description="The team whose members see it.")
     name: str
     description: str
     preset: str

@@ -1,9 +1,17 @@
-"""What the query of an address asks for. What does not fit is taken as not asked."""
+"""What the query of an address, or a form, asks for. What does not fit is taken as not asked."""
 
 from django.http import HttpRequest
 
 
 def number_asked(request: HttpRequest, name: str) -> int | None:
     """A whole number that fits into a key of the database; None without one."""
-    value = request.GET.get(name, "")
+    return _key(request.GET.get(name, ""))
+
+
+def number_posted(request: HttpRequest, name: str) -> int | None:
+    """The same of what is posted."""
+    return _key(request.POST.get(name, ""))
+
+
+def _key(value: str) -> int | None:
     return int(value) if value.isdecimal() and len(value) < 19 else None

@@ -42,6 +42,7 @@ NEEDED = ("name", "status", "needs")
 class Experiment(models.Model):
     """Runs that belong together."""
 
+    team = models.ForeignKey("teams.Team", on_delete=models.PROTECT, related_name="experiments")
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     preset = models.CharField(max_length=50, blank=True)

@@ -36,7 +36,8 @@ from rpt_web.runs.leases import is_cancel_requested, lease_end, note_obstacle, n
 from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, Run, Status
 from rpt_web.runs.planning import artifact
 from rpt_web.runs.versions import code_on_disk, code_version
-from rpt_web.teams.models import User
+from rpt_web.teams.membership import home_of
+from rpt_web.teams.models import Team, User
 from rpt_web.text import clean_text
 
 __all__ = [
@@ -74,12 +75,19 @@ logger = logging.getLogger(__name__)
 
 
 def create_experiment(
-    name: str, user: User | None, *, preset: str = "", seed: int = 0, description: str = ""
+    name: str, user: User | None, *, team: Team | None = None, preset: str = "", seed: int = 0, description: str = ""
 ) -> Experiment:
-    """A new, empty experiment. Raises UserError for a name or a description that cannot be shown or stored."""
-    name = checks.checked_name(name, "experiment", 200)
+    """A new, empty experiment of a team; without one, of the user's first, and a program's of the oldest.
+
+    Raises UserError for a name or a description that cannot be shown or stored.
+    """
     return Experiment.objects.create(
-        name=name, created_by=user, preset=preset, seed=seed, description=checks.checked_description(description)
+        team=team or home_of(user),
+        name=checks.checked_name(name, "experiment", 200),
+        created_by=user,
+        preset=preset,
+        seed=seed,
+        description=checks.checked_description(description),
     )
 
 

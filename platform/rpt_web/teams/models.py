@@ -1,10 +1,11 @@
-"""Who: users, API tokens and one-time login links."""
+"""Who: users, teams and their members, API tokens and one-time login links."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from datetime import timedelta
+from functools import cached_property
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -19,16 +20,60 @@ def digest(secret: str) -> str:
 
 
 class Role(models.TextChoices):
-    """What a member may do."""
+    """What somebody may do in a team."""
 
-    MEMBER = "member", "Member"
     VIEWER = "viewer", "Viewer"
+    MEMBER = "member", "Member"
+    ADMINISTRATOR = "administrator", "Administrator"
+
+
+CHANGING = (Role.MEMBER, Role.ADMINISTRATOR)
+"""Who submits, and cancels and retries: a member what is theirs, an administrator all of the team."""
+
+
+class Team(models.Model):
+    """People who work together. Experiments belong to a team."""
+
+    name = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class User(AbstractUser):
-    """A member of the team. Viewers see everything and change nothing."""
+    """Somebody with an account. A superuser is a server administrator, and an administrator of every team."""
 
-    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    @cached_property
+    def roles(self) -> dict[Team, Role]:
+        """The teams by name, each with the role in it (1 query, once for each request)."""
+        if self.is_superuser:
+            return dict.fromkeys(Team.objects.order_by("name"), Role.ADMINISTRATOR)
+        found = self.memberships.select_related("team").order_by("team__name")
+        return {membership.team: Role(membership.role) for membership in found}
+
+    def role_in(self, team_id: int) -> Role | None:
+        """The role in a team; None for a team that the user is not in."""
+        return next((role for team, role in self.roles.items() if team.pk == team_id), None)
+
+
+class Membership(models.Model):
+    """That somebody is in a team, and what they may do there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["user", "team"], name="membership_once_per_team")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role} of {self.team_id}"
 
 
 class ApiToken(models.Model):

@@ -17,6 +17,7 @@ from rpt_web.api.operations import api
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
 from rpt_web.teams.models import ApiToken, Role, User
+from tests.factories import make_user
 from tests.rpt_web.api_client import CONFIG, ROOT, client_of
 
 pytestmark = pytest.mark.django_db
@@ -296,7 +297,7 @@ def test_seconds_are_those_of_all_attempts(caller, run):
 
 
 def test_a_viewer_sees_everything_and_changes_nothing(run):
-    viewer = client_of(User.objects.create_user("vic", role=Role.VIEWER))
+    viewer = client_of(make_user("vic", Role.VIEWER))
     assert viewer.get(f"{ROOT}/runs/{run.pk}").status_code == 200
     body = {"experiment": run.experiment_id, "name": "b", "config": CONFIG}
     attempts = [

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
-from rpt_web.teams.models import User
+from rpt_web.teams.models import Role, User
 from tests.factories import make_user
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.suite_graphs import ALONE, plan, planned
@@ -41,8 +41,10 @@ def test_a_member_cancels_own_runs_and_no_others(both, ada, bob):
     assert (deeds(own), deeds(other)) == ([("cancelled", "ada"), ("retried", "ada")], [])
 
 
-def test_an_administrator_cancels_and_retries_all(both):
-    root = client_of(User.objects.create_superuser("root"))
+@pytest.mark.parametrize("of", ["team", "server"])
+def test_an_administrator_cancels_and_retries_all(both, of):
+    head = make_user("root", Role.ADMINISTRATOR) if of == "team" else User.objects.create_superuser("root")
+    root = client_of(head)
     other = both.runs.get(name="other")
     assert root.post(f"{ROOT}/runs/{other.pk}/cancel").status_code == 202
     assert root.post(f"{ROOT}/runs/{other.pk}/retry").status_code == 202

@@ -15,7 +15,8 @@ from django.test import Client
 from django.urls import reverse
 
 from rpt_web.supervisor.claims import served_address
-from rpt_web.teams.models import LoginLink, Role, User
+from rpt_web.teams.membership import first_team
+from rpt_web.teams.models import LoginLink, Membership, Role, Team, User
 
 ADDRESS = "http://rpt.example:8000"
 HOME = reverse("experiments:experiment_list")
@@ -45,10 +46,34 @@ def test_a_user_keeps_password_and_role_unless_another_role_is_asked_for(ada):
     ada.save()
     invite("ada", "--address", ADDRESS)
     ada.refresh_from_db()
-    assert (ada.role, ada.check_password("a long sentence")) == (Role.MEMBER, True)
+    assert (ada.memberships.get().role, ada.check_password("a long sentence")) == (Role.MEMBER, True)
     assert "(viewer)" in invite("ada", "--address", ADDRESS, "--role", "viewer")[1]
     assert "(viewer)" in invite("ada", "--address", ADDRESS)[1]
-    assert User.objects.get().role == Role.VIEWER
+    assert Membership.objects.get().role == Role.VIEWER
+
+
+@pytest.mark.django_db
+def test_somebody_is_let_into_a_team(ada):
+    other = Team.objects.create(name="Zurich")
+    assert "(administrator)" in invite("ada", "--address", ADDRESS, "--team", "Zurich", "--role", "administrator")[1]
+    assert "(member)" in invite("bob", "--address", ADDRESS, "--team", "Zurich")[1]
+    assert {(found.user.username, found.team, found.role) for found in Membership.objects.all()} == {
+        ("ada", first_team(), Role.MEMBER),
+        ("ada", other, Role.ADMINISTRATOR),
+        ("bob", other, Role.MEMBER),
+    }
+    assert "(member)" in invite("bob", "--address", ADDRESS)[1], "a team of their own is enough"
+    assert Membership.objects.filter(user__username="bob").count() == 1
+    with pytest.raises(CommandError, match=r"There is no team 'Bern'. The teams are: Team, Zurich."):
+        invite("cy", "--address", ADDRESS, "--team", "Bern")
+    assert not User.objects.filter(username="cy").exists()
+
+
+@pytest.mark.django_db
+def test_a_server_administrator_needs_no_team():
+    User.objects.create_superuser("root")
+    assert "(server administrator)" in invite("root", "--address", ADDRESS)[1]
+    assert not Membership.objects.exists()
 
 
 @pytest.mark.django_db

@@ -33,8 +33,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from rpt_core.config import ModelConfig, RptConfig
 from rpt_web.runs import services
+from rpt_web.teams.membership import first_team, join
 from rpt_web.teams.models import User
 user, _ = User.objects.get_or_create(username="tester")
+join(user, first_team())
 experiment = services.create_experiment("Stops", user)
 config = RptConfig(model=ModelConfig(path="{how}"), positions="tests", steps={steps}, batch_problems=3, group_size=2,
                    checkpoint_every_steps=1000)

@@ -18,10 +18,11 @@ from rpt_core.plans.preset import PlannedRun, Preset, load_preset, missing, pres
 from rpt_web import access
 from rpt_web.pages.configure.choice import Choice, choose, free_name
 from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm, SuiteForm
+from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import checks, findings, planning, preflight, services
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.planning import Refusals
-from rpt_web.teams.models import User
+from rpt_web.teams.models import Team, User
 
 SMALLEST = "smoke"
 """The preset that is offered when the address asks for none."""
@@ -30,9 +31,9 @@ SMALLEST = "smoke"
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_new(request: HttpRequest) -> HttpResponse:
     """Submit a run of a preset into an experiment where everything that it needs has been made."""
-    access.require_change(request.user)
+    access.require_change_somewhere(request.user)
     asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
-    choice = choose(access.experiments_for(request.user), *asked)
+    choice = choose(access.experiments_to_change(request.user), *asked)
     form = report = None
     machine = _machine(request, choice)
     if choice.planned and choice.place:
@@ -59,19 +60,20 @@ def run_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def suite_new(request: HttpRequest) -> HttpResponse:
     """Submit a whole preset as a new experiment: each of its runs starts when what it needs has succeeded."""
-    access.require_change(request.user)
+    team = team_to_change(request)
     presets = sorted(map(load_preset, preset_names()), key=lambda found: (found.requires.gpu, found.run_count))
     wanted = request.GET.get("preset", "") or SMALLEST
     preset = next((found for found in presets if found.name == wanted), presets[0])
     form = SuiteForm(preset, _posted(request), seeds=request.GET.get("seeds", ""))
     if request.headers.get("HX-Target") == "run-count":
         return render(request, "configure/_run_count.html", {"form": form, "preset": preset})
-    experiment = _submitted_suite(request, form, preset) if form.is_valid() else None
+    experiment = _submitted_suite(request, form, preset, team) if form.is_valid() else None
     if experiment is not None:
         messages.success(request, f"“{experiment.name}” was submitted. Its runs start one after another.")
         return redirect("experiments:experiment_detail", experiment.pk)
     context = {
         "nav": "new-suite",
+        "team": team,
         "presets": presets,
         "preset": preset,
         "form": form,
@@ -158,7 +160,7 @@ def _values(form: PlannedRunForm, experiment: Experiment, planned: PlannedRun) -
     return planning.tentative_values(planned, experiment)
 
 
-def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset) -> Experiment | None:
+def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset, team: Team) -> Experiment | None:
     """The experiment with all its runs, or None with the problem on the form and nothing stored."""
     user, values = cast(User, request.user), form.cleaned_data
     seeds = values["seeds"]
@@ -171,6 +173,7 @@ def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset) -> E
             experiment = services.create_experiment(
                 values["name"],
                 user,
+                team=team,
                 preset=preset.name,
                 seed=seeds[0] if is_single else 0,
                 description=values["description"],

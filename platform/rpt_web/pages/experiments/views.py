@@ -124,6 +124,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     context = {
         "nav": "experiments",
         "experiment": experiment,
+        "may_change_here": access.can_change(request.user, experiment.team_id),
         "seeds": seeds_in_words([run.seed for run in runs] or [experiment.seed]),
         "lines": lines,
         "succeeded": sum(run.status == Status.SUCCEEDED for run in runs),
@@ -146,7 +147,7 @@ def experiment_resubmit(request: HttpRequest, experiment_id: int) -> HttpRespons
     experiment = access.get_experiment_or_404(request.user, experiment_id, to_change=True)
     user = cast(User, request.user)
     try:
-        runs = services.resubmit(experiment, user, of=access.steered_by(user))
+        runs = services.resubmit(experiment, user, of=access.steered_by(user, experiment))
         names = ", ".join(f"“{run.name}”" for run in runs)
         messages.success(request, f"Submitted again: {names}. The runs that wait for them will follow.")
     except UserError as error:
@@ -160,7 +161,7 @@ def experiment_cancel(request: HttpRequest, experiment_id: int) -> HttpResponse:
     experiment = access.get_experiment_or_404(request.user, experiment_id, to_change=True)
     user = cast(User, request.user)
     try:
-        runs = services.cancel_experiment(experiment, user, of=access.steered_by(user))
+        runs = services.cancel_experiment(experiment, user, of=access.steered_by(user, experiment))
         messages.success(request, f"Cancellation was requested for {display.unended(runs)}.")
     except UserError as error:
         messages.error(request, str(error))

@@ -21,6 +21,7 @@ from weakref import WeakSet
 from django.conf import settings
 from django.db import connection
 
+from rpt_web import access
 from rpt_web.runs.models import FINAL, Run
 from rpt_web.runs.queries import Newest, head_of, new_metrics, newest_events, progress_of
 from rpt_web.teams.sessions import Login, still_valid
@@ -117,7 +118,7 @@ class Hub:
         if time.monotonic() - self._checked_at < CHECK_SECONDS:
             return
         self._checked_at = time.monotonic()
-        valid = await check({login for login in self.queues.values() if login is not None})
+        valid = await check({login for login in self.queues.values() if login is not None}, self.run_id)
         for queue, login in list(self.queues.items()):
             if login is not None and login not in valid:
                 del self.queues[queue]
@@ -194,14 +195,16 @@ async def read_together(run_id: int, cursor: Cursor) -> Snapshot | None:
     return await asyncio.shield(task)
 
 
-async def check(logins: Iterable[Login]) -> set[Login]:
-    """Those of the logins that are still valid."""
-    return await asyncio.get_running_loop().run_in_executor(_readers, _check, set(logins))
+async def check(logins: Iterable[Login], run_id: int) -> set[Login]:
+    """Those of the logins that are still valid, of people who may still see the run."""
+    return await asyncio.get_running_loop().run_in_executor(_readers, _check, set(logins), run_id)
 
 
-def _check(logins: set[Login]) -> set[Login]:
+def _check(logins: set[Login], run_id: int) -> set[Login]:
     try:
-        return still_valid(logins)
+        valid = still_valid(logins)
+        people = access.those_who_see(run_id, {login.user_id for login in valid})
+        return {login for login in valid if login.user_id in people}
     finally:
         connection.close()
 

@@ -135,6 +135,7 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
         "is_final": run.status in FINAL,
         "blockers": head.blockers,
         "needed": head.needed,
+        "may_change_here": access.can_change(request.user, run.experiment.team_id),
         "may_cancel": run.status not in FINAL and not run.cancel_requested_at and access.can_steer(request.user, run),
         "may_retry": run.status in ENDED_BADLY and access.can_steer(request.user, run),
         "attempts": kept,

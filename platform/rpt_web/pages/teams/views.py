@@ -1,4 +1,4 @@
-"""Logging in: by password, or by a one-time link that only a press of its button uses up."""
+"""Logging in, by password or by a one-time link that only a press of its button uses up; and choosing a team."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
+from rpt_web import access
+from rpt_web.pages.addresses import number_posted
+from rpt_web.pages.rights import CHOSEN
 from rpt_web.pages.teams.forms import LoginForm
 from rpt_web.teams.models import LoginLink, digest
 
@@ -40,3 +43,11 @@ def login_link(request: HttpRequest, secret: str) -> HttpResponse:
     usable = link is not None and link.user.is_active
     context = {"usable": usable, "username": link.user.username if link and usable else ""}
     return render(request, "teams/login_link.html", context, status=200 if usable else 410)
+
+
+@require_POST
+def choose_team(request: HttpRequest) -> HttpResponse:
+    """Remember the team in which something new is made."""
+    team = access.get_team_or_404(request.user, number_posted(request, "team") or 0)
+    request.session[CHOSEN] = team.pk
+    return redirect(settings.LOGIN_REDIRECT_URL)

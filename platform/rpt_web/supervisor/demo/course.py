@@ -16,6 +16,7 @@ from rpt_core.run.folder import RunDir
 from rpt_web.runs import services
 from rpt_web.runs.models import UNFINISHED, Experiment, Run, Status
 from rpt_web.supervisor.demo.progress import DemoProgress
+from rpt_web.teams.membership import first_team, join
 from rpt_web.teams.models import User
 
 USERNAME = "demo"
@@ -69,7 +70,10 @@ class Copies:
 
 def demo_user() -> User:
     """The demo's user, who has no password: only a one-time link lets somebody in as them."""
-    return User.objects.filter(username=USERNAME).first() or User.objects.create_user(USERNAME)
+    user = User.objects.filter(username=USERNAME).first() or User.objects.create_user(USERNAME)
+    if not user.roles:
+        join(user, first_team())
+    return user
 
 
 def cancel_leftovers(user: User) -> int:

@@ -14,6 +14,7 @@ from django.conf import settings
 from rpt_core.plans.preset import PlannedRun, load_preset
 from rpt_core.run.folder import RunDir
 from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.teams.models import Team
 
 MARK = "Made by `manage.py fill`. Nothing here ever ran; `manage.py fill --remove` takes it away."
 """The description of each experiment, by which they are known."""
@@ -77,11 +78,12 @@ def experiments_needed(runs: int) -> int:
     return -(-runs // len(load_preset("tiny").runs))
 
 
-def experiment_of(pk: int, number: int, now: datetime) -> Experiment:
+def experiment_of(pk: int, number: int, now: datetime, team: Team) -> Experiment:
     """The experiment of a number; the newest has the highest."""
     made_at = now - timedelta(days=365) + APART * number
     return Experiment(
         pk=pk,
+        team=team,
         name=f"Cards, trial {number + 1}",
         description=MARK,
         preset="tiny",

@@ -21,6 +21,7 @@ from rpt_web.runs import parents
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.supervisor.filling import rows
 from rpt_web.supervisor.filling.shape import MARK, Amounts, FilledRun, experiment_of, experiments_needed, filled_runs
+from rpt_web.teams.membership import first_team
 from rpt_web.traces.partitions import PARENT, ensure_partition
 
 Counts = dict[str, int]
@@ -34,9 +35,9 @@ def filled_experiments() -> QuerySet[Experiment]:
 
 def fill(amounts: Amounts, say: Callable[[str], None]) -> Counts:
     """Make it all. What is interrupted stays, and `remove` takes it away."""
-    now = timezone.now()
+    now, team = timezone.now(), first_team()
     keys = _new_keys(Experiment, experiments_needed(amounts.runs))
-    experiments = [experiment_of(pk, number, now) for number, pk in enumerate(keys)]
+    experiments = [experiment_of(pk, number, now, team) for number, pk in enumerate(keys)]
     filled = filled_runs(experiments, _new_keys(Run, amounts.runs), amounts, now)
     counts = {"experiments": _copy(experiments), "runs": _copy(found.run for found in filled)}
     with transaction.atomic():

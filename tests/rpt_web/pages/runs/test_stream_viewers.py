@@ -93,7 +93,7 @@ def test_a_quiet_run_sends_a_heartbeat(running, monkeypatch):
     assert run_for_a_while(wait_for_it())[-2:] == [": still here\n\n"] * 2
 
 
-@pytest.mark.parametrize("how", ["deactivated", "logged out", "new password"])
+@pytest.mark.parametrize("how", ["deactivated", "logged out", "new password", "out of the team"])
 def test_a_stream_ends_with_the_login_of_its_viewer(running, monkeypatch, client, how):
     run, _ = running
     monkeypatch.setattr(stream, "CHECK_SECONDS", 0.1)
@@ -107,6 +107,8 @@ def test_a_stream_ends_with_the_login_of_its_viewer(running, monkeypatch, client
             User.objects.filter(pk=user.pk).update(is_active=False)
         elif how == "logged out":
             Session.objects.filter(pk=login.session_key).delete()
+        elif how == "out of the team":
+            user.memberships.all().delete()
         else:
             user.set_password("another one")
             user.save()
