@@ -24,7 +24,7 @@ def test_runs_are_paged_by_key_newest_first(caller, experiment, run, django_asse
         for i in range(4)
     ]
     ids = [run.pk, *(other.pk for other in others)][::-1]
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         first = caller.get(f"{ROOT}/runs?limit=2").json()
     second = caller.get(f"{ROOT}/runs?limit=2&after={first['next']}").json()
     last = caller.get(f"{ROOT}/runs?limit=2&after={second['next']}").json()
@@ -86,7 +86,7 @@ def test_rollouts_are_paged_and_filtered(caller, run, django_assert_max_num_quer
     for step in (1, 2):
         for row in range(3):
             make_rollout(run, step, row)
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         page = caller.get(f"{ROOT}/runs/{run.pk}/rollouts?limit=4").json()
     assert [(item["step"], item["row"]) for item in page["items"]] == [(1, 0), (1, 1), (1, 2), (2, 0)]
     assert page["next"] == rollout_id(2, "train", 0)
@@ -150,7 +150,7 @@ def test_rollouts_of_a_step_are_read_by_their_ids(caller, run, django_assert_max
     ensure_partition(run.pk)
     for step in (1, 2, 3):
         make_rollout(run, step, 0)
-    with django_assert_max_num_queries(4) as asked:
+    with django_assert_max_num_queries(5) as asked:
         page = caller.get(f"{ROOT}/runs/{run.pk}/rollouts?step=2&kind=train").json()
     assert [item["step"] for item in page["items"]] == [2]
     assert '"traces_rollout"."id" >= ' in asked.captured_queries[-1]["sql"]

@@ -250,8 +250,8 @@ def test_the_address_can_name_another_run_for_the_curve(page, experiment, ada):
 
 
 def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_queries):
-    # session, user, experiment, runs, parents, attempts, evaluations, headline, intervals, curve, its fits, tables
-    with django_assert_num_queries(12):
+    # session, user, roles, experiment, runs, parents, attempts, evaluations, headline, intervals, curve, fits, tables
+    with django_assert_num_queries(13):
         page(address(experiment))
     run = experiment.runs.get(name="rpt")
     cells = list(run.evaluations.filter(step=80))
@@ -262,5 +262,5 @@ def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_quer
             )
             for cell in cells
         )
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page(address(experiment))
