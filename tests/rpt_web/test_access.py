@@ -72,7 +72,7 @@ def test_somebody_in_two_teams_has_two_roles(run, other_team):
 
 
 def test_a_member_steers_their_own_runs_and_an_administrator_all_of_the_team(run, other_team):
-    member, head, of_other = make_user("m"), make_user("h", Role.ADMINISTRATOR)
+    member, head = make_user("m"), make_user("h", Role.ADMINISTRATOR)
     of_other = make_user("o", Role.ADMINISTRATOR, team=other_team)
     assert [access.can_steer(user, run) for user in (member, head, of_other)] == [False, True, False]
     assert access.steered_by(member, run.experiment) == member
