@@ -18,7 +18,7 @@ from typing import Any
 import django
 import pytest
 
-LONGEST_FIRST = ("end_to_end", "workers")
+LONGEST_FIRST = ("end_to_end", "workers", "rpt_core/verl_backend", "rpt_core/plans")
 """Folders whose tests take minutes: what begins last must not be long."""
 TOGETHER = ("end_to_end/in_chromium",)
 """Folders whose files share what is slow to make."""
@@ -62,8 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
         group = file.parent if str(file.parent) in TOGETHER else file
         item.add_marker(pytest.mark.xdist_group(str(group)))
     yield
-    places = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: places.get(item.path.relative_to(tests).parts[0], len(places)))
+    items.sort(key=lambda item: _place(item.path.relative_to(tests).as_posix()))
+
+
+def _place(file: str) -> int:
+    found = [place for place, folder in enumerate(LONGEST_FIRST) if file.startswith(f"{folder}/")]
+    return found[0] if found else len(LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")
