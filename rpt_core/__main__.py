@@ -70,7 +70,7 @@ def _run_stage(arguments: list[str]) -> int:
         metavar="FIELD",
         action="append",
         default=[],
-        help="go on from a checkpoint though this field of the config has changed since; may be given several times",
+        help="continue from a checkpoint though this field of the config has changed since; may be given several times",
     )
     if arguments in ([], ["help"]):
         parser.print_help(sys.stdout if arguments else sys.stderr)

@@ -69,13 +69,13 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
     began = time.monotonic()
     try:
         refuse_if_failing(config)
-        if _module(stage, config) != _VERL:  # verl has its own checkpoints and goes on from those
+        if _module(stage, config) != _VERL:  # verl has its own checkpoints and continues from those
             tell_losses(context)
         result = importlib.import_module(_module(stage, config)).run(config, context)
         context.log.emit(EventType.FINISHED, result=result)
     except StopRequested as stop:
         context.log.emit(EventType.STOPPED, step=stop.step)
-        _tell(f"{stage}: stopped at step {stop.step}. Start it again to go on from there.")
+        _tell(f"{stage}: stopped at step {stop.step}. Start it again to continue from there.")
         return EXIT_STOPPED
     except UserError as error:
         return _failed(context, str(error))
@@ -85,13 +85,13 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
             return EXIT_BUG
         return _failed(
             context,
-            f"The disk of {context.run.path} is full. Free some space there, then retry the run: it goes on from its "
+            f"The disk of {context.run.path} is full. Free some space there, then retry the run: it continues from its "
             f"newest checkpoint. ({said(error)})",
         )
     numbers = ", ".join(f"{name} {_short(value)}" for name, value in result.items())
     how = f"finished in {time.monotonic() - began:.0f} s"
     if _had_nothing_to_do(context.run):
-        how = "was finished already, nothing to do"
+        how = "had already finished, nothing to do"
     _tell(f"{stage}: {how}: {numbers}")
     if made := _made(context.run):
         _tell(f"In {context.run.path}: {', '.join(made)}")

@@ -109,7 +109,7 @@ BLOCKS: dict[str, Callable[[Reports], list[str]]] = {
 
 
 def with_tables(text: str, reports: Reports) -> str:
-    """A document with its tables made anew."""
+    """A document with its tables made again."""
     return _BLOCK.sub(lambda found: f"{found[1]}\n{chr(10).join(BLOCKS[found[2]](reports))}\n\n{found[3]}", text)
 
 

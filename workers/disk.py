@@ -53,7 +53,7 @@ def _unwritable(folder: Path) -> str | None:
             os.fsync(file.fileno())
     except OSError as error:
         if is_full_disk(error):
-            return f"The disk of {folder} is full. Free some space there; the worker goes on by itself."
+            return f"The disk of {folder} is full. Free some space there; the worker continues by itself."
         return f"Nothing can be written to {folder} ({error.strerror}). Look at the disk and the folder's rights."
     finally:
         with contextlib.suppress(OSError):

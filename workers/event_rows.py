@@ -1,7 +1,7 @@
 """Events -> rows. Called by the recorder, in its transaction.
 
 Every write replaces the row of the same key (run and step, kind, cell or sequence number). A STARTED event first
-deletes what earlier attempts had recorded beyond the checkpoint it goes on from.
+deletes what earlier attempts had recorded beyond the checkpoint it continues from.
 """
 
 from __future__ import annotations

@@ -50,15 +50,15 @@ class Recorder:
     def begin(self) -> None:
         """Before the stage starts: where its events are no longer those that were recorded, forget these, and say so.
 
-        Raises Fenced. The rows are then made anew from what the folder still holds, so that both say the same.
+        Raises Fenced. The rows are then made again from what the folder still holds, so that both say the same.
         """
         if not self._offset or self._holds_what_was_recorded():
             return
         found = "are not those that were recorded" if self.folder.events.exists() else "are gone"
         message = (
-            f"The events of this run {found}: its folder {self.folder.path} was deleted, cut or replaced since attempt "
-            f"{self.run.attempt - 1}. What was recorded and is no longer there is lost (recorded: step "
-            f"{self.run.step or 0}). The run goes on from what is left, or starts over."
+            f"The events of this run {found}: its folder {self.folder.path} was deleted, truncated or replaced since "
+            f"attempt {self.run.attempt - 1}. What was recorded and is no longer there is lost (recorded: step "
+            f"{self.run.step or 0}). The run continues from what is left, or starts over."
         )
         with EventLog(self.folder.events, self.run.attempt) as log:  # first: who is killed now says it again
             log.emit(EventType.LOG, level="warning", message=message)

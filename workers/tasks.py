@@ -22,7 +22,7 @@ def execute_run(run_id: int) -> None:
     if words := disk.problem():
         logger.error("this worker takes no runs: %s", words)
         services.note_obstacle(run_id, f"{worker_name()} does not take it: {words}")
-        return  # it stays queued; the reaper sends it again, and asks anew
+        return  # it stays queued; the reaper sends it again, and asks again
     run = services.claim(run_id, worker_name())
     if run is None:
         logger.info("run %s is not queued any more", run_id)

@@ -79,7 +79,7 @@ def match(a: Outcomes, b: Outcomes, config: ComparisonConfig) -> Pair:
     for one, other in zip(a.next_token, b.next_token, strict=True):
         if not (one.startswith(other) or other.startswith(one)):
             raise UserError(
-                f"{a.path} and {b.path} have other texts at the same positions, so they were made from different "
+                f"{a.path} and {b.path} have different texts at the same positions, so they were made from different "
                 "corpora. Evaluate both on the positions of one filter run."
             )
     return Pair(Side(a, config.mode_a), Side(b, config.mode_b), left_out)

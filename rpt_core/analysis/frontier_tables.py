@@ -17,7 +17,7 @@ from rpt_core.run.tables import Cell, Chart, Column, ResultTable
 MAX_POINTS = 66
 """Points of each difficulty's curve; three curves make about 200."""
 _COST = (
-    "Tokens per position: response tokens where the policy thinks, 1 where it answers at once; reading the context is "
+    "Tokens per position: response tokens where the policy thinks, 1 where it does not; reading the context is "
     "not counted."
 )
 
@@ -49,7 +49,7 @@ def _curve(config: FrontierConfig, choices: dict[str, Choices]) -> ResultTable:
         f"Hybrid thinking: {config.name}",
         f"Think where the policy's own standard entropy is above tau ({config.mode} responses). {_COST} No tau: never "
         "or always. At random: what thinking at random positions for the same tokens would reach. Intervals are 95 %, "
-        "Wilson's, over positions. Positions are those of the evaluation, which all have much entropy for the proxy "
+        "Wilson's, over positions. Positions are those of the evaluation, which all have high entropy for the proxy "
         f"model. At most {MAX_POINTS} points of each difficulty are shown.",
         [
             Column("difficulty", "Difficulty"),
@@ -96,7 +96,7 @@ def _at_random(points: Frontier, tokens: float) -> float | None:
 def _summary(config: FrontierConfig, choices: dict[str, Choices], seed: int, resamples: int) -> ResultTable:
     return ResultTable(
         f"hybrid_{slug(config.name)}",
-        f"Hybrid thinking, what it gains: {config.name}",
+        f"Gains of hybrid thinking: {config.name}",
         "Best point: the tau with the highest accuracy on all positions, an optimistic number, since tau was chosen on "
         "the positions it is judged on. Held out: each half of the documents with the tau chosen on the other half; "
         "gains are of these, with 95 % paired bootstrap intervals over documents, both taus held fixed. As good as "

@@ -79,7 +79,7 @@ def hours_until(events: Sequence[Event]) -> Callable[[int], float]:
     seconds: list[float] = []
     last = 0
     for event in events:
-        if event.type == EventType.STARTED:  # an attempt goes on from its checkpoint; what came after it is undone
+        if event.type == EventType.STARTED:  # an attempt continues from its checkpoint; what came after it is undone
             last = event.data["start_step"]
             kept = bisect_right(ends, last)
             del ends[kept:], seconds[kept:]
@@ -122,7 +122,7 @@ def _correct(outcomes: Outcomes, first: Outcomes, mode: Mode) -> Doubles:
     places = first.places()
     if set(rows) != set(places):
         raise UserError(
-            f"{outcomes.path} and {first.path} were evaluated at other positions, so their points do not make one "
+            f"{outcomes.path} and {first.path} were evaluated at different positions, so their points do not make one "
             "curve. Evaluate all steps on one `position_set`."
         )
     return outcomes.correctness(mode)[[rows[place] for place in places]]

@@ -2,8 +2,8 @@
 
 In: a ScalingConfig that names a run evaluated at several steps. Out: three ResultTables. The band and the intervals of
 the fits come from one bootstrap: documents are drawn with all their positions, the same ones at every step, and each
-draw is fitted anew. So they say how far the sample of documents decides the curve; that another training run would give
-another curve is not in them.
+draw is fitted again. So they say how far the sample of documents decides the curve; they do not cover what another
+training run would give.
 
 The paper gives R2 only. Here also the error at the last checkpoint by the curve through the others, and the accuracy at
 twice the cost; both are left out, with the reason, where the points do not determine the curve. The note of a fit says
@@ -137,7 +137,7 @@ def _fits(config: ScalingConfig, curves: list[FittedCurve]) -> ResultTable:
         f"Scaling: {config.name}",
         f"P(C) = A / C^alpha + P*, one fit for each difficulty, {config.mode} mode. {cost} {_intervals(config)} Error "
         "at the last point: predicted by the curve through the others, minus measured. Three parameters on few points "
-        "flatter R2. At a bound: share of the resamplings whose curve the points do not determine.",
+        "inflate R2. At a bound: share of the resamplings whose curve the points do not determine.",
         [
             Column("difficulty", "Difficulty"),
             Column("points", "Points", "count"),
@@ -234,8 +234,8 @@ def _bands(config: ScalingConfig, curves: list[FittedCurve]) -> ResultTable:
     return ResultTable(
         f"scaling_curve_{slug(config.name)}",
         f"Scaling curves: {config.name}",
-        f"The fits with their bands. {cost} {_intervals(config)} A curve goes on to {AHEAD:g} times the last cost "
-        "where its points determine it, and ends at the last point elsewhere.",
+        f"The fits with their bands. {cost} {_intervals(config)} A curve extends to {AHEAD:g} times the last cost "
+        "if its points determine it, and otherwise ends at the last point.",
         [Column("difficulty", "Difficulty"), Column("cost", label, kind), Column("accuracy", "Fit", "share")],
         [row for curve in curves for row in _band_rows(curve)],
         Chart("line", "cost", ("accuracy",), group="difficulty", y_title="Accuracy", x_log=True),

@@ -69,7 +69,7 @@ class CorpusConfig(Config):
     """Share of documents held out; a hash of the problem, or of the text where there is none, decides, so that none
     ever changes sides."""
     split_by: Literal["problem", "id"] = "problem"
-    """What the hash is taken of. `id` goes on with the sides of a run made before ids and problems were told apart."""
+    """What the hash is taken of. `id` keeps the sides of a run from before ids and problems were told apart."""
     near_duplicate_share: Annotated[float, Field(gt=0, le=1)] | None = 0.8
     """Training documents with at least this share of five-word runs in common with a held-out one are left out; empty
     keeps them all. The built-in corpus is exempt."""
@@ -103,7 +103,7 @@ class PositionSetConfig(DifficultyConfig):
 
 
 NO_SOLUTIONS = (
-    "The corpus does not say which part of a document is its solution. Take `document`, or a `corpus.mapping` with "
+    "The corpus does not say which part of a document is its solution. Use `document`, or a `corpus.mapping` with "
     "`problem` and `solution`."
 )
 

@@ -52,7 +52,7 @@ LIMITS = {
     "steps": Limit(2**31 - 1, "The tables of a run count steps in 32 bits."),
     "at once": Limit(65_536, "All of them are in memory at once; published runs take a few thousand."),
     "tokens of a text": Limit(2**24, "The longest contexts of published models have some 10 million tokens."),
-    "tokens at once": Limit(2**30, "One pass of so many tokens fits into no device."),
+    "tokens at once": Limit(2**30, "No device can hold a pass of so many tokens."),
     "records": Limit(2**31 - 1, "The index of a run's data has 32 bits."),
     "made documents": Limit(10**6, "All documents of the built-in corpus are made in memory."),
     "resamplings": Limit(10**6, "More do not change an interval, and each takes time."),
@@ -64,7 +64,7 @@ LIMITS = {
     "vocabulary": Limit(2**24, "The largest vocabularies of published models have some 300,000 tokens."),
     "nats": Limit(100, "The entropy of a choice among all tokens of any vocabulary is below 20 nats."),
     "factor": Limit(10**31, "Single precision ends at some 10^38."),
-    "temperature": Limit(1000, "Far below it every token is as likely as any other."),
+    "temperature": Limit(1000, "Far below this, every token is already as likely as any other."),
     "devices": Limit(65_536, "No cluster that Ray was ever run on has more."),
     "minutes": Limit(525_600, "That is a year."),
 }

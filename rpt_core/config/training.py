@@ -151,7 +151,7 @@ class TracesConfig(Config):
 
 
 class SftConfig(TrainConfig):
-    """Stage `sft`: teach the response format on few traces (cold start), or go on with it as a baseline."""
+    """Stage `sft`: teach the response format on few traces (cold start), or continue with it as a baseline."""
 
     stage: Literal["sft"] = "sft"
     model: ModelConfig
@@ -234,7 +234,7 @@ class DynamicSamplingConfig(Config):
     from_step: Steps | None = None
     """First step that does so; empty: never."""
     max_extra_batches: AtOnce = 4
-    """At most so many further batches of problems are sampled in a step; then it goes on with the groups it has."""
+    """At most so many further batches of problems are sampled in a step; then it continues with the groups it has."""
     min_pass_rate: Share = 0.0
     """Groups with a smaller share of rewarded responses are dropped too."""
     max_pass_rate: Share = 1.0

@@ -76,7 +76,7 @@ def _only(name: str, *values: str) -> Rule:
         if config.engine == "verl" and given not in values:
             yield (
                 name,
-                f"The engine verl does not support {given}. Take {' or '.join(values)}, or `engine: torch`.",
+                f"The engine verl does not support {given}. Use {' or '.join(values)}, or `engine: torch`.",
             )
 
     return rule
@@ -113,7 +113,7 @@ def _engines_divide(config: VerlRun) -> Iterator[Refusal]:
         yield (
             "vllm.tensor_parallel",
             f"{gpus} GPUs (`verl.nodes` times `verl.gpus_per_node`) do not divide into engines of {parallel}. Lower "
-            "it, or take more GPUs.",
+            "it, or use more GPUs.",
         )
 
 

@@ -15,7 +15,7 @@ from rpt_core.arrays import Doubles
 
 
 def independent_guesses(entropies_nats: Doubles, k: int) -> Doubles:
-    """For each position the chance that one of k guesses, each drawn anew, is right: 1 - (1 - 1/m)^k of m answers."""
+    """For each position the chance that one of k independent guesses is right: 1 - (1 - 1/m)^k of m answers."""
     return 1 - (1 - 1 / _answers(entropies_nats)) ** k
 
 

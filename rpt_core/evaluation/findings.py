@@ -139,9 +139,9 @@ def pass_table(
     return ResultTable(
         "pass_at_k",
         "Chance that one of k responses is right",
-        f"Unbiased estimator from {responses.samples} responses at each position. {_INTERVALS} Beside it what guessing "
-        "would reach: k guesses among exp(H) equally likely answers, H being the proxy model's entropy there, drawn "
-        "anew each time, or all different, which is the most that guessing can do.",
+        f"Unbiased estimator from {responses.samples} responses at each position. {_INTERVALS} Next to it: what k "
+        "guesses among exp(H) equally likely answers would reach, H being the proxy model's entropy there; the guesses "
+        "are independent, or all different, which is the best that guessing can do.",
         [
             Column("difficulty", "Difficulty"),
             Column("k", "k", "count"),

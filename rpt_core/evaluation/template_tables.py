@@ -192,9 +192,9 @@ def _words(config: TemplatesConfig, first: str) -> str:
         f"Sampled at temperature {config.sampling.temperature:g}. No box: no closed box after a closed thought, cut "
         f"responses included. Differences are against {first} at the same positions, with 95 % paired bootstrap "
         "intervals over documents, as are the intervals of tokens; those of shares are 95 %, Wilson's, over positions, "
-        f"with the effective number of observations. Beside Pass@{k} what as many guesses would reach among exp(H) "
-        "equally likely answers, H being the proxy model's entropy at a position: drawn anew each time, or all "
-        "different, which is the most that guessing can do."
+        f"with the effective number of observations. Next to Pass@{k}: what k guesses among exp(H) equally likely "
+        "answers would reach, H being the proxy model's entropy at a position; the guesses are independent, or all "
+        "different, which is the best that guessing can do."
     )
 
 

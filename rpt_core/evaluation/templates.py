@@ -5,7 +5,7 @@ In: a policy, the validation split of a filter run, templates by name or as file
 
 A template's number, from 1 in the order of the config, is the step of all that it leaves behind: its responses are the
 rollouts of kind `sampled` of that step, its outcomes the evaluation of that step. They can be compared like those of
-any two evaluations. A stopped run goes on with the first template whose outcomes are not there.
+any two evaluations. A stopped run continues with the first template whose outcomes are not there.
 
 All templates get the same positions, the same sampling seeds, and the same contexts too: those that fit into the
 longest of them. The paper says neither.

@@ -56,12 +56,12 @@ def attend(
 
 @contextmanager
 def lock_step_attention(model: Any) -> Iterator[None]:
-    """Use `attend` in the block. Raises UserError when the model's class does not let its attention be exchanged."""
+    """Use `attend` in the block. Raises UserError if the model's class does not allow its attention to be replaced."""
     before = model.config._attn_implementation
     model.set_attn_implementation(NAME)
     if model.config._attn_implementation != NAME:
         raise UserError(
-            f"{type(model).__name__} does not let its attention be exchanged, which the sampler needs. "
+            f"{type(model).__name__} does not allow its attention to be replaced, which the sampler needs. "
             "Use a model such as Qwen2, Qwen3, Llama or Mistral."
         )
     try:

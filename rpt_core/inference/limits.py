@@ -56,7 +56,7 @@ def _limits(text: Any) -> Iterator[tuple[int, str]]:
     if (window := attention_window(text)) is not None:
         yield window, "has layers that see only the last {} tokens"
     if (switch := rope_switch(text)) is not None:
-        yield switch, "turns its positions otherwise beyond {} tokens (RoPE that depends on the length)"
+        yield switch, "rotates its positions differently beyond {} tokens (RoPE that depends on the length)"
 
 
 def attention_window(text: Any) -> int | None:

@@ -53,7 +53,7 @@ def refuse_other_sampling(model: Any, decode: Decode) -> None:
     gap = _gap(model, prompts, rows)
     if not gap <= (LARGEST_GAP if model.dtype == torch.float32 else NARROW_GAP):
         raise UserError(
-            f"{name} gets other log-probs from the sampler here than from its own pass ({gap:.2g} nats apart): its "
+            f"{name} gets different log-probs from the sampler here than from its own pass ({gap:.2g} nats apart): its "
             f"layers do not work as those of a plain transformer do. Please {OTHERS}."
         )
 

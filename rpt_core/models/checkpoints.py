@@ -169,7 +169,7 @@ def restore_tensors(path: Path, name: str, tensors: Mapping[str, Tensor]) -> Non
     file = path / _TRAINING / f"{name}.safetensors"
     if not file.is_file():
         raise UserError(
-            f"The checkpoint {path} has no {file.name}, which this run's config needs to go on exactly as before. "
+            f"The checkpoint {path} has no {file.name}, which this run's config needs to continue exactly as before. "
             "Start a new run from this checkpoint instead of resuming."
         )
     saved = load_file(file)

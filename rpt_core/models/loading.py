@@ -122,7 +122,7 @@ def refuse_unknown_tokens(path: str, tokenizer: Tokenizer, embeddings: int) -> N
         names = [f"{token!r} ({id_})" for token, id_ in sorted(written.items(), key=lambda item: item[1])]
         raise UserError(
             f"The tokenizer of {path!r} has ids up to {max(beyond.values())}, but the model has {embeddings} "
-            f"embeddings, for ids up to {embeddings - 1}: none for {_some(names)}. Take the model's own tokenizer, or "
+            f"embeddings, for ids up to {embeddings - 1}: none for {_some(names)}. Use the model's own tokenizer, or "
             "resize the model's embeddings and train them."
         )
 
@@ -131,13 +131,13 @@ def _advice(missing: list[str], unexpected: list[str]) -> str:
     """What to do, by what may have happened to the names."""
     added = _added_part(missing, unexpected)
     if added is not None:
-        return f"The names in the files have {added!r} in them, which the model's have not: rename the tensors."
+        return f"The names in the files have {added!r} in them, and the model's do not: rename the tensors."
     if missing and all("lm_head" in name or "embed_out" in name for name in missing):
         return (
             f"If the output layer is the input embedding again, set `tie_word_embeddings` in {CONFIG} to true; if not, "
-            "take a model that has one."
+            "use a model that has one."
         )
-    return f"Take the {CONFIG} that belongs to these weights, or the weights that belong to it."
+    return f"Use the {CONFIG} that belongs to these weights, or the weights that belong to it."
 
 
 def _added_part(missing: list[str], unexpected: list[str]) -> str | None:

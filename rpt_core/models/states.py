@@ -44,7 +44,7 @@ def refuse_rescaled_logits(model: Any) -> None:
     for key in _RESCALED:
         if getattr(config, key, None) not in (None, 1, 1.0):
             raise UserError(
-                f"{name} changes its logits after its output layer (`{key}`), which is not followed here. {_OTHERS}"
+                f"{name} changes its logits after its output layer (`{key}`), which is not supported here. {_OTHERS}"
             )
 
 
@@ -68,7 +68,7 @@ def refuse_other_head(model: Any) -> None:
     finally:
         model.train(was_training)
     if not torch.allclose(own.float(), logits.float(), rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True):
-        raise UserError(f"{name} changes its logits after its output layer, which is not followed here. {_OTHERS}")
+        raise UserError(f"{name} changes its logits after its output layer, which is not supported here. {_OTHERS}")
     if states.isfinite().all() and not _is_close(states[:, :-1], fewer):
         raise UserError(f"{name} sees the tokens that it is to predict: it reads in both directions. {_OTHERS}")
     _known.add(model)

@@ -2,7 +2,7 @@
 
 In: a preset's name or a YAML file of the same form, a folder, seeds. Out: FOLDER/NAME for every run of the plan,
 progress and results on the terminal, and at the end what failed and what was skipped for it. A run that fails stops
-only those that need it. A run that has finished is not run again, and an interrupted one goes on from its newest
+only those that need it. A run that has finished is not run again, and an interrupted one continues from its newest
 checkpoint, so the same command can be repeated and runs only what is missing. Loads without torch and numpy.
 """
 
@@ -188,7 +188,7 @@ def _prepare(run: RunDir, config: StageConfig) -> None:
     if run.config.exists() and run.read_config(config.stage) != config:
         raise UserError(
             f"{run.path} holds a run with another config (another seed or preset?). Choose an empty folder, "
-            "or delete this one to start it anew."
+            "or delete this one to start over."
         )
     if not run.config.exists():
         run.create(config)

@@ -69,7 +69,7 @@ class RunProcess:
             say(f"    {self.name}: done in {self.times()[0]:.0f} s{self._result and ': '}{self._result}")
             return ""
         if code == EXIT_STOPPED or was_asked_to_stop:
-            say(f"    {self.name}: stopped; repeat the command to go on")
+            say(f"    {self.name}: stopped; repeat the command to continue")
             return "it was stopped"
         say(
             f"    {self.name}: failed (exit code {code}); the end of {self.run.log}:\n{_tail(self.run.log)}", sys.stderr

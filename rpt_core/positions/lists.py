@@ -64,7 +64,7 @@ class PositionList:
         if unknown := [str(item.position) for item in named if not _is_candidate(item, scored)]:
             raise UserError(
                 f"{self.path} names positions of the document {scored.document.id!r} that cannot be predicted, or that "
-                f"begin elsewhere in this proxy model's tokens: {_first(unknown)}. Take the corpus, the tokenizer and "
+                f"begin elsewhere in this proxy model's tokens: {_first(unknown)}. Use the corpus, the tokenizer and "
                 "`positions_from` of the run that wrote the list."
             )
         return np.unique(np.array([item.position for item in named], dtype=np.int64)) - scored.candidates_from

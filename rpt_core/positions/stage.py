@@ -51,7 +51,7 @@ def run(config: FilterConfig, context: StageContext) -> dict[str, Any]:
     splits: tuple[Split, Split] = ("train", "validation")
     counts = {split: scan.split(split, corpus.split(split)) for split in splits}
     if scan.changed:
-        message = f"The tokenizer normalises: {counted(scan.changed, 'document')} kept in its spelling."
+        message = f"The tokenizer normalises text: {counted(scan.changed, 'document')} kept in its spelling."
         context.log.emit(EventType.LOG, level="warning", message=message)
     sets = store_sets(context.run.positions, config.position_sets)
     return {

@@ -105,7 +105,7 @@ def as_text(report: Report) -> str:
     if report.first_prompt is not None:
         text = report.first_prompt.text[:PROMPT_CHARACTERS]
         lines.append(f"first prompt, {report.first_prompt.tokens} tokens:\n{text}")
-    return "\n".join(lines) or "Nothing speaks against it."
+    return "\n".join(lines) or "No problems were found."
 
 
 def _estimate(estimate: Cost) -> str:

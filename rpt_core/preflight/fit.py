@@ -38,14 +38,14 @@ def is_beyond_all_engines(config: Any, memory: Memory, has: float) -> bool:
 def _remedy(config: Any, memory: Memory, has: float) -> str:
     if is_verl(config):
         return (
-            "Take more GPUs (`verl.gpus_per_node`, `verl.nodes`), a smaller `vllm.gpu_memory_share`, fewer responses "
+            "Use more GPUs (`verl.gpus_per_node`, `verl.nodes`), a smaller `vllm.gpu_memory_share`, fewer responses "
             "at a time (`verl.micro_batch_per_gpu`) or shorter ones."
         )
     if is_beyond_all_engines(config, memory, has):
         return (
             f"No engine can hold this run: the stage {config.stage} trains on one device, and weights, gradients and "
-            f"optimiser alone take {memory.fixed / 1e9:.0f} GB. Take a smaller model."
+            f"optimiser alone take {memory.fixed / 1e9:.0f} GB. Use a smaller model."
         )
     less = "a smaller `vllm.gpu_memory_share`, " if memory.vllm else ""
-    verl = ", or `engine: verl`, which shares the model out over GPUs" if config.stage == "rpt" else ""
-    return f"Take {less}a smaller model, fewer rows at a time (`batch_rows`), shorter responses{verl}."
+    verl = ", or `engine: verl`, which splits the model across GPUs" if config.stage == "rpt" else ""
+    return f"Use {less}a smaller model, fewer rows at a time (`batch_rows`), shorter responses{verl}."

@@ -28,7 +28,7 @@ def chat_frame(tokenizer: Tokenizer, message: str, date: str, **options: Any) ->
     not pass the message on.
     """
     remedy = (
-        "Take a prompt template that opens the thought itself, such as `plain` or `question_plain`, which needs no "
+        "Use a prompt template that opens the thought itself, such as `plain` or `question_plain`, which needs no "
         "chat template, or fix it (chat_template.jinja, or `chat_template` in tokenizer_config.json)."
     )
     what = f"The chat template of the model {str(tokenizer.name_or_path)!r}"

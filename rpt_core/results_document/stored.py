@@ -112,7 +112,7 @@ def _no_suite(folder: Path) -> str:
         command = ".venv/bin/python -m rpt_core preset tiny-paper FOLDER"
         return f"{folder} holds no runs. {needed} Play a suite first: {command}"
     if any(split_name(name)[0] is not None for name in runs):
-        return f"No run in {folder} has finished. Repeat the command that plays the suite to go on with it."
+        return f"No run in {folder} has finished. Repeat the command that plays the suite to continue with it."
     if any(name.isdecimal() for name in runs):
         return (
             f"{folder} holds runs by their numbers on the platform, which alone knows their names; its page Results "

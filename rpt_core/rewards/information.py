@@ -5,7 +5,7 @@ nats, both at temperature 1 and without gradients. No verdict is needed, and eve
 
 What is conditioned on:
 - with the thought, the present policy: the prompt as it was sampled from, the response up to and including its last
-  `</think>`, then `\boxed{`. The response's own tokens are kept as far as they end there; the rest is tokenised anew.
+  `</think>`, then `\boxed{`. The response's own tokens are kept as far as they end there; the rest is tokenised again.
 - without, the moving average: the context itself, without template (RLP's no-think baseline).
 The true token is the document's own, whatever the tokenizer would make of it after `\boxed{`.
 

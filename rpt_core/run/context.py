@@ -26,7 +26,7 @@ class StageContext:
     log: EventLog
     stop_requested: bool = field(default=False)
     allow_changed: tuple[str, ...] = ()
-    """Fields of the config that may differ from those that made the checkpoint which the run goes on from."""
+    """Fields of the config that may differ from those that made the checkpoint which the run continues from."""
     _untold: list[tuple[str, str]] = field(default_factory=list)
 
     def request_stop(self, signum: int = signal.SIGTERM, frame: FrameType | None = None) -> None:

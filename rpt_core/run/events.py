@@ -210,7 +210,7 @@ def _shortened(event: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(rows, list):
         raise ValueError(f"an event {event['type']} of more than {LARGEST_LINE_BYTES:,} bytes")
     kept = rows[:_KEPT_ROWS]
-    caption = f"{event['caption']} Of {len(rows):,} rows these are the first; {event['path']} has them all."
+    caption = f"{event['caption']} These are the first of {len(rows):,} rows; {event['path']} has them all."
     while kept and not _fits(_line(event | {"rows": kept, "caption": caption})):
         kept = kept[: len(kept) // 2]
     return event | {"rows": kept, "caption": caption}

@@ -1,7 +1,7 @@
 """What a run's folder has lost since its last attempt: noticed before a stage starts, and said in its events.
 
 In: a context whose folder no other process holds. Out: checkpoints after the end of the events are renamed, so that
-the run does not go on from steps of which nothing is known any more; a warning names them, and one names what the
+the run does not continue from steps of which nothing is known any more; a warning names them, and one names what the
 events tell of and is not there. Loads without torch and numpy.
 """
 
@@ -25,9 +25,9 @@ def tell_losses(context: StageContext) -> None:
     if beyond := [step for step in run.checkpoint_steps() if step > _newest_step(events)]:
         asides = [_set_aside(run.checkpoint(step)) for step in beyond]
         left = run.checkpoint_steps()
-        how = f"goes on from the checkpoint of step {left[-1]}" if left else "begins anew"
+        how = f"continues from the checkpoint of step {left[-1]}" if left else "starts over"
         message = (
-            f"{run.events} does not tell of {counted(len(beyond), 'checkpoint')} that "
+            f"{run.events} does not mention {counted(len(beyond), 'checkpoint')} that "
             f"{'is' if len(beyond) == 1 else 'are'} there, so the metrics of those steps are lost. The run {how}; "
             f"renamed: {', '.join(aside.name for aside in asides)}."
         )

@@ -26,7 +26,7 @@ METRICS: Final[Mapping[str, str]] = {
     "share_several_boxes": "share with several boxes",
     "share_blank_prediction": "share with nothing but white space in the box",
     "share_right_but_blanks": "share wrong by white space at the ends alone",
-    "first_token_gap": "share whose first token is right less share_matched",
+    "first_token_gap": "share whose first token is right, minus share_matched",
     "share_target_quoted": "share whose thought contains the true next token",
     "answers_given_up": "answers whose comparison took too long",
     # Dynamic sampling, groups of the step.

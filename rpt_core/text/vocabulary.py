@@ -81,7 +81,7 @@ _vocabularies: WeakKeyDictionary[Tokenizer, Vocabulary] = WeakKeyDictionary()
 def vocabulary_of(tokenizer: Tokenizer, ids: Sequence[int] = ()) -> Vocabulary:
     """The tokenizer's vocabulary, read once, and again when one of the ids is of a token that was added since.
 
-    The size of a tokenizer is never asked: transformers counts it by making the whole vocabulary anew, which takes
+    The size of a tokenizer is never asked: transformers counts it by making the whole vocabulary again, which takes
     tens of milliseconds for a real one. Raises UserError for a tokenizer of another family.
     """
     known = _vocabularies.get(tokenizer)

@@ -1,4 +1,4 @@
-"""Whether a run may go on from a checkpoint: the config and the contents that made it are compared with those of now.
+"""Whether a run may continue from a checkpoint: the config and the contents that made it are compared with today's.
 
 In: a stage's config, a checkpoint's metadata. Out: what differs, by the names of fields, or a UserError that lists it.
 Paths count by what lies there, so that a folder may move; a large file counts by its size, beginning and end. Numbers
@@ -94,8 +94,8 @@ def refuse_changes(found: Mapping[str, str], allowed: Collection[str], checkpoin
         listed = "".join(f"\n- `{name}` {how}" for name, how in refused.items())
         options = " ".join(f"--allow-changed {name}" for name in refused)
         raise UserError(
-            f"{checkpoint} was not made by what this config says, so the run does not go on:{listed}\nRestore the "
-            f"config, start a new run in another folder, or go on anyway with {options}."
+            f"{checkpoint} was not made with this config, so the run does not continue:{listed}\nRestore the "
+            f"config, start a new run in another folder, or continue anyway with {options}."
         )
     return [f"`{name}` {how}" for name, how in found.items()]
 
@@ -114,7 +114,7 @@ def refuse_unknown(allowed: Collection[str], config: Any, run: RunDir) -> None:
         )
         near = [*get_close_matches(word, known, 1), *near]
         raise UserError(
-            f"There is no field {word!r} to allow a change of."
+            f"There is no field {word!r} whose change could be allowed."
             + (f" Did you mean {' or '.join(list(dict.fromkeys(near))[:3])}?" if near else "")
             + " Name a field as the config has it (optimiser.learning_rate), by its last part (learning_rate), or by "
             f"what it is below (optimiser). Stage {config.stage} has: {', '.join(type(config).model_fields)}."
@@ -136,8 +136,8 @@ def refuse_earlier_end(
             continue
         field = "steps" if "steps" in now else next(f"budget.{key}" for key, value in now["budget"].items() if value)
         raise UserError(
-            f"{path} has done {_amount(name, done)}, and by `{field}` training ends before, at "
-            f"{_amount(name, limit)}. What is done is not taken back: raise `{field}`, or start a new run in another "
+            f"{path} has done {_amount(name, done)}, but `{field}` ends training earlier, at "
+            f"{_amount(name, limit)}. What is done cannot be undone: raise `{field}`, or start a new run in another "
             "folder."
         )
 
@@ -156,7 +156,7 @@ def compare(
         return changes
     found = differences(metadata["made_by"], now, defaults_of(config))
     if words := refuse_changes(found, context.allow_changed, path):
-        message = f"The run goes on from {path} with a changed config: {'; '.join(words)}."
+        message = f"The run continues from {path} with a changed config: {'; '.join(words)}."
         context.tell_at_start("warning", message)
         changes.append({"step": metadata["step"], "fields": found})
     return changes

@@ -1,7 +1,7 @@
 """What is told of a checkpoint, whichever engine wrote it: its metadata and its event.
 
 In: numbers of a run at a step. Out: the metadata's fields, and the `checkpoint` event, which a kill may have kept from
-being written: the run that goes on from such a checkpoint writes it.
+being written: the run that continues from such a checkpoint writes it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def emit_checkpoint(context: StageContext, step: int) -> None:
 
 
 def emit_untold_checkpoint(context: StageContext, step: int) -> None:
-    """Announce the checkpoint that a run goes on from, when a kill came between it and its event."""
+    """Announce the checkpoint that a run continues from, when a kill came between it and its event."""
     if step in context.run.checkpoint_steps() and not _is_told(context, step):
         emit_checkpoint(context, step)
 

@@ -7,7 +7,7 @@ A group is dropped when its rewards are all equal, or when its pass rate, the sh
 lies outside the configured band (both ends belong to it). The pass rate is meant for rewards that are 0 when wrong: a
 dense reward passes nearly everything. Batches are always sampled whole. Live groups beyond the batch size are surplus:
 the last ones drawn are not learnt from and not kept for the next step, which would make them off-policy. When the cap
-of extra batches is reached, the step goes on with the groups it has, or without an update when it has none.
+of extra batches is reached, the step continues with the groups it has, or without an update when it has none.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ the right ones (reward 1 by Eq. 3), each distinct one of a position once, and le
 cross-entropy, all tokens up to the end token. Like RPT, every response that was sampled is counted and kept.
 
 The idea is that of STaR (arXiv 2203.14465), RFT (arXiv 2308.01825) and ReST-EM (arXiv 2312.06585). Deviations: each
-round goes on from the policy before it, where STaR and ReST-EM train the first model anew; a round learns from its own
+round continues from the last policy, where STaR and ReST-EM train the first model again; a round learns from its own
 responses alone; there is no hint for positions that nothing solved, and no limit to the responses of a position but the
 group. The loss is at temperature 1, whatever temperature sampled.
 

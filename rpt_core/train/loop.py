@@ -84,7 +84,7 @@ class StepResult:
 
 
 def loaded_from(run: RunDir, config: ModelConfig) -> ModelConfig:
-    """The model that a run goes on with: its newest checkpoint, or that of the config when it starts afresh."""
+    """The model that a run continues with: its newest checkpoint, or that of the config when it starts afresh."""
     return config.model_copy(update={"path": str(run.newest_checkpoint() or config.path)})
 
 

@@ -1,6 +1,6 @@
 """Means of the steps' values since the last `metrics` event, and the speed.
 
-In: each step's values, tokens and seconds. Out: the means, and plain JSON values to go on with after a break: a stop
+In: each step's values, tokens and seconds. Out: the means, and plain JSON values to continue with after a break: a stop
 between two events must not move the steps that the next event stands for.
 """
 
@@ -40,6 +40,6 @@ class Meter:
         return {"values": self._values, "tokens": self._tokens, "seconds": self._seconds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on with what `state` gave."""
+        """Continue with what `state` gave."""
         self._values = {name: list(values) for name, values in state["values"].items()}
         self._tokens, self._seconds = state["tokens"], state["seconds"]

@@ -108,13 +108,13 @@ def where_to_go_on(steps: list[int], is_newest_bad: bool) -> str:
     if not steps:
         return "There is no checkpoint yet: started again, the run begins from the start."
     if not is_newest_bad:
-        return f"The newest checkpoint, step {steps[-1]}, is good: started again, the run goes on from there."
+        return f"The newest checkpoint, step {steps[-1]}, is good: started again, the run continues from there."
     if len(steps) == 1:
         return (
-            f"The only checkpoint, step {steps[-1]}, gives such numbers already: remove its folder, and the run begins "
+            f"The only checkpoint, step {steps[-1]}, already gives such numbers: remove its folder, and the run begins "
             "from the start."
         )
     return (
-        f"The newest checkpoint, step {steps[-1]}, gives such numbers already; the one before, step {steps[-2]}, is "
-        "good: remove the newest one's folder, and the run goes on from there."
+        f"The newest checkpoint, step {steps[-1]}, already gives such numbers; the one before, step {steps[-2]}, is "
+        "good: remove the newest one's folder, and the run continues from there."
     )

@@ -1,7 +1,7 @@
-"""The model that a run goes on with: that of its newest checkpoint that is whole, or the config's.
+"""The model that a run continues with: that of its newest checkpoint that is whole, or the config's.
 
 In: a stage's context, its model's config. Out: model and tokenizer. A damaged checkpoint is set aside with a warning
-that names it and the one that the run goes on from. Whether the config still fits a checkpoint says `train.changes`.
+that names it and the one that the run continues from. Whether the config still fits a checkpoint says `train.changes`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def newest_whole(context: StageContext, config: ModelConfig) -> tuple[Any, Token
             continue
         for bad, why in passed:
             aside = set_aside(bad)
-            message = f"{bad} is damaged: {why} The run goes on from {path}; the damaged one is now {aside.name}."
+            message = f"{bad} is damaged: {why} The run continues from {path}; the damaged one is now {aside.name}."
             context.tell_at_start("warning", message)
         return loaded
     if passed:
         path, why = passed[0]
         raise UserError(
             f"{why} So the checkpoint {path} is damaged, and no other can be read. Put the file back, or remove "
-            f"{run.checkpoints} to begin anew."
+            f"{run.checkpoints} to start over."
         )
     return load_model(config)
 
@@ -61,6 +61,6 @@ def refuse_other_engine(run: RunDir, engine: str) -> None:
             made_by = read_metadata(newest).get("engine", "torch")
     if made_by != engine:
         raise UserError(
-            f"{newest} was made by the engine {made_by}, and the engine {engine} cannot go on from its optimiser. Put "
+            f"{newest} was made by the engine {made_by}, and the engine {engine} cannot use its optimiser's state. Put "
             f"`engine: {made_by}` back, or start a new run with this checkpoint as `model.path`."
         )

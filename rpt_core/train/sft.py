@@ -1,4 +1,4 @@
-"""Stage `sft`: teach the response format on few traces (cold start), or go on with it as a baseline.
+"""Stage `sft`: teach the response format on few traces (cold start), or continue with it as a baseline.
 
 In: an SftConfig, traces (prompt, response), documents to replay. Out: checkpoints. The paper starts from a model that
 reasons already; a model without that skill needs this stage before RPT. The loss counts responses only, end token

@@ -4,7 +4,7 @@ In: a row of our dataset. Out: verl's AgentLoopOutput; and one line of JSON for 
 and step in the traces' folder, before verl learns of the response: whoever reads of a finished step finds all its
 traces.
 
-verl's own loop would tokenise the prompt's text anew; this one hands on the tokens of the plain loop's prompts. Each
+verl's own loop would tokenise the prompt's text again; this one hands on the tokens of the plain loop's prompts. Each
 response has a seed of its own, a function of the run's seed, the step, the draw and its number.
 """
 

@@ -1,4 +1,4 @@
-"""How far a verl run is: its steps, compute and ledger, and the exports that a resume goes on from.
+"""How far a verl run is: its steps, compute and ledger, and the exports that a resume continues from.
 
 In: the steps that verl has done, one after the other. Out: metrics events, and at each checkpoint of verl's the run's
 own checkpoint of that step. A run resumes from the newest step that was exported: what verl did after it is not
@@ -104,7 +104,7 @@ class Course:
                 f"step or a later one. The step's batch is in {kept}. {self._way_out()}"
             )
         self.skipped += 1
-        message = f"Step {step.step} is skipped: {error.number} is not finite, so that verl made no update of it. "
+        message = f"Step {step.step} is skipped: {error.number} is not finite, so verl made no update. "
         self.context.log.emit(EventType.LOG, level="warning", message=f"{message}Its batch is in {kept}.")
 
     def _rows(self, step: VerlStep) -> Rows:
@@ -154,8 +154,8 @@ class Course:
             export(self.folder.state(self.step), run, self.step, self.tokenizer, dtype, metadata, probe)
         except NotFiniteError as error:
             raise UserError(
-                f"After step {self.step} {error.number} is not finite, so the run ends here, and this step becomes no "
-                f"checkpoint. {self._way_out()}"
+                f"After step {self.step} {error.number} is not finite, so the run ends here, and this step does not "
+                f"become a checkpoint. {self._way_out()}"
             ) from error
         self.saved_step = self.step
         emit_checkpoint(self.context, self.step)
@@ -181,7 +181,7 @@ class Course:
                 self.ledger.counts[:], self.ledger.costs[:] = saved["counts"], saved["costs"]
             if self.step < self.config.steps and not self.folder.state(self.step).is_dir():
                 raise UserError(
-                    f"verl's checkpoint {self.folder.state(self.step)} is gone, so that the run cannot go on. Start a "
+                    f"verl's checkpoint {self.folder.state(self.step)} is gone, so the run cannot continue. Start a "
                     f"new run from {newest}."
                 )
         self.folder.remove_states_but(self.step or None)

@@ -1,6 +1,6 @@
 """The files that verl is given: rows, order of draws, agent loop.
 
-In: the run's config, its problems and tokenizer. Out: files in the run's `verl` folder, written anew at each attempt:
+In: the run's config, its problems and tokenizer. Out: files in the run's `verl` folder, written again at each attempt:
 they follow from the config alone.
 """
 

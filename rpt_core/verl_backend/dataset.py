@@ -5,7 +5,7 @@ In: a ProblemSet, the indices of a run's draws. Out: one row for each problem th
 each draw. So the order is that of the plain loop, curriculum included, and positions that come again stand there once.
 
 What the reward and the agent loop need travels in `extra_info`: the prompt's tokens, since a text that is tokenised
-anew may come out in other tokens than the document has, the completion's bytes as hexadecimal text, since Arrow keeps
+again may come out in other tokens than the document has, the completion's bytes as hexadecimal text, since Arrow keeps
 no raw bytes in the nested values that verl hands on, and the boundaries. The message holds the same prompt for people.
 """
 

@@ -50,7 +50,7 @@ _CAUSES = (
     (
         r"ConfigCompositionException|Could not override|MissingMandatoryValue|ConfigAttributeError|"
         r"LexerNoViableAlt|OverrideParseException",
-        "verl does not take this configuration; it is another version than 0.9, or a bug. The log names the key.",
+        "verl does not accept this configuration; its version is not 0.9, or this is a bug. The log names the key.",
     ),
     (
         r"EngineDeadError",

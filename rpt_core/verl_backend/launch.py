@@ -191,7 +191,7 @@ class ClusterVerl:
                 return str(self.client.submit_job(entrypoint=command, runtime_env=environment))
             except (RuntimeError, OSError) as error:
                 if "try again" not in str(error) or time.monotonic() > deadline:
-                    raise UserError(f"The Ray cluster does not take the job: {said(error)}.") from error
+                    raise UserError(f"The Ray cluster does not accept the job: {said(error)}.") from error
             time.sleep(1)
 
     def _stay_alive(self) -> None:
@@ -210,7 +210,7 @@ class ClusterVerl:
                 time.sleep(0.5)
         except OSError:
             return
-        except RuntimeError:  # it has ended, or the cluster was started anew
+        except RuntimeError:  # it has ended, or the cluster was restarted
             pass
         self.folder.job.unlink(missing_ok=True)
 
@@ -218,7 +218,7 @@ class ClusterVerl:
         """Raise UserError for a cluster that has been away for too long, or that does not know the job any more."""
         if "does not exist" in str(error):
             raise UserError(
-                f"The Ray cluster was started anew, and the job is gone. Retry the run. ({said(error)})"
+                f"The Ray cluster was restarted, and the job is gone. Retry the run. ({said(error)})"
             ) from error
         if self._silent_since is None:  # it was not asked for a while, when a large checkpoint was exported
             self._silent_since = time.monotonic()

@@ -51,7 +51,7 @@ class VerlPaths:
     work: Path
     """Where verl runs."""
     resume_from: Path | None
-    """verl's checkpoint to go on from."""
+    """verl's checkpoint to continue from."""
     ray: OwnRay | None
     """None on a cluster."""
 

@@ -123,7 +123,7 @@ def _in_words(folder: VerlFolder, course: Course, cause: str) -> str:
     """What a failed run's page says: the cause, where to go on, where the log is."""
     _show_log(folder)
     newest = f"The newest checkpoint is step {course.saved_step}" if course.saved_step else "There is no checkpoint yet"
-    return f"{cause} {newest}; retry the run to go on from there. verl's log: {folder.log}"
+    return f"{cause} {newest}; retry the run to continue from there. verl's log: {folder.log}"
 
 
 def _show_log(folder: VerlFolder) -> None:

@@ -1,7 +1,7 @@
-// Draws the page's figures with Plotly, in the colours of the theme, and draws them anew when the theme changes.
+// Draws the page's figures with Plotly, in the colours of the theme, and draws them again when the theme changes.
 // A figure is drawn when it comes near the window, one in each frame, so that a page with many answers at once. What
 // changes while it is far away (new points, the theme) waits for that too. Before printing, all are drawn. A plot stays
-// (hx-preserve) when its part of the page is fetched anew, and takes what is new in place. Plotly is large: it is fetched
+// (hx-preserve) when its part of the page is fetched again, and takes what is new in place. Plotly is large: it is fetched
 // when the page has its first figure.
 (() => {
   // The buttons are named one by one: Plotly's own set has one that sends a chart to a server of theirs.

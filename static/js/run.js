@@ -1,6 +1,6 @@
-// A run's live page: server-sent events bring new points and progress, and say which parts to fetch anew.
+// A run's live page: server-sent events bring new points and progress, and say which parts to fetch again.
 (() => {
-  const MOST_POINTS = 4000; // then the charts are fetched anew, thinned by the server
+  const MOST_POINTS = 4000; // then the charts are fetched again, thinned by the server
   let source = null;
 
   const refresh = (parts) => {

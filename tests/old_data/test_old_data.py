@@ -230,7 +230,7 @@ class TestBackup:
 
         code, told = manage(elsewhere, "restore", kept)
         assert code == 1
-        assert "holds a platform already (runs, postgres). Nothing is written over" in told
+        assert "already holds a platform (runs, postgres). Nothing is overwritten" in told
 
     def test_a_damaged_backup_leaves_nothing(self, kept, elsewhere, tmp_path):
         damaged = tmp_path / "damaged"
@@ -255,7 +255,7 @@ class TestBackup:
 
     def test_what_cannot_be_is_refused(self, kept, restored, elsewhere, tmp_path):
         for words, reason in {
-            ("backup", kept): "is there already. Name a folder that does not exist yet",
+            ("backup", kept): "already exists. Name a folder that does not exist yet",
             ("restore", tmp_path): "is not a backup: it has no backup.json",
         }.items():
             code, told = manage(restored, *words)

@@ -54,9 +54,9 @@ def test_a_stage_says_how_it_ended_and_where_its_results_are(tmp_path):
 def test_a_stage_that_was_finished_says_so_and_goes_on_when_asked_for_more(tmp_path):
     command = made(tmp_path / "run")
     said = [subprocess.run(command, capture_output=True, text=True).stdout for _ in range(3)]
-    assert "was finished already" not in said[0]
+    assert "had already finished" not in said[0]
     for again in said[1:]:
-        assert again.startswith("ntp: was finished already, nothing to do: steps 3, flops ")
+        assert again.startswith("ntp: had already finished, nothing to do: steps 3, flops ")
     more = made(tmp_path / "run", budget={"steps": 5})
     assert subprocess.run(more, capture_output=True, text=True).stdout.startswith("ntp: finished in ")
     assert RunDir(tmp_path / "run").checkpoint_steps()[-1] == 5
@@ -88,7 +88,7 @@ def test_a_changed_config_goes_on_only_where_it_is_allowed_by_name(tmp_path):
     ]
     code, text = said(**{**faster, "budget": {"steps": 2}})
     assert code == 2
-    assert "has done step 4, and by `budget.steps` training ends before, at step 2." in text
+    assert "has done step 4, but `budget.steps` ends training earlier, at step 2." in text
     assert "Traceback" not in text
 
 

@@ -196,7 +196,7 @@ def test_a_run_whose_workers_all_die_is_lost_at_the_cap(platform, submit):
         worker.wait()
     wait_for_status(run, *FINAL)
     assert run.status == Status.LOST
-    assert "fell silent in attempt 2; no other follows automatically" in run.error
+    assert "fell silent in attempt 2, the last automatic one" in run.error
 
 
 def test_a_suite_goes_on_when_worker_and_redis_die_and_the_database_drops_connections(platform, check_once):

@@ -1,4 +1,4 @@
-"""A retry of a run whose folder has lost something: it starts anew where it must, says so, and ends with every step."""
+"""A retry of a run whose folder has lost something: it starts over where it must, says so, and ends with every step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = 10
 
 @pytest.fixture
 def broken_off(submit):
-    """A run that was killed at step 7, after its checkpoint of step 5; begun anew, it is killed there again."""
+    """A run that was killed at step 7, after its checkpoint of step 5; started over, it is killed there again."""
     run = submit("half a line", steps=STEPS, max_attempts=5)
     tasks.execute_run(run.pk)
     run.refresh_from_db()
@@ -66,8 +66,8 @@ def test_checkpoints_without_events_are_set_aside_and_the_run_begins_anew(broken
     shutil.rmtree(RunDir(broken_off.directory).rollouts)
     said = go_on(broken_off)
     assert len(said) == 2
-    assert "does not tell of 1 checkpoint that is there" in said[1]
-    assert "The run begins anew; renamed: step-000005.without-events." in said[1]
+    assert "does not mention 1 checkpoint that is there" in said[1]
+    assert "The run starts over; renamed: step-000005.without-events." in said[1]
     check_once(broken_off, STEPS)
     check_rows_are_those_of_the_folder(broken_off)
 
@@ -77,7 +77,7 @@ def test_events_that_were_cut_take_the_checkpoints_behind_them_along(broken_off,
     """Line 1 says that it started, each step has three more, and line 17 is the checkpoint of step 5."""
     keep_lines(broken_off, lines)
     said = go_on(broken_off)
-    assert "was deleted, cut or replaced" in said[0]
+    assert "was deleted, truncated or replaced" in said[0]
     assert broken_off.events.filter(type="started", attempt=2).get().data["start_step"] == resumes_from
     check_once(broken_off, STEPS)
     check_rows_are_those_of_the_folder(broken_off)

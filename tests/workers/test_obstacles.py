@@ -60,7 +60,7 @@ def test_a_full_disk_is_called_full(data_folder):
     (data_folder / "runs").mkdir()
     (data_folder / "runs" / f".probe.{os.getpid()}").symlink_to("/dev/full")
     assert disk.problem() == (
-        f"The disk of {data_folder / 'runs'} is full. Free some space there; the worker goes on by itself."
+        f"The disk of {data_folder / 'runs'} is full. Free some space there; the worker continues by itself."
     )
 
 

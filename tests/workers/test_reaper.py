@@ -59,7 +59,7 @@ def test_a_lapsed_run_at_its_cap_is_lost_and_says_why(submit):
     run.refresh_from_db()
     assert (run.status, run.error) == (
         Status.LOST,
-        "The worker fell silent in attempt 1; no other follows automatically. Look at its log, then retry the run.",
+        "The worker fell silent in attempt 1, the last automatic one. Look at its log, then retry the run.",
     )
 
 
@@ -140,7 +140,7 @@ def test_the_log_says_once_that_nobody_listens_to_a_queue(submit, waiting, caplo
     Listener.objects.update(last_heard=LONG_AGO)
     with caplog.at_level(logging.WARNING):
         reaper.send_overdue()
-    assert caplog.text.count("no worker listens to it") == 2, "a worker that came and went is missed anew"
+    assert caplog.text.count("no worker listens to it") == 2, "a worker that came and went is missed again"
 
 
 def test_a_run_is_sent_once_it_is_committed(submit, waiting, django_capture_on_commit_callbacks):

@@ -22,7 +22,7 @@ from rpt_core.run.rollout_files import RolloutRow, write_rollouts
 
 STEP_SECONDS = {"slow": 0.15, "deaf": 0.15}
 SIZES = dict.fromkeys(("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "vocab_size"), 8)
-"""Of a model, as whoever goes on from a checkpoint asks for them."""
+"""Of a model, as whoever continues from a checkpoint asks for them."""
 RESPONSE = "so\x00 it is 7.</think>\\boxed{7}"
 
 

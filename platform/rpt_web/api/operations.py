@@ -220,7 +220,7 @@ def cancel_run(request: HttpRequest, run_id: int) -> Answer[Run]:
 
 @api.post("/runs/{int:run_id}/retry", response={202: RunOut, 409: Refused}, tags=["runs"])
 def retry_run(request: HttpRequest, run_id: int) -> Answer[Run]:
-    """Queue a failed, cancelled or lost run again; it goes on from its newest checkpoint."""
+    """Queue a failed, cancelled or lost run again; it continues from its newest checkpoint."""
     return _change(request, run_id, services.retry)
 
 

@@ -17,7 +17,7 @@ def measured_levels(rows: Iterable[Evaluation]) -> str:
         return "Easy, medium and hard are nested levels of the proxy model's entropy."
     if len(known) > len({name for name, _ in known}):
         return (
-            f"The runs have different levels, which do not compare: {_above(known)} nats of the proxy model's entropy."
+            f"The runs' levels differ, so they cannot be compared: {_above(known)} nats of the proxy model's entropy."
         )
     unknown = " Some runs did not store theirs." if found - known else ""
     return f"The levels are nested, by the proxy model's entropy: {_above(known)} nats.{unknown}"

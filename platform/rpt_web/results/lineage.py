@@ -76,7 +76,7 @@ def compute_ratio(flops: float | None, other: float | None) -> float | None:
 def compute_words(ratio: float | None, name: str) -> str:
     """How the compute of a baseline stands to that of the run of that name, whose multiple it is."""
     if ratio is None:
-        return f"compute beside “{name}” not known"
+        return f"compute relative to “{name}” not known"
     if abs(ratio - 1) <= SAME_COMPUTE:
         return f"same compute as “{name}”"
     return f"compute {ratio:.3g} times that of “{name}”"

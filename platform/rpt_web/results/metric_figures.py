@@ -55,7 +55,7 @@ CHARTS = (
         "groups",
         LEARNING,
         "Groups that teach nothing",
-        "Groups whose responses all earn the same have no advantage. It is a warning when both lines rise together.",
+        "Groups whose responses all earn the same have no advantage. If both lines rise together, that is a warning.",
         Axis("share of groups", percent=True),
         {"share_all_zero": "nothing earned", "share_all_one": "all the same, above 0"},
     ),
@@ -125,10 +125,10 @@ CHARTS = (
         "first-token-gap",
         COLLAPSE,
         "First token right, prediction wrong",
-        "Share whose prediction begins with the true first token, less the share that is rewarded. A rise means that "
-        "predictions go on too long; a fall to 0 while they get shorter means that they shrink to one token.",
+        "Share whose prediction begins with the true first token, minus the share that is rewarded. A rise means that "
+        "predictions are too long; a fall to 0 while they get shorter means that they shrink to one token.",
         Axis("difference of shares", percent=True),
-        {"first_token_gap": "first token less match"},
+        {"first_token_gap": "first token minus match"},
     ),
     MetricChart(
         "target-quoted",
@@ -167,7 +167,7 @@ CHARTS = (
         "extra-batches",
         SAMPLING,
         "Further batches sampled",
-        "To replace what was dropped. At the cap, the step goes on with fewer groups than it should have.",
+        "To replace what was dropped. At the cap, the step continues with fewer groups than it should have.",
         Axis("batches", extra=FROM_ZERO),
         {"extra_batches": "further batches"},
     ),
@@ -200,7 +200,7 @@ CHARTS = (
         "clipped",
         UPDATE,
         "Clipped tokens",
-        "Tokens whose probability ratio lies outside the clip range. None on-policy. Much above 20 %, there are too "
+        "Tokens whose probability ratio lies outside the clip range. On-policy, none. Far above 20 %, there are too "
         "many mini-batches or the learning rate is too high.",
         Axis("share of tokens", percent=True),
         {"share_clipped": "clipped"},
@@ -250,7 +250,7 @@ CHARTS = (
         "responses-learnt",
         UPDATE,
         "Right responses learnt from",
-        "Distinct right responses of a round (expert iteration). Where there are none, nothing is learnt.",
+        "Distinct right responses of a round (expert iteration). Without any, nothing is learnt.",
         Axis("responses", extra=FROM_ZERO),
         {"responses_learnt": "responses"},
     ),

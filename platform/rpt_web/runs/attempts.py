@@ -49,7 +49,7 @@ def other_code(attempts: Iterable[RunAttempt]) -> str:
     if len(parts) < 2:
         return ""
     shown = ", then ".join(f"{code} ({_numbers(numbers)})" for code, numbers in parts)
-    return f"Continued by other code: {shown}. Its numbers may not be those that one version gives."
+    return f"Continued by other code: {shown}. Its numbers may differ from those of a single version."
 
 
 def continued_by_other_code(experiment: Experiment) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ _STATES = {
     Status.FAILED: State("Failed", "red", "x", "Ended with an error."),
     Status.CANCELLED: State("Cancelled", "amber", "ban", "Stopped on request, after a checkpoint."),
     Status.LOST: State(
-        "Lost", "violet", "unlink", "Its worker disappeared too many times. Retry goes on from the newest checkpoint."
+        "Lost", "violet", "unlink", "Its worker disappeared too often. A retry continues from the newest checkpoint."
     ),
 }
 _BLOCKED = State("Blocked", "red", "ban", "Cannot start: a run that it needs did not succeed.")

@@ -79,7 +79,7 @@ def of_plan(preset: Preset, seed: int, hardware: str) -> list[Finding]:
 
 
 def require(findings: Sequence[Finding], *, anyway: bool) -> None:
-    """Raises Blocked for red findings, and NeedsConfirmation for others unless it is to go on anyway."""
+    """Raises Blocked for red findings, and NeedsConfirmation for others unless it is to continue anyway."""
     if any(finding.level == "error" for finding in findings):
         raise Blocked("This would fail, so it was not submitted. Fix what was found, and submit it again.", findings)
     if findings and not anyway:

@@ -81,7 +81,7 @@ class PageHead:
     has_rollouts: bool
 
     def key(self, run: Run) -> str:
-        """A word that changes whenever the head has to be drawn anew."""
+        """A word that changes whenever the head has to be drawn again."""
         needed = [display.run_state(found).label for _, found in self.needed if found]
         rollouts = ["rollouts"] if self.has_rollouts else []
         label = display.run_state(run, self.blockers).label

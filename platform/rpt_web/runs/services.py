@@ -232,8 +232,7 @@ def requeue_or_lose(run: Run) -> Status | None:
     None when the lease was renewed or somebody else was faster. The time of its attempt ends with the lease.
     """
     error = (
-        f"The worker fell silent in attempt {run.attempt}; no other follows automatically. Look at its log, then retry "
-        "the run."
+        f"The worker fell silent in attempt {run.attempt}, the last automatic one. Look at its log, then retry the run."
     )
     lapsed = owned(run).filter(lease_until__lt=Now())
     return _release(lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
@@ -259,7 +258,7 @@ def cancel_experiment(experiment: Experiment, user: User | None, *, of: User | N
 
 
 def retry(run: Run, user: User | None) -> None:
-    """Queue a failed, cancelled or lost run again; it goes on from its newest checkpoint. UserError otherwise."""
+    """Queue a failed, cancelled or lost run again; it continues from its newest checkpoint. UserError otherwise."""
     logger.info("retry of run %s requested by %s", run.pk, user)
     if not _bring_back(Run.objects.filter(pk=run.pk), user):
         run.refresh_from_db(fields=["status"])

@@ -93,7 +93,7 @@ def connections_given_back(get_response: Callable[[HttpRequest], HttpResponseBas
             return get_response(request)
         finally:
             for connection in connections.all(initialized_only=True):
-                if not connection.in_atomic_block:  # as in a test, which goes on with it
+                if not connection.in_atomic_block:  # as in a test, which continues with it
                     connection.close_if_unusable_or_obsolete()
 
     return give_back

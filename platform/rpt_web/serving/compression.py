@@ -1,7 +1,7 @@
 """Pages and JSON are sent gzipped to whoever takes it; streams as they are, since each line must arrive at once.
 
 How long a gzipped page is could tell a secret in it to somebody who can make a browser ask again and again (BREACH).
-Against that, Django pads each answer by a random length, and masks the CSRF token anew in each page.
+Against that, Django pads each answer by a random length, and masks the CSRF token again in each page.
 """
 
 from __future__ import annotations

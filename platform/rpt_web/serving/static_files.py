@@ -25,7 +25,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 FOLDERS_KEPT = 5
-"""So many versions stay: a server that runs on while a new one starts goes on with its own."""
+"""So many versions stay: a server that runs on while a new one starts continues with its own."""
 
 
 class LastingNames(CompressedManifestStaticFilesStorage):  # type: ignore[misc] # it has no types

@@ -1,4 +1,4 @@
-"""Everything that a platform keeps, in one folder, and a platform made anew from such a folder.
+"""Everything that a platform keeps, in one folder, and a platform restored from such a folder.
 
 backup(folder, say)     # of the database and the data folder that the settings name, running or not
 restore(folder, say)    # into an empty database and a data folder without runs, while nothing runs there
@@ -6,7 +6,7 @@ restore(folder, say)    # into an empty database and a data folder without runs,
 What lies in the folder: `database.dump` (pg_dump's custom format), the data folder's `runs`, `corpora`, `models` and
 `templates`, `secret_key`, and `backup.json`, which says what there is. The database is read first, in one snapshot,
 and the files after it, so every file that the database names is in the copy. After a restore a run that was under way
-goes on from its newest checkpoint, as after a lost worker.
+continues from its newest checkpoint, as after a lost worker.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from rpt_web.teams.models import User
 from rpt_web.traces.models import Rollout
 
 FOLDERS = ("runs", "corpora", "models", "templates")
-"""What is copied from the data folder; static files, logs and Redis are made anew."""
+"""What is copied from the data folder; static files, logs and Redis are made again."""
 DUMP, KEY, CONTENTS = "database.dump", "secret_key", "backup.json"
 FORMAT = 1
 UNOWNED = ("--no-owner", "--no-privileges")
@@ -55,7 +55,7 @@ Say = Callable[[str], None]
 def backup(folder: Path, say: Say) -> None:
     """Write everything into a new folder, whole or not at all. Raises UserError with the reason."""
     if folder.exists():
-        raise UserError(f"{folder} is there already. Name a folder that does not exist yet; it is made.")
+        raise UserError(f"{folder} already exists. Name a folder that does not exist yet; it will be created.")
     _check_room(settings.RPT_DATA_DIR, folder.absolute().parent)
     draft = folder.with_name(folder.name + PARTIAL_SUFFIX)
     shutil.rmtree(draft, ignore_errors=True)
@@ -80,7 +80,7 @@ def backup(folder: Path, say: Say) -> None:
 
 
 def restore(folder: Path, say: Say) -> None:
-    """Make a platform's data anew from a backup, whole or not at all. Raises UserError with the reason."""
+    """Restore a platform's data from a backup, whole or not at all. Raises UserError with the reason."""
     contents = _read_contents(folder)
     _check_empty()
     _check_room(folder, settings.RPT_DATA_DIR)
@@ -210,7 +210,7 @@ def _check_empty() -> None:
         filled.append("postgres")
     if filled:
         raise UserError(
-            f"{data_dir} holds a platform already ({', '.join(filled)}). Nothing is written over: "
+            f"{data_dir} already holds a platform ({', '.join(filled)}). Nothing is overwritten: "
             "set RPT_DATA_DIR to a folder that does not exist yet."
         )
 
@@ -218,7 +218,7 @@ def _check_empty() -> None:
 def _check_no_tables() -> None:
     if tables := connection.introspection.table_names():
         raise UserError(
-            f"The database that DATABASE_URL names has {counted(len(tables), 'table')}. Nothing is written over: "
+            f"The database that DATABASE_URL names has {counted(len(tables), 'table')}. Nothing is overwritten: "
             "name an empty database."
         )
 

@@ -268,7 +268,7 @@ class EmbeddedRedis(EmbeddedServer):
             raise
         self.say(
             f"redis could not read {damaged} and starts empty. Its data are now in {aside}; nothing is lost, since "
-            f"queued runs are sent again. Why it could not: {self.log}"
+            f"queued runs are sent again. The reason is in {self.log}"
         )
 
     def _named_last(self, log_start: int) -> str:

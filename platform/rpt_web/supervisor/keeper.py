@@ -11,7 +11,7 @@ from rpt_web.supervisor.processes import Child, set_aside_large
 
 LONGEST_DELAY_SECONDS = 30.0
 HEALTHY_SECONDS = 60.0
-"""A child that ran so long counts as healthy: the delays begin anew."""
+"""A child that ran so long counts as healthy: the delays start over."""
 
 
 class Keeper:

@@ -81,9 +81,7 @@ def redis_program(servers: Path) -> Path:
 def _package(name: str, variable: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise UserError(
-            f"The package {name} is not installed. Run `make setup`, or set {variable} to a server of yours."
-        )
+        raise UserError(f"The package {name} is not installed. Run `make setup`, or set {variable} to your own server.")
     return Path(spec.origin).parent
 
 

@@ -142,7 +142,7 @@ def verdict_words(
     if mismatch is None or prediction is None or mismatch >= length:
         return "The prediction differs from the true continuation."
     if mismatch >= len(completion):
-        return f"The prediction goes on past the {counted(len(completion), 'byte')} kept of the continuation."
+        return f"The prediction is longer than the {counted(len(completion), 'byte')} kept of the continuation."
     return (
         f"Byte {mismatch} is the first that differs: predicted {_called(prediction[mismatch])}, "
         f"the text has {_called(completion[mismatch])}."

@@ -107,7 +107,7 @@ def test_hours_are_those_of_the_steps_that_led_there():
     log = [
         ("started", {"start_step": 0}),
         ("metrics", {"step": 2, "values": {"seconds_sampling": 10.0, "seconds_update": 5.0}}),  # means of 2 steps
-        ("metrics", {"step": 4, "values": {"seconds_sampling": 1e6}}),  # lost: the next attempt goes on from step 2
+        ("metrics", {"step": 4, "values": {"seconds_sampling": 1e6}}),  # lost: the next attempt continues from step 2
         ("started", {"start_step": 2}),
         ("metrics", {"step": 4, "values": {"seconds_sampling": 40.0, "seconds_update": 20.0}}),
     ]

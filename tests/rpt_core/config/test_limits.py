@@ -34,10 +34,10 @@ def refusals(stage, values):
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        ({"reward": {"kind": "dense"}}, "reward.kind", "The engine verl does not support dense. Take prefix or "),
-        ({"grpo": {"overlong": "mask"}}, "grpo.overlong", "The engine verl does not support mask. Take keep, or "),
-        ({"optimiser": {"schedule": "linear"}}, "optimiser.schedule", "Take constant or cosine, or `engine: torch`."),
-        ({"rollout_backend": "transformers"}, "rollout_backend", "Take auto or vllm"),
+        ({"reward": {"kind": "dense"}}, "reward.kind", "The engine verl does not support dense. Use prefix or "),
+        ({"grpo": {"overlong": "mask"}}, "grpo.overlong", "The engine verl does not support mask. Use keep, or "),
+        ({"optimiser": {"schedule": "linear"}}, "optimiser.schedule", "Use constant or cosine, or `engine: torch`."),
+        ({"rollout_backend": "transformers"}, "rollout_backend", "Use auto or vllm"),
         (
             {"model": {"path": "m", "device": "cpu"}, "verl": {"gpus_per_node": 2}},
             "verl.gpus_per_node",

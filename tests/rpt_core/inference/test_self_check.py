@@ -79,7 +79,7 @@ REFUSED = {
     "GptOss": ({"head_dim": 16, "num_local_experts": 4}, "attention sinks"),
     "Gemma2": ({"head_dim": 16}, "attn_logit_softcapping"),
     "Bloom": ({}, "cannot be sampled here"),
-    "Falcon": ({}, "does not let its attention be exchanged"),
+    "Falcon": ({}, "does not allow its attention to be replaced"),
     "Rwkv": ({"attention_hidden_size": 32}, "keeps no keys and values"),
 }
 SAMPLED = SamplingConfig(temperature=0.9, max_response_tokens=12)

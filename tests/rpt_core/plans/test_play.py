@@ -136,7 +136,7 @@ def test_a_term_stops_every_stage_cleanly_and_the_command_can_be_repeated(tmp_pa
     process.terminate()
     shown, _ = process.communicate(timeout=60)
     assert process.returncode == 3
-    assert "a: stopped; repeat the command to go on" in shown
+    assert "a: stopped; repeat the command to continue" in shown
     assert "0 of 2 runs have finished." in shown
     assert [event.type for event in read_events(run.events)][-1] == EventType.STOPPED
     assert run.newest_checkpoint() is not None

@@ -98,7 +98,7 @@ def test_the_paper_s_rpt_run_is_held_by_eight_gpus_and_not_by_four(shapes):
     by_hand = 16 * shape.parameters / 8 + 2 * 2 * shape.parameters / 48
     assert found[8].weights + found[8].optimiser == pytest.approx(by_hand)
     (problem,) = memory_problems(run, shape, found[4], H100)
-    assert "Take more GPUs (`verl.gpus_per_node`" in problem.message
+    assert "Use more GPUs (`verl.gpus_per_node`" in problem.message
 
 
 def test_a_stage_that_no_engine_shares_out_says_so(shapes):

@@ -91,7 +91,7 @@ def test_a_context_may_end_within_a_character(tmp_path, byte_level):
     text = "a 👨 b"
     problems = load(write_positions(tmp_path, byte_level, [text]), byte_level)
     pieces = token_bytes(byte_level, encode(byte_level, text))
-    inside = next(n for n, piece in enumerate(pieces) if piece[0] & 0xC0 == 0x80)  # goes on with a character
+    inside = next(n for n, piece in enumerate(pieces) if piece[0] & 0xC0 == 0x80)  # continues with a character
     problem = problems.problem(inside - 1)
     assert problem.prompt == "a �<think>"
     assert problem.completion == b"".join(pieces[inside:])

@@ -156,7 +156,7 @@ def test_no_line_is_longer_than_what_reads_it_takes(path, monkeypatch):
     assert message.data["message"] == "é" * 100 + " [cut: 5,000 characters]"
     assert table.data["rows"] == rows[: len(table.data["rows"])]
     assert 20 < len(table.data["rows"]) < 500
-    assert table.data["caption"] == "All. Of 500 rows these are the first; tables/a.json has them all."
+    assert table.data["caption"] == "All. These are the first of 500 rows; tables/a.json has them all."
     assert all(len(line) <= 2001 for line in path.read_bytes().splitlines())
 
 

@@ -127,20 +127,20 @@ def test_tokens_added_later_are_known(llama_2):
 
 
 class WithoutSize(PreTrainedTokenizerFast):
-    """A tokenizer whose size must not be asked: transformers counts it by making the whole vocabulary anew."""
+    """A tokenizer whose size must not be asked: transformers counts it by making the whole vocabulary again."""
 
     def __len__(self):
-        raise AssertionError("the whole vocabulary was made anew")
+        raise AssertionError("the whole vocabulary was made again")
 
     def get_vocab(self):
-        raise AssertionError("the whole vocabulary was made anew")
+        raise AssertionError("the whole vocabulary was made again")
 
 
 def test_nothing_that_grows_with_the_vocabulary_is_done_for_each_text(byte_level):
     tokenizer = WithoutSize(tokenizer_object=byte_level.backend_tokenizer, eos_token="<|end|>")
     hash_ = tokenizer_hash(tokenizer)
     ids = tokenise(tokenizer, "the cat").token_ids
-    unknown = 10**6  # a padded row of the embeddings must not have the table made anew either
+    unknown = 10**6  # a padded row of the embeddings must not have the table made again either
     read = vocabulary_of(tokenizer)
     assert token_bytes(tokenizer, [*ids, unknown])[-1] == b""
     assert encode_within(tokenizer, "the cat") == ids

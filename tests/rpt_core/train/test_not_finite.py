@@ -123,7 +123,7 @@ def test_a_checkpoint_whose_output_is_not_finite_removes_no_older_one_and_is_not
     ground, tmp_path, monkeypatch
 ):
     spoil_at(monkeypatch, 3)
-    with pytest.raises(UserError, match=r"newest checkpoint, step 3, gives such numbers already; .* step 2, is good"):
+    with pytest.raises(UserError, match=r"newest checkpoint, step 3, already gives such numbers; .* step 2, is good"):
         stages.run_stage(tmp_path, ntp(ground, checkpoint_every_steps=1, keep_checkpoints=1))
     assert RunDir(tmp_path).checkpoint_steps() == [2, 3]
 

@@ -93,7 +93,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_the_last_one_is_not(grou
     assert (run.checkpoints / "step-000002.damaged").is_dir()
     message = stages.events(tmp_path, EventType.LOG)[-1]["message"]
     assert "step-000002 is damaged" in message
-    assert "goes on from" in message
+    assert "continues from" in message
     file = run.checkpoint(1) / name
     file.write_bytes(b"")
     with pytest.raises(UserError, match="no other can be read"):
@@ -120,7 +120,7 @@ def test_a_budget_below_what_is_spent_is_refused_and_one_that_its_last_step_pass
     result = stages.run_stage(tmp_path, config(1))
     assert result[kind] > config(1)["budget"][kind], "the last step goes beyond the budget"
     assert stages.run_stage(tmp_path, config(1))["steps"] == result["steps"]
-    with pytest.raises(UserError, match=rf"has done {words}, and by `budget\.{kind}` training ends before, at {words}"):
+    with pytest.raises(UserError, match=rf"has done {words}, but `budget\.{kind}` ends training earlier, at {words}"):
         stages.run_stage(tmp_path, config(0.5))
 
 
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_the_other_engine_is_not_gone_on_from(ground, tmp_path):
     newest = RunDir(tmp_path).newest_checkpoint()
     refuse_other_engine(RunDir(tmp_path), "torch")
     with pytest.raises(
-        UserError, match="made by the engine torch, and the engine verl cannot go on from its optimiser"
+        UserError, match="made by the engine torch, and the engine verl cannot use its optimiser's state"
     ):
         refuse_other_engine(RunDir(tmp_path), "verl")
     (newest / "metadata.json").write_text(json.dumps(read_metadata(newest) | {"engine": "verl"}))

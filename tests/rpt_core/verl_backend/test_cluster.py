@@ -175,7 +175,7 @@ def test_a_cluster_is_away_from_its_first_silence_on(cluster, folder, monkeypatc
 def test_a_job_that_the_cluster_does_not_know_is_told_at_once(cluster, folder, monkeypatch):
     verl = start(cluster, folder, monkeypatch, "timeit", "pass")
     verl._job = "raysubmit_of_another_life"
-    with pytest.raises(UserError, match="started anew"):
+    with pytest.raises(UserError, match="was restarted"):
         verl.poll()
 
 

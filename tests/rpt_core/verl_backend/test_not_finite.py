@@ -34,7 +34,7 @@ def test_a_step_with_such_a_number_ends_the_run_and_is_never_exported(ground, tm
     run = RunDir(tmp_path)
     assert [data["step"] for data in stages.events(tmp_path, EventType.METRICS)] == [1, 2]
     assert run.checkpoint_steps() == [2]
-    assert "The newest checkpoint, step 2, is good: started again, the run goes on from there." in str(error.value)
+    assert "The newest checkpoint, step 2, is good: started again, the run continues from there." in str(error.value)
     assert "`optimiser.learning_rate`" in str(error.value)
     head, rows = kept_batch(tmp_path, 3)
     assert head == {"step": 3, "number": number, "value": "nan"}
@@ -87,10 +87,10 @@ def test_a_resume_is_compared_with_what_made_the_checkpoint(ground, tmp_path):
     metadata = read_metadata(RunDir(tmp_path).checkpoint(8))
     assert metadata["changed"] == [{"step": 6, "fields": {"seed": "was 0, is 3"}}]
     assert any("changed config: `seed`" in event["message"] for event in stages.events(tmp_path, EventType.LOG))
-    with pytest.raises(UserError, match="has done step 8, and by `steps` training ends before, at step 7"):
+    with pytest.raises(UserError, match="has done step 8, but `steps` ends training earlier, at step 7"):
         execute(tmp_path, longer | {"steps": 7}, attempt=4, allow_changed=("seed",))
     with pytest.raises(
-        UserError, match="made by the engine verl, and the engine torch cannot go on from its optimiser"
+        UserError, match="made by the engine verl, and the engine torch cannot use its optimiser's state"
     ):
         execute(tmp_path, longer | {"engine": "torch", "steps": 9}, attempt=5, allow_changed=("seed",))
 

@@ -86,7 +86,7 @@ def ids(run):
 
 @pytest.fixture
 def application(ids):
-    """The platform for a caller in this thread, which goes on with the connection of the test.
+    """The platform for a caller in this thread, which continues with the connection of the test.
 
     It comes after whatever calls by Django's client, which connects the signals again.
     """

@@ -221,7 +221,7 @@ def test_an_experiment_s_page_says_what_its_headline_is(page, experiment):
     assert "Accuracy on hard positions, before → after RPT" in shown
     for name, found in (("before", hard(rpt, 0)), ("after", hard(rpt))):
         assert f"{name}: {100 * found.low:.1f} to {100 * found.high:.1f} (95 %), n {found.n}" in shown
-    assert "(95 %), unpaired (Newcombe) “rpt”, after less before" in shown
+    assert "(95 %), unpaired (Newcombe) “rpt”, after minus before" in shown
 
 
 def test_a_baseline_whose_compute_is_not_the_same_says_so(page, experiment):
@@ -245,7 +245,7 @@ def test_a_baseline_whose_compute_is_not_the_same_says_so(page, experiment):
         (0.97, "compute 0.97 times that of “a”"),
         (3.04, "compute 3.04 times that of “a”"),
         (0.25, "compute 0.25 times that of “a”"),
-        (None, "compute beside “a” not known"),
+        (None, "compute relative to “a” not known"),
     ],
 )
 def test_computes_are_called_the_same_within_two_hundredths(ratio, expected):

@@ -26,7 +26,7 @@ def test_the_thresholds_are_those_of_the_rows():
 
 def test_levels_that_differ_between_runs_are_pointed_out():
     said = measured_levels([*rows(PAPER), *rows(PAPER | {"hard": 2.0})])
-    assert said.startswith("The runs have different levels, which do not compare: easy above 0.5,")
+    assert said.startswith("The runs' levels differ, so they cannot be compared: easy above 0.5,")
     assert "hard above 1.5 or 2 nats" in said
 
 

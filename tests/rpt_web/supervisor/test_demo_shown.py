@@ -140,8 +140,8 @@ def test_the_table_shows_value_interval_and_n_and_a_dash_for_what_is_missing():
     ]
     assert len({len(line) for line in lines[1:14]}) == 1
     assert lines[14] == (
-        "The baselines go on from the model before RPT. Their training FLOPs as a share of RPT's: continued NTP 1.00, "
-        "expert iteration 0.55 (same number of responses)."
+        "The baselines continue from the model before RPT. Their training FLOPs as a share of RPT's: continued NTP "
+        "1.00, expert iteration 0.55 (same number of responses)."
     )
     assert lines[-3:] == [
         "Skills of the base model on held-out solutions: step 0.995",

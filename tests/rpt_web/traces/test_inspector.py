@@ -109,7 +109,7 @@ def test_the_parts_of_a_response_are_the_whole_of_it(thought, answer):
         ),
         ("\\boxed{ 7}", True, "Byte 0 is the first that differs: predicted space, the text has “7”."),
         ("\\boxed{7 So\n!}", True, "Byte 5 is the first that differs: predicted “!”, the text has “.”."),
-        ("\\boxed{7 So\n..}", True, "The prediction goes on past the 6 bytes kept of the continuation."),
+        ("\\boxed{7 So\n..}", True, "The prediction is longer than the 6 bytes kept of the continuation."),
         ("\\boxed{}", True, "The box is empty. An empty prediction earns nothing."),
         ("7", True, "There is no closed \\boxed{…} after </think>."),
         ("\\boxed{7}", False, "The response was cut by the length limit, so it counts as having no box."),

@@ -1,4 +1,4 @@
-"""A run's log: its last lines, fetched anew while somebody looks at them, and the whole of it as a file."""
+"""A run's log: its last lines, fetched again while somebody looks at them, and the whole of it as a file."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ def _lines(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Sna
 
 
 def _differences(cursor: Cursor, seen: Seen, new: Snapshot) -> list[tuple[str, bool]]:
-    """The parts of the page to be drawn anew. A new attempt may have taken steps back; evaluations have charts too."""
+    """The parts of the page to be drawn again. A new attempt may have taken steps back; evaluations have charts too."""
     is_new_attempt, before, after = cursor.attempt != new.attempt, seen.newest, new.seen.newest
     return [
         ("state", seen.state != new.seen.state),

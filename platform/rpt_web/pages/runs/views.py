@@ -106,7 +106,7 @@ def run_retry(request: HttpRequest, run_id: int) -> HttpResponse:
     """Queue an ended run again."""
     run = access.get_run_or_404(request.user, run_id, to_change=True)
     return _change(
-        request, run, services.retry, f"“{run.name}” was queued again; it goes on from its newest checkpoint."
+        request, run, services.retry, f"“{run.name}” was queued again; it continues from its newest checkpoint."
     )
 
 

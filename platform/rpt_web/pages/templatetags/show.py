@@ -53,7 +53,7 @@ def moment(value: datetime | None) -> SafeString | str:
 
 @register.simple_tag
 def ticks(value: timedelta, goes_on: bool) -> SafeString:
-    """The attribute of a duration that goes on: run.js then writes it anew each second."""
+    """The attribute of a duration that goes on: run.js then writes it again each second."""
     return format_html('data-ticks="{}"', f"{value.total_seconds():.1f}") if goes_on else mark_safe("")
 
 

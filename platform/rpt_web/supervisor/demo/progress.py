@@ -29,7 +29,7 @@ class Pace:
         self._seen: deque[tuple[float, int]] = deque()
 
     def note(self, now: float, step: int) -> None:
-        """A step was reached. Going back (another attempt) starts anew."""
+        """A step was reached. Going back (another attempt) starts over."""
         if self._seen and step < self._seen[-1][1]:
             self._seen.clear()
         if not self._seen or step > self._seen[-1][1]:

@@ -142,7 +142,7 @@ def _compute_line(report: Mapping[str, Any]) -> str:
         if name in report["baselines"] and own and run in flops
     ]
     told = f" Their training FLOPs as a share of RPT's: {', '.join(shares)}." if shares else ""
-    return f"The baselines go on from the model before RPT.{told}"
+    return f"The baselines continue from the model before RPT.{told}"
 
 
 def _line(label: str, cells: Cells) -> str:

@@ -42,7 +42,7 @@ def test_a_good_config_shows_what_it_takes_and_its_first_prompt(page, client, ex
     response = checked(page, client, experiment)
     text = flat(response)
     assert response.status_code == 200, text
-    assert "Nothing speaks against this run." in text
+    assert "No problems were found." in text
     assert "estimated for NVIDIA H100 SXM, 80 GB" in text
     assert "The first prompt, " in text
     assert "Digits" in text

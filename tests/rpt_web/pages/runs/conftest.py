@@ -12,7 +12,7 @@ from tests.preset_runs import finish_run, running_rpt
 
 @pytest.fixture
 def running(monkeypatch):
-    """An RPT run after 5 steps, and how to go on with it."""
+    """An RPT run after 5 steps, and how to continue with it."""
     monkeypatch.setattr(stream, "POLL_SECONDS", 0.05)
     user = make_user()
     experiment = make_experiment(user)

@@ -34,7 +34,7 @@ def parsed(text):
 
 
 def refreshed(found):
-    """The parts of a page that the events ask to be drawn anew."""
+    """The parts of a page that the events ask to be drawn again."""
     return {part for name, data, _ in found if name == "refresh" for part in data["parts"]}
 
 

@@ -1,4 +1,4 @@
-"""A run's log on its page: the last lines shown harmlessly, fetched anew when there are new ones, and all as a file."""
+"""A run's log on its page: the last lines shown harmlessly, fetched again when new ones come, and all as a file."""
 
 from __future__ import annotations
 

@@ -344,7 +344,7 @@ def test_retry_queues_the_run_again(client, ada):
     text = flat(client.post(address(run, "run_retry"), follow=True))
     run.refresh_from_db()
     assert run.status == Status.QUEUED
-    assert "goes on from its newest checkpoint" in text
+    assert "continues from its newest checkpoint" in text
 
 
 @pytest.mark.parametrize("name", ["run_cancel", "run_retry"])

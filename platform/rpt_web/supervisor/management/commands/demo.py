@@ -78,7 +78,7 @@ class Command(BaseCommand):
             self.progress.say(f"Cancelled {counted(left, 'run')} that earlier demos had left unfinished.")
 
     def _announce(self, tree: ProcessTree, experiment: Experiment, user: User, options: dict[str, Any]) -> None:
-        self.progress.say(f"\n{experiment.name}. Running for real; this takes some minutes. Ctrl-C stops everything.")
+        self.progress.say(f"\n{experiment.name}. Running for real; this takes minutes. Ctrl-C stops everything.")
         if options["serve"]:
             self.progress.say(f"Watch it (the link logs you in once): {login_address(tree.address, user)}\n")
             for line in host_advice(tree.options.host):
@@ -87,7 +87,7 @@ class Command(BaseCommand):
     def _serve(self, tree: ProcessTree, experiment: Experiment, user: User) -> None:
         self.progress.say(f"The results: {tree.address}{reverse('results:experiment_results', args=[experiment.pk])}")
         self.progress.say(f"Log in (once, within 7 days): {login_address(tree.address, user)}")
-        self.progress.say("Ctrl-C stops it; `make up` starts it again with all that was made.")
+        self.progress.say("Ctrl-C stops it; `make up` starts it again with everything that was made.")
         while True:
             tree.pause(60)
 

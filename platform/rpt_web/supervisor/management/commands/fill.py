@@ -26,10 +26,10 @@ class Command(BaseCommand):
         parser.add_argument("--responses", type=int, default=20_000, help="responses in all (default: 20000)")
         parser.add_argument("--runs", type=int, default=140, help="runs in all (default: 140)")
         parser.add_argument(
-            "--steps", type=int, default=10_000, help="metrics of the run that has the most (default: 10000)"
+            "--steps", type=int, default=10_000, help="number of metrics in the largest run (default: 10000)"
         )
         parser.add_argument(
-            "--among-others", action="store_true", help="also where there are experiments of other people"
+            "--among-others", action="store_true", help="also on a platform that has other people's experiments"
         )
         parser.add_argument("--remove", action="store_true", help="remove everything that this command has made")
 
@@ -46,8 +46,8 @@ class Command(BaseCommand):
         others = Experiment.objects.exclude(pk__in=filled_experiments()).count()
         if others and not options["among_others"]:
             raise CommandError(
-                f"This database holds {counted(others, 'experiment')} that `fill` has not made. Fill a platform of its "
-                "own (RPT_DATA_DIR names another data folder), or say --among-others; --remove never touches theirs."
+                f"This database holds {counted(others, 'experiment')} that `fill` has not made. Fill a separate "
+                "platform (RPT_DATA_DIR names another data folder), or give --among-others; --remove spares them."
             )
         begin = time.monotonic()
         counts = fill(Amounts(options["responses"], options["runs"], options["steps"]), self.stderr.write)

@@ -1,4 +1,4 @@
-"""`manage.py restore FOLDER`: makes a platform's data anew from a backup."""
+"""`manage.py restore FOLDER`: restores a platform's data from a backup."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from rpt_web.supervisor.backups import restore
 class Command(BaseCommand):
     """Restores a platform."""
 
-    help = (
-        "Make the data folder and the database anew from a backup. Both must be empty, and the platform must not run."
-    )
+    help = "Restore the data folder and the database from a backup. Both must be empty, and the platform must not run."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
