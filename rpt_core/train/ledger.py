@@ -5,8 +5,8 @@ tables, and lists of the positions that were never, sometimes and always solved,
 its training positions (`keep: list`). Whatever the reward is, a response solves its position when Eq. 3 rewards it.
 Loads without torch.
 
-The counts are two arrays that change in place, so that a checkpoint can hold them beside the weights: a run that continues
-from a checkpoint has the ledger of that checkpoint, and counts nothing twice.
+The counts are two arrays that change in place, so that a checkpoint can hold them beside the weights: a run that
+continues from a checkpoint has the ledger of that checkpoint, and counts nothing twice.
 """
 
 from __future__ import annotations
