@@ -83,9 +83,9 @@ class ModelConfig(Config):
     path: Annotated[str, Reads.MODEL]
     """Folder of a checkpoint, or the name of a model on a hub."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Number format of the computation. Training keeps its weights and its optimiser in float32 all the same."""
+    """Number format of the computation. Training always keeps weights and optimiser state in float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes a GPU when there is one."""
+    """`auto` uses a GPU if there is one."""
 
 
 _Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -105,7 +105,7 @@ class OptimiserConfig(Config):
     warmup_steps: StepsOrNone = 0
     """Steps of linear warm-up."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """Course of the learning rate after the warm-up."""
+    """How the learning rate changes after the warm-up."""
     final_share: Share = 0.1
     """Learning rate at the end, as a share of the peak (linear and cosine)."""
 
@@ -143,7 +143,7 @@ class PromptConfig(Config):
     completion_tokens: TextTokens = 32
     """Tokens of the true continuation that are kept for the reward."""
     date: Day = PROMPT_DATE
-    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
+    """The date that the model's chat template gets as today's, if it writes one (Llama 3.2, Granite)."""
 
 
 class SamplingConfig(Config):
@@ -172,7 +172,7 @@ class InferenceConfig(Config):
     """What stages share that sample responses or score texts."""
 
     rollout_backend: Literal["auto", "transformers", "vllm"] = "auto"
-    """The backend that samples and scores: `auto` takes vLLM where it is installed and there is a GPU."""
+    """The backend that samples and scores: `auto` uses vLLM if it is installed and there is a GPU."""
     vllm: VllmConfig = VllmConfig()
 
 
@@ -202,9 +202,9 @@ class DifficultyConfig(Config):
     easy_nats: Nats = PAPER_NATS["easy"]
     """Easy positions have more entropy than this."""
     medium_nats: Nats = PAPER_NATS["medium"]
-    """Medium positions have more entropy than this; they are easy ones too."""
+    """Medium positions have more entropy than this; they count as easy too."""
     hard_nats: Nats = PAPER_NATS["hard"]
-    """Hard positions have more entropy than this; they are medium ones too."""
+    """Hard positions have more entropy than this; they count as medium too."""
     seed: Seed = 0
     """Seed of the choice of positions, and of sampling."""
 

@@ -83,7 +83,7 @@ class TemplatesConfig(InferenceConfig):
     completion_tokens: TextTokens = 32
     """Tokens of the true continuation that are kept for the reward."""
     prompt_date: Day = PROMPT_DATE
-    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
+    """The date that the model's chat template gets as today's, if it writes one (Llama 3.2, Granite)."""
     sampling: SamplingConfig = SamplingConfig()
 
     @property
@@ -123,7 +123,7 @@ class BenchmarkConfig(InferenceConfig):
     max_prompt_tokens: TextTokens = 4096
     """Questions whose prompt is longer are left out, and counted."""
     prompt_date: Day = PROMPT_DATE
-    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
+    """The date that the model's chat template gets as today's, if it writes one (Llama 3.2, Granite)."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.8, max_response_tokens=12288)
     max_bad_share: Share = 0.01
     """A run stops when more than this share of the records is unusable."""

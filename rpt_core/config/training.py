@@ -88,8 +88,8 @@ class TrainConfig(Config):
     log_every_steps: Steps = 1
     """Metrics are averaged and written after this many steps."""
     skip_not_finite_steps: StepsOrNone = 0
-    """So many steps whose loss, reward, gradient or probability is not a finite number are skipped, weights unchanged
-    and the batch kept; the next one stops the run."""
+    """Up to this many steps with a loss, reward, gradient or probability that is not finite are skipped: weights stay as
+    they were, and the batch is kept. The next one stops the run."""
 
 
 def _one_model(config: NtpConfig) -> Iterator[Refusal]:
@@ -208,8 +208,8 @@ class RewardConfig(Config):
     rules = (_custom_with_its_path,)
 
     kind: Literal["prefix", "first_token", "dense", "conditional_dense", "information_gain", "custom"] = "prefix"
-    """`prefix`: Eq. 3. `first_token`: the prediction's first token alone. `dense`: that, and else the probability which
-    the policy itself gives the wrong token. `conditional_dense`: dense only in groups with a right response.
+    """`prefix`: Eq. 3. `first_token`: the prediction's first token alone. `dense`: the same; for a wrong
+    token, the probability that the policy gives it. `conditional_dense`: dense only in groups with a right response.
     `information_gain`: log-likelihood of the true token with the thought minus without it (RLP). `custom`: your own."""
     all_wrong: Literal["zero", "penalty"] = "zero"
     """`conditional_dense`: what every response of a group without a right one earns."""
@@ -232,9 +232,9 @@ class DynamicSamplingConfig(Config):
     rules = (_is_band,)
 
     from_step: Steps | None = None
-    """First step that does so; empty: never."""
+    """First step with dynamic sampling; empty: never."""
     max_extra_batches: AtOnce = 4
-    """At most so many further batches of problems are sampled in a step; then it continues with the groups it has."""
+    """The most extra batches of problems in a step; after them, the step continues with the groups it has."""
     min_pass_rate: Share = 0.0
     """Groups with a smaller share of rewarded responses are dropped too."""
     max_pass_rate: Share = 1.0
@@ -257,7 +257,7 @@ class VerlConfig(Config):
     raw_files: Literal["remove", "keep"] = "remove"
     """verl's dumps and traces, once a checkpoint has made them useless: about 30 bytes for each sampled token."""
     stall_minutes: Annotated[float, Field(gt=0), LIMITS["minutes"]] = 60
-    """When verl has written nothing for so long, it is ended and the run fails."""
+    """If verl writes nothing for this many minutes, it is ended and the run fails."""
 
 
 def responses_differ(config: Any) -> Iterator[Refusal]:
@@ -371,7 +371,7 @@ class RlvrConfig(TrainConfig, InferenceConfig):
     max_prompt_tokens: TextTokens = 4096
     """Questions whose prompt is longer are left out, and counted."""
     prompt_date: Day = PROMPT_DATE
-    """What the model's chat template gets as today's date, where it writes one (Llama 3.2, Granite)."""
+    """The date that the model's chat template gets as today's, if it writes one (Llama 3.2, Granite)."""
     answer_by: Literal["math_verify", "exact"] = "math_verify"
     """Compare answers as mathematics, with the math-verify library, or as texts without blanks around them."""
     batch_questions: AtOnce = 64
@@ -387,4 +387,4 @@ class RlvrConfig(TrainConfig, InferenceConfig):
     test_samples: AtOnce = 1
     """Responses for each test question."""
     test_every_epochs: Passes | None = None
-    """Test after so many epochs, too; before and after training in any case."""
+    """Test each time after this many epochs, too; before and after training in any case."""

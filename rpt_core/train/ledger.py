@@ -56,7 +56,7 @@ _LABELS = {
     Outcome.OUTSIDE_BAND: "pass rate outside the band",
     Outcome.SURPLUS: "surplus, the batch was full",
 }
-EQUAL_REWARDS_TEACH_NOTHING = "A group that is all 0 or all 1 teaches nothing even where it is not dropped."
+EQUAL_REWARDS_TEACH_NOTHING = "A group that is all 0 or all 1 teaches nothing, even if it is not dropped."
 """What an update by advantages makes of such groups."""
 _OUTCOMES = list(Outcome)
 _COUNTS = ("groups", "all_zero", "all_one", "dropped", "surplus", "rollouts", "rewarded", "matched", "last_step")
@@ -211,8 +211,8 @@ def ledger_tables(
         ResultTable(
             name="solved_positions",
             title="Positions solved in training",
-            caption=f"{scope} A response solves its position when Eq. 3 rewards it. Responses are those of all steps, "
-            "so of a changing policy.",
+            caption=f"{scope} A response solves its position when Eq. 3 rewards it. Responses come from all steps, "
+            "so from a changing policy.",
             columns=[
                 Column("solved", "Solved by"),
                 Column("positions", "Positions", "count"),

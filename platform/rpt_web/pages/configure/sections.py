@@ -142,7 +142,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
 """The main settings of each stage."""
 
 GROUP_WORDS = {
-    "verl": "Counts only with the engine verl.",
-    "vllm": "Counts only where vLLM samples.",
+    "verl": "Used only with the engine verl.",
+    "vllm": "Used only if vLLM samples.",
 }
 """When a part of a config counts, if not always."""
