@@ -88,8 +88,8 @@ class TrainConfig(Config):
     log_every_steps: Steps = 1
     """Metrics are averaged and written after this many steps."""
     skip_not_finite_steps: StepsOrNone = 0
-    """Up to this many steps with a loss, reward, gradient or probability that is not finite are skipped: weights stay as
-    they were, and the batch is kept. The next one stops the run."""
+    """Up to this many steps with a loss, reward, gradient or probability that is not finite are skipped: weights stay
+    as they were, and the batch is kept. The next one stops the run."""
 
 
 def _one_model(config: NtpConfig) -> Iterator[Refusal]:
