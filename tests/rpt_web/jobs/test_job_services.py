@@ -80,7 +80,7 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked(job):
     assert services.is_cancel_requested(running)
     lapse(running)
     services.release_lapsed()
-    assert state_of(running) == JobState.CANCELLED, "a silent worker's job is not begun anew when nobody wants it"
+    assert state_of(running) == JobState.CANCELLED, "a silent worker's job is not started again when nobody wants it"
 
 
 def test_what_has_ended_cannot_be_cancelled(job):

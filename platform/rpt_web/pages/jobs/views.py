@@ -1,7 +1,7 @@
 """A job's state, progress and result: a page of its own, and a part of other pages that htmx keeps up to date.
 
 Other pages include `jobs/_job.html` with `job`. When it ends, the part tells the page by the event `job-ended`, on
-which whatever shows the job's result can load itself anew.
+which whatever shows the job's result can load itself again.
 """
 
 from __future__ import annotations
