@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
 
 GOAL_MS = 100.0
+LONG_TOKENS, DOCUMENTS = 1_000_000, 5000
+"""Of the scored documents: tokens of the first one, and how many there are."""
 EXPECTED = {"login/link/nobody/": 410}
 """Statuses of what is not there."""
 API = "api/v1/"
@@ -70,6 +72,8 @@ class Known:
     """A response of the newest step, whose text is on disk."""
     metric: int
     """A step in the middle of the metrics."""
+    filtered: int
+    """A filter run, with a document of a million tokens among its scored documents."""
 
 
 def addresses(known: Known) -> dict[str, list[str]]:
@@ -78,6 +82,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
     filters = ("reason=match", "reason=empty", "reward=1", "reward=0&finish=length", "kind=all&reason=empty&reward=1")
     rollouts = f"{run}/rollouts/"
     middle = f"after={known.rollout // 2}"
+    documents = f"runs/{known.filtered}/documents"
+    long = f"{documents}/train/0"
     return {
         "healthz": ["healthz"],
         "": ["", "?q=trial+1", "?q=nothing+has+this", f"?before={known.experiment + 40}"],
@@ -97,6 +103,13 @@ def addresses(known: Known) -> dict[str, list[str]]:
             f"{rollouts}{known.rollout}/",
             f"{rollouts}{known.rollout}/?kind=train&reason=empty",
         ],
+        "runs/{run_id}/documents/": [f"{documents}/", f"{documents}/?from=4000", f"{documents}/?document=nobody"],
+        "runs/{run_id}/documents/{split}/{row}/": [f"{documents}/train/4000/", f"{long}/?keep=threshold&at=1.00"],
+        "runs/{run_id}/documents/{split}/{row}/tokens.json": [
+            f"{long}/tokens.json?start=500000&keep={rule}" for rule in ("run", "threshold", "top_share", "random")
+        ],
+        "runs/{run_id}/documents/{split}/{row}/counts.json": [f"{long}/counts.json?keep=random&at=0.30"],
+        "runs/{run_id}/documents/{split}/{row}/positions/{token}/": [f"{long}/positions/500001/"],
         "experiments/new/": ["experiments/new/"],
         "runs/new/": ["runs/new/", f"runs/new/?experiment={known.experiment}"],
         "nodes/": ["nodes/"],
@@ -125,6 +138,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "api/v1/runs/{run_id}/evaluations": [f"{API}{run}/evaluations"],
         "api/v1/runs/{run_id}/tables": [f"{API}{run}/tables"],
+        "api/v1/runs/{run_id}/splits": [f"{API}runs/{known.filtered}/splits"],
+        "api/v1/runs/{run_id}/documents": [f"{API}{documents}?after=4000"],
     }
 
 
@@ -167,7 +182,61 @@ def known_ids() -> Known:
     first = Rollout.objects.filter(run_id=run, step=newest, kind="train").earliest("id")
     busiest = Run.objects.annotate(rows=Count("metrics")).latest("rows")
     experiment = Run.objects.get(pk=run).experiment_id
-    return Known(run, busiest.pk, experiment, newest // 2, first.id, busiest.metrics.count() // 2)
+    filtered = Run.objects.filter(stage="filter", status="succeeded").earliest("id")
+    put_documents(filtered)
+    return Known(run, busiest.pk, experiment, newest // 2, first.id, busiest.metrics.count() // 2, filtered.pk)
+
+
+def put_documents(run: Any) -> None:
+    """A split's file with a document of a million tokens and many short ones, and the row that tells of it."""
+    from rpt_core.positions.scored import in_groups, positions_writer, to_table
+    from rpt_core.run.folder import RunDir, positions_file
+    from rpt_web.corpora.models import ScoredSplit
+
+    path = positions_file(RunDir(run.directory).positions, "train")
+    if path.exists():
+        return
+    documents = [_scored(number, LONG_TOKENS if number == 0 else 120) for number in range(DOCUMENTS)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with positions_writer(path, "made") as writer:
+        for start in range(0, len(documents), 256):
+            for part in in_groups(to_table(documents[start : start + 256])):
+                writer.write_table(part)
+    ScoredSplit.objects.update_or_create(run=run, split="train", defaults=_told(documents))
+
+
+def _scored(number: int, tokens: int) -> Any:
+    import numpy as np
+
+    from rpt_core.positions.scored import ScoredDocument
+    from rpt_core.text.corpus import Document
+
+    random = np.random.default_rng(number)
+    entropies = np.minimum(random.gamma(0.9, 0.6, tokens), 2.7).astype(np.float32)
+    entropies[0] = np.nan
+    offsets = np.arange(0, 4 * tokens + 1, 4).tolist()
+    text = ("the sum of a and b\n" * (tokens // 4))[: 4 * tokens].ljust(4 * tokens)
+    kept = np.flatnonzero(entropies >= 1).tolist()
+    ids = random.integers(0, 5000, tokens).tolist()
+    return ScoredDocument(Document(f"d{number}", text), ids, offsets, entropies, 1, kept, np.exp(-entropies))
+
+
+def _told(documents: Sequence[Any]) -> dict[str, Any]:
+    import numpy as np
+
+    from rpt_core.config import PAPER_NATS
+    from rpt_core.positions.summary import summarise
+
+    candidates = [document.candidates() for document in documents]
+    ids, flat = [document.document.id for document in documents], np.concatenate(candidates)
+    return {
+        "documents": len(documents),
+        "positions": len(flat),
+        "kept": sum(len(document.kept) for document in documents),
+        "by_difficulty": {name: int((flat > nats).sum()) for name, nats in PAPER_NATS.items()},
+        "above_nats": PAPER_NATS,
+        "summary": summarise(0, ids, candidates, [document.candidate_probabilities() for document in documents]),
+    }
 
 
 def clients() -> dict[str, Client]:

@@ -16,6 +16,7 @@ from rpt_core.plans.preset import load_preset
 from rpt_core.run.folder import RunDir
 from rpt_core.run.rollout_files import RolloutRow
 from rpt_core.run.tables import emit_table
+from rpt_web.corpora.models import ScoredSplit
 from rpt_web.pages.configure.choice import free_name
 from rpt_web.runs import services
 from rpt_web.runs.models import Checkpoint, Experiment, Run, Status
@@ -70,6 +71,8 @@ def put_real_files(experiment: Experiment, folder: Path) -> None:
     stages.run_stage(folder / "filter", config | {"min_entropy_nats": 0.0})
     for file in (folder / "filter" / "positions").iterdir():
         (filtered.directory / "positions" / file.name).write_bytes(file.read_bytes())
+    for told in stages.events(folder / "filter", "positions"):
+        ScoredSplit.objects.update_or_create(run=filtered, split=told.pop("split"), defaults=told)
 
 
 def failed_run(experiment: Experiment, user: User) -> Run:

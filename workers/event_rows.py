@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from rpt_core.run.events import Event, EventType
 from rpt_core.run.folder import RunDir
-from rpt_web.corpora.models import Corpus
+from rpt_web.corpora.models import Corpus, ScoredSplit
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
 from rpt_web.text import clean_json, clean_text
@@ -27,6 +27,8 @@ NOT_LISTED = (EventType.METRICS, EventType.PROGRESS, EventType.ROLLOUTS)
 """Events with rows of their own only; the others are also listed as they are."""
 TABLE_PARTS = ("caption", "columns", "rows", "chart")
 """What a result table's row keeps of its event; the list of events leaves it out."""
+KEPT_ELSEWHERE = {EventType.TABLE: TABLE_PARTS, EventType.POSITIONS: ("summary",)}
+"""What the list of events leaves out of an event, since a row of its own keeps it."""
 
 
 def write(run: Run, events: Sequence[Event]) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def delete_beyond(run: Run, step: int) -> None:
 def delete_all(run: Run) -> None:
     """Delete all that was recorded of a run."""
     intervals.note_results(run)
-    for model in (RunEvent, StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard, Corpus):
+    for model in (RunEvent, StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard, Corpus, ScoredSplit):
         model._default_manager.filter(run=run).delete()
     rollout_rows.delete_rows(run.pk, 0)
 
@@ -163,6 +165,21 @@ def _write_corpora(run: Run, events: Sequence[Event]) -> None:
     _upsert(Corpus, rows.values(), "name")
 
 
+def _write_splits(run: Run, events: Sequence[Event]) -> None:
+    rows = {
+        event.data["split"]: ScoredSplit(
+            run=run,
+            split=clean_text(event.data["split"])[:20],
+            **{name: event.data[name] for name in ("documents", "positions", "kept")},
+            by_difficulty=event.data.get("by_difficulty") or {},
+            above_nats=event.data.get("above_nats") or {},
+            summary=clean_json(event.data.get("summary") or {}),
+        )
+        for event in events
+    }
+    _upsert(ScoredSplit, rows.values(), "split")
+
+
 def _write_listed(run: Run, events: Sequence[Event]) -> None:
     rows = [
         RunEvent(
@@ -171,15 +188,15 @@ def _write_listed(run: Run, events: Sequence[Event]) -> None:
             seq=event.seq,
             time=_time(event),
             type=event.type.value,
-            data=clean_json({name: value for name, value in event.data.items() if not _is_in_table(event, name)}),
+            data=clean_json({name: value for name, value in event.data.items() if not _is_elsewhere(event, name)}),
         )
         for event in events
     ]
     _upsert(RunEvent, rows, "seq")
 
 
-def _is_in_table(event: Event, name: str) -> bool:
-    return event.type == EventType.TABLE and name in TABLE_PARTS
+def _is_elsewhere(event: Event, name: str) -> bool:
+    return name in KEPT_ELSEWHERE.get(event.type, ())
 
 
 _WRITERS = {
@@ -189,6 +206,7 @@ _WRITERS = {
     EventType.EVALUATION: _write_evaluations,
     EventType.TABLE: _write_tables,
     EventType.CORPUS: _write_corpora,
+    EventType.POSITIONS: _write_splits,
 }
 
 

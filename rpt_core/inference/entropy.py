@@ -1,6 +1,7 @@
 """A model's uncertainty at each token of a text: the entropy of its most probable next tokens, and the argmax.
 
-In: a Hugging Face causal language model, texts as token ids. Out: entropies in nats and argmax ids, one for each token.
+In: a Hugging Face causal language model, texts as token ids. Out: entropies in nats, argmax ids and their
+probabilities, one for each token.
 Section 3.2 of the paper takes the entropy over the sixteen most probable next tokens; it does not say whether these are
 renormalised. Here they are, with the partial sum and the full vocabulary as options.
 
@@ -23,6 +24,8 @@ from rpt_core.models.states import last_states, refuse_rescaled_logits
 
 EntropyKind = Literal["renormalised", "partial", "full"]
 _BLOCK = 64
+_SUMMED_POSITIONS = 128
+"""Whose logits exist in a wider number format at one time."""
 _CPU_CHUNK_LOGITS = 16_000_000
 """A CPU reads 64 MB of logits faster than more of them; much smaller chunks make its threads wait for each other."""
 
@@ -47,6 +50,14 @@ class Scores:
     """Nats, one for each token; NaN at the first."""
     argmax_ids: Indices
     """The most probable token; -1 at the first."""
+    highest_probabilities: Floats
+    """Of that token, among the whole vocabulary; NaN at the first."""
+
+    @classmethod
+    def missing(cls, tokens: int) -> Scores:
+        """What a sequence has before it is read."""
+        nothing = np.full(tokens, np.nan, np.float32)
+        return cls(nothing, np.full(tokens, -1, np.int64), nothing.copy())
 
 
 def top_k_entropy(logits: Tensor, k: int = 16, renormalise: bool = True) -> Tensor:
@@ -81,7 +92,7 @@ def score(
     by half. after_batch is called between batches; what it raises ends the scan.
     """
     refuse_rescaled_logits(model)
-    found = [Scores(np.full(len(s), np.nan, np.float32), np.full(len(s), -1, np.int64)) for s in sequences]
+    found = [Scores.missing(len(sequence)) for sequence in sequences]
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31
     windows = [w for index, s in enumerate(sequences) for w in windows_of(index, len(s), limit)]
     was_training = model.training
@@ -146,13 +157,14 @@ def _score_batch(
     if hidden.device.type == "cpu" and (vocabulary := getattr(head, "out_features", 0)):
         chunk_positions = min(chunk_positions, max(64, _CPU_CHUNK_LOGITS // vocabulary))
     # (positions, width) -> (chunk, vocabulary) -> (chunk,): only one chunk's logits exist at a time.
-    chunks = [_entropy_and_argmax(head(part), top_k, kind) for part in torch.split(hidden, chunk_positions)]
-    entropies = torch.cat([entropy for entropy, _ in chunks]).float().cpu().numpy()
-    argmax = torch.cat([ids for _, ids in chunks]).cpu().numpy()
+    chunks = [_scores_of(head(part), top_k, kind) for part in torch.split(hidden, chunk_positions)]
+    entropies, argmax, highest = (torch.cat(parts).cpu().numpy() for parts in zip(*chunks, strict=True))
     at = 0
     for w in batch:
-        found[w.sequence].entropies[w.new : w.end] = entropies[at : at + w.end - w.new]
-        found[w.sequence].argmax_ids[w.new : w.end] = argmax[at : at + w.end - w.new]
+        scores, read = found[w.sequence], slice(at, at + w.end - w.new)
+        scores.entropies[w.new : w.end] = entropies[read]
+        scores.argmax_ids[w.new : w.end] = argmax[read]
+        scores.highest_probabilities[w.new : w.end] = highest[read]
         at += w.end - w.new
 
 
@@ -166,6 +178,24 @@ def _hidden(model: Any, rows: list[Sequence[int]], batch: list[Window]) -> Tenso
     states = last_states(model, ids)
     # The state of token i predicts token i + 1: hence the shift by one.
     return torch.cat([states[row, w.new - 1 - w.start : w.end - 1 - w.start] for row, w in enumerate(batch)])
+
+
+def _scores_of(logits: Tensor, k: int, kind: EntropyKind) -> tuple[Tensor, Tensor, Tensor]:
+    """(positions, vocabulary) -> entropy in nats, most probable token and its probability, all (positions,)."""
+    entropy, argmax = _entropy_and_argmax(logits, k, kind)
+    return entropy.float(), argmax, _probability_of(logits, argmax)
+
+
+def _probability_of(logits: Tensor, ids: Tensor) -> Tensor:
+    """(positions, vocabulary), (positions,) -> each position's probability of its token, (positions,).
+
+    In parts: the whole vocabulary in float32 would double the memory of a chunk.
+    """
+    found = []
+    for part, at in zip(*(torch.split(values, _SUMMED_POSITIONS) for values in (logits, ids)), strict=True):
+        wide = part.to(_accurate(part))
+        found.append(wide.gather(-1, at[:, None])[:, 0] - wide.logsumexp(-1))
+    return torch.cat(found).exp().float()
 
 
 def _entropy_and_argmax(logits: Tensor, k: int, kind: EntropyKind) -> tuple[Tensor, Tensor]:

@@ -281,7 +281,7 @@ def score(
     Sequences longer than the engine takes are read in windows that overlap by half. At most `batch_tokens` tokens have
     their log-probs in memory at one time, or one sequence.
     """
-    found = [Scores(np.full(len(s), np.nan, np.float32), np.full(len(s), -1, np.int64)) for s in sequences]
+    found = [Scores.missing(len(sequence)) for sequence in sequences]
     limit = engine.longest - 1  # vLLM wants room for one token more
     windows = [w for index, s in enumerate(sequences) for w in windows_of(index, len(s), limit)]
     top_k = min(rule.top_k, engine.vocabulary)
@@ -295,6 +295,7 @@ def score(
         # The text's own token comes first, whatever its rank.
         scores.entropies[window.new : window.end] = entropies_of(log_probs[fresh, 1:], rule.entropy == "renormalised")
         scores.argmax_ids[window.new : window.end] = ids[fresh, 1]
+        scores.highest_probabilities[window.new : window.end] = np.exp(log_probs[fresh, 1])
     return found
 
 

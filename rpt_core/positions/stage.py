@@ -22,11 +22,19 @@ from rpt_core.arrays import Floats, Indices
 from rpt_core.config import PAPER_NATS, FilterConfig, Split
 from rpt_core.errors import UserError
 from rpt_core.inference.backend import Backend, open_backend
-from rpt_core.inference.entropy import ScoreRule, full_entropy, score, top_k_entropy
+from rpt_core.inference.entropy import ScoreRule, Scores, full_entropy, score, top_k_entropy
 from rpt_core.positions.choice import choose_positions
 from rpt_core.positions.lists import PositionList, read_position_list
-from rpt_core.positions.scored import ROW_GROUP_DOCUMENTS, ScoredDocument, positions_writer, to_table, with_kept
+from rpt_core.positions.scored import (
+    ROW_GROUP_DOCUMENTS,
+    ScoredDocument,
+    in_groups,
+    positions_writer,
+    to_table,
+    with_kept,
+)
 from rpt_core.positions.sets import store_sets
+from rpt_core.positions.summary import summarise
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventType
 from rpt_core.run.folder import positions_file
@@ -86,13 +94,16 @@ class _Scan:
         scored_path = positions_file(self.context.run.positions, f"{name}-scored")
         identity = tokenizer_hash(self.tokenizer)
         candidates: list[Floats] = []
+        probabilities: list[Floats] = []
         listed: list[Indices] = []
         with positions_writer(scored_path, identity) as writer:
             for scored in self._blocks(documents):
                 candidates += [document.candidates() for document in scored]
+                probabilities += [document.candidate_probabilities() for document in scored]
                 if self.listed is not None:
                     listed += [self.listed.candidates_of(document) for document in scored]
-                writer.write_table(to_table(scored))
+                for part in in_groups(to_table(scored)):
+                    writer.write_table(part)
         ids = [document.id for document in documents]
         chosen = choose_positions(self.config, ids, candidates, None if self.listed is None else listed)
         # The rule may need the whole split (top share), so the chosen positions are filled in on a second pass.
@@ -100,7 +111,8 @@ class _Scan:
             for table, kept in _with_choice(file, chosen):
                 writer.write_table(with_kept(table, kept))
         scored_path.unlink()
-        return self._report(name, candidates, chosen)
+        summary = summarise(self.config.seed, ids, candidates, probabilities)
+        return self._report(name, candidates, chosen, summary)
 
     def _blocks(self, documents: list[Document]) -> Iterator[list[ScoredDocument]]:
         remaining = iter(documents)
@@ -119,18 +131,21 @@ class _Scan:
         scores = self.proxy.score(sequences)
         self.tokens += sum(map(len, sequences))
         skip = len(self.prefix)
-        return [_with_entropies(document, found.entropies[skip:]) for document, found in zip(read, scores, strict=True)]
+        return [_with_scores(document, found, skip) for document, found in zip(read, scores, strict=True)]
 
     def _stop_if_asked(self) -> None:
         if self.context.stop_requested:
             raise StopRequested(self.documents)
 
-    def _report(self, split: Split, candidates: list[Floats], chosen: list[Indices]) -> dict[str, int]:
+    def _report(
+        self, split: Split, candidates: list[Floats], chosen: list[Indices], summary: dict[str, Any]
+    ) -> dict[str, int]:
         entropies = np.concatenate([np.empty(0, np.float32), *candidates])
         entropies = entropies[np.isfinite(entropies)]
         counts = {"documents": len(candidates), "positions": len(entropies), "kept": sum(map(len, chosen))}
         levels = {name: int((entropies > nats).sum()) for name, nats in PAPER_NATS.items()}
-        self.context.log.emit(EventType.POSITIONS, split=split, **counts, by_difficulty=levels, above_nats=PAPER_NATS)
+        told = {"by_difficulty": levels, "above_nats": PAPER_NATS, "summary": summary}
+        self.context.log.emit(EventType.POSITIONS, split=split, **counts, **told)
         return counts
 
 
@@ -152,16 +167,18 @@ def _read_tokens(document: Document, tokenizer: Tokenizer, positions_from: str) 
     return ScoredDocument(document, ids, offsets, np.empty(0, np.float32), max(1, first))
 
 
-def _with_entropies(document: ScoredDocument, entropies: Floats) -> ScoredDocument:
+def _with_scores(document: ScoredDocument, found: Scores, skip: int) -> ScoredDocument:
+    """The document with the scores of its sequence, whose first tokens stand before the text."""
+    entropies, highest = found.entropies[skip:].copy(), found.highest_probabilities[skip:].copy()
     if not np.isfinite(entropies[1:]).all():
         raise UserError(
             "The proxy model's output is not finite: its weights are damaged, or its number format is too narrow. "
             "Try `dtype: float32`, or another proxy model."
         )
-    entropies = entropies.copy()
-    entropies[:1] = np.nan
-    entropies[np.diff(document.byte_offsets) == 0] = np.nan  # a space that is only the tokenizer's: nothing to predict
-    return replace(document, entropies=entropies)
+    for values in (entropies, highest):
+        values[:1] = np.nan
+        values[np.diff(document.byte_offsets) == 0] = np.nan  # a space that is only the tokenizer's: nothing to predict
+    return replace(document, entropies=entropies, highest_probabilities=highest)
 
 
 def _with_choice(file: pq.ParquetFile, chosen: list[Indices]) -> Iterator[tuple[Any, list[Indices]]]:

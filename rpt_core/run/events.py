@@ -54,7 +54,8 @@ class EventType(StrEnum):
     CORPUS = "corpus"
     """name, documents: {train, validation}, bad: count, bad_records: [{file, line, problem}] (the first 100)."""
     POSITIONS = "positions"
-    """split, documents, positions, kept, by_difficulty: {easy, medium, hard}, above_nats: their thresholds."""
+    """split, documents, positions, kept, by_difficulty: {easy, medium, hard}, above_nats: their thresholds,
+    summary: what rpt_core.positions.summary tells of the split."""
     LOG = "log"
     """level ("info", "warning"), message."""
     FINISHED = "finished"

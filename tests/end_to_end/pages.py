@@ -38,6 +38,10 @@ def form_address(rows, preset, run, place=""):
     return reverse("configure:run_new") + query
 
 
+def token_map_address(rows, **query):
+    return reverse("token_maps:document_detail", args=[rows["filter"].pk, "train", 2], query=query)
+
+
 PAGES = {
     "experiments": lambda rows: reverse("experiments:experiment_list"),
     "experiments-none-found": lambda rows: reverse("experiments:experiment_list") + "?q=nothing-like-it",
@@ -73,6 +77,10 @@ PAGES = {
     "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),
     "rollout-hostile": lambda rows: reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]),
     "rollout-answer": answer_address,
+    "documents": lambda rows: reverse("token_maps:document_list", args=[rows["filter"].pk]),
+    "token-map": lambda rows: token_map_address(rows, token=9),
+    "token-map-random": lambda rows: token_map_address(rows, keep="random", at="0.40"),
+    "run-new-like": lambda rows: reverse("configure:run_new") + f"?like={rows['filter'].pk}&min_entropy_nats=0.75",
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
     "results-empty": lambda rows: reverse("results:experiment_results", args=[rows["empty"].pk]),
 }

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI, Query
 from ninja import Status as Answer
 
+from rpt_core.config import Split
 from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
@@ -30,6 +31,7 @@ from rpt_web.api.errors import (
     wrong_method_in_json,
 )
 from rpt_web.api.schemas import (
+    DocumentOut,
     EvaluationOut,
     EventOut,
     ExperimentDetailOut,
@@ -41,9 +43,12 @@ from rpt_web.api.schemas import (
     RolloutOut,
     RunDetailOut,
     RunOut,
+    SplitOut,
     TableOut,
     TeamOut,
 )
+from rpt_web.corpora import token_maps
+from rpt_web.corpora.models import ScoredSplit
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import checks, findings, preflight, services
 from rpt_web.runs.models import Experiment, Run, Status, blocked_by, is_in_progress
@@ -265,6 +270,22 @@ def tables(
     """Finished tables in the order in which they were recorded."""
     found = _run(request, run_id).tables.all()
     return _page(found if name is None else found.filter(name=clean_text(name)), "id", after, limit)
+
+
+@api.get("/runs/{int:run_id}/splits", response=list[SplitOut], tags=["what a run wrote"])
+def splits(request: HttpRequest, run_id: int) -> list[ScoredSplit]:
+    """What a filter run found in each of its splits; empty for other runs."""
+    return list(token_maps.splits_of(_run(request, run_id)).values())
+
+
+@api.get("/runs/{int:run_id}/documents", response=Page[DocumentOut], tags=["what a run wrote"])
+def documents(
+    request: HttpRequest, run_id: int, split: Split = "train", after: After = None, limit: Limit = 50
+) -> dict[str, Any]:
+    """Documents that a filter run scored, in the order of the corpus."""
+    start = 0 if after is None else after + 1
+    lines = token_maps.lines(_run(request, run_id), split, start, limit + 1)
+    return {"items": lines[:limit], "next": lines[limit - 1].row if len(lines) > limit else None}
 
 
 def _plan(experiment: Experiment, suite: SuiteIn) -> Preset:

@@ -1,4 +1,4 @@
-"""What is read: the corpus of a run, as the run counted it."""
+"""What is read: the corpus of a run, as the run counted it, and what a filter run found in each of its splits."""
 
 from __future__ import annotations
 
@@ -23,3 +23,25 @@ class Corpus(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ScoredSplit(models.Model):
+    """A split of a filter run's scored documents, in numbers; the documents themselves stay in its Parquet file."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="splits")
+    split = models.CharField(max_length=20)
+    documents = models.PositiveIntegerField()
+    positions = models.PositiveBigIntegerField()
+    kept = models.PositiveBigIntegerField()
+    by_difficulty = models.JSONField(default=dict)
+    """Positions of each difficulty."""
+    above_nats = models.JSONField(default=dict)
+    """Each difficulty's threshold."""
+    summary = models.JSONField(default=dict)
+    """As `rpt_core.positions.summary` describes it; empty where the run was made before there was one."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "split"], name="split_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.split}"

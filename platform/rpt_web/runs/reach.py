@@ -67,7 +67,7 @@ def why_not(reading: Reading) -> str:
 def why_elsewhere(reading: Reading) -> str:
     """That a file which a shipped preset requires is not on this machine: a node may have it. Empty for all else."""
     path = str(settings.ROOT / reading.value)
-    if path not in of_presets()[1] or os.path.exists(path):
+    if path not in _of_presets()[1] or os.path.exists(path):
         return ""
     return f"{_shown(reading.value)} is not on this machine. Only a worker on a machine that has it can run this."
 
@@ -96,7 +96,7 @@ def roots() -> list[Path]:
 
 def hub_models() -> list[str]:
     """Names and patterns of the models that may be fetched from a hub: the setting, or what shipped presets name."""
-    return list(of_presets()[0] if settings.RPT_HUB_MODELS is None else settings.RPT_HUB_MODELS)
+    return list(_of_presets()[0] if settings.RPT_HUB_MODELS is None else settings.RPT_HUB_MODELS)
 
 
 def _built_in(kind: Reads) -> list[str]:
@@ -211,7 +211,7 @@ def _is_device(entry: os.DirEntry[str]) -> bool:
 
 def _is_allowed(path: Path) -> bool:
     """Whether a path without links lies below a root, and in no closed folder that the root does not lie in itself."""
-    if str(path) in of_presets()[1]:
+    if str(path) in _of_presets()[1]:
         return True
     closed = [Path(os.path.realpath(settings.RPT_DATA_DIR)), *SYSTEM_FOLDERS]
     around = [folder for folder in closed if path.is_relative_to(folder)]
@@ -222,7 +222,7 @@ def _is_allowed(path: Path) -> bool:
 
 
 @cache
-def of_presets() -> tuple[tuple[str, ...], frozenset[str]]:
+def _of_presets() -> tuple[tuple[str, ...], frozenset[str]]:
     """Hub names in the shipped presets, and the files that they require, where the stages look for them."""
     presets = [load_preset(name) for name in preset_names()]
     configs = [run.rehearse(0) for preset in presets for run in preset.runs]

@@ -148,6 +148,7 @@ def test_entropies_are_those_of_transformers(taught, engine, kind):
     for a, b in zip(ours[:6], theirs[:6], strict=True):
         np.testing.assert_allclose(b.entropies, a.entropies, atol=1e-4)
         assert (a.argmax_ids == b.argmax_ids).all()
+        np.testing.assert_allclose(b.highest_probabilities, a.highest_probabilities, atol=1e-4)
     in_windows = score(model, [texts[-1][:LONGEST]], entropy=kind)[0]
     np.testing.assert_allclose(theirs[-1].entropies[:LONGEST], in_windows.entropies, atol=1e-4)
     assert np.isfinite(theirs[-1].entropies[1:]).all()

@@ -125,6 +125,20 @@ def test_scores_are_those_of_a_plain_forward_pass(kind, model, config):
             entropies, argmax = direct_scores(model, ids, kind)
             assert scores.entropies[1:] == pytest.approx(entropies.tolist(), abs=1e-5)
             assert scores.argmax_ids[1:].tolist() == argmax.tolist()
+            highest = model(torch.tensor([ids])).logits[0, :-1].double().softmax(-1).amax(-1)
+            assert scores.highest_probabilities[1:] == pytest.approx(highest.tolist(), abs=1e-5)
+        assert scores.highest_probabilities.dtype == np.float32
+        assert np.isnan(scores.highest_probabilities[:1]).all()
+
+
+def test_the_highest_probability_of_narrow_logits_is_summed_in_float32():
+    model = random_model(9000).bfloat16()
+    model.config.max_position_embeddings = 1000
+    ids = np.random.default_rng(0).integers(0, 9000, 300).tolist()
+    found = score(model, [ids])[0].highest_probabilities[1:]
+    logits = model(torch.tensor([ids])).logits[0, :-1]
+    assert logits.dtype == torch.bfloat16
+    assert found == pytest.approx(logits.double().softmax(-1).amax(-1).tolist(), rel=2e-2)
 
 
 @pytest.mark.parametrize("vocabulary", [8192, 9001])
@@ -279,6 +293,11 @@ def config_for(proxy, documents, **options):
     return FilterConfig(corpus=corpus, proxy={"path": str(proxy)}, **options)
 
 
+def both(row):
+    """Entropies and highest probabilities of a row's positions."""
+    return row["entropies"][row["candidates_from"] :], row["highest_probabilities"][row["candidates_from"] :]
+
+
 def rows(run_dir, split):
     return pq.read_table(run_dir.positions / f"{split}.parquet").to_pylist()
 
@@ -307,6 +326,12 @@ def test_a_run_writes_both_splits_and_says_so(tmp_path, proxy, documents, byte_l
         assert sorted(kept) == sorted(e for e in candidates if e >= 2.5)
         for name, nats in (("easy", 0.5), ("medium", 1.0), ("hard", 1.5)):
             assert positions[split]["by_difficulty"][name] == sum(e > nats for e in candidates)
+        summary = positions[split]["summary"]
+        assert sum(summary["counts"]) == len(candidates)
+        assert sum(summary["counts"][250:]) == len(kept)
+        known = {(round(e, 4), round(p, 4)) for row in found for e, p in zip(*both(row), strict=True)}
+        assert len(summary["points"]) > 200
+        assert {tuple(point) for point in summary["points"]} <= known
     assert sorted(names) == sorted(f"d{n}" for n in range(300))
     assert sorted(file.name for file in run_dir.positions.iterdir()) == ["train.parquet", "validation.parquet"]
 
@@ -327,6 +352,9 @@ def test_a_row_holds_the_document_in_the_proxys_tokens(tmp_path, proxy, document
     assert row["byte_offsets"] == tokenised.byte_offsets
     assert (row["domain"], row["candidates_from"]) == ("sums", 1)
     direct, _ = direct_scores(model, row["token_ids"], "renormalised")
+    highest = model(torch.tensor([row["token_ids"]])).logits[0, :-1].double().softmax(-1).amax(-1)
+    assert row["highest_probabilities"][1:] == pytest.approx(highest.tolist(), abs=1e-5)
+    assert np.isnan(row["highest_probabilities"][0])
     assert np.isnan(row["entropies"][0])
     assert row["entropies"][1:] == pytest.approx(direct.tolist(), abs=1e-5)
 

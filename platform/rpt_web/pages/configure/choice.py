@@ -115,6 +115,14 @@ def choose(visible: QuerySet[Experiment], preset_name: str, run_name: str, place
     return Choice(presets, preset, planned, ready, unready, chosen, missing(preset) if preset else ())
 
 
+def like(origin: Run) -> Choice:
+    """The settings of a run that has its config, in the experiment of that run: nothing is left to choose."""
+    config = {name: value for name, value in origin.config.items() if name != "stage"}
+    planned = PlannedRun(name=origin.plain_name, stage=origin.stage, title=origin.title, config=config)
+    place = Place(origin.experiment)
+    return Choice([], None, planned, [place], [], place, ())
+
+
 def places(visible: QuerySet[Experiment], planned: PlannedRun) -> tuple[list[Place], list[Unready]]:
     """Places in which every run that the planned one needs has succeeded, and those in which some are there, newest
     first (1 query)."""

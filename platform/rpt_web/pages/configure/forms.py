@@ -102,6 +102,8 @@ class PlannedRunForm(FindingsForm):
         super().__init__(data, initial={"run_name": name, "run_title": planned.title})
         self.plan = planned
         self.unread: set[str] = set()
+        self.suggested: dict[str, str] = {}
+        """What an address begins with, other than the plan."""
         values = planned.rehearse(seed).model_dump(mode="json")
         asked = dict(flatten(planned.config))
         self.leaves = {leaf.name: leaf for leaf in leaves(STAGES[planned.stage], values)}
@@ -109,6 +111,11 @@ class PlannedRunForm(FindingsForm):
         for leaf in self.leaves.values():
             value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
             self.fields[leaf.name] = field(leaf, value, self._label(leaf.name))
+
+    def suggest(self, values: Mapping[str, str]) -> None:
+        """Begin with other values than the plan's, by dotted name; names of no field are left alone."""
+        self.suggested = {name: values[name] for name in self.leaves if name in values}
+        self.initial.update(self.suggested)
 
     def clean_run_name(self) -> str:
         """The name, if it can be one."""

@@ -16,7 +16,8 @@ from rpt_core.errors import UserError
 from rpt_core.machine.hardware import all_hardware
 from rpt_core.plans.preset import PlannedRun, Preset, load_preset, missing, preset_names
 from rpt_web import access
-from rpt_web.pages.configure.choice import Choice, choose, free_name
+from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.configure.choice import Choice, choose, free_name, like
 from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm, SuiteForm
 from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import checks, findings, planning, preflight, services
@@ -32,14 +33,16 @@ SMALLEST = "smoke"
 def run_new(request: HttpRequest) -> HttpResponse:
     """Submit a run of a preset into an experiment where everything that it needs has been made."""
     access.require_change_somewhere(request.user)
+    origin = _origin(request)
     asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
-    choice = choose(access.experiments_to_change(request.user), *asked)
+    choice = like(origin) if origin else choose(access.experiments_to_change(request.user), *asked)
     form = report = None
     machine = _machine(request, choice)
     if choice.planned and choice.place:
         planned = choice.place.plan(choice.planned)
         name = free_name(choice.place.experiment, planned.name)
         form = PlannedRunForm(planned, name, _posted(request), seed=choice.place.seed)
+        form.suggest(request.GET)
         if form.is_bound and "check" in request.POST:
             report = _checked(form, choice.place.experiment, machine)
         elif form.is_bound and (run := _submitted(request, form, choice.place.experiment, machine)) is not None:
@@ -48,6 +51,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
     context = {
         "nav": "new",
         "choice": choice,
+        "origin": origin,
         "form": form,
         "report": report,
         "is_check": "check" in request.POST,
@@ -93,6 +97,19 @@ def _answer(request: HttpRequest, template: str, context: dict[str, Any]) -> Htt
     if form.is_busy:
         response["Retry-After"] = str(preflight.RETRY_AFTER_SECONDS)
     return response
+
+
+def _origin(request: HttpRequest) -> Run | None:
+    """The run whose settings the form begins with, when the address names one that has its config.
+
+    Raises Http404, and PermissionDenied where the user may not submit beside it.
+    """
+    key = number_asked(request, "like")
+    origin = access.get_run_or_404(request.user, key) if key is not None else None
+    if origin is None or not origin.config:
+        return None
+    access.require_change(request.user, origin.experiment.team_id)
+    return origin
 
 
 def _machine(request: HttpRequest, choice: Choice) -> str:

@@ -1,0 +1,1 @@
+"""What a filter run found in its documents."""

@@ -1,0 +1,165 @@
+"""Documents of a filter run one by one, as pages show them: a list with counts, and one document with its tokens.
+
+In: a split's file of scored documents. Out: lines of a list, or a `DocumentMap`. Documents are named by their row. Only
+the row group that holds what is asked for is read, and of it only the columns that are needed. Files of earlier
+versions have no highest probabilities. Loads without torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rpt_core.arrays import Floats, Indices
+from rpt_core.run.folder import positions_file
+
+_PROBABILITIES = "highest_probabilities"
+_LISTED = ("document", "domain", "candidates_from", "entropies", "kept")
+
+
+@dataclass(frozen=True)
+class DocumentLine:
+    """A document in a list."""
+
+    row: int
+    id: str
+    domain: str
+    tokens: int
+    positions: int
+    """Tokens that may be predicted."""
+    kept: int
+    """Those that the run chose."""
+    mean_nats: float | None
+    """Mean entropy of its positions; None without any."""
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentMap:
+    """A document with its tokens; arrays have one value for each. It is equal to itself alone."""
+
+    row: int
+    id: str
+    domain: str
+    text: bytes
+    token_ids: npt.NDArray[np.int32]
+    byte_offsets: Indices
+    """Where tokens begin, and the end of the text: one value more than tokens."""
+    entropies: Floats
+    """Nats; NaN where nothing is predicted."""
+    highest_probabilities: Floats | None
+    """None in files of earlier versions."""
+    candidates_from: int
+    kept: Indices
+    """Tokens that the run chose."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it has."""
+        return len(self.token_ids)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token."""
+        return self.text[self.byte_offsets[token] : self.byte_offsets[token + 1]]
+
+    @cached_property
+    def positions(self) -> Indices:
+        """Tokens that may be predicted, ascending."""
+        found = np.arange(self.candidates_from, self.tokens)
+        return found[np.isfinite(self.entropies[found])]
+
+    @cached_property
+    def ranks(self) -> Indices:
+        """Each token's place among the document's positions: 1 is the most uncertain; 0 for what is no position."""
+        values = self.entropies[self.positions]
+        ranks = np.zeros(self.tokens, np.int64)
+        ranks[self.positions] = 1 + len(values) - np.searchsorted(np.sort(values), values, side="right")
+        return ranks
+
+
+class PositionsFile:
+    """A split's scored documents on disk."""
+
+    def __init__(self, positions_dir: Path | str, split: str) -> None:
+        """Raises OSError without the file, and ValueError for one that is none."""
+        self._file = pq.ParquetFile(positions_file(positions_dir, split))
+        rows = [self._file.metadata.row_group(n).num_rows for n in range(self._file.num_row_groups)]
+        self._ends = np.cumsum(rows, dtype=np.int64)
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+        return int(self._file.metadata.num_rows)
+
+    def lines(self, start: int, count: int) -> list[DocumentLine]:
+        """Some documents from a row on, in the order of the corpus."""
+        found: list[DocumentLine] = []
+        while len(found) < count and start + len(found) < self.documents:
+            row = start + len(found)
+            group, first = self._group_of(row)
+            table = self._file.read_row_group(group, columns=list(_LISTED)).slice(row - first, count - len(found))
+            found += [_line(row + n, table.slice(n, 1)) for n in range(table.num_rows)]
+        return found
+
+    def row_of(self, document: str) -> int | None:
+        """The row of a document by its id."""
+        for group in range(self._file.num_row_groups):
+            ids = self._file.read_row_group(group, columns=["document"]).column(0)
+            place = int(pc.index(ids, document).as_py())
+            if place >= 0:
+                return int(self._ends[group] - self._file.metadata.row_group(group).num_rows) + place
+        return None
+
+    def document(self, row: int) -> DocumentMap:
+        """One document. Raises IndexError when there is none at this row."""
+        if not 0 <= row < self.documents:
+            raise IndexError(row)
+        group, first = self._group_of(row)
+        table = self._file.read_row_group(group).slice(row - first, 1)
+        values = {name: table.column(name)[0] for name in table.schema.names}
+        highest = values.get(_PROBABILITIES)
+        return DocumentMap(
+            row=row,
+            id=values["document"].as_py(),
+            domain=values["domain"].as_py() or "",
+            text=values["text"].as_py().encode(),
+            token_ids=_array(values["token_ids"]),
+            byte_offsets=_array(values["byte_offsets"]),
+            entropies=_array(values["entropies"]),
+            highest_probabilities=_array(highest) if highest is not None and highest.is_valid else None,
+            candidates_from=values["candidates_from"].as_py(),
+            kept=_array(values["kept"]).astype(np.int64),
+        )
+
+    def _group_of(self, row: int) -> tuple[int, int]:
+        """The row group of a row, and the first row of that group."""
+        group = int(np.searchsorted(self._ends, row, side="right"))
+        return group, int(self._ends[group - 1]) if group else 0
+
+
+def _line(row: int, table: pa.Table) -> DocumentLine:
+    values = {name: table.column(name)[0] for name in _LISTED}
+    entropies = _array(values["entropies"])
+    found = entropies[values["candidates_from"].as_py() :]
+    found = found[np.isfinite(found)]
+    return DocumentLine(
+        row=row,
+        id=values["document"].as_py(),
+        domain=values["domain"].as_py() or "",
+        tokens=len(entropies),
+        positions=len(found),
+        kept=len(values["kept"].values),
+        mean_nats=float(found.mean()) if len(found) else None,
+    )
+
+
+def _array(scalar: Any) -> Any:
+    """A list's values as numpy has them; a copy, so that the rest of the row group is not kept with them."""
+    return scalar.values.to_numpy(zero_copy_only=False).copy()
