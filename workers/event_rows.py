@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from rpt_core.run.events import Event, EventType
 from rpt_core.run.folder import RunDir
-from rpt_web.corpora.models import Corpus, ScoredSplit
+from rpt_web.corpora.models import RunCorpus, ScoredSplit
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
 from rpt_web.text import clean_json, clean_text
@@ -58,7 +58,7 @@ def delete_beyond(run: Run, step: int) -> None:
 def delete_all(run: Run) -> None:
     """Delete all that was recorded of a run."""
     intervals.note_results(run)
-    for model in (RunEvent, StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard, Corpus, ScoredSplit):
+    for model in (RunEvent, StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard, RunCorpus, ScoredSplit):
         model._default_manager.filter(run=run).delete()
     rollout_rows.delete_rows(run.pk, 0)
 
@@ -154,7 +154,7 @@ def _write_corpora(run: Run, events: Sequence[Event]) -> None:
     rows = {}
     for event in events:
         name = clean_text(event.data["name"])[:300]
-        rows[name] = Corpus(
+        rows[name] = RunCorpus(
             run=run,
             name=name,
             train_documents=event.data["documents"]["train"],
@@ -162,7 +162,7 @@ def _write_corpora(run: Run, events: Sequence[Event]) -> None:
             bad_count=event.data["bad"],
             bad_records=clean_json(event.data["bad_records"]),
         )
-    _upsert(Corpus, rows.values(), "name")
+    _upsert(RunCorpus, rows.values(), "name")
 
 
 def _write_splits(run: Run, events: Sequence[Event]) -> None:

@@ -7,7 +7,8 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
 3. A queued row that no worker has taken for a while is sent again, so that Redis may lose everything at any time. Only
    while its queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
    When no worker at all listens to the queue, the log says so.
-4. Jobs of the quick lane are looked after in the same way; those that ended long ago are forgotten.
+4. Jobs of the quick lane are looked after in the same way; those that ended long ago are forgotten, and
+   uploads that nobody goes on with.
 5. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
    did so, and results from before there were stored intervals have none.
 """
@@ -24,6 +25,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from rpt_web.celery import app
+from rpt_web.corpora import uploads
 from rpt_web.jobs import services as job_services
 from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs import overdue, planning, queues, services
@@ -47,6 +49,7 @@ def run_round(reap: bool = True) -> None:
     advance_waiting()
     send_overdue()
     job_services.delete_old(JOBS_KEPT_DAYS)
+    uploads.clean_up()
     compute_intervals()
 
 

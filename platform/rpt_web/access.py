@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import TypeVar
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
+from rpt_web.corpora.models import Corpus, CorpusVersion, Upload
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams.models import CHANGING, Role, Team, User
@@ -128,6 +130,51 @@ def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_ad
     return team
 
 
+def corpora_for(user: Actor) -> QuerySet[Corpus]:
+    """Corpora the user may see."""
+    corpora = Corpus.objects.select_related("created_by", "team")
+    if isinstance(user, User) and user.is_superuser and user.is_active:
+        return corpora
+    return corpora.filter(team__in=list(roles_of(user)))
+
+
+def can_edit_corpus(user: Actor, corpus: Corpus) -> bool:
+    """Whether the user may give this corpus versions and files, and describe it."""
+    role = role_in(user, corpus.team_id)
+    return role == Role.ADMINISTRATOR or (role == Role.MEMBER and corpus.created_by_id == user.pk)
+
+
+def get_corpus_or_404(user: Actor, corpus_id: int, *, to_change: bool = False) -> Corpus:
+    """A corpus the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
+    corpus = _found(corpora_for(user).filter(pk=corpus_id), "corpus", corpus_id, "corpora")
+    if to_change:
+        _require_corpus(user, corpus)
+    return corpus
+
+
+def get_version_or_404(user: Actor, corpus_id: int, number: int, *, to_change: bool = False) -> CorpusVersion:
+    """A version of a corpus by its number. Raises as `get_corpus_or_404`."""
+    versions = CorpusVersion.objects.filter(corpus__in=corpora_for(user), corpus_id=corpus_id, number=number)
+    return _version(user, versions, number, to_change)
+
+
+def get_version_by_id_or_404(user: Actor, version_id: int, *, to_change: bool = False) -> CorpusVersion:
+    """A version by its own id. Raises as `get_corpus_or_404`."""
+    return _version(
+        user, CorpusVersion.objects.filter(corpus__in=corpora_for(user), pk=version_id), version_id, to_change
+    )
+
+
+def get_upload_or_404(user: Actor, upload_id: UUID) -> Upload:
+    """An upload that the user may go on with: whoever may change its corpus. Raises as `get_corpus_or_404`."""
+    uploads = Upload.objects.filter(pk=upload_id, version__corpus__in=corpora_for(user))
+    upload = uploads.select_related("version__corpus", "version__job").first()
+    if upload is None:
+        raise Http404("There is no such upload: it has ended long ago, or was removed. Begin it anew.")
+    _require_corpus(user, upload.version.corpus)
+    return upload
+
+
 def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = False) -> Experiment:
     """An experiment the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
     experiment = _found(experiments_for(user).filter(pk=experiment_id), "experiment", experiment_id)
@@ -161,12 +208,29 @@ def get_rollout_or_404(user: Actor, run_id: int, rollout_id: int) -> tuple[Run, 
     return run, _found(Rollout.objects.filter(run_id=run.pk, id=rollout_id), "rollout", rollout_id)
 
 
-def _found(rows: QuerySet[Row], noun: str, key: int) -> Row:
+def _version(user: Actor, rows: QuerySet[CorpusVersion], key: int, to_change: bool) -> CorpusVersion:
+    version = _found(rows.select_related("corpus__created_by", "job"), "version", key)
+    if to_change:
+        _require_corpus(user, version.corpus)
+    return version
+
+
+def _require_corpus(user: Actor, corpus: Corpus) -> None:
+    require_change(user, corpus.team_id)
+    if not can_edit_corpus(user, corpus):
+        raise PermissionDenied(
+            f"Members change only their own corpora, and {corpus.name!r} belongs to "
+            f"{corpus.created_by or 'a program'}. Ask them or an administrator of the team."
+        )
+
+
+def _found(rows: QuerySet[Row], noun: str, key: int, nouns: str = "") -> Row:
     found = rows.first()
     if found is None:
-        raise _missing(noun, key)
+        raise _missing(noun, key, nouns)
     return found
 
 
-def _missing(noun: str, key: int) -> Http404:
-    return Http404(f"There is no {noun} {key} among those that you may see. The list of {noun}s shows them.")
+def _missing(noun: str, key: int, nouns: str = "") -> Http404:
+    words = f"There is no {noun} {key} among those that you may see. The list of {nouns or f'{noun}s'} shows them."
+    return Http404(words)

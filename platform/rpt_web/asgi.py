@@ -14,6 +14,7 @@ os.environ.pop("RPT_CONNECTION_POOL")  # the settings have read it, and processe
 
 from rpt_web.serving.admission import Handler  # noqa: E402 - it reads the settings
 from rpt_web.serving.bodies import limited  # noqa: E402 - likewise
+from rpt_web.serving.uploads import receiving  # noqa: E402 - likewise
 
 MOST_FILES = 65_536
 
@@ -35,5 +36,5 @@ def load_for_good() -> None:
 
 
 allow_many_connections()
-application = limited(Handler())
+application = receiving(limited(Handler()))
 load_for_good()

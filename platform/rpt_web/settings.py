@@ -24,6 +24,8 @@ RPT_READ_ROOTS    comma-separated folders that runs may read, beside those of ot
                   templates in the data folder)
 RPT_HUB_MODELS    comma-separated names of models that runs may fetch from a hub, * stands for anything (default: those
                   of the shipped presets)
+RPT_UPLOAD_BYTES  largest size of all files of one corpus version that are uploaded (default: 20000000000)
+RPT_UPLOAD_DAYS   an upload that nobody goes on with is forgotten after so many days (default: 7)
 RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none)
 RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
 RPT_COMMIT        the git commit, where there is no checkout to ask (an image)
@@ -163,6 +165,8 @@ RPT_CANCEL_GRACE_SECONDS = read_int("RPT_CANCEL_GRACE_SECONDS", 20, 0, 3600)
 RPT_SHUTDOWN_GRACE_SECONDS = read_int("RPT_SHUTDOWN_GRACE_SECONDS", 6, 0, 3600)
 RPT_READ_ROOTS = read_roots(RPT_DATA_DIR)  # what may be read: runs.reach
 RPT_HUB_MODELS = read_list("RPT_HUB_MODELS", "") if "RPT_HUB_MODELS" in os.environ else None
+RPT_UPLOAD_BYTES = read_int("RPT_UPLOAD_BYTES", 20_000_000_000, 1, 10**15)
+RPT_UPLOAD_DAYS = read_int("RPT_UPLOAD_DAYS", 7, 1, 365)
 RPT_RAY_ADDRESSES = read_list("RPT_RAY_ADDRESSES", "")
 RPT_STAGE_COMMAND = shlex.split(os.environ.get("RPT_STAGE_COMMAND", "")) or [sys.executable, "-m", "rpt_core"]
 SECRET_KEY = read_secret_key(RPT_DATA_DIR)

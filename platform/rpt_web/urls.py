@@ -3,16 +3,19 @@
 from django.urls import include, path
 
 from rpt_web.api import operations as api
+from rpt_web.api.corpora import upload_urls
 from rpt_web.health import healthz
 
 urlpatterns = [
     path("healthz", healthz),
     path("api/v1/", api.nothing_here),
+    path("api/v1/uploads/", include(upload_urls)),
     path("api/v1/", api.urls),
     path("api/v1/<path:rest>", api.nothing_here),
     path("", include("rpt_web.pages.experiments.urls")),
     path("", include("rpt_web.pages.runs.urls")),
     path("", include("rpt_web.pages.configure.urls")),
+    path("", include("rpt_web.pages.corpora.urls")),
     path("", include("rpt_web.pages.nodes.urls")),
     path("", include("rpt_web.pages.jobs.urls")),
     path("", include("rpt_web.pages.teams.urls")),

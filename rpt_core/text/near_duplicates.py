@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 from zlib import crc32
 
@@ -37,18 +37,29 @@ def near_duplicates(texts: Sequence[str], held_out: Sequence[str], threshold: fl
     """Indices of the texts that share, with some held-out text, at least this share of the runs of both together."""
     if not texts or not held_out:
         return []
-    of_held_out = [runs_of(text) for text in held_out]
-    known = np.unique(np.concatenate(of_held_out))
-    # Who shares that much with one text shares that much of its own runs with all of them together.
-    near = [(n, runs) for n, runs in enumerate(map(runs_of, texts)) if _share_known(runs, known) >= threshold]
-    if not near:
-        return []
-    index = _index(of_held_out, threshold)
-    return [
-        number
-        for number, runs in near
-        if any(overlap(runs, of_held_out[found]) >= threshold for found in index.query(_sketch(runs)))
-    ]
+    known = HeldOutTexts(held_out, threshold)
+    return [number for number, text in enumerate(texts) if known.has_near(text)]
+
+
+class HeldOutTexts:
+    """Texts of the held-out side, at least one, with which others are compared one by one."""
+
+    def __init__(self, texts: Sequence[str], threshold: float) -> None:
+        self._threshold = threshold
+        self._runs = [runs_of(text) for text in texts]
+        self._known = np.unique(np.concatenate(self._runs))
+
+    def has_near(self, text: str) -> bool:
+        """Whether a text shares, with one of these, at least the threshold's share of the runs of both together."""
+        runs = runs_of(text)
+        # Who shares that much with one text shares that much of its own runs with all of them together.
+        if _share_known(runs, self._known) < self._threshold:
+            return False
+        return any(overlap(runs, self._runs[found]) >= self._threshold for found in self._index.query(_sketch(runs)))
+
+    @cached_property
+    def _index(self) -> Any:
+        return _index(self._runs, self._threshold)
 
 
 def runs_of(text: str) -> Runs:

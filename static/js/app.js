@@ -84,5 +84,9 @@
     showTimes();
     setInterval(showTimes, 1000);
   });
+  // What waits for a job shows what came of it.
+  document.addEventListener("job-ended", () => {
+    if (document.querySelector("[data-reload-on=job-ended]")) location.reload();
+  });
   document.addEventListener("htmx:afterSwap", (event) => showTimes(event.target.parentElement ?? document));
 })();

@@ -29,6 +29,10 @@ def answer_address(rows):
     return reverse("traces:rollout_detail", args=[run.pk, found.id])
 
 
+def version_address(rows, number):
+    return reverse("corpora:version_detail", args=[rows["corpus"].corpus_id, number])
+
+
 def run_address(rows, experiment, name):
     return reverse("runs:run_detail", args=[rows[experiment].runs.get(name=name).pk])
 
@@ -81,6 +85,14 @@ PAGES = {
     "token-map": lambda rows: token_map_address(rows, token=9),
     "token-map-random": lambda rows: token_map_address(rows, keep="random", at="0.40"),
     "run-new-like": lambda rows: reverse("configure:run_new") + f"?like={rows['filter'].pk}&min_entropy_nats=0.75",
+    "corpora": lambda rows: reverse("corpora:corpus_list"),
+    "corpus-new": lambda rows: reverse("corpora:corpus_new"),
+    "corpus": lambda rows: reverse("corpora:corpus_detail", args=[rows["corpus"].corpus_id]),
+    "corpus-version": lambda rows: version_address(rows, 1),
+    "corpus-version-open": lambda rows: version_address(rows, 2),
+    "corpus-documents": lambda rows: version_address(rows, 1) + "documents/",
+    "corpus-documents-found": lambda rows: version_address(rows, 1) + "documents/?q=modulo&side=validation",
+    "corpus-document-hostile": lambda rows: version_address(rows, 1) + "documents/7/",
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
     "results-empty": lambda rows: reverse("results:experiment_results", args=[rows["empty"].pk]),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
-from django.urls.converters import IntConverter
+from django.urls.converters import IntConverter, UUIDConverter
 
 OPEN = {"teams:login", "teams:login_link", "healthz"}
+VALUES = {IntConverter: "1", UUIDConverter: "00000000-0000-4000-8000-000000000001"}
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 
@@ -24,9 +25,9 @@ def addresses(patterns, prefix="/", namespace=""):
 def _filled(pattern):
     text = str(pattern)
     for name, converter in pattern.converters.items():
-        kind = next((key for key in ("int", "str", "slug", "path") if f"<{key}:{name}>" in text), None)
+        kind = next((key for key in ("int", "str", "slug", "path", "uuid") if f"<{key}:{name}>" in text), None)
         written = f"<{kind}:{name}>" if kind else f"<{name}>"
-        text = text.replace(written, "1" if isinstance(converter, IntConverter) else "secret")
+        text = text.replace(written, VALUES.get(type(converter), "secret"))
     return text.removeprefix("^")
 
 

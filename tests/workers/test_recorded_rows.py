@@ -11,7 +11,7 @@ from rpt_core.errors import UserError
 from rpt_core.run.events import EventLog, EventType
 from rpt_core.run.folder import RunDir
 from rpt_core.run.tables import Chart, Column, Estimate, ResultTable, emit_table
-from rpt_web.corpora.models import Corpus
+from rpt_web.corpora.models import RunCorpus
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
@@ -36,7 +36,7 @@ def test_each_kind_of_event_becomes_its_rows(run, log):
     assert [(s.step, s.rows, s.rewarded) for s in run.shards.order_by("step")] == [(1, 4, 4), (2, 4, 4), (3, 4, 4)]
     assert [(c.step, c.bytes) for c in run.checkpoints.all()] == [(3, 12)]
     assert [(e.mode, e.difficulty, e.value) for e in Evaluation.objects.filter(run=run)] == [("standard", "easy", 0.75)]
-    corpus = Corpus.objects.get(run=run)
+    corpus = RunCorpus.objects.get(run=run)
     assert (corpus.train_documents, corpus.validation_documents, corpus.bad_records[0]["line"]) == (90, 10, 3)
     assert [e.type for e in run.events.all()] == ["started", "corpus", "checkpoint", "evaluation", "finished"]
 

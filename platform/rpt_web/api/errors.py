@@ -232,6 +232,24 @@ def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
     return _problem(404, f"There is nothing at {request.path}. The addresses are in {DOCUMENT}; ids are whole numbers.")
 
 
+def tokens_alone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view below /api/ that is no operation: a token lets in, a session does not, and refusals are JSON."""
+
+    @csrf_exempt
+    @login_not_required
+    @token_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        try:
+            return view(request, *arguments, **named)
+        except Http404 as error:
+            return _not_found(request, error)
+        except PermissionDenied as error:
+            return _forbidden(request, error)
+
+    return wrong_method_in_json(cast(Callable[..., HttpResponse], guarded))
+
+
 def wrong_method_in_json(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """The view, with an answer in JSON to a method that it has not."""
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import NinjaAPI, Query
+from ninja import NinjaAPI
 from ninja import Status as Answer
 
 from rpt_core.config import Split
 from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
+from rpt_web.api import corpora
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
 from rpt_web.api.errors import (
     BoundedParser,
@@ -30,6 +31,9 @@ from rpt_web.api.errors import (
     refuse_other_parameters,
     wrong_method_in_json,
 )
+from rpt_web.api.paging import After, Limit
+from rpt_web.api.paging import page_of as _page
+from rpt_web.api.paging import user_of as _user
 from rpt_web.api.schemas import (
     DocumentOut,
     EvaluationOut,
@@ -83,8 +87,6 @@ api = _Api(
 )
 Kind = Literal["train", "sampled", "greedy"]
 Reason = Literal["match", "mismatch", "not_on_boundary", "empty", "no_box"]
-After = Annotated[int | None, Query(description="`next` from the page before.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="At most this many items.")]
 
 
 @api.get("/presets", response=list[PresetOut], tags=["experiments"])
@@ -310,21 +312,8 @@ def _as_they_are(user: User, runs: Sequence[Run]) -> list[Run]:
     return [found[run.pk] for run in runs]
 
 
-def _page(rows: QuerySet[Any], order: str, after: int | None, limit: int) -> dict[str, Any]:
-    """One page by key: `order` is the key's field, with a minus for newest first."""
-    key = order.removeprefix("-")
-    if after is not None:
-        rows = rows.filter(**{f"{key}__{'lt' if order.startswith('-') else 'gt'}": after})
-    found = list(rows.order_by(order)[: limit + 1])
-    return {"items": found[:limit], "next": getattr(found[limit - 1], key) if len(found) > limit else None}
-
-
 def _run(request: HttpRequest, run_id: int) -> Run:
     return access.get_run_or_404(_user(request), run_id)
-
-
-def _user(request: HttpRequest) -> User:
-    return cast(User, request.user)
 
 
 def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -334,6 +323,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
     return urls
 
 
+corpora.add_operations(api)
 answer_errors(api)
 describe_refusals(api)
 refuse_other_parameters(api)

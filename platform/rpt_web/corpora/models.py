@@ -1,13 +1,155 @@
-"""What is read: the corpus of a run, as the run counted it, and what a filter run found in each of its splits."""
+"""What is read: corpora with their versions and uploads; of runs, their corpora as they counted them, and what a filter
+run found in each of its splits.
+
+A corpus is a name, a licence and a source; its files are those of a version. Only `corpora.services` and
+`corpora.uploads` change versions and uploads. A version is checked once and does not change after that.
+"""
 
 from __future__ import annotations
 
+import uuid
+from pathlib import Path
+
+from django.conf import settings
 from django.db import models
 
+from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Run
 
 
 class Corpus(models.Model):
+    """Texts that belong together, with what is known of where they come from."""
+
+    team = models.ForeignKey("teams.Team", on_delete=models.PROTECT, related_name="corpora")
+    name = models.CharField(max_length=200)
+    licence = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=500, blank=True)
+    """Where it comes from: an address, a book, a person."""
+    notes = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "corpora"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CorpusVersion(models.Model):
+    """The files of a corpus at one time, and which of their fields hold what."""
+
+    corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    path = models.TextField(blank=True)
+    """A file or folder outside, below a folder that may be read; empty where the files were uploaded."""
+    preview = models.JSONField(default=dict, blank=True)
+    """What `workers.corpora` has seen of the first records; empty until it has looked."""
+    mapping = models.JSONField(default=dict, blank=True)
+    """As `FieldMapping` has it; empty until it was chosen."""
+    job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    """The newest look at it, or check of it."""
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    checked_at = models.DateTimeField(null=True, blank=True)
+    """When a check had read all of it: from then on it is fixed."""
+    content_hash = models.CharField(max_length=64, blank=True)
+    """Of the names and contents of all files."""
+    files = models.JSONField(default=list, blank=True)
+    """name, kind, bytes and SHA-256 of each file."""
+    notes = models.JSONField(default=list, blank=True)
+    """Sentences about what was not read, or was read in another way."""
+    bytes = models.BigIntegerField(null=True, blank=True)
+    characters = models.BigIntegerField(null=True, blank=True)
+    records = models.BigIntegerField(null=True, blank=True)
+    train_documents = models.BigIntegerField(null=True, blank=True)
+    validation_documents = models.BigIntegerField(null=True, blank=True)
+    duplicates = models.BigIntegerField(null=True, blank=True)
+    """Records with a text that had been read before."""
+    near_duplicates = models.BigIntegerField(null=True, blank=True)
+    """Training documents that nearly equal a held-out one."""
+    bad_count = models.BigIntegerField(null=True, blank=True)
+    bad_records = models.JSONField(default=list, blank=True)
+    """file, line and problem of the first of them."""
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["corpus", "number"], name="version_once_per_corpus")]
+
+    def __str__(self) -> str:
+        return f"{self.corpus_id} version {self.number}"
+
+    @property
+    def folder(self) -> Path:
+        """What the platform keeps of it: uploaded files, and the documents of the check."""
+        return settings.RPT_DATA_DIR / "corpora" / str(self.corpus_id) / str(self.number)
+
+    @property
+    def place(self) -> str:
+        """What a run reads: a path for `corpus.paths`."""
+        return self.path or str(self.folder / "files")
+
+    @property
+    def documents_file(self) -> Path:
+        """The documents as the check has read them."""
+        return self.folder / "documents.parquet"
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether runs may read it."""
+        return self.checked_at is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a look or a check is under way."""
+        return self.job is not None and not self.job.has_ended
+
+    @property
+    def documents(self) -> int | None:
+        """Documents of both sides."""
+        if self.train_documents is None or self.validation_documents is None:
+            return None
+        return self.train_documents + self.validation_documents
+
+
+class Upload(models.Model):
+    """A file of a version that is being sent, or was."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(CorpusVersion, on_delete=models.CASCADE, related_name="uploads")
+    name = models.CharField(max_length=1000)
+    """Its path within the version's folder."""
+    length = models.BigIntegerField()
+    offset = models.BigIntegerField(default=0)
+    """Bytes that are safe on the disk."""
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    touched_at = models.DateTimeField(auto_now_add=True)
+    """When something of it came last."""
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["version", "name"], name="upload_once_per_version")]
+        indexes = [models.Index(fields=["touched_at"], name="upload_touched")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def part(self) -> Path:
+        """Where it grows."""
+        return settings.RPT_DATA_DIR / "uploads" / str(self.id)
+
+    @property
+    def target(self) -> Path:
+        """Where it lies when it is whole."""
+        return self.version.folder / "files" / self.name
+
+
+class RunCorpus(models.Model):
     """Documents a run has read, after the split, with the records that could not be used."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="corpora")
@@ -18,7 +160,7 @@ class Corpus(models.Model):
     bad_records = models.JSONField(default=list)
 
     class Meta:
-        verbose_name_plural = "corpora"
+        verbose_name_plural = "corpora of runs"
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="corpus_once_per_run")]
 
     def __str__(self) -> str:

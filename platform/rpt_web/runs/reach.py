@@ -3,7 +3,8 @@
 In: a config, whole or in its sound parts. Out: refusals by field, or a UserError. Pages, API, suites, pre-flight, the
 trace view and the worker all ask here; somebody at a shell (`python -m rpt_core`) is not limited.
 
-A path is allowed when, after all links are resolved, it lies below a root: RPT_READ_ROOTS, and what runs have made. The
+A path is allowed when, after all links are resolved, it lies below a root: RPT_READ_ROOTS, what runs have made, and
+corpora that were uploaded. The
 data folder itself is no root whatever the setting says, since the secret key lies in it, and neither are /proc, /sys
 and /dev: what lies in one of them needs a root inside of it. Only regular files are read, and a folder is allowed when
 all that its links lead to is. Files that a shipped preset requires may be read at the place that it names.
@@ -91,7 +92,8 @@ def is_reference(value: str) -> bool:
 
 def roots() -> list[Path]:
     """The folders that may be read, links resolved."""
-    return [Path(os.path.realpath(root)) for root in (settings.RPT_DATA_DIR / "runs", *settings.RPT_READ_ROOTS)]
+    own = [settings.RPT_DATA_DIR / name for name in ("runs", "corpora")]
+    return [Path(os.path.realpath(root)) for root in (*own, *settings.RPT_READ_ROOTS)]
 
 
 def hub_models() -> list[str]:

@@ -42,10 +42,12 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
     from django.test import Client
 
     from rpt_core.machine import doctor
+    from rpt_web.corpora.models import Corpus
+    from rpt_web.jobs.models import Job
     from rpt_web.runs import nodes
     from rpt_web.runs.models import Experiment, Node
     from rpt_web.teams.models import LoginLink, User
-    from tests import factories, preset_runs, suite_runs
+    from tests import factories, preset_runs, shown_corpora, suite_runs
 
     with django_db_blocker.unblock():
         user = factories.make_user("ada")
@@ -78,9 +80,12 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
             "paper": paper,
             "stopped": stopped,
             "empty": empty,
+            "corpus": shown_corpora.checked_version(user, tmp_path_factory.mktemp("texts")),
             "link": LoginLink.issue(user, timedelta(hours=1)),
         }
         Experiment.objects.all().delete()
+        Corpus.objects.all().delete()
+        Job.objects.all().delete()
         Node.objects.all().delete()
         User.objects.all().delete()
 

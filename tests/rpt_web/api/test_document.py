@@ -19,6 +19,9 @@ from schemathesis.specs.openapi import checks
 
 from rpt_web.api.errors import REFUSALS
 from rpt_web.api.operations import api
+from rpt_web.corpora import services as corpora
+from rpt_web.jobs import services as jobs
+from rpt_web.jobs.models import Job
 from rpt_web.teams.models import ApiToken, Role
 from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
 
@@ -50,7 +53,7 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {400, 408, 413} if "requestBody" in operation else set()
     expected |= {404} if "_id}" in path else set()
     expected |= {403} if method == "POST" else set()
-    expected |= {409} if path.endswith(("/cancel", "/retry", "/resubmit")) else set()
+    expected |= {409} if path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
     expected |= {409} if method == "POST" and path.endswith(("/suite", "/runs")) else set()
     assert named == expected
     for status in named:
@@ -81,7 +84,11 @@ def ids(run):
     events.emit("evaluation", step=1, flops=1e9, results=evaluation_results({"greedy": {"hard": 0.5}}), outcomes="o/1")
     write_shard(claimed, events, "train", 1, hostile_rows(1, 0))
     end_run(claimed, events)
-    return {"run_id": run.pk, "experiment_id": run.experiment_id}
+    ada = run.created_by
+    version = corpora.new_version(corpora.create_corpus("Sums", ada), ada)
+    job = jobs.submit("check", {}, ada)
+    names = {"corpus_id": version.corpus_id, "version_id": version.pk, "job_id": job.pk}
+    return {"run_id": run.pk, "experiment_id": run.experiment_id, **names}
 
 
 @pytest.fixture
@@ -109,6 +116,7 @@ def cases_of(operation, ids):
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_answer_is_one_that_the_document_names(method, path, ids, application):
     tokens = [ApiToken.issue(make_user(role.value, role), "document", timedelta(days=1)) for role in Role]
+    Job.objects.update(created_by=ApiToken.objects.earliest("id").user)  # a person sees their own alone
     described().app = application
     seen = set()
 

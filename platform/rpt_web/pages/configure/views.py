@@ -18,6 +18,7 @@ from rpt_core.plans.preset import PlannedRun, Preset, load_preset, missing, pres
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.configure.choice import Choice, choose, free_name, like
+from rpt_web.pages.configure.corpus import corpus_asked, with_corpus
 from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm, SuiteForm
 from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import checks, findings, planning, preflight, services
@@ -36,10 +37,12 @@ def run_new(request: HttpRequest) -> HttpResponse:
     origin = _origin(request)
     asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
     choice = like(origin) if origin else choose(access.experiments_to_change(request.user), *asked)
+    corpus = corpus_asked(request)
     form = report = None
     machine = _machine(request, choice)
     if choice.planned and choice.place:
         planned = choice.place.plan(choice.planned)
+        planned = planned if corpus is None else with_corpus(planned, corpus)
         name = free_name(choice.place.experiment, planned.name)
         form = PlannedRunForm(planned, name, _posted(request), seed=choice.place.seed)
         form.suggest(request.GET)
@@ -57,6 +60,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
         "is_check": "check" in request.POST,
         "machines": all_hardware().values(),
         "machine": machine,
+        "corpus": corpus,
     }
     return _answer(request, "configure/run_new.html", context)
 

@@ -17,7 +17,7 @@ from rpt_core.run.folder import RunDir
 from rpt_core.run.rollout_files import RolloutRow
 from rpt_core.run.tables import Column, Estimate
 from rpt_core.statistics.intervals import wilson_interval
-from rpt_web.corpora.models import Corpus
+from rpt_web.corpora.models import RunCorpus
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, Status, StepMetrics
 from rpt_web.supervisor.filling.shape import SAMPLING, STEPS, FilledRun
@@ -112,11 +112,11 @@ def tables_of(run: Run) -> Iterator[ResultTable]:
         )
 
 
-def corpora_of(run: Run) -> Iterator[Corpus]:
+def corpora_of(run: Run) -> Iterator[RunCorpus]:
     """What was read, with some records that could not be."""
     if run.stage in ("ntp", "filter"):
         bad = [{"file": "cards.jsonl", "line": line, "reason": "no text"} for line in range(1, 21)]
-        yield Corpus(
+        yield RunCorpus(
             run=run, name="tiny", train_documents=30_000, validation_documents=900, bad_count=20, bad_records=bad
         )
 

@@ -1,0 +1,1 @@
+"""Data: corpora, their versions, uploads and documents."""
