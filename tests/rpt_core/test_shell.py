@@ -78,7 +78,10 @@ def test_a_changed_config_goes_on_only_where_it_is_allowed_by_name(tmp_path):
     assert text.endswith("with --allow-changed optimiser.learning_rate.\n")
     code, text = said("--allow-changed", "learning_rat", **faster)
     assert code == 2
-    assert "error: There is no field 'learning_rat' whose change could be allowed. Did you mean optimiser.learning_rate?" in text
+    assert (
+        "error: There is no field 'learning_rat' whose change could be allowed. Did you mean optimiser.learning_rate?"
+        in text
+    )
     code, text = said("--allow-changed", "learning_rate", "--allow-changed", "seed", **faster)
     assert (code, text[:16]) == (0, "ntp: finished in")
     run = RunDir(tmp_path / "run")
