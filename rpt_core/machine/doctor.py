@@ -106,10 +106,10 @@ def as_text(findings: list[Check]) -> str:
 def _machine() -> Iterator[Check]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Check("machine", "system", "good", f"{platform.system()} {platform.machine()}, {socket.gethostname()}")
-    yield Check("machine", "processor", "good", f"{counted(cores, 'core')}, {_memory_bytes() / 1e9:.0f} GB of memory")
+    yield Check("machine", "processor", "good", f"{counted(cores, 'core')}, {memory_bytes() / 1e9:.0f} GB of memory")
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
     """Of the machine, or what its container may use of it."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP_MEMORY.read_text().strip() if CGROUP_MEMORY.exists() else "max"
@@ -125,7 +125,7 @@ def _gpus() -> Iterator[Check]:
         yield Check("machine", "GPU", "problem", f"torch cannot be loaded: {said(error)}", _setup())
         return
     if not torch.cuda.is_available():
-        yield _no_gpu(torch.version.cuda, len(gpu_memories()))
+        yield no_gpu(torch.version.cuda, len(gpu_memories()))
         return
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
@@ -135,7 +135,7 @@ def _gpus() -> Iterator[Check]:
         yield Check("machine", f"GPU {index}", "good", words)
 
 
-def _no_gpu(cuda: str | None, driver_sees: int) -> Check:
+def no_gpu(cuda: str | None, driver_sees: int) -> Check:
     """Why torch uses no GPU: there is none, or there are some and they do not come together."""
     if not driver_sees:
         return Check("machine", "GPU", "note", "none; small models run on the processor")
@@ -178,7 +178,7 @@ def _engines() -> Iterator[Check]:
 
 def _fit() -> Check:
     """Whether the installed versions are a combination that was tried."""
-    misfits = {profile.name: _misfit(profile) for profile in PROFILES}
+    misfits = {profile.name: misfits_of(profile) for profile in PROFILES}
     fitting = [name for name, misfit in misfits.items() if not misfit]
     if fitting:
         return Check("engines", "versions", "good", f"those of the profile “{fitting[0]}”")
@@ -198,7 +198,8 @@ def _attention() -> Check:
     return Check("engines", "verl's attention", "good" if flash else "note", words)
 
 
-def _misfit(profile: Profile) -> list[tuple[str, str | None, str]]:
+def misfits_of(profile: Profile) -> list[tuple[str, str | None, str]]:
+    """Packages of another version than the profile's: name, version here, version wanted."""
     found = [(package, version(package), wanted) for package, wanted in profile.versions.items()]
     return [(package, have, wanted) for package, have, wanted in found if not (have or "").startswith(f"{wanted}.")]
 

@@ -93,7 +93,7 @@ def table_view(table: ResultTable) -> TableView:
         step=table.step,
         title=table.title,
         caption=data["caption"],
-        heads=[_head(column) for column in columns],
+        heads=[head_of(column) for column in columns],
         rows=[
             Row([write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST)
             for number, row in enumerate(data["rows"])
@@ -168,7 +168,8 @@ def _interval(estimate: dict[str, Any], kind: str) -> str:
     return f"[{write_number(low, kind)}, {write_number(high, kind)}]"
 
 
-def _head(column: dict[str, Any]) -> ColumnHead:
+def head_of(column: dict[str, Any]) -> ColumnHead:
+    """A column's label, its unit where the label does not say it, and whether it holds numbers."""
     kind, label = column["kind"], column["label"]
     unit = UNITS.get(kind, "")
     return ColumnHead(label, "" if unit.lower() in label.lower() else unit, kind != "text")

@@ -104,7 +104,7 @@ def _without(values: Mapping[str, Any], refused: list[Reading]) -> dict[str, Any
 def _looked_at(asked: Sequence[StageValues], hardware: str, patience_seconds: float) -> list[dict[str, Any]]:
     if not connection.in_atomic_block:
         connection.close()  # whoever waits here must not keep others from the database
-    with _slot(patience_seconds), tempfile.TemporaryDirectory() as folder:
+    with slot(patience_seconds), tempfile.TemporaryDirectory() as folder:
         command = [*settings.RPT_STAGE_COMMAND, "preflight", *_files(asked, Path(folder)), "--json"]
         command += ["--hardware", hardware, "--folder", str(settings.RPT_DATA_DIR), "--max-memory-gb", str(MEMORY_GB)]
         try:
@@ -143,18 +143,18 @@ def _environment() -> dict[str, str]:
     return passed | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
 
 
-_waiting = threading.BoundedSemaphore(MOST_WAITING)
+waiting = threading.BoundedSemaphore(MOST_WAITING)
 
 
 @contextmanager
-def _slot(patience_seconds: float = 0) -> Iterator[None]:
+def slot(patience_seconds: float = 0) -> Iterator[None]:
     """One of the places for a check on this machine; raises TooManyChecks when none becomes free in so many seconds."""
     with _free_place() or _awaited_place(patience_seconds):
         yield
 
 
 def _awaited_place(patience_seconds: float) -> IO[str]:
-    if patience_seconds and _waiting.acquire(blocking=False):
+    if patience_seconds and waiting.acquire(blocking=False):
         deadline = time.monotonic() + patience_seconds
         try:
             while time.monotonic() < deadline:
@@ -162,7 +162,7 @@ def _awaited_place(patience_seconds: float) -> IO[str]:
                 if (place := _free_place()) is not None:
                     return place
         finally:
-            _waiting.release()
+            waiting.release()
     raise TooManyChecks(
         f"{AT_ONCE} checks are running already, the most that may run at a time. Try again in {RETRY_AFTER_SECONDS} "
         "seconds."

@@ -20,7 +20,8 @@ from rpt_web.runs.models import Experiment, ParentRole, Run, RunEvent, RunParent
 
 EXPERIMENTS_PER_PAGE = 20
 EVENTS_PER_PAGE = 50
-POINTS_PER_CHART = 2000
+POINTS_PER_CHART = 1000
+"""No chart is wider in pixels."""
 PACE_POINTS = 20
 """The pace of a run is taken over so many of its latest metrics."""
 _THINNED = """

@@ -3,8 +3,7 @@
 In: a config, whole or in its sound parts. Out: refusals by field, or a UserError. Pages, API, suites, pre-flight, the
 trace view and the worker all ask here; somebody at a shell (`python -m rpt_core`) is not limited.
 
-A path is allowed when, after all links are resolved, it lies below a root: RPT_READ_ROOTS, what runs have made, and
-corpora that were uploaded. The
+A path is allowed when, after all links are resolved, it lies below a root: RPT_READ_ROOTS, and what runs have made. The
 data folder itself is no root whatever the setting says, since the secret key lies in it, and neither are /proc, /sys
 and /dev: what lies in one of them needs a root inside of it. Only regular files are read, and a folder is allowed when
 all that its links lead to is. Files that a shipped preset requires may be read at the place that it names.
@@ -68,7 +67,7 @@ def why_not(reading: Reading) -> str:
 def why_elsewhere(reading: Reading) -> str:
     """That a file which a shipped preset requires is not on this machine: a node may have it. Empty for all else."""
     path = str(settings.ROOT / reading.value)
-    if path not in _of_presets()[1] or os.path.exists(path):
+    if path not in of_presets()[1] or os.path.exists(path):
         return ""
     return f"{_shown(reading.value)} is not on this machine. Only a worker on a machine that has it can run this."
 
@@ -92,13 +91,12 @@ def is_reference(value: str) -> bool:
 
 def roots() -> list[Path]:
     """The folders that may be read, links resolved."""
-    own = [settings.RPT_DATA_DIR / name for name in ("runs", "corpora")]
-    return [Path(os.path.realpath(root)) for root in (*own, *settings.RPT_READ_ROOTS)]
+    return [Path(os.path.realpath(root)) for root in (settings.RPT_DATA_DIR / "runs", *settings.RPT_READ_ROOTS)]
 
 
 def hub_models() -> list[str]:
     """Names and patterns of the models that may be fetched from a hub: the setting, or what shipped presets name."""
-    return list(_of_presets()[0] if settings.RPT_HUB_MODELS is None else settings.RPT_HUB_MODELS)
+    return list(of_presets()[0] if settings.RPT_HUB_MODELS is None else settings.RPT_HUB_MODELS)
 
 
 def _built_in(kind: Reads) -> list[str]:
@@ -213,7 +211,7 @@ def _is_device(entry: os.DirEntry[str]) -> bool:
 
 def _is_allowed(path: Path) -> bool:
     """Whether a path without links lies below a root, and in no closed folder that the root does not lie in itself."""
-    if str(path) in _of_presets()[1]:
+    if str(path) in of_presets()[1]:
         return True
     closed = [Path(os.path.realpath(settings.RPT_DATA_DIR)), *SYSTEM_FOLDERS]
     around = [folder for folder in closed if path.is_relative_to(folder)]
@@ -224,7 +222,7 @@ def _is_allowed(path: Path) -> bool:
 
 
 @cache
-def _of_presets() -> tuple[tuple[str, ...], frozenset[str]]:
+def of_presets() -> tuple[tuple[str, ...], frozenset[str]]:
     """Hub names in the shipped presets, and the files that they require, where the stages look for them."""
     presets = [load_preset(name) for name in preset_names()]
     configs = [run.rehearse(0) for preset in presets for run in preset.runs]

@@ -173,8 +173,8 @@ def test_a_page_whose_stream_is_lost_and_refused_goes_live_when_it_is_let_in(vis
         assert browser.execute_script(mark) == "live"
 
         settings.RPT_WEB_STREAMS = 0
-        hub = stream._hubs[run.pk]
-        hub.task.get_loop().call_soon_threadsafe(hub._end)
+        hub = stream.hubs[run.pk]
+        hub.task.get_loop().call_soon_threadsafe(hub.end)
         visit.wait(f"{mark} === 'connecting again'")
         committed(lambda: (preset_runs.rpt_step(run, events, 4, groups=1), factories.record(run)))
         settings.RPT_WEB_STREAMS = room

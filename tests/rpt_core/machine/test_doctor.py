@@ -125,7 +125,7 @@ def test_the_doctor_says_what_verl_attends_with(monkeypatch):
 
 def test_a_version_that_only_begins_alike_does_not_fit(monkeypatch):
     installed(monkeypatch, {"torch": "2.130.0"})
-    assert doctor._misfit(Profile("x", {"torch": "2.13"}, "")) == [("torch", "2.130.0", "2.13")]
+    assert doctor.misfits_of(Profile("x", {"torch": "2.13"}, "")) == [("torch", "2.130.0", "2.13")]
 
 
 def test_a_port_that_answers_beyond_this_machine_is_a_problem(monkeypatch):
@@ -153,10 +153,10 @@ def test_an_address_for_ray_that_is_not_private_is_a_problem(monkeypatch):
 
 
 def test_no_gpu_is_told_apart_from_one_that_torch_cannot_use():
-    assert doctor._no_gpu(None, 0).level == "note"
-    assert doctor._no_gpu("13.0", 0).level == "note"
-    assert "build without CUDA" in doctor._no_gpu(None, 2).words
-    assert "driver that supports CUDA 13.0" in doctor._no_gpu("13.0", 2).remedy
+    assert doctor.no_gpu(None, 0).level == "note"
+    assert doctor.no_gpu("13.0", 0).level == "note"
+    assert "build without CUDA" in doctor.no_gpu(None, 2).words
+    assert "driver that supports CUDA 13.0" in doctor.no_gpu("13.0", 2).remedy
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("2000000000\n", 2_000_000_000), ("max\n", None), (None, None)])
@@ -166,7 +166,7 @@ def test_the_memory_is_what_the_container_may_use(monkeypatch, tmp_path, limit, 
         path.write_text(limit)
     monkeypatch.setattr(doctor, "CGROUP_MEMORY", path)
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert doctor._memory_bytes() == (expected or whole)
+    assert doctor.memory_bytes() == (expected or whole)
 
 
 def test_the_text_groups_findings_by_area(capsys):

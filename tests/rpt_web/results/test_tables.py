@@ -81,10 +81,10 @@ def test_an_interval_of_a_difference_has_signs():
 
 
 def test_a_head_names_the_unit_once():
-    head = tables._head({"label": "accuracy", "kind": "share"})
+    head = tables.head_of({"label": "accuracy", "kind": "share"})
     assert (head.unit, head.is_number) == ("%", True)
-    assert tables._head({"label": "accuracy (%)", "kind": "share"}).unit == ""
-    assert tables._head({"label": "model", "kind": "text"}).is_number is False
+    assert tables.head_of({"label": "accuracy (%)", "kind": "share"}).unit == ""
+    assert tables.head_of({"label": "model", "kind": "text"}).is_number is False
 
 
 def test_rows_beyond_the_first_ones_are_marked():

@@ -143,31 +143,31 @@ def test_a_submit_waits_for_other_checks_and_is_refused_with_a_time_after_which_
     caller, experiment, monkeypatch
 ):
     monkeypatch.setattr(findings, "PATIENCE_SECONDS", 0.3)
-    with preflight._slot(), preflight._slot():
+    with preflight.slot(), preflight.slot():
         answer = post(caller, "runs", run_of(experiment, TINY))
         assert (answer.status_code, answer["Retry-After"]) == (503, "10")
         assert not Run.objects.exists()
     monkeypatch.setattr(findings, "PATIENCE_SECONDS", 30)
-    holding = preflight._slot()
-    with preflight._slot():
+    holding = preflight.slot()
+    with preflight.slot():
         holding.__enter__()
         threading.Timer(0.5, holding.__exit__, (None, None, None)).start()
         assert post(caller, "runs", run_of(experiment, TINY)).status_code == 201
 
 
 def test_only_a_few_wait(monkeypatch):
-    monkeypatch.setattr(preflight, "_waiting", threading.BoundedSemaphore(1))
-    with preflight._slot(), preflight._slot():
-        preflight._waiting.acquire()
-        with pytest.raises(preflight.TooManyChecks), preflight._slot(patience_seconds=60):
+    monkeypatch.setattr(preflight, "waiting", threading.BoundedSemaphore(1))
+    with preflight.slot(), preflight.slot():
+        preflight.waiting.acquire()
+        with pytest.raises(preflight.TooManyChecks), preflight.slot(patience_seconds=60):
             pass
-        preflight._waiting.release()
+        preflight.waiting.release()
 
 
 def test_a_file_that_a_shipped_preset_requires_may_be_on_another_machine(caller, experiment, settings, tmp_path):
     path = "data/omni_math.jsonl"
     assert not (settings.ROOT / path).exists()
-    assert str(settings.ROOT / path) in reach._of_presets()[1]
+    assert str(settings.ROOT / path) in reach.of_presets()[1]
     answer = post(caller, "runs", run_of(experiment, TINY | {"corpus": {"paths": [path], "mapping": "omni_math"}}))
     assert answer.status_code == 409
     [finding] = answer.json()["findings"]
@@ -222,7 +222,7 @@ def test_the_form_shows_what_is_red_on_its_field_and_offers_no_way_on(client, ba
 def test_the_form_says_that_too_much_is_checked_and_keeps_what_was_typed(client, base_form, monkeypatch):
     monkeypatch.setattr(findings, "PATIENCE_SECONDS", 0.2)
     address, data = base_form
-    with preflight._slot(), preflight._slot():
+    with preflight.slot(), preflight.slot():
         response = client.post(address, data | {"run_title": "kept"})
     assert (response.status_code, response["Retry-After"]) == (503, "10")
     text = flat(response)

@@ -86,11 +86,11 @@ def test_a_process_that_takes_too_long_is_ended(program, monkeypatch):
 
 
 def test_more_than_two_at_once_are_told_to_come_again(ada):
-    with preflight._slot(), preflight._slot():
+    with preflight.slot(), preflight.slot():
         answer = client_of(ada).post(f"{ROOT}/preflight", {"config": TINY}, content_type="application/json")
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
     assert answer.json()["detail"].startswith("2 checks are running already")
-    with preflight._slot():
+    with preflight.slot():
         pass
 
 

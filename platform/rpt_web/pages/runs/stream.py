@@ -103,7 +103,7 @@ class Hub:
                 await self._let_go()
                 await asyncio.sleep(POLL_SECONDS)
         finally:
-            self._end()
+            self.end()
 
     def _hand_out(self, snapshot: Snapshot) -> None:
         for queue in list(self.queues):
@@ -124,9 +124,10 @@ class Hub:
                 del self.queues[queue]
                 queue.put_nowait(None)
 
-    def _end(self) -> None:
-        if _hubs.get(self.run_id) is self:
-            del _hubs[self.run_id]
+    def end(self) -> None:
+        """Send all its viewers away; the browsers come back by themselves."""
+        if hubs.get(self.run_id) is self:
+            del hubs[self.run_id]
         for queue in self.queues:
             queue.put_nowait(None)
 
@@ -135,7 +136,8 @@ class OpenStream:
     """One of the streams that may be open."""
 
 
-_hubs: dict[int, Hub] = {}
+hubs: dict[int, Hub] = {}
+"""By the id of their run."""
 _taken: WeakSet[OpenStream] = WeakSet()
 """Weak, since the viewer of a stream that has not begun may go: then nothing runs that could give the place back."""
 
@@ -226,9 +228,9 @@ async def _next(queue: asyncio.Queue[Snapshot | None]) -> Snapshot | object | No
 
 
 def _join(run_id: int, cursor: Cursor, queue: asyncio.Queue[Snapshot | None], login: Login | None) -> Hub:
-    hub = _hubs.get(run_id)
+    hub = hubs.get(run_id)
     if hub is None or hub.task is None or hub.task.done():
-        hub = _hubs[run_id] = Hub(run_id, cursor)
+        hub = hubs[run_id] = Hub(run_id, cursor)
     hub.queues[queue] = login
     if hub.task is None:
         hub.task = asyncio.create_task(hub.run())

@@ -27,6 +27,8 @@ from rpt_web.runs.models import ENDED_BADLY, FINAL, Run, Status
 from rpt_web.serving.admission import busy
 from rpt_web.teams.sessions import login_of
 
+STEPS_IN_JSON = 2000
+
 
 @require_safe
 def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
@@ -55,7 +57,7 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_metrics(request: HttpRequest, run_id: int) -> JsonResponse:
     """A run's metrics as numbers: for notebooks, and for whoever wants the charts' data."""
     run = access.get_run_or_404(request.user, run_id)
-    series = queries.metric_series(run)
+    series = queries.metric_series(run, STEPS_IN_JSON)
     return JsonResponse(
         {"run": run.pk, "attempt": run.attempt, "every": series.every, "steps": series.steps, "values": series.values}
     )

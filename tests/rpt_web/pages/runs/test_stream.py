@@ -146,7 +146,7 @@ def test_the_stream_ends_with_the_run(running):
 
     found = run_for_a_while(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen_now(run)), "end", between=end))
     assert found[-1] == ("end", {}, None)
-    assert stream._hubs == {}
+    assert stream.hubs == {}
 
 
 def test_the_stream_of_an_ended_run_ends_at_once(running):

@@ -47,11 +47,11 @@ def test_many_viewers_share_one_reader(running, monkeypatch):
         viewers = [
             asyncio.create_task(collect(stream.follow(run.pk, stream.Cursor(1, 5), seen), "metrics")) for _ in range(20)
         ]
-        await until(lambda: run.pk in stream._hubs and len(stream._hubs[run.pk].queues) == 20)
+        await until(lambda: run.pk in stream.hubs and len(stream.hubs[run.pk].queues) == 20)
         reads.clear()
         rounds.clear()
         await until(lambda: len(rounds) >= 5)
-        counts = len(stream._hubs), len(reads), len(rounds)
+        counts = len(stream.hubs), len(reads), len(rounds)
         await asyncio.to_thread(committed, lambda: (rpt_step(run, events, 6, 1), record(run)))
         return await asyncio.gather(*viewers), *counts
 
@@ -76,7 +76,7 @@ def test_a_viewer_who_does_not_read_is_let_go(running, monkeypatch):
         return left
 
     assert run_for_a_while(fall_behind()) is not None
-    assert stream._hubs == {}
+    assert stream.hubs == {}
 
 
 def test_a_quiet_run_sends_a_heartbeat(running, monkeypatch):
@@ -120,7 +120,7 @@ def test_a_stream_ends_with_the_login_of_its_viewer(running, monkeypatch, client
             await anext(one), await anext(one)
         await asyncio.to_thread(committed, end_login)
         left = [text async for text in ends]
-        still_there = len(stream._hubs[run.pk].queues)
+        still_there = len(stream.hubs[run.pk].queues)
         await stays.aclose()
         return left, still_there
 
