@@ -269,7 +269,7 @@ class TestBackup:
         assert (code, "does not know the migrations runs.0999_from_tomorrow" in told) == (1, True), told
         full = elsewhere | {"DATABASE_URL": restored["DATABASE_URL"]}
         code, told = manage(full, "restore", kept)
-        assert (code, "Nothing is written over: name an empty database." in told) == (1, True), told
+        assert (code, "Nothing is overwritten: name an empty database." in told) == (1, True), told
         assert not (Path(elsewhere["RPT_DATA_DIR"]) / "runs").exists()
 
 
