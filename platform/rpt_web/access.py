@@ -16,7 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
-from rpt_web.corpora.models import Corpus, CorpusVersion, Upload
+from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams.models import CHANGING, Role, Team, User
@@ -116,6 +116,20 @@ def jobs_for(user: Actor) -> QuerySet[Job]:
 def get_job_or_404(user: Actor, job_id: int) -> Job:
     """A job that the user may see and cancel. Raises Http404."""
     return _found(jobs_for(user).filter(pk=job_id), "job", job_id)
+
+
+def models_for(user: Actor) -> QuerySet[RegisteredModel]:
+    """Registered models of the teams that the user is in, newest first."""
+    found = RegisteredModel.objects.select_related("created_by", "job").order_by("-id")
+    return found.filter(team__in=list(roles_of(user)))
+
+
+def get_model_or_404(user: Actor, model_id: int, *, to_change: bool = False) -> RegisteredModel:
+    """A registered model that the user may see. Raises Http404, or PermissionDenied when it is to be changed."""
+    model = _found(models_for(user).filter(pk=model_id), "model", model_id)
+    if to_change:
+        require_change(user, model.team_id)
+    return model
 
 
 def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_administer: bool = False) -> Team:

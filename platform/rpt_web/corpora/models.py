@@ -1,5 +1,5 @@
 """What is read: corpora with their versions and uploads; of runs, their corpora as they counted them, and what a filter
-run found in each of its splits.
+run found in each of its splits; and models that runs can start from.
 
 A corpus is a name, a licence and a source; its files are those of a version. Only `corpora.services` and
 `corpora.uploads` change versions and uploads. A version is checked once and does not change after that.
@@ -15,6 +15,7 @@ from django.db import models
 
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Run
+from rpt_web.teams.models import Team
 
 
 class Corpus(models.Model):
@@ -187,3 +188,48 @@ class ScoredSplit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} {self.split}"
+
+
+class ModelSource(models.TextChoices):
+    """Where a registered model lies."""
+
+    FOLDER = "folder", "Folder"
+    CHECKPOINT = "checkpoint", "Checkpoint"
+    HUB = "hub", "Hub"
+
+
+class RegisteredModel(models.Model):
+    """A model that runs can start from, under a name; only `corpora.registry` changes it."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="models")
+    name = models.CharField(max_length=200)
+    source = models.CharField(max_length=20, choices=ModelSource.choices)
+    path = models.CharField(max_length=1000)
+    """Its folder, or its name on a hub: what a run's `model.path` holds."""
+    run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="registered_models")
+    """Whose checkpoint it is."""
+    step = models.PositiveIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    """The newest check of it."""
+    checked_at = models.DateTimeField(null=True, blank=True)
+    loads = models.BooleanField(null=True, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+    """What its files say, as `rpt_core.preflight.model_card` has it; empty until it was checked."""
+    faults = models.JSONField(default=list, blank=True)
+    """level and message of what speaks against it."""
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["team", "path"], name="model_once_per_team")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_fit(self) -> bool | None:
+        """Whether runs can use it; None until it was checked."""
+        if self.checked_at is None:
+            return None
+        return bool(self.loads) and not any(fault["level"] == "error" for fault in self.faults)

@@ -42,7 +42,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
     from django.test import Client
 
     from rpt_core.machine import doctor
-    from rpt_web.corpora.models import Corpus
+    from rpt_web.corpora.models import Corpus, RegisteredModel
     from rpt_web.jobs.models import Job
     from rpt_web.runs import nodes
     from rpt_web.runs.models import Experiment, Node
@@ -81,13 +81,32 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
             "stopped": stopped,
             "empty": empty,
             "corpus": shown_corpora.checked_version(user, tmp_path_factory.mktemp("texts")),
+            "models": registered_models(finished, user),
             "link": LoginLink.issue(user, timedelta(hours=1)),
         }
+        RegisteredModel.objects.all().delete()
         Experiment.objects.all().delete()
         Corpus.objects.all().delete()
         Job.objects.all().delete()
         Node.objects.all().delete()
         User.objects.all().delete()
+
+
+def registered_models(experiment, user):
+    """A checkpoint that is fit, and the same of another run that is not."""
+    from rpt_core.preflight.model_card import card_of
+    from rpt_web.corpora import registry
+    from rpt_web.jobs.models import Job
+    from rpt_web.runs.models import Checkpoint
+
+    found = []
+    for name in ("cold", "base"):
+        checkpoint = Checkpoint.objects.filter(run__experiment=experiment, run__name=name).latest("step")
+        model = registry.register_checkpoint(checkpoint, "", user)
+        registry.store_card(model.pk, model.job, asdict(card_of(model.path)))
+        Job.objects.filter(pk=model.job.pk).update(state="succeeded")
+        found.append(model)
+    return found
 
 
 @pytest.fixture(scope="package")

@@ -190,6 +190,7 @@ def _records(request: HttpRequest, run: Run) -> dict[str, Any]:
         "evaluation_rows": results.by_step_table(evaluations),
         "levels": levels.measured_levels(row for rows in evaluations.values() for row in rows),
         "result": sorted(run.result.items()),
+        "may_register": access.can_change(request.user, run.experiment.team_id),
     }
 
 

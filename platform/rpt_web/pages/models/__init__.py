@@ -1,0 +1,1 @@
+"""Models that runs can start from."""
