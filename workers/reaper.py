@@ -8,7 +8,7 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
    while its queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
    When no worker at all listens to the queue, the log says so.
 4. Jobs of the quick lane are looked after in the same way; those that ended long ago are forgotten, and
-   uploads that nobody goes on with.
+   uploads that nobody continues.
 5. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
    did so, and results from before there were stored intervals have none.
 """

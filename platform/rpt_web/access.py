@@ -180,11 +180,11 @@ def get_version_by_id_or_404(user: Actor, version_id: int, *, to_change: bool = 
 
 
 def get_upload_or_404(user: Actor, upload_id: UUID) -> Upload:
-    """An upload that the user may go on with: whoever may change its corpus. Raises as `get_corpus_or_404`."""
+    """An upload that the user may continue: whoever may change its corpus. Raises as `get_corpus_or_404`."""
     uploads = Upload.objects.filter(pk=upload_id, version__corpus__in=corpora_for(user))
     upload = uploads.select_related("version__corpus", "version__job").first()
     if upload is None:
-        raise Http404("There is no such upload: it has ended long ago, or was removed. Begin it anew.")
+        raise Http404("There is no such upload: it has ended long ago, or was removed. Start it over.")
     _require_corpus(user, upload.version.corpus)
     return upload
 

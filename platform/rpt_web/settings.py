@@ -25,7 +25,7 @@ RPT_READ_ROOTS    comma-separated folders that runs may read, beside those of ot
 RPT_HUB_MODELS    comma-separated names of models that runs may fetch from a hub, * stands for anything (default: those
                   of the shipped presets)
 RPT_UPLOAD_BYTES  largest size of all files of one corpus version that are uploaded (default: 20000000000)
-RPT_UPLOAD_DAYS   an upload that nobody goes on with is forgotten after so many days (default: 7)
+RPT_UPLOAD_DAYS   an upload that nobody continues is forgotten after so many days (default: 7)
 RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none)
 RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
 RPT_COMMIT        the git commit, where there is no checkout to ask (an image)

@@ -120,7 +120,7 @@ def _submit(kind: str, version: CorpusVersion, user: User, arguments: dict[str, 
         if not fresh.path and not fresh.uploads.exclude(completed_at=None).exists():
             raise UserError("There is no file yet. Upload some first.")
         if not fresh.path and fresh.uploads.filter(completed_at=None).exists():
-            raise UserError("Some files have not come whole. Go on with their upload, or remove them.")
+            raise UserError("Some files are not complete. Continue their upload, or remove them.")
         job = jobs.submit(kind, {"version": fresh.pk, **arguments}, user)
         CorpusVersion.objects.filter(pk=fresh.pk).update(job=job)
     version.job = job

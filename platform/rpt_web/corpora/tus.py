@@ -35,7 +35,7 @@ class Rejected(Exception):
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
-        self.status = status
+        self.code = status
 
 
 def begin(request: HttpRequest, find: FindVersion) -> HttpResponse:
@@ -147,8 +147,8 @@ def _refusals() -> Iterator[list[Rejected]]:
 
 def _refusal(rejected: list[Rejected]) -> HttpResponse:
     (only,) = rejected
-    response = _answer(only.status, words=str(only))
-    if only.status == HTTPStatus.PRECONDITION_FAILED:
+    response = _answer(only.code, words=str(only))
+    if only.code == HTTPStatus.PRECONDITION_FAILED:
         response["Tus-Version"] = VERSION
     return response
 

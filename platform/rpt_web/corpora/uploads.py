@@ -3,7 +3,7 @@
     begin --> Upload row --open_to_append, note--> part below RPT_DATA_DIR/uploads --whole--> the version's folder
 
 What counts is the row's offset: so many bytes are safe on the disk. What lies behind them was on its way when something
-died, and is cut off. A file that is being added to is locked; uploads that nobody goes on with are forgotten.
+died, and is cut off. A file that is being added to is locked; uploads that nobody continues are forgotten.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def open_to_append(upload: Upload, offset: int, checksum: tuple[str, bytes] | No
         _lock(file.fileno())
         upload.refresh_from_db(fields=["offset", "completed_at"])
         if upload.completed_at is not None or offset != upload.offset:
-            raise WrongOffset(f"The file ends at {upload.offset:,}. Go on from there.")
+            raise WrongOffset(f"The file ends at {upload.offset:,}. Continue there.")
         if os.fstat(descriptor).st_size < offset:  # its disk has lost it: nobody can go on
             discard(upload)
             raise WrongOffset("What had arrived of this file is lost. Send it again from the beginning.")
@@ -147,7 +147,7 @@ def discard(upload: Upload) -> None:
 
 
 def expires_after() -> timedelta:
-    """How long an upload is kept that nobody goes on with."""
+    """How long an upload is kept that nobody continues."""
     return timedelta(days=settings.RPT_UPLOAD_DAYS)
 
 

@@ -41,7 +41,7 @@ WRITERS = 4
 CHECKSUM_MISMATCH = 460
 """The status of the tus protocol."""
 WORDS = {
-    408: "The body did not come on. What has arrived is kept: ask for the offset, and go on from there.",
+    408: "The body did not come on. What has arrived is kept: ask for the offset, and continue there.",
     413: "More was sent than the upload has left. What fits is kept.",
     CHECKSUM_MISMATCH: "The checksum does not fit what has arrived. Nothing of it is kept: send it again.",
     507: "The disk is full. What has arrived is kept; tell an administrator, and go on later.",

@@ -94,7 +94,7 @@ def test_a_step_that_was_evaluated_twice_counts_once(run):
 
 def test_evaluations_of_other_positions_are_refused(run):
     write_outcomes(run, 40, [1.0] * POSITIONS, documents=[f"e{row}" for row in range(POSITIONS)])
-    with pytest.raises(UserError, match="evaluated at other positions"):
+    with pytest.raises(UserError, match="evaluated at different positions"):
         read_evaluations(config(run))
 
 

@@ -142,7 +142,7 @@ def test_scoring_reads_the_model_s_own_pass_and_refuses_none_of_them(byte_level,
 def test_a_model_that_gives_other_log_probs_without_any_error_is_refused(byte_level):
     # It counts its positions itself, and makes a causal mask of none that it is given.
     model = build("Bart", {"d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 48})
-    with pytest.raises(UserError, match=r"other log-probs from the sampler here than from its own pass"):
+    with pytest.raises(UserError, match=r"different log-probs from the sampler here than from its own pass"):
         TransformersBackend(model, byte_level).sample(prompts_of(9, 3), 2, SAMPLED, seed=3)
 
 

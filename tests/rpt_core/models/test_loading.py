@@ -115,7 +115,7 @@ def test_a_wrapper_in_the_middle_of_the_names_is_named(folder):
 
 def test_one_missing_tensor_is_enough_to_refuse_and_nothing_is_initialised(folder, capfd):
     rename(folder, lambda tensors: {n: t for n, t in tensors.items() if n != "model.norm.weight"})
-    with pytest.raises(UserError, match=r"1 missing: model\.norm\.weight\. Take"):
+    with pytest.raises(UserError, match=r"1 missing: model\.norm\.weight\. Use"):
         load(folder)
     assert "LOAD REPORT" not in capfd.readouterr().err
 

@@ -74,6 +74,6 @@ def test_a_document_is_read_whole(path):
 
 def test_what_is_not_finished_is_not_there(tmp_path):
     path = tmp_path / "documents.parquet"
-    with pytest.raises(AttributeError), written_documents(path) as documents:
+    with pytest.raises(TypeError), written_documents(path) as documents:
         documents.add(Document("a", None), "train", "a")
     assert list(tmp_path.iterdir()) == []

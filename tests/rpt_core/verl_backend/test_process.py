@@ -75,7 +75,7 @@ def test_only_the_marked_are_ended(tmp_path):
         ("ray.exceptions.NodeDiedError: Task failed because the node it was running on is dead", "A node of the Ray"),
         ("[rank0]: Watchdog caught collective operation timeout: WorkNCCL", "The GPUs lost contact"),
         ("ValueError: Total available GPUs 0.0 is less than total desired GPUs 8", "There are fewer GPUs"),
-        ("hydra.errors.ConfigCompositionException: Could not override 'a.b'", "verl does not take"),
+        ("hydra.errors.ConfigCompositionException: Could not override 'a.b'", "verl does not accept"),
         ("ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing", "One of verl's processes"),
         ("for 'verl.trainer.main_ppo' (ModuleNotFoundError: No module named 'verl')", "The Ray cluster"),
         ("KeyError: 'x'", None),

@@ -94,7 +94,7 @@ def test_a_wrong_offset_is_a_conflict_and_changes_nothing(sender, version):
     sender.add(address, 0, DATA[:1000])
     for offset in (0, 999, 1001):
         status, _, text = sender.add(address, offset, b"x")
-        assert (status, text) == (409, "The file ends at 1,000. Go on from there.")
+        assert (status, text) == (409, "The file ends at 1,000. Continue there.")
     assert sender.offset(address) == 1000
 
 
@@ -165,7 +165,7 @@ def test_the_limit_is_for_all_files_of_a_version_together(sender, version, setti
     told = {"Upload-Length": "501", "Upload-Metadata": encoded(filename="b.jsonl", version=version.pk)}
     assert sender.ask("POST", "/corpora/uploads/", **told)[0] == 413
     sender.begin(version, "b.jsonl", 500)
-    sender.begin(version, "a.jsonl", 1_500)  # anew: the first one is given up
+    sender.begin(version, "a.jsonl", 1_500)  # again: the first one is given up
 
 
 def test_a_request_that_is_none_of_the_protocol_is_told_so(sender, version):

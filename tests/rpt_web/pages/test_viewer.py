@@ -100,5 +100,5 @@ def test_a_member_is_offered_what_a_viewer_is_not(client, everything, ada):
 def test_an_empty_list_tells_a_viewer_what_will_be_there(client, db):
     client.force_login(make_user("eve", Role.VIEWER))
     text = flat(client.get(reverse("experiments:experiment_list")))
-    assert "What members submit appears here." in text
+    assert "Runs that members submit appear here." in text
     assert "new suite" not in text

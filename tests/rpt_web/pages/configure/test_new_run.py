@@ -363,7 +363,7 @@ def test_copies_of_a_suite_are_places_of_their_own(page, client, ada):
     assert waiting.count("is waiting. Come back when it has succeeded.") == 2
     Run.objects.filter(name="s4-filter").update(status=Status.FAILED)
     waiting = page(f"{NEW}?preset=tiny&run=rpt-eval&experiment={experiment.pk}:s4-")
-    assert "It is blocked by “s4-filter”. Retry that on the experiment's page." in html.unescape(waiting)
+    assert "It is blocked by “s4-filter”. Retry it on the experiment's page." in html.unescape(waiting)
     client.post(address, typed(text))
     run = Run.objects.latest("id")
     assert (run.name, run.seed, run.needs) == ("s3-rpt-2", 3, ["s3-cold", "s3-filter"])
