@@ -104,7 +104,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_the_last_one_is_not(grou
 def test_training_that_would_end_before_what_is_done_is_refused(ground, tmp_path):
     config = stages.rpt(ground, steps=4, checkpoint_every_steps=2)
     stages.run_stage(tmp_path, config, stop_after=3)
-    with pytest.raises(UserError, match=r"step-000003 has done step 3, but `steps` ends training earlier, at step 2\. .*raise `steps`"):
+    with pytest.raises(
+        UserError, match=r"step-000003 has done step 3, but `steps` ends training earlier, at step 2\. .*raise `steps`"
+    ):
         stages.run_stage(tmp_path, stages.rpt(ground, steps=2))
     assert stages.run_stage(tmp_path, stages.rpt(ground, steps=3))["steps"] == 3
 
