@@ -104,12 +104,6 @@ def checked_name(name: str) -> str:
     return "/".join(parts)
 
 
-def most_bytes(version: CorpusVersion) -> int:
-    """How much the files of a version may still have together."""
-    taken = version.uploads.aggregate(total=Sum("length"))["total"] or 0
-    return max(0, settings.RPT_UPLOAD_BYTES - taken)
-
-
 def open_to_append(upload: Upload, offset: int, checksum: tuple[str, bytes] | None = None) -> Grant:
     """Leave to add to a file from an offset on. Raises Locked, WrongOffset, or Taken for a version that is closed."""
     refuse_closed(upload.version)
