@@ -16,7 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
-from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload
+from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload, Wording
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams.models import CHANGING, Role, Team, User
@@ -130,6 +130,20 @@ def get_model_or_404(user: Actor, model_id: int, *, to_change: bool = False) -> 
     if to_change:
         require_change(user, model.team_id)
     return model
+
+
+def wordings_for(user: Actor) -> QuerySet[Wording]:
+    """Prompt templates and pattern lists of the teams that the user is in, by name."""
+    found = Wording.objects.select_related("created_by", "team").prefetch_related("versions").order_by("name", "id")
+    return found.filter(team__in=list(roles_of(user)))
+
+
+def get_wording_or_404(user: Actor, wording_id: int, *, to_change: bool = False) -> Wording:
+    """One that the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
+    wording = _found(wordings_for(user).filter(pk=wording_id), "wording", wording_id)
+    if to_change:
+        require_change(user, wording.team_id)
+    return wording
 
 
 def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_administer: bool = False) -> Team:

@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.traces.urls")),
     path("", include("rpt_web.pages.token_maps.urls")),
     path("", include("rpt_web.pages.models.urls")),
+    path("", include("rpt_web.pages.wordings.urls")),
     path("", include("rpt_web.pages.results.urls")),
 ]
 

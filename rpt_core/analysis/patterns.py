@@ -60,6 +60,11 @@ def keyword_list_names() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
+def keyword_list_text(name: str) -> str:
+    """The text of a built-in list."""
+    return resources.files(__package__).joinpath("keywords", f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def load_keywords(name_or_path: str) -> KeywordList:
     """A built-in list by its name, or one from a YAML file. Raises UserError when there is none or it is wrong."""
     if name_or_path in keyword_list_names():
@@ -94,7 +99,7 @@ def parse_keywords(name: str, text: str | bytes) -> KeywordList:
 
 @cache
 def _built_in(name: str) -> KeywordList:
-    return parse_keywords(name, resources.files(__package__).joinpath("keywords", f"{name}.yaml").read_bytes())
+    return parse_keywords(name, keyword_list_text(name))
 
 
 def _group(where: str, entries: Any) -> tuple[re.Pattern[str], ...]:

@@ -154,7 +154,9 @@ def _chat(card: ModelCard, tokenizer: Any) -> dict[str, Any]:
         opens = after.rpartition(THOUGHT_BEGINS)[1] != "" and THOUGHT_ENDS not in after.rpartition(THOUGHT_BEGINS)[2]
         if not opens:
             card.faults.append(Fault("warning", _NO_THOUGHT))
-        return {"opens_thought": opens, "answer_begins": after[-200:]}
+        around, rest = chat_frame(tokenizer, MARK, PROMPT_DATE)
+        frame = {"chat_before": around[-LONGEST_TEMPLATE:], "chat_after": rest[:LONGEST_TEMPLATE]}
+        return {"opens_thought": opens, "answer_begins": after[-200:], **frame}
     return {}
 
 
@@ -213,7 +215,8 @@ def as_text(card: ModelCard) -> str:
     """The card for a terminal."""
     shown = {name: value for name, value in card.facts.items() if isinstance(value, str | int | bool)}
     shown.pop("chat_template", None)
-    shown.pop("answer_begins", None)
+    for name in ("answer_begins", "chat_before", "chat_after"):
+        shown.pop(name, None)
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in shown.items()]
     lines += [f"{fault.level}: {fault.message}" for fault in card.faults]
     return "\n".join([*lines, "It loads." if card.loads else "It does not load."])

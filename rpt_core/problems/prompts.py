@@ -51,6 +51,11 @@ def template_names() -> list[str]:
     return sorted(file.name.removesuffix(".txt") for file in files if file.name.endswith(".txt"))
 
 
+def template_text(name: str) -> str:
+    """The text of a built-in template."""
+    return resources.files(__package__).joinpath("templates", f"{name}.txt").read_text(encoding="utf-8")
+
+
 def load_template(name_or_path: str) -> Template:
     """A built-in template by its name, or one from a text file.
 
@@ -58,8 +63,7 @@ def load_template(name_or_path: str) -> Template:
     model. Raises UserError when there is no such template or `{context}` does not stand in it exactly once.
     """
     if name_or_path in template_names():
-        file = resources.files(__package__).joinpath("templates", f"{name_or_path}.txt")
-        return parse_template(name_or_path, file.read_text(encoding="utf-8"))
+        return parse_template(name_or_path, template_text(name_or_path))
     path = Path(name_or_path)
     if not path.is_file():
         raise UserError(

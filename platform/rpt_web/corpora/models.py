@@ -1,5 +1,5 @@
 """What is read: corpora with their versions and uploads; of runs, their corpora as they counted them, and what a filter
-run found in each of its splits; and models that runs can start from.
+run found in each of its splits; models that runs can start from; and the wordings that people write for them.
 
 A corpus is a name, a licence and a source; its files are those of a version. Only `corpora.services` and
 `corpora.uploads` change versions and uploads. A version is checked once and does not change after that.
@@ -233,3 +233,51 @@ class RegisteredModel(models.Model):
         if self.checked_at is None:
             return None
         return bool(self.loads) and not any(fault["level"] == "error" for fault in self.faults)
+
+
+class WordingKind(models.TextChoices):
+    """What people write for runs to use."""
+
+    TEMPLATE = "template", "Prompt template"
+    PATTERNS = "patterns", "Pattern list"
+
+
+class Wording(models.Model):
+    """A prompt template or a pattern list of a team, in versions."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="wordings")
+    kind = models.CharField(max_length=20, choices=WordingKind.choices)
+    name = models.CharField(max_length=64)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["team", "kind", "name"], name="wording_once_per_team")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WordingVersion(models.Model):
+    """A text that never changes. Runs name its file, and so the version."""
+
+    wording = models.ForeignKey(Wording, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["wording", "number"], name="wording_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.wording} v{self.number}"
+
+    @property
+    def path(self) -> Path:
+        """Its file: what a run's `prompt.template` or `keywords` holds."""
+        ending = "txt" if self.wording.kind == WordingKind.TEMPLATE else "yaml"
+        folder = settings.RPT_DATA_DIR / "wordings" / str(self.wording_id)
+        return folder / f"{self.wording.name}-v{self.number}.{ending}"

@@ -42,7 +42,8 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
     from django.test import Client
 
     from rpt_core.machine import doctor
-    from rpt_web.corpora.models import Corpus, RegisteredModel
+    from rpt_web.corpora import wordings
+    from rpt_web.corpora.models import Corpus, RegisteredModel, Wording
     from rpt_web.jobs.models import Job
     from rpt_web.runs import nodes
     from rpt_web.runs.models import Experiment, Node
@@ -82,9 +83,11 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
             "empty": empty,
             "corpus": shown_corpora.checked_version(user, tmp_path_factory.mktemp("texts")),
             "models": registered_models(finished, user),
+            "wording": wordings.create(finished.team, "template", "terse", "{context}\n", user),
             "link": LoginLink.issue(user, timedelta(hours=1)),
         }
         RegisteredModel.objects.all().delete()
+        Wording.objects.all().delete()
         Experiment.objects.all().delete()
         Corpus.objects.all().delete()
         Job.objects.all().delete()

@@ -69,6 +69,8 @@ def position_context(request: HttpRequest, found: ScoredRun, document: DocumentM
     nats = float(document.entropies[token]) if rank else None
     return {
         "run": found.run,
+        "split_name": found.name,
+        "row": document.row,
         "token": token,
         "token_id": int(document.token_ids[token]),
         "piece": document.piece(token),

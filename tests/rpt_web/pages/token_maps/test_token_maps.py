@@ -226,6 +226,9 @@ def test_a_position_tells_its_numbers_and_leads_to_its_responses(page, made, exp
     rank = 1 + int((written.entropies[1:] > written.entropies[token]).sum())
     assert f"{rank} of {len(written.token_ids) - 1} in the document" in text
     assert "has a response here" in text
+    tried = reverse("wordings:wording_new", query={"run": run.pk, "split": "train", "row": 4, "token": token})
+    assert tried.replace("&", "&amp;") in text
+    assert f"{run.name}, document {written.document.id}, token {token}." in page(tried)
 
     rest = written.document.text.encode()[written.byte_offsets[token] :]
     there = {"document": written.document.id, "position": token}
