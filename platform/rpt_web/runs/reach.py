@@ -3,11 +3,11 @@
 In: a config, whole or in its sound parts. Out: refusals by field, or a UserError. Pages, API, suites, pre-flight, the
 trace view and the worker all ask here; somebody at a shell (`python -m rpt_core`) is not limited.
 
-A path is allowed when, after all links are resolved, it lies below a root: RPT_READ_ROOTS, what runs have made, and the
-prompt templates and pattern lists that people have saved. The
-data folder itself is no root whatever the setting says, since the secret key lies in it, and neither are /proc, /sys
-and /dev: what lies in one of them needs a root inside of it. Only regular files are read, and a folder is allowed when
-all that its links lead to is. Files that a shipped preset requires may be read at the place that it names.
+A path is allowed when, after all links are resolved, it lies below a root: RPT_READ_ROOTS, what runs have made, corpora
+that were uploaded, and the prompt templates and pattern lists that people have saved. The data folder itself is no root
+whatever the setting says, since the secret key lies in it, and neither are /proc, /sys and /dev: what lies in one of
+them needs a root inside of it. Only regular files are read, and a folder is allowed when all that its links lead to is.
+Files that a shipped preset requires may be read at the place that it names.
 A refusal is the same whether or not there is anything at the path. docs/security.md says who is trusted with what.
 """
 
@@ -91,8 +91,9 @@ def is_reference(value: str) -> bool:
 
 
 def _own_roots() -> list[Path]:
-    """What runs have made and what people have written here, and what an administrator allows."""
-    return [settings.RPT_DATA_DIR / "runs", settings.RPT_DATA_DIR / "wordings", *settings.RPT_READ_ROOTS]
+    """What runs have made, what people have uploaded and written here, and what an administrator allows."""
+    own = [settings.RPT_DATA_DIR / name for name in ("runs", "corpora", "wordings")]
+    return [*own, *settings.RPT_READ_ROOTS]
 
 
 def roots() -> list[Path]:
