@@ -3,8 +3,7 @@
 backup(folder, say)     # of the database and the data folder that the settings name, running or not
 restore(folder, say)    # into an empty database and a data folder without runs, while nothing runs there
 
-What lies in the folder: `database.dump` (pg_dump's custom format), the data folder's `runs`, `corpora`, `models` and
-`templates`, `secret_key`, and `backup.json`, which says what there is. The database is read first, in one snapshot,
+What lies in the folder: `database.dump` (pg_dump's custom format), FOLDERS of the data folder, `secret_key`, and `backup.json`, which says what there is. The database is read first, in one snapshot,
 and the files after it, so every file that the database names is in the copy. After a restore a run that was under way
 continues from its newest checkpoint, as after a lost worker.
 """
@@ -39,7 +38,7 @@ from rpt_web.supervisor.programs import postgres_programs
 from rpt_web.teams.models import User
 from rpt_web.traces.models import Rollout
 
-FOLDERS = ("runs", "corpora", "models", "templates")
+FOLDERS = ("runs", "corpora", "uploads", "wordings", "models", "templates")
 """What is copied from the data folder; static files, logs and Redis are made again."""
 DUMP, KEY, CONTENTS = "database.dump", "secret_key", "backup.json"
 FORMAT = 1
