@@ -3,9 +3,10 @@
 backup(folder, say)     # of the database and the data folder that the settings name, running or not
 restore(folder, say)    # into an empty database and a data folder without runs, while nothing runs there
 
-What lies in the folder: `database.dump` (pg_dump's custom format), FOLDERS of the data folder, `secret_key`, and `backup.json`, which says what there is. The database is read first, in one snapshot,
-and the files after it, so every file that the database names is in the copy. After a restore a run that was under way
-continues from its newest checkpoint, as after a lost worker.
+What lies in the folder: `database.dump` (pg_dump's custom format), FOLDERS of the data folder, `secret_key`, and
+`backup.json`, which says what there is. The database is read first, in one snapshot, and the files after it, so every
+file that the database names is in the copy. After a restore a run that was under way continues from its newest
+checkpoint, as after a lost worker.
 """
 
 from __future__ import annotations

@@ -12,9 +12,7 @@ PLATFORM = Path(__file__).parents[3] / "platform" / "rpt_web"
 
 def test_each_folder_that_a_row_has_its_files_in_is_backed_up():
     named = {
-        name
-        for path in PLATFORM.rglob("models.py")
-        for name in re.findall(r'RPT_DATA_DIR / "(\w+)"', path.read_text())
+        name for path in PLATFORM.rglob("models.py") for name in re.findall(r'RPT_DATA_DIR / "(\w+)"', path.read_text())
     }
     assert {"runs", "corpora"} <= named
     assert named <= set(FOLDERS)
