@@ -16,7 +16,7 @@ OWN = {"RPT_CONNECTION_POOL", "RPT_START_ID", "RPT_VERL_RUN"}
 """Set by the platform for its own processes."""
 NO_MATTER_OF_A_NODE = {"RPT_DEBUG", "RPT_STAGE_COMMAND"}
 """For whoever works on the platform itself."""
-WEB = {"RPT_ALLOWED_HOSTS", "RPT_HTTPS"}
+WEB = {"RPT_ALLOWED_HOSTS", "RPT_HTTPS", "RPT_SMTP_URL", "RPT_MAIL_FROM"}
 
 
 def texts(word):

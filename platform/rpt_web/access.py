@@ -8,7 +8,7 @@ administrator (a superuser) is an administrator of every team.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
@@ -19,12 +19,13 @@ from django.http import Http404
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload, Wording
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
-from rpt_web.teams.models import CHANGING, Role, Team, User
+from rpt_web.teams.models import CHANGING, ApiToken, Browser, Invitation, Membership, Role, Scope, Team, User
 from rpt_web.traces.models import Rollout
 
 Actor = User | AnonymousUser
 Row = TypeVar("Row", bound=Model)
 VIEWER = "Viewers cannot change anything. Ask an administrator to make you a member."
+LIMITED = "This token has the scope {}, which is not enough. Make one with a wider scope on the page of your account."
 
 
 def roles_of(user: Actor) -> dict[Team, Role]:
@@ -50,13 +51,13 @@ def can_change(user: Actor, team_id: int) -> bool:
 def require_change(user: Actor, team_id: int) -> None:
     """Raises PermissionDenied unless the user may change things of this team."""
     if not can_change(user, team_id):
-        raise PermissionDenied(VIEWER)
+        raise _refusal(user, VIEWER)
 
 
 def require_change_somewhere(user: Actor) -> None:
     """Raises PermissionDenied for somebody who is no more than a viewer in any team."""
     if not teams_to_change(user):
-        raise PermissionDenied(VIEWER)
+        raise _refusal(user, VIEWER)
 
 
 def can_administer(user: Actor, team_id: int) -> bool:
@@ -154,7 +155,7 @@ def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_ad
     if to_change:
         require_change(user, team.pk)
     if to_administer and not can_administer(user, team.pk):
-        raise PermissionDenied("Only an administrator of the team decides who is in it. Ask one of them.")
+        raise _refusal(user, "Only an administrator of the team decides who is in it. Ask one of them.")
     return team
 
 
@@ -203,6 +204,56 @@ def get_upload_or_404(user: Actor, upload_id: UUID) -> Upload:
     return upload
 
 
+def get_person_or_404(user: Actor, team: Team, person_id: int, *, to_manage: bool = False) -> Membership:
+    """Somebody of a team that the user administers. Raises Http404, or PermissionDenied.
+
+    `to_manage` asks for their account, which is more than their place in this team.
+    """
+    found = _found(team.memberships.select_related("user").filter(user=person_id), "person", person_id)
+    if to_manage and not can_manage(user, found.user):
+        raise PermissionDenied(
+            f"{found.user} is in a team that you do not administer, or administers the server. Ask a server "
+            "administrator."
+        )
+    return found
+
+
+def get_invitation_or_404(team: Team, invitation_id: int) -> Invitation:
+    """An open invitation to a team that the user administers. Raises Http404."""
+    return _found(Invitation.open_ones().filter(team=team, pk=invitation_id), "invitation", invitation_id)
+
+
+def get_token_or_404(user: Actor, token_id: int) -> ApiToken:
+    """One of the user's own tokens. Raises Http404."""
+    return _found(ApiToken.objects.filter(user=user.pk or 0, pk=token_id), "token", token_id)
+
+
+def get_browser_or_404(user: Actor, browser_id: int) -> Browser:
+    """One of the browsers in which the user has logged in. Raises Http404."""
+    return _found(Browser.objects.filter(user=user.pk or 0, pk=browser_id), "browser", browser_id)
+
+
+def is_server_administrator(user: Actor) -> bool:
+    """Whether the user makes teams and decides about the machines."""
+    return isinstance(user, User) and user.is_active and user.is_superuser and user.scope == Scope.ADMIN
+
+
+def require_server_administrator(user: Actor) -> None:
+    """Raises PermissionDenied for everybody else."""
+    if not is_server_administrator(user):
+        raise PermissionDenied("Only a server administrator does this.")
+
+
+def can_manage(user: Actor, person: User) -> bool:
+    """Whether the user decides about somebody's account: who administers every team that the person is in."""
+    if not isinstance(user, User) or not user.is_active or user.pk == person.pk:
+        return False
+    if is_server_administrator(user):
+        return True
+    teams = set(person.memberships.values_list("team", flat=True))
+    return not person.is_superuser and bool(teams) and all(can_administer(user, team) for team in teams)
+
+
 def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = False) -> Experiment:
     """An experiment the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
     experiment = _found(experiments_for(user).filter(pk=experiment_id), "experiment", experiment_id)
@@ -217,11 +268,24 @@ def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
     if to_change:
         require_change(user, run.experiment.team_id)
         if not can_steer(user, run):
-            raise PermissionDenied(
+            raise _refusal(
+                user,
                 f"Members can cancel and retry only their own runs, and {run.name!r} was submitted by "
-                f"{run.created_by or 'a program'}. Ask them or an administrator."
+                f"{run.created_by or 'a program'}. Ask them or an administrator.",
             )
     return run
+
+
+def get_thing_or_404(user: Actor, kind: str, pk: int) -> Model:
+    """Something that has an audit trail of its own, by the name of its model. Raises Http404."""
+    found: dict[str, QuerySet[Any]] = {
+        "corpus": corpora_for(user),
+        "experiment": experiments_for(user),
+        "run": runs_for(user),
+    }
+    if kind not in found:
+        raise Http404(f"There is no trail of a {kind!r}. There are those of: {', '.join(found)}.")
+    return cast(Model, _found(found[kind].filter(pk=pk), kind, pk))
 
 
 def get_rollouts_or_404(user: Actor, run_id: int) -> tuple[Run, QuerySet[Rollout]]:
@@ -246,10 +310,18 @@ def _version(user: Actor, rows: QuerySet[CorpusVersion], key: int, to_change: bo
 def _require_corpus(user: Actor, corpus: Corpus) -> None:
     require_change(user, corpus.team_id)
     if not can_edit_corpus(user, corpus):
-        raise PermissionDenied(
+        raise _refusal(
+            user,
             f"Members change only their own corpora, and {corpus.name!r} belongs to "
-            f"{corpus.created_by or 'a program'}. Ask them or an administrator of the team."
+            f"{corpus.created_by or 'a program'}. Ask them or an administrator of the team.",
         )
+
+
+def _refusal(user: Actor, words: str) -> PermissionDenied:
+    """The words; of a token that may do less than its user, that it is to blame."""
+    if isinstance(user, User) and user.roles != user.own_roles:
+        words = LIMITED.format(user.scope)
+    return PermissionDenied(words)
 
 
 def _found(rows: QuerySet[Row], noun: str, key: int, nouns: str = "") -> Row:

@@ -28,6 +28,8 @@ RPT_UPLOAD_BYTES  largest size of all files of one corpus version that are uploa
 RPT_UPLOAD_DAYS   an upload that nobody continues is forgotten after so many days (default: 7)
 RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none)
 RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
+RPT_SMTP_URL      smtps://user:password@host:port, or smtp:// for STARTTLS: where mail goes out (default: none is sent)
+RPT_MAIL_FROM     the address that mail comes from (default: rpt@ and the first of RPT_ALLOWED_HOSTS)
 RPT_COMMIT        the git commit, where there is no checkout to ask (an image)
 """
 
@@ -37,6 +39,7 @@ import os
 import secrets
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -89,6 +92,35 @@ def read_roots(data_dir: Path) -> list[Path]:
                 f"RPT_READ_ROOTS: {name!r} is not an absolute path. Write each folder with its whole path, from /."
             )
     return [Path(name) for name in names] or [data_dir / name for name in ("corpora", "models", "templates")]
+
+
+@dataclass(frozen=True)
+class Smtp:
+    """Where mail goes out."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    is_tls: bool
+    """From the start."""
+    is_starttls: bool
+
+    @classmethod
+    def read(cls) -> Smtp | None:
+        """From RPT_SMTP_URL; None sends no mail. No error tells the password."""
+        if not (url := os.environ.get("RPT_SMTP_URL", "")):
+            return None
+        parts = urlsplit(url)
+        is_tls = parts.scheme == "smtps"
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ImproperlyConfigured(
+                f"RPT_SMTP_URL with scheme {parts.scheme!r} is not usable. Allowed: smtps://user:password@host:port, "
+                "smtp:// with STARTTLS, or smtp://...?tls=no for a server on this machine."
+            )
+        is_plain = is_tls or dict(parse_qsl(parts.query)).get("tls") == "no"
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(parts.hostname, parts.port or (465 if is_tls else 587), user, password, is_tls, not is_plain)
 
 
 def read_database(data_dir: Path) -> dict[str, Any]:
@@ -180,6 +212,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
+    "pgtrigger",
+    "pghistory",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "rpt_web.teams",
     "rpt_web.jobs",
     "rpt_web.runs",
@@ -207,6 +244,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "rpt_web.teams.audit.named",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -239,12 +278,28 @@ RPT_WEB_STREAMS = read_int("RPT_WEB_STREAMS", 2000, 0, 100_000)
 DATABASES = {"default": read_database(RPT_DATA_DIR)}
 if read_bool("RPT_CONNECTION_POOL", False):
     DATABASES["default"] = with_pool(DATABASES["default"], RPT_WEB_THREADS)
+PGHISTORY_CREATED_AT_FUNCTION = "CLOCK_TIMESTAMP()"  # pages of the audit trail are cut by time
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "teams.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
+ACCOUNT_ADAPTER = "rpt_web.teams.adapters.Accounts"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # of a form that nobody gets to see: accounts come by invitation
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+MFA_ADAPTER = "rpt_web.teams.adapters.SecondFactors"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # clocks of phones may be off by half a minute
+RPT_MAILS = (_SMTP := Smtp.read()) is not None
+EMAIL_TIMEOUT = 10
+if _SMTP is not None:
+    EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _SMTP.host, _SMTP.port, _SMTP.user, _SMTP.password
+    EMAIL_USE_SSL, EMAIL_USE_TLS = _SMTP.is_tls, _SMTP.is_starttls
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("RPT_MAIL_FROM") or f"rpt@{(ALLOWED_HOSTS or ['localhost'])[0]}"
 LOGIN_URL = "teams:login"
 LOGIN_REDIRECT_URL = "experiments:experiment_list"
 LOGOUT_REDIRECT_URL = "teams:login"
@@ -279,6 +334,14 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REDIS_URL = read_redis(RPT_DATA_DIR)
+CACHES = {
+    "default": {  # counters of tries and used codes; it may be wiped at any time
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "rpt-cache",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+    }
+}
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_TASK_DEFAULT_QUEUE = "default"  # the others are `gpu`, see runs.queues, and `quick`, see jobs
 CELERY_TASK_IGNORE_RESULT = True

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.nodes.urls")),
     path("", include("rpt_web.pages.jobs.urls")),
     path("", include("rpt_web.pages.teams.urls")),
+    path("", include("rpt_web.pages.teams.account_urls")),
     path("", include("rpt_web.pages.traces.urls")),
     path("", include("rpt_web.pages.token_maps.urls")),
     path("", include("rpt_web.pages.models.urls")),
@@ -29,4 +30,5 @@ urlpatterns = [
 handler400 = "rpt_web.serving.errors.bad_request"
 handler403 = "rpt_web.serving.errors.permission_denied"
 handler404 = "rpt_web.serving.errors.page_not_found"
+handler429 = "rpt_web.serving.errors.too_many_attempts"
 handler500 = "rpt_web.serving.errors.server_error"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 
-from rpt_web.teams.models import ApiToken, User
+from rpt_web.teams.models import ApiToken, Scope, User
 
 ROOT = "/api/v1"
 RUNNABLE = {"stage": "ntp", "scratch": {}, "corpus": {"source": "tiny", "tiny_documents": 50}, "budget": {"steps": 7}}
@@ -15,7 +15,7 @@ RUNNABLE = {"stage": "ntp", "scratch": {}, "corpus": {"source": "tiny", "tiny_do
 CONFIG = {"stage": "rpt", "model": {"path": "m"}, "positions": "p", "steps": 7}
 
 
-def client_of(user: User, lifetime: timedelta = timedelta(days=1), **more: Any) -> Client:
+def client_of(user: User, lifetime: timedelta = timedelta(days=1), scope: Scope = Scope.ADMIN, **more: Any) -> Client:
     """A client that calls as this user."""
-    secret = ApiToken.issue(user, "test", lifetime)
+    secret = ApiToken.issue(user, "test", lifetime, scope)
     return Client(headers={"Authorization": f"Bearer {secret}"}, **more)

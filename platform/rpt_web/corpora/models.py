@@ -15,9 +15,11 @@ from django.db import models
 
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Run
+from rpt_web.teams.audit import audited
 from rpt_web.teams.models import Team
 
 
+@audited("team", "name", "licence", "source", "created_by")
 class Corpus(models.Model):
     """Texts that belong together, with what is known of where they come from."""
 
@@ -38,6 +40,7 @@ class Corpus(models.Model):
         return self.name
 
 
+@audited("corpus", "number", "path", "checked_at", "created_by")
 class CorpusVersion(models.Model):
     """The files of a corpus at one time, and which of their fields hold what."""
 

@@ -14,6 +14,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from rpt_core.run.copies import copy_prefix
+from rpt_web.teams.audit import audited
 
 
 class Status(models.TextChoices):
@@ -39,6 +40,7 @@ NEEDED = ("name", "status", "needs")
 """The fields that `blocked_by` reads."""
 
 
+@audited("team", "name", "description", "preset", "seed", "created_by")
 class Experiment(models.Model):
     """Runs that belong together."""
 
@@ -61,6 +63,7 @@ class Experiment(models.Model):
         return self.name
 
 
+@audited("experiment", "name", "title", "status", "cancel_requested_at", "created_by")
 class Run(models.Model):
     """One stage, once. `attempt` is the fencing token: a claim raises it, and older attempts may not write."""
 

@@ -16,6 +16,7 @@ SENTENCES = {
     403: "This is not allowed.",
     404: "There is nothing at this address.",
     405: "This address does not take such a request.",
+    429: "There have been too many attempts. Wait some minutes, then try again.",
     500: "Something went wrong: an error in the platform, not yours. Its log has the details.",
     503: "The platform is busy. Try again in a few seconds.",
 }
@@ -39,6 +40,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404."""
     return answer(request, 404)
+
+
+def too_many_attempts(request: HttpRequest) -> HttpResponse:
+    """429, of django-allauth."""
+    return answer(request, 429)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

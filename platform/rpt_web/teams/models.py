@@ -11,6 +11,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 
+from rpt_web.teams.audit import audited
+
 LINK_LIFETIME = timedelta(days=7)
 
 
@@ -27,10 +29,16 @@ class Role(models.TextChoices):
     ADMINISTRATOR = "administrator", "Administrator"
 
 
+def lower_of(one: Role, other: Role) -> Role:
+    """The one that allows less."""
+    return min(one, other, key=list(Role).index)
+
+
 CHANGING = (Role.MEMBER, Role.ADMINISTRATOR)
 """Who submits, and cancels and retries: a member what is theirs, an administrator all of the team."""
 
 
+@audited("name")
 class Team(models.Model):
     """People who work together. Experiments belong to a team."""
 
@@ -44,22 +52,45 @@ class Team(models.Model):
         return self.name
 
 
+class Scope(models.TextChoices):
+    """What a token of the API may do of what its user may."""
+
+    READ = "read", "Read"
+    WRITE = "write", "Read and write"
+    ADMIN = "admin", "Everything that the user may"
+
+    @property
+    def most(self) -> Role:
+        """The highest role that a token of this scope gives in a team."""
+        return {Scope.READ: Role.VIEWER, Scope.WRITE: Role.MEMBER}.get(self, Role.ADMINISTRATOR)
+
+
+@audited("username", "email", "is_active", "is_superuser", has_password=True)
 class User(AbstractUser):
     """Somebody with an account. A superuser is a server administrator, and an administrator of every team."""
 
+    scope: Scope = Scope.ADMIN
+    """Of the token that this request came with; a browser has all."""
+
     @cached_property
-    def roles(self) -> dict[Team, Role]:
+    def own_roles(self) -> dict[Team, Role]:
         """The teams by name, each with the role in it (1 query, once for each request)."""
         if self.is_superuser:
             return dict.fromkeys(Team.objects.order_by("name"), Role.ADMINISTRATOR)
         found = self.memberships.select_related("team").order_by("team__name")
         return {membership.team: Role(membership.role) for membership in found}
 
+    @property
+    def roles(self) -> dict[Team, Role]:
+        """The same, as far as the scope of the request's token goes."""
+        return {team: lower_of(role, self.scope.most) for team, role in self.own_roles.items()}
+
     def role_in(self, team_id: int) -> Role | None:
         """The role in a team; None for a team that the user is not in."""
         return next((role for team, role in self.roles.items() if team.pk == team_id), None)
 
 
+@audited("user", "team", "role")
 class Membership(models.Model):
     """That somebody is in a team, and what they may do there."""
 
@@ -76,12 +107,14 @@ class Membership(models.Model):
         return f"{self.user_id} {self.role} of {self.team_id}"
 
 
+@audited("user", "name", "scope", "expires_at")
 class ApiToken(models.Model):
     """A secret for `Authorization: Bearer`; only its digest is stored, and it is shown once."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)
     digest = models.CharField(max_length=64, unique=True)
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.WRITE)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -90,11 +123,17 @@ class ApiToken(models.Model):
         return f"{self.user}: {self.name}"
 
     @classmethod
-    def issue(cls, user: User, name: str, lifetime: timedelta) -> str:
+    def issue(cls, user: User, name: str, lifetime: timedelta, scope: Scope = Scope.WRITE) -> str:
         """Make a token and return its secret, which cannot be read again."""
         secret = f"rpt_{secrets.token_urlsafe(32)}"
-        cls.objects.create(user=user, name=name, digest=digest(secret), expires_at=timezone.now() + lifetime)
+        expires_at = timezone.now() + lifetime
+        cls.objects.create(user=user, name=name, scope=scope, digest=digest(secret), expires_at=expires_at)
         return secret
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether it is worth nothing any more."""
+        return self.expires_at <= timezone.now()
 
 
 class LoginAttempt(models.Model):
@@ -141,3 +180,60 @@ class LoginLink(models.Model):
         if not fresh.update(used_at=now):  # one conditional UPDATE: two clicks cannot both win
             return None
         return cls.objects.select_related("user").get(digest=digest(secret)).user
+
+
+@audited("team", "role", "note", "expires_at", "used_by")
+class Invitation(models.Model):
+    """A link that lets one person into a team, once; who has no account makes one by it."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MEMBER)
+    note = models.CharField(max_length=100, blank=True)
+    """Whom it is for, in the words of whoever made it."""
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    used_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"invitation of a {self.role} to {self.team_id}"
+
+    @classmethod
+    def issue(cls, team: Team, role: Role, by: User, *, note: str = "", lifetime: timedelta = LINK_LIFETIME) -> str:
+        """Make one and return its secret, which cannot be read again."""
+        secret = secrets.token_urlsafe(32)
+        expires_at = timezone.now() + lifetime
+        cls.objects.create(team=team, role=role, note=note, digest=digest(secret), invited_by=by, expires_at=expires_at)
+        return secret
+
+    @classmethod
+    def open_ones(cls) -> models.QuerySet[Invitation]:
+        """Those that nobody has used yet and that have not expired."""
+        return cls.objects.filter(used_at=None, expires_at__gt=timezone.now())
+
+    @classmethod
+    def of(cls, secret: str) -> Invitation | None:
+        """The open invitation with this secret."""
+        return cls.open_ones().select_related("team").filter(digest=digest(secret)).first()
+
+
+class Browser(models.Model):
+    """A browser in which somebody has logged in; its session may have ended since."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="browsers")
+    session_key = models.CharField(max_length=40, unique=True)
+    address = models.CharField(max_length=64, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    """What the browser calls itself."""
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"browser of {self.user_id} since {self.since}"

@@ -11,12 +11,11 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils import timezone
 from ninja.security import HttpBearer
 
-from rpt_web.teams.models import ApiToken, User, digest
+from rpt_web.teams.audit import name_user
+from rpt_web.teams.models import ApiToken, Scope, User, digest
 
 NOTE_USE_EVERY = timedelta(minutes=1)
-UNAUTHORIZED = (
-    "Give an API token that is valid: Authorization: Bearer rpt_... (`manage.py create_api_token` makes one)."
-)
+UNAUTHORIZED = "Give an API token that is valid: Authorization: Bearer rpt_... (the page of your account makes one)."
 
 
 class TokenAuth(HttpBearer):
@@ -32,6 +31,8 @@ class TokenAuth(HttpBearer):
         if found.last_used_at is None or now - found.last_used_at > NOTE_USE_EVERY:
             ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
         request.user = found.user
+        found.user.scope = Scope(found.scope)
+        name_user(found.user, token=found.name)
         return found.user
 
 

@@ -23,7 +23,7 @@ def test_tokens_are_listed_without_their_secrets_and_revoked_by_number(ada):
     client_of(make_user("bob"))
     token = ApiToken.objects.get(user=ada)
     listed = said("list_api_tokens")
-    assert f"{token.pk}  ada  test  (made " in listed
+    assert f"{token.pk}  ada  test  admin  (made " in listed
     assert "never used" in listed
     assert token.digest not in listed
     assert "ada" not in said("list_api_tokens", "bob")

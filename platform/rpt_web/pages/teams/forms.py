@@ -1,13 +1,20 @@
-"""The login form in the style of the pages."""
+"""Forms about people, in the style of the pages: logging in, inviting and joining, passwords, tokens."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
+from django.contrib.auth import password_validation
 from django.contrib.auth.forms import AuthenticationForm
 
-from rpt_web.teams import throttle
+from rpt_core.errors import UserError
+from rpt_web.characters import unfit_for_a_name
+from rpt_web.teams import membership, throttle
+from rpt_web.teams.models import Role, Scope, Team, User
+
+LONGEST_DAYS = 365
+"""Of a token and of an invitation."""
 
 
 class LoginForm(AuthenticationForm):
@@ -41,3 +48,174 @@ class LoginForm(AuthenticationForm):
 
     def _address(self) -> str:
         return str(self.request.META.get("REMOTE_ADDR", ""))[:64] if self.request else ""
+
+
+def _text(**more: str) -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"} | more)
+
+
+def _password(autocomplete: str) -> forms.PasswordInput:
+    return forms.PasswordInput(attrs={"class": "form-control", "autocomplete": autocomplete})
+
+
+def _select() -> forms.Select:
+    return forms.Select(attrs={"class": "form-select"})
+
+
+class _Days(forms.IntegerField):
+    """Days until something expires."""
+
+    def __init__(self, most: int, **more: Any) -> None:
+        widget = forms.NumberInput(attrs={"class": "form-control", "min": 1, "max": most})
+        words = f"Give a whole number from 1 to {most}."
+        super().__init__(
+            label="Days until it expires",
+            min_value=1,
+            max_value=most,
+            widget=widget,
+            error_messages=dict.fromkeys(("invalid", "min_value", "max_value", "required"), words),
+            **more,
+        )
+
+
+class TeamNameForm(forms.Form):
+    """What a team is called."""
+
+    name = forms.CharField(label="Name of the team", max_length=100, widget=_text())
+
+    def clean_name(self) -> str:
+        """Printable."""
+        try:
+            return membership.checked_name(self.cleaned_data["name"])
+        except UserError as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+class InvitationForm(forms.Form):
+    """Whom to let in, as what."""
+
+    role = forms.ChoiceField(label="Role", choices=Role.choices, initial=Role.MEMBER, widget=_select())
+    note = forms.CharField(
+        label="For whom",
+        max_length=100,
+        required=False,
+        widget=_text(),
+        help_text="Only so that you know it again in the list below.",
+    )
+    days = _Days(30, initial=7)
+
+    def clean_note(self) -> str:
+        """Printable, too."""
+        return _printable(self.cleaned_data["note"])
+
+
+class RoleForm(forms.Form):
+    """What somebody may do in the team."""
+
+    role = forms.ChoiceField(label="Role", choices=Role.choices, widget=_select())
+
+
+class TransferForm(forms.Form):
+    """Who gets what somebody owned."""
+
+    to = forms.ModelChoiceField(User.objects.none(), label="Give it to", empty_label=None, widget=_select())
+
+    def __init__(self, team: Team, giver: User, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        may_own = User.objects.filter(
+            memberships__team=team, memberships__role__in=(Role.MEMBER, Role.ADMINISTRATOR), is_active=True
+        )
+        self.fields["to"].queryset = may_own.exclude(pk=giver.pk).order_by("username")  # type: ignore[attr-defined]
+
+
+class NewPasswordForm(forms.Form):
+    """A password, twice."""
+
+    new_password = forms.CharField(
+        label="New password",
+        strip=False,
+        widget=_password("new-password"),
+        help_text="At least 8 characters; not a common one, and not only digits.",
+    )
+    again = forms.CharField(label="The same again", strip=False, widget=_password("new-password"))
+
+    def __init__(self, user: User, *args: Any, **more: Any) -> None:
+        self.user = user
+        super().__init__(*args, **more)
+
+    def clean(self) -> dict[str, Any]:
+        """Both are the same, and good enough."""
+        cleaned = super().clean() or {}
+        first, second = cleaned.get("new_password"), cleaned.get("again")
+        if first and second and first != second:
+            self.add_error("again", "The two passwords are not the same.")
+        elif first:
+            try:
+                password_validation.validate_password(first, self.user)
+            except forms.ValidationError as error:
+                self.add_error("new_password", error)
+        return cleaned
+
+
+class ChangePasswordForm(NewPasswordForm):
+    """The same for somebody who knows the one they have."""
+
+    old_password = forms.CharField(label="Password now", strip=False, widget=_password("current-password"))
+    field_order = ("old_password", "new_password", "again")
+
+    def clean_old_password(self) -> str:
+        """It is the one; tries are limited as those to log in are."""
+        address = ""
+        if not throttle.may_try(self.user.username, address):
+            raise forms.ValidationError(LoginForm.error_messages["too_many"])
+        if not self.user.check_password(self.cleaned_data["old_password"]):
+            raise forms.ValidationError("This is not your password.")
+        throttle.forget(self.user.username, address)
+        return str(self.cleaned_data["old_password"])
+
+
+class JoinForm(NewPasswordForm):
+    """An account for somebody who was invited."""
+
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        widget=_text(autocomplete="username", autocapitalize="none"),
+        help_text="Letters, digits and `@.+-_`. Others see it beside what you do.",
+    )
+    email = forms.EmailField(
+        label="E-mail address",
+        required=False,
+        max_length=254,
+        widget=forms.EmailInput(attrs={"class": "form-control", "autocomplete": "email"}),
+        help_text="Not needed. If you forget your password, a link to set another one can be sent there.",
+    )
+    field_order = ("username", "email", "new_password", "again")
+
+    def clean_username(self) -> str:
+        """Free, and of the characters that a user name may have."""
+        name = str(self.cleaned_data["username"])
+        field = User._meta.get_field("username")
+        field.run_validators(name)
+        if User.objects.filter(username__iexact=name).exists():
+            raise forms.ValidationError("Somebody has this user name already. Choose another one.")
+        return name
+
+
+class TokenForm(forms.Form):
+    """A token for the API."""
+
+    name = forms.CharField(label="What it is for", max_length=100, widget=_text())
+    scope = forms.ChoiceField(label="It may", choices=Scope.choices, initial=Scope.WRITE, widget=_select())
+    days = _Days(LONGEST_DAYS, initial=90)
+
+    def clean_name(self) -> str:
+        """Printable."""
+        return _printable(self.cleaned_data["name"])
+
+
+def _printable(text: str) -> str:
+    text = text.strip()
+    if (character := unfit_for_a_name(text)) is not None:
+        raise forms.ValidationError(f"It holds {character}. Remove that.")
+    return text

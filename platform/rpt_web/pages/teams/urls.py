@@ -1,14 +1,38 @@
-"""Addresses of logging in and out, and of what somebody is in."""
+"""Addresses of logging in and out, of teams and of one's account."""
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from rpt_web.pages.teams import views
+from rpt_web.pages.teams import account, joining, members, trail, views
 
 app_name = "teams"
+PERSON = "teams/<int:team_id>/people/<int:user_id>"
 urlpatterns = [
     path("login/", views.LoginPage.as_view(), name="login"),
     path("login/link/<str:secret>/", views.login_link, name="login_link"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("join/<str:secret>/", joining.join, name="join"),
+    path("team/", members.my_team, name="my_team"),
     path("team/choose", views.choose_team, name="choose_team"),
+    path("teams/", members.team_list, name="team_list"),
+    path("teams/new", members.team_new, name="team_new"),
+    path("teams/<int:team_id>/", members.team, name="team"),
+    path("teams/<int:team_id>/trail/", trail.team_trail, name="team_trail"),
+    path("trail/<slug:kind>/<int:pk>/", trail.thing_trail, name="thing_trail"),
+    path("teams/<int:team_id>/rename", members.team_rename, name="team_rename"),
+    path("teams/<int:team_id>/invite", members.invite, name="invite"),
+    path("teams/<int:team_id>/invitations/<int:invitation_id>/withdraw", members.withdraw, name="withdraw"),
+    path(f"{PERSON}/", members.person, name="person"),
+    path(f"{PERSON}/role", members.person_role, name="person_role"),
+    path(f"{PERSON}/remove", members.person_remove, name="person_remove"),
+    path(f"{PERSON}/transfer", members.person_transfer, name="person_transfer"),
+    path(f"{PERSON}/activate", members.person_activate, name="person_activate"),
+    path(f"{PERSON}/factor", members.person_factor, name="person_factor"),
+    path(f"{PERSON}/link", members.person_link, name="person_link"),
+    path("account/", account.account, name="account"),
+    path("account/password", account.password, name="password"),
+    path("account/tokens", account.token_new, name="token_new"),
+    path("account/tokens/<int:token_id>/revoke", account.token_revoke, name="token_revoke"),
+    path("account/browsers/<int:session_id>/end", account.session_end, name="session_end"),
+    path("account/browsers/end", account.sessions_end, name="sessions_end"),
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -16,19 +18,26 @@ from django.views.decorators.http import require_http_methods, require_POST
 from rpt_web import access
 from rpt_web.pages.addresses import number_posted
 from rpt_web.pages.rights import CHOSEN
+from rpt_web.pages.teams.entering import BY_LINK, enter
 from rpt_web.pages.teams.forms import LoginForm
 from rpt_web.teams.models import LoginLink, digest
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
-
-@method_decorator(login_not_required, name="dispatch")
+@method_decorator([login_not_required, require_http_methods(["GET", "HEAD", "POST"])], name="dispatch")
 class LoginPage(LoginView):
     """The login page. Who is logged in already goes on to the experiments."""
 
     template_name = "teams/login.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        """Also whether a link for a new password can be mailed."""
+        return super().get_context_data(**more) | {"sends_mail": settings.RPT_MAILS}
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Let them in, by way of their second factor."""
+        return enter(self.request, form.get_user(), "password", self.get_success_url())
 
 
 @login_not_required
@@ -37,8 +46,9 @@ class LoginPage(LoginView):
 def login_link(request: HttpRequest, secret: str) -> HttpResponse:
     """GET shows a button, POST redeems: programs that fetch links for a preview do not use the link up."""
     if request.method == "POST" and (user := LoginLink.redeem(secret)) and user.is_active:
-        login(request, user, backend=BACKEND)
-        return redirect(settings.LOGIN_REDIRECT_URL)
+        response = enter(request, user, "link", resolve_url(settings.LOGIN_REDIRECT_URL))
+        request.session[BY_LINK] = user.pk
+        return response
     link = LoginLink.objects.filter(digest=digest(secret), used_at=None, expires_at__gt=timezone.now()).first()
     usable = link is not None and link.user.is_active
     context = {"usable": usable, "username": link.user.username if link and usable else ""}

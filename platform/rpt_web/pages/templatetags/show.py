@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.template import Library
 from django.templatetags.static import static
@@ -28,6 +28,13 @@ for _written in (dash, duration, points, power, short, signed_points, whole):
 _SIGN = {True: mark_safe('<span class="sign">'), False: ""}
 _END = {True: mark_safe("</span>"), False: ""}
 _CODE = re.compile(r"`([^`\n]+)`")
+
+
+@register.filter
+def styled(field: Any) -> SafeString:
+    """A field of a form as its input, with the looks of ours where the form gives it none."""
+    own = field.field.widget.attrs.get("class")
+    return cast(SafeString, field.as_widget(attrs={} if own else {"class": "form-control"}))
 
 
 @register.simple_tag
@@ -149,7 +156,7 @@ def terminal(text: str) -> str:
 @register.filter
 def with_code(text: str) -> SafeString:
     """Text with what stands in a pair of `backticks` as code, all of it escaped."""
-    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(text)))
+    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(str(text))))
 
 
 @register.filter

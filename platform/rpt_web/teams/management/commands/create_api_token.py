@@ -1,4 +1,4 @@
-"""`manage.py create_api_token USER NAME [--days N]`: prints a token for the API, once."""
+"""`manage.py create_api_token USER NAME [--scope SCOPE] [--days N]`: prints a token for the API, once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from rpt_web.teams.models import ApiToken, User
+from rpt_web.teams.models import ApiToken, Scope, User
 
 
 class Command(BaseCommand):
@@ -17,9 +17,15 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """USER NAME [--days N]."""
+        """USER NAME [--scope SCOPE] [--days N]."""
         parser.add_argument("user", help="name of the user who calls the API with it")
         parser.add_argument("name", help="what it is for")
+        parser.add_argument(
+            "--scope",
+            choices=Scope.values,
+            default=Scope.WRITE.value,
+            help="what it may do of what its user may: read, write as a member does, or everything (default: write)",
+        )
         parser.add_argument("--days", type=int, default=90, help="days until it expires (default: 90)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,4 +36,5 @@ class Command(BaseCommand):
         if user is None:
             names = ", ".join(User.objects.order_by("username").values_list("username", flat=True)[:20]) or "none yet"
             raise CommandError(f"There is no user {options['user']!r}. The users are: {names}.")
-        self.stdout.write(ApiToken.issue(user, options["name"][:100], timedelta(days=options["days"])))
+        lifetime, scope = timedelta(days=options["days"]), Scope(options["scope"])
+        self.stdout.write(ApiToken.issue(user, options["name"][:100], lifetime, scope))

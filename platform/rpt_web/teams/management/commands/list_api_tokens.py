@@ -1,4 +1,4 @@
-"""`manage.py list_api_tokens [USER]`: each token of the API with its number, user, name and times; never its secret."""
+"""`manage.py list_api_tokens [USER]`: each token with its number, user, name, scope and times; never its secret."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ class Command(BaseCommand):
         for token in tokens:
             used = f"used {token.last_used_at:%Y-%m-%d}" if token.last_used_at else "never used"
             times = f"made {token.created_at:%Y-%m-%d}, expires {token.expires_at:%Y-%m-%d}, {used}"
-            self.stdout.write(f"{token.pk}  {token.user.username}  {token.name}  ({times})")
+            self.stdout.write(f"{token.pk}  {token.user.username}  {token.name}  {token.scope}  ({times})")

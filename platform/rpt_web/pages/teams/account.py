@@ -1,0 +1,115 @@
+"""The page of one's own account: password, tokens of the API, sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, cast
+
+from allauth.mfa.models import Authenticator
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from rpt_web import access
+from rpt_web.pages.teams.entering import BY_LINK
+from rpt_web.pages.teams.forms import ChangePasswordForm, NewPasswordForm, TokenForm
+from rpt_web.teams import sessions
+from rpt_web.teams.models import ApiToken, Scope, User
+
+
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    """Password, tokens and sessions of whoever asks."""
+    return _account(request)
+
+
+@require_POST
+def password(request: HttpRequest) -> HttpResponse:
+    """Set another password. Other browsers are logged out by it, this one is not."""
+    user = cast(User, request.user)
+    form = _password_form(request, request.POST)
+    if not form.is_valid():
+        return _account(request, password_form=form)
+    user.set_password(form.cleaned_data["new_password"])
+    user.save(update_fields=["password"])
+    before = request.session.session_key
+    update_session_auth_hash(request, user)
+    sessions.moved(before, request.session.session_key)
+    request.session.pop(BY_LINK, None)
+    messages.success(request, "The password was changed. Every other browser was logged out.")
+    return redirect("teams:account")
+
+
+@require_POST
+def token_new(request: HttpRequest) -> HttpResponse:
+    """Make a token. The answer shows it, and nothing else ever does."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return _account(request, token_form=form)
+    values = form.cleaned_data
+    lifetime, scope = timedelta(days=values["days"]), Scope(values["scope"])
+    secret = ApiToken.issue(cast(User, request.user), values["name"], lifetime, scope)
+    words = f"Keep it where {values['name']} finds it. It is not shown again; if it is lost, make another one."
+    return _account(request, secret=secret, secret_words=words)
+
+
+@require_POST
+def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
+    """Make a token worth nothing."""
+    token = access.get_token_or_404(request.user, token_id)
+    token.delete()
+    messages.success(request, f"The token “{token.name}” was revoked.")
+    return redirect("teams:account")
+
+
+@require_POST
+def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Log another browser out."""
+    sessions.end(access.get_browser_or_404(request.user, session_id))
+    messages.success(request, "That browser was logged out.")
+    return redirect("teams:account")
+
+
+@require_POST
+def sessions_end(request: HttpRequest) -> HttpResponse:
+    """Log every other browser out."""
+    ended = sessions.end_all(cast(User, request.user), but=request.session.session_key or "")
+    messages.success(request, "Every other browser was logged out." if ended else "There was no other browser.")
+    return redirect("teams:account")
+
+
+def _password_form(request: HttpRequest, posted: Any = None) -> NewPasswordForm:
+    """Who came by a link, or has no password yet, need not know the old one."""
+    user = cast(User, request.user)
+    is_new = _came_by_link(request) or not user.has_usable_password()
+    return (NewPasswordForm if is_new else ChangePasswordForm)(user, posted)
+
+
+def _came_by_link(request: HttpRequest) -> bool:
+    """Whether this session began with a link of its user; another one's link in the same browser does not count."""
+    return request.session.get(BY_LINK) == request.user.pk
+
+
+def _account(
+    request: HttpRequest,
+    *,
+    password_form: NewPasswordForm | None = None,
+    token_form: TokenForm | None = None,
+    **more: Any,
+) -> HttpResponse:
+    user = cast(User, request.user)
+    context = {
+        "nav": "account",
+        "roles": list(access.roles_of(user).items()),
+        "password_form": password_form or _password_form(request),
+        "came_by_link": _came_by_link(request),
+        "factors": {found.type: found for found in Authenticator.objects.filter(user=user)},
+        "token_form": token_form or TokenForm(),
+        "tokens": user.api_tokens.order_by("-id"),
+        "browsers": sessions.sessions_of(user),
+        "session_key": request.session.session_key,
+    }
+    is_wrong = bool((password_form and password_form.errors) or (token_form and token_form.errors))
+    return render(request, "teams/account.html", context | more, status=422 if is_wrong else 200)

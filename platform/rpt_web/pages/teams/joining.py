@@ -1,0 +1,70 @@
+"""Accepting an invitation: somebody with an account joins by a button, somebody else makes an account first.
+
+Opening the page does not use the link up, so programs that fetch links for a preview do no harm.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from rpt_web.pages.rights import CHOSEN
+from rpt_web.pages.teams.entering import enter
+from rpt_web.pages.teams.forms import JoinForm
+from rpt_web.teams import membership
+from rpt_web.teams.audit import name_user
+from rpt_web.teams.models import Invitation, Membership, User
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def join(request: HttpRequest, secret: str) -> HttpResponse:
+    """GET shows whom the link lets in where; POST uses it up."""
+    invitation = Invitation.of(secret)
+    if invitation is None:
+        return render(request, "teams/join.html", {"invitation": None}, status=410)
+    if request.user.is_authenticated:
+        return _by_account(request, secret, invitation)
+    form = JoinForm(User(), request.POST or None)
+    if form.is_valid() and (place := _new_account(form, secret)) is not None:
+        return _welcome(request, place, is_new=True)
+    context = {"invitation": invitation, "form": form}
+    return render(request, "teams/join.html", context, status=422 if form.errors else 200)
+
+
+def _by_account(request: HttpRequest, secret: str, invitation: Invitation) -> HttpResponse:
+    user = cast(User, request.user)
+    if request.method == "POST" and (place := membership.accept(secret, user)) is not None:
+        return _welcome(request, place, is_new=False)
+    return render(request, "teams/join.html", {"invitation": invitation, "form": None})
+
+
+def _new_account(form: JoinForm, secret: str) -> Membership | None:
+    """The place of the new user; None, and no user, when the invitation was used up meanwhile."""
+    values = form.cleaned_data
+    name_user(User(username=values["username"]))
+    with transaction.atomic():
+        user = User.objects.create_user(values["username"], values["email"] or None, values["new_password"])
+        place = membership.accept(secret, user)
+        if place is None:
+            transaction.set_rollback(True)
+    if place is None:
+        form.add_error(None, "This invitation has just been used. Ask for another one.")
+    return place
+
+
+def _welcome(request: HttpRequest, place: Membership, *, is_new: bool) -> HttpResponse:
+    where = reverse("teams:team", args=[place.team_id])
+    response = enter(request, place.user, "invitation", where) if is_new else redirect(where)
+    request.session[CHOSEN] = place.team_id
+    messages.success(request, f"You are now in the team {place.team}, as {place.get_role_display().lower()}.")
+    return response

@@ -1,0 +1,262 @@
+"""The audit trail's reading: who did what and when, of a team or of one thing, newest first.
+
+In: a team or an object, filters. Out: changes as plain data, paged by key. Each kind of thing has a table of its own;
+a page takes a fixed number of queries for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, ForeignKey, Model, OuterRef, Q, QuerySet, Subquery
+from pghistory.core import event_models
+
+from rpt_web.teams.audit import PASSWORD, STOOD
+from rpt_web.teams.models import Membership, Team, User
+
+PER_PAGE = 50
+ROUTINE = ("worker", "reaper")
+"""Programs that change runs all the time, which the trail of a team leaves out unless it is asked for them."""
+BY_HAND = "SQL"
+UNSEEN = ("email",)
+"""Fields of which only is shown that they changed."""
+VERBS = {"insert": "made", "update": "changed", "delete": "removed", PASSWORD: "new password"}
+
+
+@dataclass(frozen=True)
+class TrailKey:
+    """Where a page goes on: time, kind and number of the last change before it."""
+
+    at: datetime
+    kind: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.at.isoformat()}~{self.kind}~{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> TrailKey | None:
+        """From an address; None for anything else."""
+        at, _, rest = text.partition("~")
+        kind, _, number = rest.partition("~")
+        try:
+            found = datetime.fromisoformat(at)
+        except ValueError:
+            return None
+        if found.tzinfo is None or not number.isdecimal() or len(number) > 18:
+            return None
+        return cls(found, kind, int(number))
+
+
+@dataclass(frozen=True)
+class TrailDifference:
+    """One field before and after; None for nothing, and for what is not told."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class TrailEntry:
+    """Something that was made, changed or removed."""
+
+    at: datetime
+    who: str
+    is_person: bool
+    verb: str
+    kind: str
+    """The model's name: experiment, run, membership, ..."""
+    noun: str
+    pk: int
+    title: str
+    key: TrailKey
+    differences: Sequence[TrailDifference] = field(default_factory=tuple)
+    token: str = ""
+    """The API token that it was done with."""
+
+
+@dataclass(frozen=True)
+class TrailFilters:
+    """What a page of the trail is asked for."""
+
+    who: str = ""
+    """A name; empty for all people, commands and changes by hand."""
+    kind: str = ""
+    routine: bool = False
+    """Also what workers do by themselves."""
+
+
+@dataclass(frozen=True)
+class TrailPage:
+    """One page, and the key from which the next older one goes on."""
+
+    changes: list[TrailEntry]
+    older: TrailKey | None
+
+
+def kinds() -> dict[str, type[Any]]:
+    """The table of changes of each kind of thing, by the kind's name."""
+    found: list[Any] = event_models()
+    return {str(model.pgh_tracked_model._meta.model_name): model for model in found}
+
+
+def of_team(team: Team, filters: TrailFilters, before: TrailKey | None = None) -> TrailPage:
+    """The trail of a team: what belongs to it, and its people (2 to 4 queries for each kind)."""
+    wanted = {kind: model for kind, model in kinds().items() if filters.kind in ("", kind)}
+    rows = [
+        (kind, row)
+        for kind, model in wanted.items()
+        for row in _newest(_filtered(model.objects.filter(_of_team(model, team)), filters), kind, before)
+    ]
+    return _page(rows)
+
+
+def of_object(thing: Model) -> list[TrailEntry]:
+    """The trail of one thing, newest first, at most one page of it."""
+    kind = str(thing._meta.model_name)
+    rows = kinds()[kind].objects.filter(pgh_obj=thing.pk)
+    return _page([(kind, row) for row in _newest(rows, kind, None)]).changes
+
+
+def names_in(team: Team) -> list[str]:
+    """Who can be asked for: the people who are, or were, in the team."""
+    return list(User.objects.filter(pk__in=_people(team)).order_by("username").values_list("username", flat=True))
+
+
+def _of_team(model: type[Any], team: Team) -> Q:
+    """Which changes of a kind are the team's, also of what is gone by now."""
+    tracked, fields = model.pgh_tracked_model, {found.name: found for found in model._meta.fields}
+    if tracked is Team:
+        return Q(pgh_obj=team.pk)
+    if "team" in fields:
+        return Q(team=team.pk)
+    for whole in ("experiment", "corpus"):
+        if whole in fields:
+            return Q(**{f"{whole}__in": kinds()[whole].objects.filter(team=team.pk).values("pgh_obj")})
+    return Q(**{"pgh_obj__in" if tracked is User else "user__in": _people(team)})
+
+
+def _people(team: Team) -> QuerySet[Any, Any]:
+    people: QuerySet[Any, Any] = kinds()[str(Membership._meta.model_name)].objects.filter(team=team.pk).values("user")
+    return people
+
+
+def _filtered(rows: QuerySet[Any], filters: TrailFilters) -> QuerySet[Any]:
+    if filters.who == BY_HAND:
+        return rows.filter(pgh_context=None)
+    if filters.who:
+        return rows.filter(Q(pgh_context__name=filters.who) | Q(pgh_context__program=filters.who))
+    return rows if filters.routine else rows.exclude(pgh_context__program__in=ROUTINE)
+
+
+def _newest(rows: QuerySet[Any], kind: str, before: TrailKey | None) -> list[Any]:
+    """One more than fits on a page, each with the number of the change of the same thing before it."""
+    if before is not None:
+        at_that_time = Q(pgh_created_at=before.at)
+        if kind == before.kind:
+            at_that_time &= Q(pgh_id__lt=before.number)
+        older = Q(pgh_created_at__lt=before.at)
+        rows = rows.filter(older | at_that_time if kind <= before.kind else older)
+    earlier = rows.model.objects.filter(pgh_obj=OuterRef("pgh_obj"), pgh_id__lt=OuterRef("pgh_id"))
+    same = earlier.exclude(pgh_label=PASSWORD).order_by("-pgh_id")  # that one comes first if both are of one update
+    found = rows.exclude(pgh_label=STOOD).annotate(previous=Subquery(same.values("pgh_id")[:1]))
+    return list(found.order_by("-pgh_created_at", F("pgh_id").desc())[: PER_PAGE + 1])
+
+
+def _page(rows: list[tuple[str, Any]]) -> TrailPage:
+    rows.sort(key=lambda found: (found[1].pgh_created_at, found[0], found[1].pgh_id), reverse=True)
+    shown = rows[:PER_PAGE]
+    changes = _in_words(shown)
+    return TrailPage(changes, changes[-1].key if len(rows) > len(shown) else None)
+
+
+def _in_words(rows: Sequence[tuple[str, Any]]) -> list[TrailEntry]:
+    before = _previous(rows)
+    names = _Names(row for _, row in [*rows, *before.items()])
+    return [_change(kind, row, before.get((kind, row.previous)), names) for kind, row in rows]
+
+
+def _previous(rows: Sequence[tuple[str, Any]]) -> dict[Any, Any]:
+    """(kind, number) -> the change of that number, of all that these are compared with."""
+    tables = kinds()
+    found: dict[Any, Any] = {}
+    for kind in {kind for kind, _ in rows}:
+        numbers = [row.previous for own, row in rows if own == kind and row.previous is not None]
+        found |= {(kind, number): row for number, row in tables[kind].objects.in_bulk(numbers).items()}
+    return found
+
+
+class _Names:
+    """What users and teams are called whose keys stand in rows (2 queries)."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        keys: dict[type[Model], set[int]] = {User: set(), Team: set()}
+        for row in rows:
+            for found in _kept(row):
+                if isinstance(found, ForeignKey) and found.related_model in keys:
+                    keys[found.related_model].add(getattr(row, found.attname))
+        self._known: dict[Any, dict[int, str]] = {
+            model: {key: str(thing) for key, thing in model._default_manager.in_bulk(wanted - {None}).items()}
+            for model, wanted in keys.items()
+        }
+
+    def written(self, found: Any, value: Any) -> str | None:
+        """A value of a field in words; None for nothing."""
+        if value is None or value == "":
+            return None
+        if isinstance(found, ForeignKey):
+            return self._known.get(found.related_model, {}).get(value, f"number {value}")
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:%Y-%m-%d %H:%M UTC}" if isinstance(value, datetime) else str(value)
+
+
+def _kept(row: Any) -> list[Any]:
+    return [found for found in row._meta.fields if not found.name.startswith("pgh_")]
+
+
+def _change(kind: str, row: Any, before: Any, names: _Names) -> TrailEntry:
+    context = row.pgh_context or {}
+    return TrailEntry(
+        at=row.pgh_created_at,
+        who=context.get("name") or context.get("program") or BY_HAND,
+        is_person=bool(context.get("name")),
+        verb=VERBS.get(row.pgh_label, row.pgh_label),
+        kind=kind,
+        noun=str(row.pgh_tracked_model._meta.verbose_name),
+        pk=row.pgh_obj_id,
+        title=_title(row, names),
+        key=TrailKey(row.pgh_created_at, kind, row.pgh_id),
+        differences=_differences(row, before, names),
+        token=context.get("token", ""),
+    )
+
+
+def _title(row: Any, names: _Names) -> str:
+    """What the thing is called, by the first of its fields that says so."""
+    kept = {found.name: found for found in _kept(row)}
+    for name in ("name", "username", "user", "note"):
+        if name in kept and (written := names.written(kept[name], getattr(row, kept[name].attname))):
+            return written
+    return f"number {row.pgh_obj_id}"
+
+
+def _differences(row: Any, before: Any, names: _Names) -> tuple[TrailDifference, ...]:
+    """The fields that changed; of what was made, all that it has."""
+    if row.pgh_label not in ("insert", "update"):
+        return ()
+    base = before if row.pgh_label == "update" else None
+    found = []
+    for kept in _kept(row):
+        old, new = getattr(base, kept.attname, None), getattr(row, kept.attname)
+        if old == new or (base is None and row.pgh_label == "update"):
+            continue
+        is_told = kept.name not in UNSEEN
+        words = (names.written(kept, old), names.written(kept, new)) if is_told else (None, None)
+        if base is not None or words[1] is not None:
+            found.append(TrailDifference(str(kept.verbose_name), *words))
+    return tuple(found)
