@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("corpora", "0005_models"),
+        ("corpora", "0006_wordings"),
         ("teams", "0006_audit"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
