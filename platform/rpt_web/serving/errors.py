@@ -33,8 +33,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403."""
-    return answer(request, 403)
+    """403, with what the refusal says."""
+    return answer(request, 403, sentence=str(exception))
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -58,14 +58,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def answer(
-    request: HttpRequest, status: int, *, template: str = "", headers: dict[str, str] | None = None
+    request: HttpRequest, status: int, *, sentence: str = "", template: str = "", headers: dict[str, str] | None = None
 ) -> HttpResponse:
     """The answer of a status, as JSON or as a page."""
     identity = request_id(request)
     if request.path.startswith(API):
         sentence = f"{SENTENCES[status]} Request {identity}." if status >= 500 else SENTENCES[status]
         return JsonResponse({"detail": sentence}, status=status, headers=headers)
-    page = render_to_string(template or f"{status}.html", {"request_id": identity})  # without the user: it may be he
+    words = {"request_id": identity, "sentence": sentence}
+    page = render_to_string(template or f"{status}.html", words)  # without the user: it may be he
     return HttpResponse(page, status=status, headers=headers)
 
 

@@ -4,7 +4,7 @@
 
 Time (UTC), program, level, logger, the request's id and its user where there is one, then what happened; a traceback
 follows on lines of its own. Line ends and control characters within a message are written as escapes, since a message
-may hold what a caller has sent. In: the program's name and the least level. Out: settings for `logging.config`.
+may hold what a caller has sent; links that log somebody in, tokens and passwords are starred out. In: the program's name and the least level. Out: settings for `logging.config`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ from django.http import HttpRequest
 current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
 """The request that is being answered here."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+SECRETS = re.compile(
+    r"((?:/login/link/|/join/|/login/reset/)(?!sent/|done/)|\bBearer\s+|\brpt_(?=[\w-]{20})|\bhf_(?=\w{20})|://[^\s/:@]+:(?=[^\s/@]+@))"
+    r"[^\s/@?'\"]+"
+)
+"""What lets somebody in, after what shows that it does: links, tokens, passwords in addresses."""
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -36,6 +41,10 @@ class LineFormatter(logging.Formatter):
     def __init__(self, program: str) -> None:
         super().__init__("%(asctime)s %(program)s %(levelname)s %(name)s%(where)s %(message)s")
         self.program = program
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line and the traceback, without secrets."""
+        return SECRETS.sub(r"\1***", super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line, without the traceback."""

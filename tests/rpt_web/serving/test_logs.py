@@ -118,3 +118,30 @@ def test_a_worker_logs_in_the_format_of_the_settings():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ)
     assert re.search(r"^\S+Z manage WARNING celery.worker words$", done.stderr, re.M), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("Gone: /login/link/Ab3-_x9", "Gone: /login/link/***"),
+        ("Gone: /join/Ab3-_x9/", "Gone: /join/***/"),
+        ("Not Found: /login/reset/3-c9k2-abc/", "Not Found: /login/reset/***/"),
+        ("Authorization: Bearer rpt_abc", "Authorization: Bearer ***"),
+        ("token rpt_" + "k" * 43 + " is old", "token rpt_*** is old"),
+        ("HF_TOKEN=hf_" + "A1" * 17, "HF_TOKEN=hf_***"),
+        ("postgresql://rpt:pa55@db:5432/rpt is away", "postgresql://rpt:***@db:5432/rpt is away"),
+        ("/login/reset/sent/ and rpt_core and /runs/1/", "/login/reset/sent/ and rpt_core and /runs/1/"),
+    ],
+)
+def test_what_lets_somebody_in_is_starred_out(told, written):
+    assert line(told).endswith(written)
+
+
+def test_secrets_are_starred_out_of_tracebacks_too():
+    try:
+        raise ValueError("/login/link/Ab3-_x9")
+    except ValueError:
+        record = logging.LogRecord("some.logger", 40, "f", 1, "words", (), sys.exc_info())
+        text = LineFormatter("web").format(record)
+    assert "ValueError: /login/link/***" in text
+    assert "Ab3" not in text
