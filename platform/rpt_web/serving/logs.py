@@ -4,7 +4,8 @@
 
 Time (UTC), program, level, logger, the request's id and its user where there is one, then what happened; a traceback
 follows on lines of its own. Line ends and control characters within a message are written as escapes, since a message
-may hold what a caller has sent; links that log somebody in, tokens and passwords are starred out. In: the program's name and the least level. Out: settings for `logging.config`.
+may hold what a caller has sent; links that log somebody in, tokens and passwords are starred out. In: the program's
+name and the least level. Out: settings for `logging.config`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", 
 """The request that is being answered here."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRETS = re.compile(
-    r"((?:/login/link/|/join/|/login/reset/)(?!sent/|done/)|\bBearer\s+|\brpt_(?=[\w-]{20})|\bhf_(?=\w{20})|://[^\s/:@]+:(?=[^\s/@]+@))"
+    r"((?:/login/link/|/join/|/login/reset/)(?!sent/|done/)"
+    r"|\bBearer\s+|\brpt_(?=[\w-]{20})|\bhf_(?=\w{20})|://[^\s/:@]+:(?=[^\s/@]+@))"
     r"[^\s/@?'\"]+"
 )
 """What lets somebody in, after what shows that it does: links, tokens, passwords in addresses."""
