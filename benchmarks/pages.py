@@ -44,6 +44,36 @@ NOT_MEASURED = {
     "runs/{run_id}/retry": "changes something",
     "logout/": "changes something",
     "team/choose": "changes something",
+    "account/app/": "shows a secret after a confirmation",
+    "account/app/remove/": "changes something",
+    "account/browsers/end": "changes something",
+    "account/browsers/{session_id}/end": "changes something",
+    "account/confirm/": "is one field",
+    "account/confirm/code/": "is one field",
+    "account/password": "changes something",
+    "account/recovery-codes/": "shows secrets after a confirmation",
+    "account/recovery-codes/file/": "shows secrets after a confirmation",
+    "account/recovery-codes/new/": "changes something",
+    "account/tokens": "changes something",
+    "account/tokens/{token_id}/revoke": "changes something",
+    "join/{secret}/": "the filled platform has no invitation",
+    "login/code/": "is one field",
+    "login/reset/": "there is no mail server",
+    "login/reset/done/": "there is no mail server",
+    "login/reset/sent/": "there is no mail server",
+    "login/reset/{uidb36}-{key}/": "there is no mail server",
+    "team/": "leads to the team",
+    "teams/new": "changes something",
+    "teams/{team_id}/invitations/{invitation_id}/withdraw": "changes something",
+    "teams/{team_id}/invite": "changes something",
+    "teams/{team_id}/people/{user_id}/activate": "changes something",
+    "teams/{team_id}/people/{user_id}/factor": "changes something",
+    "teams/{team_id}/people/{user_id}/link": "changes something",
+    "teams/{team_id}/people/{user_id}/remove": "changes something",
+    "teams/{team_id}/people/{user_id}/role": "changes something",
+    "teams/{team_id}/people/{user_id}/transfer": "changes something",
+    "teams/{team_id}/people/{user_id}/": "is one person's row of the team's page",
+    "teams/{team_id}/rename": "changes something",
     "jobs/{job_id}/": "the filled platform has no job",
     "jobs/{job_id}/cancel": "changes something",
     "api/v1/jobs/{job_id}": "the filled platform has no job",
@@ -101,6 +131,8 @@ class Known:
     """A step in the middle of the metrics."""
     filtered: int
     """A filter run, with a document of a million tokens among its scored documents."""
+    team: int
+    """Of the experiment."""
 
 
 def addresses(known: Known) -> dict[str, list[str]]:
@@ -145,6 +177,11 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "models/": ["models/"],
         "wordings/": ["wordings/"],
         "wordings/new/": ["wordings/new/", "wordings/new/?kind=patterns"],
+        "account/": ["account/"],
+        "teams/": ["teams/"],
+        "teams/{team_id}/": [f"teams/{known.team}/"],
+        "teams/{team_id}/trail/": [f"teams/{known.team}/trail/"],
+        "trail/{kind}/{pk}/": [f"trail/experiment/{known.experiment}/"],
         "login/": ["login/"],
         "login/link/{secret}/": ["login/link/nobody/"],
         "api/v1/openapi.json": ["api/v1/openapi.json"],
@@ -215,10 +252,11 @@ def known_ids() -> Known:
     newest = RolloutShard.objects.filter(run_id=run, kind="train").aggregate(step=Max("step"))["step"]
     first = Rollout.objects.filter(run_id=run, step=newest, kind="train").earliest("id")
     busiest = Run.objects.annotate(rows=Count("metrics")).latest("rows")
-    experiment = Run.objects.get(pk=run).experiment_id
+    experiment = Run.objects.select_related("experiment").get(pk=run).experiment
     filtered = Run.objects.filter(stage="filter", status="succeeded").earliest("id")
     put_documents(filtered)
-    return Known(run, busiest.pk, experiment, newest // 2, first.id, busiest.metrics.count() // 2, filtered.pk)
+    middle = busiest.metrics.count() // 2
+    return Known(run, busiest.pk, experiment.pk, newest // 2, first.id, middle, filtered.pk, experiment.team_id)
 
 
 def put_documents(run: Any) -> None:
@@ -274,14 +312,14 @@ def _told(documents: Sequence[Any]) -> dict[str, Any]:
 
 
 def clients() -> dict[str, Client]:
-    """Who asks, by how the address begins: a program with a member's token, somebody new, or the member's browser."""
+    """Who asks, by how the address begins: a program, somebody who is not logged in, or a browser; of an administrator."""
     from django.test import Client
 
     from rpt_web.teams.membership import first_team, join
-    from rpt_web.teams.models import ApiToken, User
+    from rpt_web.teams.models import ApiToken, Role, User
 
     user, _ = User.objects.get_or_create(username="benchmark")
-    join(user, first_team())
+    join(user, first_team(), Role.ADMINISTRATOR)
     browser = Client()
     browser.force_login(user)
     token = ApiToken.issue(user, "benchmark", timedelta(days=1))

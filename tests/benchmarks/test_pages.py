@@ -29,7 +29,7 @@ def test_an_address_that_nobody_measures_is_named(monkeypatch, db):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import pages
 
-    known = pages.Known(1, 1, 1, 1, 1, 1, 1)
+    known = pages.Known(1, 1, 1, 1, 1, 1, 1, 1)
     assert pages.forgotten(known) == set()
     monkeypatch.delitem(pages.NOT_MEASURED, "logout/")
     assert pages.forgotten(known) == {"logout/"}
