@@ -312,7 +312,7 @@ def _told(documents: Sequence[Any]) -> dict[str, Any]:
 
 
 def clients() -> dict[str, Client]:
-    """Who asks, by how the address begins: an administrator's program, nobody who is known, an administrator's browser."""
+    """Who asks, by how the address begins: an administrator's program, a stranger, an administrator's browser."""
     from django.test import Client
 
     from rpt_web.teams.membership import first_team, join
