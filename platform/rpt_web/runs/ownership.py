@@ -30,9 +30,11 @@ def owned(team: Team, user: User) -> Iterator[QuerySet[Model]]:
 
 
 def count(team: Team, user: User) -> dict[str, int]:
-    """How many of each kind there are, by the plural of its name; kinds without any are left out."""
-    counts = {str(rows.model._meta.verbose_name_plural): rows.count() for rows in owned(team, user)}
-    return {name: number for name, number in counts.items() if number}
+    """How many of each kind there are, by its name, singular or plural; kinds without any are left out."""
+    counts = [(rows.model._meta, rows.count()) for rows in owned(team, user)]
+    return {
+        str(kind.verbose_name if number == 1 else kind.verbose_name_plural): number for kind, number in counts if number
+    }
 
 
 def transfer(team: Team, giver: User, taker: User) -> int:

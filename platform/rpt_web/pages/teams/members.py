@@ -238,7 +238,7 @@ def _person(
         "place": place,
         "may_manage": access.can_manage(request.user, place.user),
         "has_factor": Authenticator.objects.filter(user=place.user).exists(),
-        "owned": listed(counted(number, name[:-1]) for name, number in owned.items()) if owned else "",
+        "owned": listed(f"{number:,} {name}" for name, number in owned.items()) if owned else "",
         "form": form or RoleForm(initial={"role": place.role}),
         "transfer": transfer or TransferForm(found, place.user),
     }
