@@ -86,6 +86,7 @@ NAMES = re.compile(
     r"(checkpoints|evaluations|tables|sets)/|rollouts/[a-z{]|step-\{|\.partial"
 )
 MAY_SAY = {
+    "platform/rpt_web/pages/models/urls.py": "an address of a page, no file",
     "rpt_core/files.py": "files that are not complete",
     "rpt_core/run/folder.py": "the names",
     "rpt_core/verl_backend/folder.py": "verl's own",
