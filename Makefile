@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
-# Whole files of tests run side by side, two more than there are processors, since many wait, and six at most.
+# Whole files of tests run side by side, one more than there are processors, since many wait, and four at most.
 # SPREAD= runs them one after the other.
-WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 2 : 6)))
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))
 SPREAD ?= -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup demo up test test-fast check bench soak setup-verl test-verl
