@@ -123,7 +123,7 @@ def rehearsed(planned: PlannedRun, seed: int) -> StageConfig:
 
 @contextmanager
 def refusals_of_run(name: str) -> Iterator[None]:
-    """What is refused in here is told with the name of the run in the plan."""
+    """A refusal raised inside the block names the run of the plan."""
     try:
         yield
     except UserError as error:

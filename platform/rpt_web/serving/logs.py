@@ -89,7 +89,7 @@ def logging_config(program: str, level: str) -> dict[str, Any]:
         "formatters": {"line": {"()": LineFormatter, "program": program}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
-        # These have handlers of their own, of other forms, unless they are told not to.
+        # These would add handlers of their own, in other formats.
         "loggers": {
             name: passed_on | {"level": level}
             for name in ("django", "django.server", "uvicorn", "uvicorn.error", "uvicorn.access", "celery")

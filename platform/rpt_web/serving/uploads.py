@@ -100,7 +100,7 @@ class Grant:
 
 
 def give(request: HttpRequest, grant: Grant) -> bool:
-    """Hand a grant to the server; False when it is none that streams, which then has to be told to the caller."""
+    """Hand a grant to the server; False when the server cannot stream a body, so that the caller can be refused."""
     slot = getattr(request, "scope", {}).get(SLOT)
     if slot is None:
         return False

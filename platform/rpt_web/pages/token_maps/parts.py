@@ -64,7 +64,7 @@ def position(request: HttpRequest, run_id: int, split: str, row: int, token: int
 
 
 def position_context(request: HttpRequest, found: ScoredRun, document: DocumentMap, token: int) -> dict[str, object]:
-    """What is told of a token."""
+    """What the page shows about one token."""
     highest, rank = document.highest_probabilities, int(document.ranks[token])
     nats = float(document.entropies[token]) if rank else None
     return {
