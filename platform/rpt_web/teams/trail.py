@@ -150,7 +150,10 @@ def _filtered(rows: QuerySet[Any], filters: TrailFilters) -> QuerySet[Any]:
         return rows.filter(pgh_context=None)
     if filters.who:
         return rows.filter(Q(pgh_context__name=filters.who) | Q(pgh_context__program=filters.who))
-    return rows if filters.routine else rows.exclude(pgh_context__program__in=ROUTINE)
+    # People have no program: of them NOT IN gives NULL, and their changes would be left out, too.
+    return (
+        rows if filters.routine else rows.exclude(pgh_context__program__in=ROUTINE, pgh_context__program__isnull=False)
+    )
 
 
 def _newest(rows: QuerySet[Any], kind: str, before: TrailKey | None) -> list[Any]:

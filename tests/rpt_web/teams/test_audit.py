@@ -243,3 +243,13 @@ def test_a_worker_and_the_reaper_are_left_out_until_they_are_asked_for(run):
     assert line in told(trail.of_team(first_team(), ALL).changes)
     assert line in told(trail.of_team(first_team(), trail.TrailFilters(who="worker")).changes)
     assert line in of(run)
+
+
+def test_what_people_do_in_a_browser_is_in_a_teams_trail_without_asking(browser):
+    with connection.cursor() as cursor:  # the web server's connections name no program
+        cursor.execute("SELECT set_config('pghistory.context_metadata', '', false)")
+    browser.post(f"/teams/{first_team().pk}/rename", {"name": "Cards"})
+    (context,) = trail.kinds()["team"].objects.filter(name="Cards").values_list("pgh_context", flat=True)
+    assert "program" not in context
+    line = "head: team Cards changed, name Team>Cards"
+    assert line in told(trail.of_team(first_team(), trail.TrailFilters()).changes)
