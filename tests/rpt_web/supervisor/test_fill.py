@@ -7,8 +7,13 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from rpt_core.text.document_files import part_of
+from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, ScoredSplit, Wording, WordingVersion
+from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run, StepMetrics
+from rpt_web.supervisor.filling.people import filled_people
 from rpt_web.supervisor.filling.shape import MARK
+from rpt_web.teams.models import Invitation, User
 from rpt_web.traces.models import Rollout, RolloutShard
 from tests.factories import make_experiment
 
@@ -17,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 def fill(**options):
     told = StringIO()
-    call_command("fill", stdout=told, stderr=StringIO(), **options)
+    call_command("fill", stdout=told, stderr=StringIO(), **{"documents": 300} | options)
     return told.getvalue()
 
 
@@ -45,6 +50,45 @@ def test_the_pages_of_what_was_made_work(page):
     assert "Nothing here ever ran" in page(f"/experiments/{run.experiment_id}/")
 
 
+def test_the_pages_of_corpora_models_wordings_jobs_and_people_are_full(client):
+    fill(responses=100, runs=140, steps=100)
+    somebody = filled_people().earliest("id")  # an administrator
+    client.force_login(somebody)
+
+    def page(address):
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        return answer.content.decode()
+
+    corpus, team = Corpus.objects.earliest("id"), somebody.memberships.get().team_id
+    assert page(f"/corpora/{corpus.pk}/").count("/versions/") >= 60
+    documents = f"/corpora/{corpus.pk}/versions/1/documents/"
+    assert f"{documents}49/" in page(documents)
+    assert "The cards are A, B and C" in page(f"{documents}299/")
+    assert "cards-00199.jsonl" in page(f"/corpora/{corpus.pk}/versions/60/")
+    split = ScoredSplit.objects.get()
+    assert (split.documents, split.run.stage) == (300, "filter")
+    assert "card-000049" in page(f"/runs/{split.run_id}/documents/")
+    assert page("/models/").count("cannot be used") == 10
+    wording = Wording.objects.earliest("id")
+    assert "version=59" in page(f"/wordings/{wording.pk}/")
+    job = Job.objects.filter(created_by=somebody).earliest("id")
+    assert "Done</span> finished" in page(f"/jobs/{job.pk}/")
+    assert page(f"/teams/{team}/").count("Withdraw</button>") == 30
+    assert "Cards, trial 1, draft" in page(f"/teams/{team}/trail/?kind=experiment")
+    assert "Queued" not in page(f"/teams/{team}/trail/")  # what workers did is left out unless it is asked for
+    for version in CorpusVersion.objects.exclude(checked_at=None).exclude(corpus=corpus)[:1]:
+        page(f"/corpora/{version.corpus_id}/versions/{version.number}/")
+
+
+def test_a_corpus_has_as_many_documents_as_its_version_says():
+    fill(responses=100, runs=3, documents=700)
+    version = CorpusVersion.objects.earliest("id")
+    assert part_of(version.documents_file, 698).total == version.documents == 700
+    sides = [found.side for found in part_of(version.documents_file, limit=700).documents]
+    assert sides.count("validation") == version.validation_documents
+
+
 def test_a_database_with_others_experiments_is_refused_and_theirs_stay(ada):
     own = make_experiment(ada)
     with pytest.raises(CommandError, match="holds 1 experiment that `fill` has not made"):
@@ -53,8 +97,18 @@ def test_a_database_with_others_experiments_is_refused_and_theirs_stay(ada):
     fill(responses=100, runs=6, among_others=True)
     folders = [run.directory for run in Run.objects.all()]
     assert any(folder.exists() for folder in folders)
-    assert fill(remove=True) == "Removed: 1 experiments, 6 runs.\n"
+    version, text = (
+        CorpusVersion.objects.earliest("id"),
+        WordingVersion.objects.select_related("wording").earliest("id"),
+    )
+    folders += [version.folder.parent, text.path.parent]
+    assert all(folder.exists() for folder in folders[-2:])
+    told = "Removed: 1 experiments, 6 runs, 3 corpora, 5 models, 3 wordings, 71 jobs, 3 people.\n"
+    assert fill(remove=True) == told
     assert Experiment.objects.get() == own
+    assert User.objects.get() == ada
+    for model in (Corpus, RegisteredModel, Wording, Job, Invitation):
+        assert not model.objects.exists()
     assert not Rollout.objects.exists()
     assert not any(folder.exists() for folder in folders)
 

@@ -36,6 +36,8 @@ class Amounts:
     runs: int
     steps: int
     """Metrics of the run that has the most."""
+    documents: int
+    """Of the largest corpus, and of the filter run that has scored any."""
 
 
 @dataclass(frozen=True)

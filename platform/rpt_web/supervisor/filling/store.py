@@ -1,27 +1,36 @@
 """Filled things into the database and out of it again, by COPY: two million responses take minutes.
 
-filled = fill(Amounts(2_000_000, 2_500, 100_000))    # what was made, by name
-remove()                                             # all that was ever filled, and nothing else
+filled = fill(Amounts(2_000_000, 2_500, 100_000, 100_000), print)    # what was made, by name
+remove()                                                             # all that was ever filled, and nothing else
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 from psycopg import sql
 
+from rpt_core.files import write_whole
 from rpt_core.run.rollout_files import write_rollouts
+from rpt_web.corpora import registry, services
+from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Wording
+from rpt_web.corpora.uploads import MOST_FILES
+from rpt_web.jobs.models import Job
 from rpt_web.runs import parents
-from rpt_web.runs.models import Experiment, Run
-from rpt_web.supervisor.filling import rows
+from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.supervisor.filling import documents, library, people, rows
+from rpt_web.supervisor.filling.library import Makers
 from rpt_web.supervisor.filling.shape import MARK, Amounts, FilledRun, experiment_of, experiments_needed, filled_runs
 from rpt_web.teams.membership import first_team
+from rpt_web.teams.models import Invitation, User
 from rpt_web.traces.partitions import PARENT, ensure_partition
 
 Counts = dict[str, int]
@@ -42,15 +51,18 @@ def fill(amounts: Amounts, say: Callable[[str], None]) -> Counts:
     counts = {"experiments": _copy(experiments), "runs": _copy(found.run for found in filled)}
     with transaction.atomic():
         parents.record([found.run for found in filled if found.run.config])
+    runs = [found.run for found in filled]
+    counts |= _copy_library(Makers(_copy_people(experiments, runs, now), team, now), runs, amounts)
     say(f"{counts['experiments']:,} experiments and {counts['runs']:,} runs are there; now what they wrote.")
     counts |= _copy_records(filled)
+    counts["scored documents"] = _score_documents(runs, amounts.documents)
     counts["responses"] = sum(_copy_responses(found) for found in filled)
     _analyse()
     return counts
 
 
 def remove() -> Counts:
-    """Take away all filled experiments, each with its runs, its rows and its files at once."""
+    """Take away all that was filled: each experiment with its runs, its rows and its files at once, then the rest."""
     counts = {"experiments": 0, "runs": 0}
     for experiment in filled_experiments().order_by("id"):
         folders = [run.directory for run in experiment.runs.only("id")]
@@ -59,7 +71,80 @@ def remove() -> Counts:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
         counts = {"experiments": counts["experiments"] + 1, "runs": counts["runs"] + len(folders)}
+    return counts | _remove_library()
+
+
+def _remove_library() -> Counts:
+    """What filled people have made, and these people; then the files of all that."""
+    made: dict[str, type[Model]] = {
+        "corpora": Corpus,
+        "models": RegisteredModel,
+        "wordings": Wording,
+        "jobs": Job,
+    }
+    by_them = people.filled_people()
+    with transaction.atomic():
+        rows = {what: model._default_manager.filter(created_by__in=by_them) for what, model in made.items()}
+        keys = {what: list(found.values_list("pk", flat=True)) for what, found in rows.items()}
+        for found in (*rows.values(), Invitation.objects.filter(invited_by__in=by_them)):
+            found.delete()
+        number = by_them.count()
+        by_them.delete()
+    for what in ("corpora", "wordings"):
+        for key in keys[what]:
+            shutil.rmtree(settings.RPT_DATA_DIR / what / str(key), ignore_errors=True)
+    return {what: len(found) for what, found in keys.items()} | {"people": number}
+
+
+def _copy_people(experiments: Sequence[Experiment], runs: Sequence[Run], now: datetime) -> list[User]:
+    """People of the experiments' team, their invitations, and what the audit trail has of them and of workers."""
+    team = experiments[0].team
+    found = list(people.people_of(_new_keys(User, people.people_needed(len(runs))), now))
+    _copy(found)
+    _copy(people.memberships_of(found, team))
+    _copy(people.invitations_of(found, team, now))
+    _copy(people.renames_of(experiments, found))
+    _copy(people.run_changes_of(runs))
+    return found
+
+
+def _copy_library(makers: Makers, runs: Sequence[Run], amounts: Amounts) -> Counts:
+    """Corpora, models, wordings and their jobs."""
+    corpora = list(library.corpora_of(_new_keys(Corpus, 2 + amounts.runs // 4), makers))
+    jobs = _jobs(services.CHECK, sum(library.versions_needed(len(corpora))), makers)
+    keys = iter(_new_keys(CorpusVersion, len(jobs)))
+    versions = list(library.corpus_versions_of(corpora, keys, iter(jobs), amounts.documents, makers))
+    model_keys = _new_keys(RegisteredModel, 2 + amounts.runs // 2)
+    model_jobs = _jobs(registry.CHECK, len(model_keys), makers)
+    counts = {"corpora": _copy(corpora), "jobs": _copy(chain(jobs, model_jobs)), "versions": _copy(versions)}
+    counts["uploads"] = _copy(library.uploads_of(versions, min(10 * amounts.runs, MOST_FILES)))
+    counts["models"] = _copy(library.models_of(model_keys, runs, iter(model_jobs), makers))
+    documents.write_documents(versions[0], amounts.documents)
+    return counts | {"corpus documents": amounts.documents} | _copy_wordings(makers, 2 + amounts.runs // 5)
+
+
+def _copy_wordings(makers: Makers, number: int) -> Counts:
+    """Wordings and the files of their versions."""
+    wordings = list(library.wordings_of(_new_keys(Wording, number), makers))
+    versions = list(library.wording_versions_of(wordings, makers))
+    counts = {"wordings": _copy(wordings)}
+    _copy(versions)
+    for version in versions:
+        write_whole(version.path, version.text.encode())
     return counts
+
+
+def _jobs(kind: str, number: int, makers: Makers) -> list[Job]:
+    return list(library.jobs_of(_new_keys(Job, number), kind, makers))
+
+
+def _score_documents(runs: Sequence[Run], number: int) -> int:
+    """The newest filter run that has ended well has scored documents."""
+    filters = [run for run in runs if run.stage == "filter" and run.status == Status.SUCCEEDED]
+    if not filters:
+        return 0
+    _copy([documents.score_documents(filters[-1], number)])
+    return number
 
 
 def _copy_records(filled: Sequence[FilledRun]) -> Counts:

@@ -1,0 +1,288 @@
+"""Addresses of a full platform: how each of its pages and lists is asked for, and what is not measured, and why.
+
+In: the ids of what has the most (`known_ids`). Out: addresses, by the names that the URL conf gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.urls import URLPattern, URLResolver
+
+API = "api/v1/"
+NOT_MEASURED = {
+    "experiments/{experiment_id}/cancel": "changes something",
+    "experiments/{experiment_id}/resubmit": "changes something",
+    "runs/{run_id}/cancel": "changes something",
+    "runs/{run_id}/retry": "changes something",
+    "logout/": "changes something",
+    "team/choose": "changes something",
+    "account/app/": "shows a secret after a confirmation",
+    "account/app/remove/": "changes something",
+    "account/browsers/end": "changes something",
+    "account/browsers/{session_id}/end": "changes something",
+    "account/confirm/": "is one field",
+    "account/confirm/code/": "is one field",
+    "account/password": "changes something",
+    "account/recovery-codes/": "shows secrets after a confirmation",
+    "account/recovery-codes/file/": "shows secrets after a confirmation",
+    "account/recovery-codes/new/": "changes something",
+    "account/tokens": "changes something",
+    "account/tokens/{token_id}/revoke": "changes something",
+    "join/{secret}/": "of an invitation only a digest of its secret is stored",
+    "login/code/": "is one field",
+    "login/reset/": "there is no mail server",
+    "login/reset/done/": "there is no mail server",
+    "login/reset/sent/": "there is no mail server",
+    "login/reset/{uidb36}-{key}/": "there is no mail server",
+    "team/": "leads to the team",
+    "teams/new": "changes something",
+    "teams/{team_id}/invitations/{invitation_id}/withdraw": "changes something",
+    "teams/{team_id}/invite": "changes something",
+    "teams/{team_id}/people/{user_id}/activate": "changes something",
+    "teams/{team_id}/people/{user_id}/factor": "changes something",
+    "teams/{team_id}/people/{user_id}/link": "changes something",
+    "teams/{team_id}/people/{user_id}/remove": "changes something",
+    "teams/{team_id}/people/{user_id}/role": "changes something",
+    "teams/{team_id}/people/{user_id}/transfer": "changes something",
+    "teams/{team_id}/rename": "changes something",
+    "jobs/{job_id}/cancel": "changes something",
+    "corpora/{corpus_id}/versions/{number}/files/{upload_id}/remove": "changes something",
+    "corpora/{corpus_id}/versions/{number}/check": "changes something",
+    "corpora/{corpus_id}/versions/{number}/look": "changes something",
+    "corpora/uploads/": "takes a file",
+    "corpora/uploads/{upload_id}": "takes a file",
+    "api/v1/versions/{version_id}/check": "changes something",
+    "api/v1/uploads/": "takes a file",
+    "api/v1/uploads/{upload_id}": "takes a file",
+    "wordings/preview": "takes what was typed",
+    "models/{model_id}/check": "changes something",
+    "models/{model_id}/files.tar": "is a file of any length",
+    "runs/{run_id}/checkpoints/{step}/register": "changes something",
+    "runs/{run_id}/log.txt": "is a file of any length",
+    "runs/{run_id}/stream": "has no end; benchmarks/load.py has it",
+    "api/v1/": "is no address of the API",
+    "api/v1/{rest}": "is no address of the API",
+    "api/v1/experiments/{experiment_id}/suite": "changes something",
+    "api/v1/experiments/{experiment_id}/resubmit": "changes something",
+    "api/v1/experiments/{experiment_id}/cancel": "changes something",
+    "api/v1/runs/{run_id}/cancel": "changes something",
+    "api/v1/runs/{run_id}/retry": "changes something",
+    "api/v1/preflight": "changes nothing, but takes a process of its own for seconds",
+}
+"""Addresses that are no pages or lists -> why."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Ids that the addresses are asked with: those that have the most."""
+
+    run: int
+    """With the most responses."""
+    busiest: int
+    """With the most metrics and events."""
+    experiment: int
+    step: int
+    """A step in the middle of that run."""
+    rollout: int
+    """A response of the newest step, whose text is on disk."""
+    metric: int
+    """A step in the middle of the metrics."""
+    team: int
+    """Of the experiment."""
+    user: int
+    """An administrator of the team, who asks."""
+    filtered: int
+    """A filter run with scored documents, the first of them long."""
+    documents: int
+    """So many, and as many in the corpus."""
+    tokens: int
+    """Of the long one."""
+    corpus: int
+    version: int
+    """Its version with the documents, the first."""
+    open: int
+    """The number of its version with the most files, which is not checked."""
+    model: int
+    """A checkpoint of a run."""
+    wording: int
+    job: int
+
+
+def addresses(known: Known) -> dict[str, list[str]]:
+    """Each measured address as the URL conf has it -> how it is asked for."""
+    run, busiest, experiment = f"runs/{known.run}", f"runs/{known.busiest}", f"experiments/{known.experiment}"
+    filters = ("reason=match", "reason=empty", "reward=1", "reward=0&finish=length", "kind=all&reason=empty&reward=1")
+    rollouts = f"{run}/rollouts/"
+    middle = f"after={known.rollout // 2}"
+    documents = f"runs/{known.filtered}/documents"
+    long, middle_token = f"{documents}/train/0", known.tokens // 2
+    corpus, team = f"corpora/{known.corpus}", f"teams/{known.team}"
+    stored, late = f"{corpus}/versions/1/documents/", known.documents * 4 // 5
+    trail = f"{team}/trail/"
+    return {
+        "healthz": ["healthz"],
+        "": ["", "?q=trial+1", "?q=nothing+has+this", f"?before={known.experiment + 40}"],
+        "experiments/{experiment_id}/": [f"{experiment}/"],
+        "experiments/{experiment_id}/results/": [f"{experiment}/results/"],
+        "runs/{run_id}/": [f"{run}/", f"{busiest}/"],
+        "runs/{run_id}/metrics.json": [f"{busiest}/metrics.json"],
+        "runs/{run_id}/log": [f"{run}/log"],
+        "runs/{run_id}/config.json": [f"{run}/config.json"],
+        "runs/{run_id}/rollouts/": [
+            rollouts,
+            f"{rollouts}?step={known.step}",
+            f"{rollouts}?{middle}",
+            *(f"{rollouts}?{query}" for query in filters),
+        ],
+        "runs/{run_id}/rollouts/{rollout_id}/": [
+            f"{rollouts}{known.rollout}/",
+            f"{rollouts}{known.rollout}/?kind=train&reason=empty",
+        ],
+        "runs/{run_id}/documents/": [f"{documents}/", f"{documents}/?from={late}", f"{documents}/?document=nobody"],
+        "runs/{run_id}/documents/{split}/{row}/": [f"{documents}/train/{late}/", f"{long}/?keep=threshold&at=1.00"],
+        "runs/{run_id}/documents/{split}/{row}/tokens.json": [
+            f"{long}/tokens.json?start={middle_token}&keep={rule}"
+            for rule in ("run", "threshold", "top_share", "random")
+        ],
+        "runs/{run_id}/documents/{split}/{row}/counts.json": [f"{long}/counts.json?keep=random&at=0.30"],
+        "runs/{run_id}/documents/{split}/{row}/positions/{token}/": [f"{long}/positions/{middle_token}/"],
+        "experiments/new/": ["experiments/new/"],
+        "runs/new/": ["runs/new/", f"runs/new/?experiment={known.experiment}"],
+        "nodes/": ["nodes/"],
+        "corpora/": ["corpora/", "corpora/?q=part+1", f"corpora/?after={known.corpus + 1}"],
+        "corpora/new/": ["corpora/new/"],
+        "corpora/{corpus_id}/": [f"{corpus}/"],
+        "corpora/{corpus_id}/edit/": [f"{corpus}/edit/"],
+        "corpora/{corpus_id}/versions/new": [f"{corpus}/versions/new"],
+        "corpora/{corpus_id}/versions/{number}/": [f"{corpus}/versions/1/", f"{corpus}/versions/{known.open}/"],
+        "corpora/{corpus_id}/versions/{number}/files": [f"{corpus}/versions/{known.open}/files"],
+        "corpora/{corpus_id}/versions/{number}/documents/": [
+            stored,
+            f"{stored}?after={late}",
+            f"{stored}?side=validation",
+            f"{stored}?q=cards+are",
+            f"{stored}?q=nothing+has+this",
+        ],
+        "corpora/{corpus_id}/versions/{number}/documents/{row}/": [f"{stored}{late}/"],
+        "models/": ["models/", f"models/?before={known.model}"],
+        "models/{model_id}/": [f"models/{known.model}/"],
+        "jobs/{job_id}/": [f"jobs/{known.job}/"],
+        "wordings/": ["wordings/"],
+        "wordings/{wording_id}/": [f"wordings/{known.wording}/", f"wordings/{known.wording}/?version=1"],
+        "wordings/new/": ["wordings/new/", "wordings/new/?kind=patterns"],
+        "account/": ["account/"],
+        "teams/": ["teams/"],
+        "teams/{team_id}/": [f"{team}/"],
+        "teams/{team_id}/people/{user_id}/": [f"{team}/people/{known.user}/"],
+        "teams/{team_id}/trail/": [
+            trail,
+            f"{trail}?routine=on",
+            f"{trail}?who=filled-{known.user}",
+            f"{trail}?who=nobody",
+            f"{trail}?kind=run&routine=on",
+        ],
+        "trail/{kind}/{pk}/": [f"trail/experiment/{known.experiment}/"],
+        "login/": ["login/"],
+        "login/link/{secret}/": ["login/link/nobody/"],
+        "api/v1/openapi.json": ["api/v1/openapi.json"],
+        "api/v1/presets": ["api/v1/presets"],
+        "api/v1/teams": ["api/v1/teams"],
+        "api/v1/corpora": ["api/v1/corpora"],
+        "api/v1/corpora/{corpus_id}/versions": [f"{API}{corpus}/versions"],
+        "api/v1/versions/{version_id}": [f"{API}versions/{known.version}"],
+        "api/v1/jobs/{job_id}": [f"{API}jobs/{known.job}"],
+        "api/v1/experiments": ["api/v1/experiments?limit=500"],
+        "api/v1/experiments/{experiment_id}": [f"{API}{experiment}"],
+        "api/v1/runs": [
+            "api/v1/runs?limit=50",
+            "api/v1/runs?status=queued",
+            "api/v1/runs?status=failed",
+            f"api/v1/runs?experiment={known.experiment}",
+        ],
+        "api/v1/runs/{run_id}": [f"{API}{run}"],
+        "api/v1/runs/{run_id}/metrics": [f"{API}{busiest}/metrics", f"{API}{busiest}/metrics?after={known.metric}"],
+        "api/v1/runs/{run_id}/events": [f"{API}{busiest}/events"],
+        "api/v1/runs/{run_id}/rollouts": [
+            f"{API}{run}/rollouts",
+            f"{API}{run}/rollouts?step={known.step}",
+            f"{API}{run}/rollouts?step={known.step}&kind=greedy",
+            f"{API}{run}/rollouts?kind=greedy",
+            f"{API}{run}/rollouts?reason=empty",
+            f"{API}{run}/rollouts?reason=match&{middle}",
+        ],
+        "api/v1/runs/{run_id}/evaluations": [f"{API}{run}/evaluations"],
+        "api/v1/runs/{run_id}/tables": [f"{API}{run}/tables"],
+        "api/v1/runs/{run_id}/splits": [f"{API}runs/{known.filtered}/splits"],
+        "api/v1/runs/{run_id}/documents": [f"{API}{documents}?after={late}"],
+    }
+
+
+def all_addresses(patterns: Sequence[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    """What the URL conf has, with each parameter as {name}."""
+    from django.urls import URLPattern
+
+    for found in patterns:
+        path = prefix + _written(found)
+        if isinstance(found, URLPattern):
+            yield path
+        else:
+            yield from all_addresses(found.url_patterns, path)
+
+
+def _written(found: URLPattern | URLResolver) -> str:
+    text = str(found.pattern)
+    for name in found.pattern.converters:
+        start, end = text.index("<"), text.index(">")
+        text = f"{text[:start]}{{{name}}}{text[end + 1 :]}"
+    return text
+
+
+def forgotten(known: Known) -> set[str]:
+    """Addresses of the platform of which this script does not know whether to measure them."""
+    from django.urls import get_resolver
+
+    return {*all_addresses(get_resolver().url_patterns)} - {*addresses(known), *NOT_MEASURED}
+
+
+def known_ids() -> Known:
+    """What has the most. Raises SystemExit for a platform that an earlier version has filled."""
+    from django.db.models import Count, Max
+
+    from rpt_web.corpora.models import CorpusVersion, RegisteredModel, ScoredSplit, Wording
+    from rpt_web.corpora.token_maps import document_map
+    from rpt_web.jobs.models import Job
+    from rpt_web.runs.models import Run
+    from rpt_web.supervisor.filling.people import filled_people
+    from rpt_web.traces.models import Rollout, RolloutShard
+
+    user, split = filled_people().order_by("id").first(), ScoredSplit.objects.order_by("id").first()
+    if user is None or split is None:
+        raise SystemExit("An earlier version has filled this folder, with fewer things. Name another one.")
+    run = RolloutShard.objects.values("run_id").annotate(shards=Count("id")).latest("shards")["run_id"]
+    newest = RolloutShard.objects.filter(run_id=run, kind="train").aggregate(step=Max("step"))["step"]
+    busiest = Run.objects.annotate(rows=Count("metrics")).latest("rows")
+    experiment = Run.objects.select_related("experiment").get(pk=run).experiment
+    corpus = CorpusVersion.objects.annotate(files_there=Count("uploads")).latest("files_there")
+    return Known(
+        run=run,
+        busiest=busiest.pk,
+        experiment=experiment.pk,
+        step=newest // 2,
+        rollout=Rollout.objects.filter(run_id=run, step=newest, kind="train").earliest("id").id,
+        metric=busiest.metrics.count() // 2,
+        team=experiment.team_id,
+        user=user.pk,
+        filtered=split.run_id,
+        documents=split.documents,
+        tokens=document_map(split.run, split.split, 0).tokens,
+        corpus=corpus.corpus_id,
+        version=CorpusVersion.objects.get(corpus=corpus.corpus_id, number=1).pk,
+        open=corpus.number,
+        model=RegisteredModel.objects.exclude(run=None).latest("id").pk,
+        wording=Wording.objects.annotate(there=Count("versions")).latest("there").pk,
+        job=Job.objects.filter(created_by=user).earliest("id").pk,
+    )
