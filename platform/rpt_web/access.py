@@ -19,7 +19,7 @@ from django.http import Http404
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload, Wording
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
-from rpt_web.teams.models import CHANGING, ApiToken, Browser, Invitation, Membership, Role, Scope, Team, User
+from rpt_web.teams.models import CHANGING, ApiToken, Browser, Identity, Invitation, Membership, Role, Scope, Team, User
 from rpt_web.traces.models import Rollout
 
 Actor = User | AnonymousUser
@@ -226,6 +226,12 @@ def get_invitation_or_404(team: Team, invitation_id: int) -> Invitation:
 def get_token_or_404(user: Actor, token_id: int) -> ApiToken:
     """One of the user's own tokens. Raises Http404."""
     return _found(ApiToken.objects.filter(user=user.pk or 0, pk=token_id), "token", token_id)
+
+
+def get_identity_or_404(user: Actor, identity_id: int) -> Identity:
+    """One of the user's own identities elsewhere. Raises Http404."""
+    found: Identity = _found(Identity.objects.filter(user=user.pk or 0, pk=identity_id), "identity", identity_id)
+    return found
 
 
 def get_browser_or_404(user: Actor, browser_id: int) -> Browser:

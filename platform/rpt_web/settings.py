@@ -30,6 +30,9 @@ RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none
 RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
 RPT_SMTP_URL      smtps://user:password@host:port, or smtp:// for STARTTLS: where mail goes out (default: none is sent)
 RPT_MAIL_FROM     the address that mail comes from (default: rpt@ and the first of RPT_ALLOWED_HOSTS)
+RPT_OIDC_URL      issuer of an OpenID Connect provider to log in with, https://... (default: there is none)
+RPT_OIDC_CLIENT_ID, RPT_OIDC_SECRET  how the platform is registered there
+RPT_OIDC_NAME     what people call the provider (default: its host)
 RPT_COMMIT        the git commit, where there is no checkout to ask (an image)
 """
 
@@ -39,7 +42,6 @@ import os
 import secrets
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -49,6 +51,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from rpt_core.files import write_first
 from rpt_web.serving import logs
+from rpt_web.serving.outside import Oidc, Smtp
 from rpt_web.supervisor import paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,35 +95,6 @@ def read_roots(data_dir: Path) -> list[Path]:
                 f"RPT_READ_ROOTS: {name!r} is not an absolute path. Write each folder with its whole path, from /."
             )
     return [Path(name) for name in names] or [data_dir / name for name in ("corpora", "models", "templates")]
-
-
-@dataclass(frozen=True)
-class Smtp:
-    """Where mail goes out."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    is_tls: bool
-    """From the start."""
-    is_starttls: bool
-
-    @classmethod
-    def read(cls) -> Smtp | None:
-        """From RPT_SMTP_URL; None sends no mail. No error tells the password."""
-        if not (url := os.environ.get("RPT_SMTP_URL", "")):
-            return None
-        parts = urlsplit(url)
-        is_tls = parts.scheme == "smtps"
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-            raise ImproperlyConfigured(
-                f"RPT_SMTP_URL with scheme {parts.scheme!r} is not usable. Allowed: smtps://user:password@host:port, "
-                "smtp:// with STARTTLS, or smtp://...?tls=no for a server on this machine."
-            )
-        is_plain = is_tls or dict(parse_qsl(parts.query)).get("tls") == "no"
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        return cls(parts.hostname, parts.port or (465 if is_tls else 587), user, password, is_tls, not is_plain)
 
 
 def read_database(data_dir: Path) -> dict[str, Any]:
@@ -217,6 +191,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "rpt_web.teams",
     "rpt_web.jobs",
     "rpt_web.runs",
@@ -294,6 +269,9 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 MFA_ADAPTER = "rpt_web.teams.adapters.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1  # clocks of phones may be off by half a minute
+SOCIALACCOUNT_ADAPTER = "rpt_web.teams.adapters.Identities"
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True  # an identity is a way in: who connects one confirms that it is they
+RPT_OIDC = Oidc.read()
 RPT_MAILS = (_SMTP := Smtp.read()) is not None
 EMAIL_TIMEOUT = 10
 if _SMTP is not None:

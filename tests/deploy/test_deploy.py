@@ -53,7 +53,7 @@ def test_all_services_are_looked_at():
     assert [param.id for param in SERVICES] == ["gpu-worker", "web", "worker", "quick", "reaper", "postgres", "redis"]
 
 
-OPTIONAL = {"RPT_SMTP_URL"}
+OPTIONAL = {"RPT_SMTP_URL", "RPT_OIDC_URL", "RPT_OIDC_SECRET"}
 """Secrets that a platform may do without."""
 
 
@@ -75,7 +75,9 @@ class TestService:
         assert all(port.startswith(allowed) for port in service.get("ports", []))
 
     def test_secrets_come_from_outside_and_must_be_there(self, name, service):
-        secret = {key: text for key, text in service["environment"].items() if re.search("PASSWORD|AUTH|_URL$", key)}
+        secret = {
+            key: text for key, text in service["environment"].items() if re.search("PASSWORD|SECRET|AUTH|_URL$", key)
+        }
         assert secret.keys() - OPTIONAL
         for key, text in secret.items():
             if key in OPTIONAL:

@@ -1,6 +1,6 @@
 """How django-allauth fits into the platform: nobody signs up, messages are few, secrets of second factors are sealed.
 
-Named by the settings ACCOUNT_ADAPTER and MFA_ADAPTER.
+Named by the settings ACCOUNT_ADAPTER, MFA_ADAPTER and SOCIALACCOUNT_ADAPTER.
 """
 
 from __future__ import annotations
@@ -11,12 +11,20 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
+from rpt_web.serving import errors
+
+OPENID_CONNECT = "openid_connect"
+"""What django-allauth calls providers of this kind."""
 TOLD = ("account/messages/", "mfa/messages/")
 """What allauth would say of each login and each step, and our own pages show anyway."""
+
+SWITCHED_OFF = "This account is switched off. Ask whoever runs this platform."
 
 
 class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -35,6 +43,10 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that the connection comes from, as for the throttle of passwords."""
         return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")
+
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        """Whoever they are elsewhere, and whatever second factor they have."""
+        return errors.answer(request, 403, sentence=SWITCHED_OFF)
 
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *rest: Any, **more: Any
@@ -66,11 +78,44 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no 
 
     def encrypt(self, text: str) -> str:
         """Sealed text."""
-        return _seal().encrypt(text.encode()).decode()
+        return sealed(text)
 
     def decrypt(self, encrypted_text: str) -> str:
         """The text again."""
-        return _seal().decrypt(encrypted_text.encode()).decode()
+        return unsealed(encrypted_text)
+
+
+class Identities(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """Identities elsewhere: at the one provider that the environment names. Nobody gets an account by them alone."""
+
+    def list_apps(self, request: HttpRequest, provider: str | None = None, client_id: str | None = None) -> list[Any]:
+        """The provider; a row in the database makes none."""
+        from allauth.socialaccount.models import SocialApp
+
+        found = settings.RPT_OIDC
+        if found is None or provider not in (None, OPENID_CONNECT, found.url):
+            return []
+        more = {"server_url": found.url}
+        names = {"provider": OPENID_CONNECT, "provider_id": found.url, "name": found.name}
+        return [SocialApp(**names, client_id=found.client_id, secret=found.secret, settings=more)]
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        """Never."""
+        return False
+
+    def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
+        """To the account page."""
+        return reverse("teams:account")
+
+
+def sealed(text: str) -> str:
+    """A text that only this platform can read, for the database."""
+    return _seal().encrypt(text.encode()).decode()
+
+
+def unsealed(text: str) -> str:
+    """The text again."""
+    return _seal().decrypt(text.encode()).decode()
 
 
 def _seal() -> Fernet:

@@ -7,6 +7,7 @@ import secrets
 from datetime import timedelta
 from functools import cached_property
 
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
@@ -240,3 +241,24 @@ class Browser(models.Model):
 
     def __str__(self) -> str:
         return f"browser of {self.user_id} since {self.since}"
+
+
+@audited("user", "provider", "uid")
+class Identity(SocialAccount):  # type: ignore[misc]  # allauth has no types
+    """Who somebody is at an OpenID Connect provider; django-allauth's own rows, with a trail.
+
+    Its provider is the issuer's address, so another provider, where somebody else may have the same number, lets nobody
+    in by it.
+    """
+
+    class Meta:
+        proxy = True
+
+    def __str__(self) -> str:
+        return self.shown_name
+
+    @property
+    def shown_name(self) -> str:
+        """What the provider calls them, else their number there."""
+        named = (str(self.extra_data.get(claim) or "") for claim in ("preferred_username", "email", "name"))
+        return next(filter(None, named), self.uid)

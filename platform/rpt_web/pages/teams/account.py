@@ -1,4 +1,4 @@
-"""The page of one's own account: password, tokens of the API, sessions."""
+"""The page of one's own account: password, second factor, identities elsewhere, tokens of the API, sessions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +17,7 @@ from rpt_web import access
 from rpt_web.pages.teams.entering import BY_LINK
 from rpt_web.pages.teams.forms import ChangePasswordForm, NewPasswordForm, TokenForm
 from rpt_web.teams import sessions
-from rpt_web.teams.models import ApiToken, Scope, User
+from rpt_web.teams.models import ApiToken, Identity, Scope, User
 
 
 @require_safe
@@ -92,6 +93,12 @@ def _came_by_link(request: HttpRequest) -> bool:
     return request.session.get(BY_LINK) == request.user.pk
 
 
+def _may_connect(user: User, identities: list[Identity]) -> bool:
+    """One identity at the provider; without a password nobody could confirm that it is they."""
+    provider = settings.RPT_OIDC
+    return bool(provider and user.has_usable_password() and provider.url not in {one.provider for one in identities})
+
+
 def _account(
     request: HttpRequest,
     *,
@@ -100,12 +107,16 @@ def _account(
     **more: Any,
 ) -> HttpResponse:
     user = cast(User, request.user)
+    identities = list(Identity.objects.filter(user=user).order_by("pk"))
     context = {
         "nav": "account",
         "roles": list(access.roles_of(user).items()),
         "password_form": password_form or _password_form(request),
         "came_by_link": _came_by_link(request),
         "factors": {found.type: found for found in Authenticator.objects.filter(user=user)},
+        "provider": settings.RPT_OIDC,
+        "identities": identities,
+        "may_connect": _may_connect(user, identities),
         "token_form": token_form or TokenForm(),
         "tokens": user.api_tokens.order_by("-id"),
         "browsers": sessions.sessions_of(user),

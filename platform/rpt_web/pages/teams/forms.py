@@ -11,6 +11,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from rpt_core.errors import UserError
 from rpt_web.characters import unfit_for_a_name
 from rpt_web.teams import membership, throttle
+from rpt_web.teams.adapters import SWITCHED_OFF
 from rpt_web.teams.models import Role, Scope, Team, User
 
 LONGEST_DAYS = 365
@@ -23,7 +24,7 @@ class LoginForm(AuthenticationForm):
     error_messages = {
         "invalid_login": "User name and password do not match. Both are case-sensitive.",
         "too_many": "There have been too many attempts. Wait a quarter of an hour, or ask an administrator for a link.",
-        "inactive": "This account is switched off. Ask whoever runs this platform.",
+        "inactive": SWITCHED_OFF,
     }
     username = forms.CharField(
         label="User name",
@@ -174,8 +175,8 @@ class ChangePasswordForm(NewPasswordForm):
         return str(self.cleaned_data["old_password"])
 
 
-class JoinForm(NewPasswordForm):
-    """An account for somebody who was invited."""
+class NewUserForm(forms.Form):
+    """Who somebody new is, apart from a password."""
 
     username = forms.CharField(
         label="User name",
@@ -190,7 +191,6 @@ class JoinForm(NewPasswordForm):
         widget=forms.EmailInput(attrs={"class": "form-control", "autocomplete": "email"}),
         help_text="Not needed. If you forget your password, a link to set another one can be sent there.",
     )
-    field_order = ("username", "email", "new_password", "again")
 
     def clean_username(self) -> str:
         """Free, and of the characters that a user name may have."""
@@ -200,6 +200,12 @@ class JoinForm(NewPasswordForm):
         if User.objects.filter(username__iexact=name).exists():
             raise forms.ValidationError("Somebody has this user name already. Choose another one.")
         return name
+
+
+class JoinForm(NewUserForm, NewPasswordForm):
+    """An account for somebody who was invited."""
+
+    field_order = ("username", "email", "new_password", "again")
 
 
 class TokenForm(forms.Form):

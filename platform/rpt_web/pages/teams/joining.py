@@ -1,5 +1,7 @@
 """Accepting an invitation: somebody with an account joins by a button, somebody else makes an account first.
 
+An account has a password, or belongs to an identity at the OpenID Connect provider that somebody has just come from.
+
 Opening the page does not use the link up, so programs that fetch links for a preview do no harm.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
@@ -18,10 +21,11 @@ from django.views.decorators.http import require_http_methods
 
 from rpt_web.pages.rights import CHOSEN
 from rpt_web.pages.teams.entering import enter
-from rpt_web.pages.teams.forms import JoinForm
+from rpt_web.pages.teams.forms import JoinForm, NewUserForm
+from rpt_web.pages.teams.identities import WAITING, waiting_identity
 from rpt_web.teams import membership
 from rpt_web.teams.audit import name_user
-from rpt_web.teams.models import Invitation, Membership, User
+from rpt_web.teams.models import Identity, Invitation, Membership, User
 
 
 @login_not_required
@@ -34,10 +38,13 @@ def join(request: HttpRequest, secret: str) -> HttpResponse:
         return render(request, "teams/join.html", {"invitation": None}, status=410)
     if request.user.is_authenticated:
         return _by_account(request, secret, invitation)
-    form = JoinForm(User(), request.POST or None)
-    if form.is_valid() and (place := _new_account(form, secret)) is not None:
+    identity = waiting_identity(request, secret)
+    form = _form(request, identity)
+    if form.is_valid() and (place := _new_account(form, secret, identity)) is not None:
+        request.session.pop(WAITING, None)
         return _welcome(request, place, is_new=True)
-    context = {"invitation": invitation, "form": form}
+    context = {"invitation": invitation, "form": form, "secret": secret}
+    context |= {"provider": settings.RPT_OIDC, "identity": identity}
     return render(request, "teams/join.html", context, status=422 if form.errors else 200)
 
 
@@ -48,13 +55,25 @@ def _by_account(request: HttpRequest, secret: str, invitation: Invitation) -> Ht
     return render(request, "teams/join.html", {"invitation": invitation, "form": None})
 
 
-def _new_account(form: JoinForm, secret: str) -> Membership | None:
+def _form(request: HttpRequest, identity: Identity | None) -> NewUserForm:
+    """Who comes from the provider needs no password, and finds filled in what they are called there."""
+    if identity is None:
+        return JoinForm(User(), request.POST or None)
+    known = {"username": identity.extra_data.get("preferred_username"), "email": identity.extra_data.get("email")}
+    return NewUserForm(request.POST or None, initial=known)
+
+
+def _new_account(form: NewUserForm, secret: str, identity: Identity | None) -> Membership | None:
     """The place of the new user; None, and no user, when the invitation was used up meanwhile."""
     values = form.cleaned_data
     name_user(User(username=values["username"]))
     with transaction.atomic():
-        user = User.objects.create_user(values["username"], values["email"] or None, values["new_password"])
+        password = None if identity else values["new_password"]
+        user = User.objects.create_user(values["username"], values["email"] or None, password)
         place = membership.accept(secret, user)
+        if identity is not None:
+            identity.user = user
+            identity.save()
         if place is None:
             transaction.set_rollback(True)
     if place is None:

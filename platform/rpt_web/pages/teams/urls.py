@@ -3,13 +3,15 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from rpt_web.pages.teams import account, joining, members, trail, views
+from rpt_web.pages.teams import account, identities, joining, members, trail, views
 
 app_name = "teams"
 PERSON = "teams/<int:team_id>/people/<int:user_id>"
 urlpatterns = [
     path("login/", views.LoginPage.as_view(), name="login"),
     path("login/link/<str:secret>/", views.login_link, name="login_link"),
+    path("login/identity/", identities.identity_begin, name="identity_begin"),
+    path("login/identity/back/", identities.identity_back, name="identity_back"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("join/<str:secret>/", joining.join, name="join"),
     path("team/", members.my_team, name="my_team"),
@@ -33,6 +35,8 @@ urlpatterns = [
     path("account/password", account.password, name="password"),
     path("account/tokens", account.token_new, name="token_new"),
     path("account/tokens/<int:token_id>/revoke", account.token_revoke, name="token_revoke"),
+    path("account/identities/connect", identities.identity_connect, name="identity_connect"),
+    path("account/identities/<int:identity_id>/disconnect", identities.identity_disconnect, name="identity_disconnect"),
     path("account/browsers/<int:session_id>/end", account.session_end, name="session_end"),
     path("account/browsers/end", account.sessions_end, name="sessions_end"),
 ]

@@ -32,8 +32,8 @@ class LoginPage(LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
-        """Also whether a link for a new password can be mailed."""
-        return super().get_context_data(**more) | {"sends_mail": settings.RPT_MAILS}
+        """Also whether a link for a new password can be mailed, and where else one can log in."""
+        return super().get_context_data(**more) | {"sends_mail": settings.RPT_MAILS, "provider": settings.RPT_OIDC}
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Let them in, by way of their second factor."""

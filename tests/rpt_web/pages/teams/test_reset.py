@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from rpt_web.settings import Smtp
+from rpt_web.serving.outside import Smtp
 from rpt_web.teams.models import User
 from tests.factories import PASSWORD, make_user
 from tests.rpt_web.markup import flat
