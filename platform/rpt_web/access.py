@@ -135,7 +135,7 @@ def get_model_or_404(user: Actor, model_id: int, *, to_change: bool = False) -> 
 
 def wordings_for(user: Actor) -> QuerySet[Wording]:
     """Prompt templates and pattern lists of the teams that the user is in, by name."""
-    found = Wording.objects.select_related("created_by", "team").prefetch_related("versions").order_by("name", "id")
+    found = Wording.objects.select_related("created_by", "team").order_by("name", "id")
     return found.filter(team__in=list(roles_of(user)))
 
 

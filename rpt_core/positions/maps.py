@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 from rpt_core.arrays import Floats, Indices
 from rpt_core.run.folder import positions_file
 
+NAMES_TOGETHER = 1 << 16
+"""Documents' names that are looked through at one go."""
 _PROBABILITIES = "highest_probabilities"
 _LISTED = ("document", "domain", "candidates_from", "entropies", "kept")
 
@@ -109,12 +111,13 @@ class PositionsFile:
         return found
 
     def row_of(self, document: str) -> int | None:
-        """The row of a document by its id."""
-        for group in range(self._file.num_row_groups):
-            ids = self._file.read_row_group(group, columns=["document"]).column(0)
-            place = int(pc.index(ids, document).as_py())
+        """The row of a document by its id. Names are read over the ends of row groups: each group costs by itself."""
+        first = 0
+        for batch in self._file.iter_batches(NAMES_TOGETHER, columns=["document"], use_threads=False):
+            place = int(pc.index(batch.column(0), document).as_py())
             if place >= 0:
-                return int(self._ends[group] - self._file.metadata.row_group(group).num_rows) + place
+                return first + place
+            first += batch.num_rows
         return None
 
     def document(self, row: int) -> DocumentMap:

@@ -21,8 +21,8 @@ from rpt_core.files import written_whole
 GROUP_ROWS, GROUP_CHARACTERS = 256, 4_000_000
 """A row group is full at one of these."""
 OPENING_CHARACTERS = 240
-SEARCHED_CHARACTERS = 24_000_000
-"""So much text is searched at one go: a fraction of a second."""
+SEARCHED_CHARACTERS = 8_000_000
+"""So much text is searched at one go: a small part of a second, so that a page shows what it has found."""
 AROUND = 60
 """Characters shown before and after a hit."""
 _SCHEMA = pa.schema(

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,11 +19,14 @@ from django.views.decorators.http import require_POST, require_safe
 from rpt_core.errors import UserError
 from rpt_core.words import counted, listed
 from rpt_web import access
+from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.rights import current_team
 from rpt_web.pages.teams.forms import InvitationForm, RoleForm, TeamNameForm, TransferForm
 from rpt_web.runs import ownership
 from rpt_web.teams import membership
 from rpt_web.teams.models import Invitation, LoginLink, Membership, Role, Team, User
+
+PER_PAGE = 100
 
 
 @require_safe
@@ -114,25 +116,37 @@ def _team(
 ) -> HttpResponse:
     is_wrong = bool((form and form.errors) or (name_form and name_form.errors))
     may_administer = access.can_administer(request.user, found.pk)
+    people, invitations = _people(request, found), _open_invitations(request, found) if may_administer else []
     context = {
         "nav": "team",
         "team": found,
-        "people": _people(found),
+        "people": people[:PER_PAGE],
+        "more_people": people[PER_PAGE - 1].user_id if people[PER_PAGE:] else None,
         "server_administrators": User.objects.filter(is_superuser=True, is_active=True).order_by("username"),
         "may_administer": may_administer,
-        "invitations": _open_invitations(found) if may_administer else (),
+        "invitations": invitations[:PER_PAGE],
+        "more_invitations": invitations[PER_PAGE - 1].pk if invitations[PER_PAGE:] else None,
+        "is_part": {"after", "before"} & {*request.GET},
         "form": form or InvitationForm(),
         "name_form": name_form or TeamNameForm(initial={"name": found.name}),
     }
     return render(request, "teams/team.html", context | more, status=422 if is_wrong else 200)
 
 
-def _people(found: Team) -> QuerySet[Membership]:
-    return found.memberships.select_related("user").order_by("user__username")
+def _people(request: HttpRequest, found: Team) -> list[Membership]:
+    """Those of the team by name, after the one that the address names; one more than fits."""
+    people = found.memberships.select_related("user").order_by("user__username")
+    if (after := number_asked(request, "after")) is not None:
+        people = people.filter(user__username__gt=User.objects.filter(pk=after).values("username"))
+    return list(people[: PER_PAGE + 1])
 
 
-def _open_invitations(found: Team) -> QuerySet[Invitation]:
-    return Invitation.open_ones().filter(team=found).select_related("invited_by")
+def _open_invitations(request: HttpRequest, found: Team) -> list[Invitation]:
+    """Open invitations, newest first, older than the one that the address names; one more than fits."""
+    invitations = Invitation.open_ones().filter(team=found).select_related("invited_by").order_by("-id")
+    if (before := number_asked(request, "before")) is not None:
+        invitations = invitations.filter(pk__lt=before)
+    return list(invitations[: PER_PAGE + 1])
 
 
 @require_safe

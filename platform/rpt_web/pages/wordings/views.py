@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import messages
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,21 +22,31 @@ from rpt_web.pages.wordings.preview import SAMPLE, context_at, matching_groups, 
 from rpt_web.results.published import reference_for
 from rpt_web.teams.models import User
 
-RUNS_SHOWN, MODELS_OFFERED = 20, 50
+PER_PAGE, RUNS_SHOWN, MODELS_OFFERED = 50, 20, 50
 
 
 @require_safe
 def wording_list(request: HttpRequest) -> HttpResponse:
     """What is built in, with what the paper published of it, and what the user's teams have written."""
-    own = access.wordings_for(request.user)
+    asked, last = request.GET.get("kind", ""), number_asked(request, "after")
+    sections = [(kind, _some(request, kind, last)) for kind in WordingKind if asked in ("", kind)]
     context = {
         "nav": "wordings",
         "built_in": [("template", template_names()), ("patterns", keyword_list_names())],
-        "kinds": WordingKind.choices,
-        "own": [(kind, list(own.filter(kind=kind))) for kind in WordingKind],
+        "own": [(kind, rows[:PER_PAGE], rows[PER_PAGE - 1].pk if rows[PER_PAGE:] else None) for kind, rows in sections],
+        "is_later": last is not None,
         "reference": reference_for("templates"),
     }
     return render(request, "wordings/wording_list.html", context)
+
+
+def _some(request: HttpRequest, kind: str, last: int | None) -> list[Wording]:
+    """Wordings by name, those after one of them, one more than fits; each with the number of its versions."""
+    own = access.wordings_for(request.user).filter(kind=kind)
+    after = own.filter(pk=last).first() if last is not None else None
+    if after is not None:
+        own = own.filter(Q(name__gt=after.name) | Q(name=after.name, pk__gt=after.pk))
+    return list(own.annotate(version_count=Count("versions"))[: PER_PAGE + 1])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -59,9 +70,8 @@ def wording_detail(request: HttpRequest, wording_id: int) -> HttpResponse:
     """One in a version, with its editor; a POST saves the next version."""
     is_change = request.method == "POST"
     wording = access.get_wording_or_404(request.user, wording_id, to_change=is_change)
-    versions = list(wording.versions.select_related("created_by"))
-    asked = number_asked(request, "version")
-    version = next((found for found in versions if found.number == asked), versions[0])
+    versions, asked = wording.versions.select_related("created_by"), number_asked(request, "version")
+    version = versions.filter(number=asked or 0).first() or versions[0]
     if not is_change:
         return _editor(request, wording.kind, wording.name, version.text, wording=wording, version=version)
     text = request.POST.get("text", "")
@@ -95,7 +105,7 @@ def _editor(
         "nav": "wordings",
         "wording": wording,
         "version": version,
-        "versions": list(wording.versions.select_related("created_by")) if wording else [],
+        "versions": list(wording.versions.select_related("created_by").defer("text")) if wording else [],
         "runs": list(wordings.runs_that_use(version, visible)[:RUNS_SHOWN]) if version else [],
         "name": name,
         "wrong": wrong,

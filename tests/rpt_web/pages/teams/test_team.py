@@ -238,3 +238,26 @@ def test_somebody_in_no_team_is_told_what_to_do(client, db):
     client.force_login(make_user("alone", None))
     assert "An administrator of a team can invite you" in flat(client.get("/team/", follow=True))
     assert client.get("/").status_code == 200
+
+
+def test_people_and_invitations_of_a_large_team_come_in_pages(browser, team, head, django_assert_max_num_queries):
+    names = [f"p{number:03d}" for number in range(230)]
+    people = User.objects.bulk_create(User(username=name) for name in reversed(names))
+    Membership.objects.bulk_create(Membership(user=person, team=team) for person in people)
+    later = timezone.now() + timedelta(days=1)
+    Invitation.objects.bulk_create(
+        Invitation(team=team, note=f"note {number:03d}", digest=str(number), expires_at=later, invited_by=head)
+        for number in range(130)
+    )
+    found = {"after": ["head"], "before": []}
+    patterns = {"after": r">(p\d{3}|head)</a>", "before": r">(note \d{3})</th>"}
+    for key, pattern in patterns.items():
+        seen, query = [], ""
+        while query is not None:
+            with django_assert_max_num_queries(10):
+                text = flat(browser.get(address("team", team) + query))
+            seen += re.findall(pattern, text)
+            query = next(iter(re.findall(rf'href="(\?{key}=\d+)"', text)), None)
+        found[key] = seen
+    assert found["after"] == ["head", *names]
+    assert found["before"] == [f"note {number:03d}" for number in reversed(range(130))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -151,3 +153,29 @@ def test_viewers_read_and_change_nothing_and_others_see_none(client, viewer_clie
     stranger.memberships.all().delete()
     client.force_login(stranger)
     assert client.get(there).status_code == 404
+
+
+def test_the_list_goes_on_by_name_and_loads_no_text(client, page, ada, django_assert_max_num_queries):
+    page(address("wording_list"))
+    names = [f"t{number:03d}" for number in range(120)]
+    team = first_team()
+    made = Wording.objects.bulk_create(Wording(team=team, kind="template", name=name) for name in reversed(names))
+    WordingVersion.objects.bulk_create(
+        WordingVersion(wording=wording, number=number, text=GOOD) for wording in made for number in (1, 2, 3)
+    )
+    seen, at = [], address("wording_list")
+    while at:
+        with django_assert_max_num_queries(8) as queries:
+            text = client.get(at).content.decode()
+        assert not any('"text"' in query["sql"] for query in queries)
+        seen += re.findall(r">(t\d{3})</a>", text)
+        (more,) = re.findall(r'href="(\?kind=template&amp;after=\d+)"', text) or [""]
+        at = more and address("wording_list") + more.replace("&amp;", "&")
+    assert seen == names
+    assert '<td class="number">3</td>' in text
+    there = address("wording_detail", made[0].pk)
+    with django_assert_max_num_queries(12) as queries:
+        client.get(there)
+    reading = [query["sql"] for query in queries if '"corpora_wordingversion"."text"' in query["sql"]]
+    assert reading
+    assert all("LIMIT 1" in sql for sql in reading), "of the versions only the one that is shown"
