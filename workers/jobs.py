@@ -15,17 +15,18 @@ from typing import Any
 from django.conf import settings
 
 from rpt_core.errors import UserError, is_full_disk
-from rpt_web.corpora import registry
+from rpt_web.corpora import models, registry
 from rpt_web.corpora import services as services_of_corpora
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job
-from workers import corpora, model_checks
+from workers import corpora, deletions, model_checks
 from workers.reports import JobReport, Stopping, Why
 
 Work = Callable[[Job, JobReport], Mapping[str, Any]]
 KINDS: dict[str, Work] = {
     services_of_corpora.LOOK: corpora.look,
     services_of_corpora.CHECK: corpora.check,
+    models.DELETE: deletions.delete,
     registry.CHECK: model_checks.check,
 }
 """Name of a kind -> its function."""

@@ -46,6 +46,16 @@ def whole(value: int | None) -> str:
     return DASH if is_missing(value) else f"{value:,}"
 
 
+def size(count: int | None) -> str:
+    """Bytes in the largest fitting unit."""
+    if is_missing(count):
+        return DASH
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
+
+
 def power(value: float | None) -> str:
     """A number, as a multiple of a power of ten when it is large or small."""
     if is_missing(value) or not math.isfinite(value):

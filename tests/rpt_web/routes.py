@@ -90,11 +90,13 @@ PAGES = {
     "corpora:corpus_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "corpora:corpus_detail": ("get", SEEN),
     "corpora:corpus_edit": (OF_ALL, by_role(404, 403, 200, 200)),
+    "corpora:corpus_delete": ("post", CHANGED),
     "corpora:version_new": (OF_ALL, by_role(404, 403, 200, 200)),
     "corpora:version_detail": ("get", SEEN),
     "corpora:version_files": ("get", SEEN),
     "corpora:version_look": ("post", CHANGED),
     "corpora:version_check": ("post", CHANGED),
+    "corpora:version_delete": ("post", CHANGED),
     "corpora:file_remove": ("post", CHANGED),
     "corpora:upload_begin": ("post options", by_role(404, 403, 201, 201)),
     "corpora:upload": ("head patch delete", by_role(404, 403, 200, 200)),
@@ -179,9 +181,11 @@ API = {
     ("post", "/runs"): by_token(422, 403, 403, 422, 422),  # likewise; what one may not see is no experiment
     ("get", "/corpora"): LISTED,
     ("post", "/corpora"): by_token(201, 403, 403, 201, 201),
+    ("delete", "/corpora/{corpus_id}"): WRITTEN,
     ("get", "/corpora/{corpus_id}/versions"): READ,
     ("post", "/corpora/{corpus_id}/versions"): by_token(404, 403, 403, 201, 201),
     ("get", "/versions/{version_id}"): READ,
+    ("delete", "/versions/{version_id}"): WRITTEN,
     ("post", "/versions/{version_id}/check"): by_token(404, 403, 403, 409, 409),  # its files are not whole
     ("get", "/jobs/{job_id}"): by_token(404, 404, 200, 200, 404),  # the member's own
     ("post", "/preflight"): by_token(200, 403, 403, 200, 200),

@@ -21,7 +21,7 @@ from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at, tokens_alone
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page, Refused
-from rpt_web.corpora import services, tus
+from rpt_web.corpora import deletion, services, tus
 from rpt_web.corpora.models import Corpus, CorpusVersion, Upload
 from rpt_web.jobs.models import Job
 
@@ -69,7 +69,7 @@ class VersionOut(Schema):
     bad_count: int | None
     bad_records: list[dict[str, Any]] = Field(description="file, line and problem of the first of them.")
     notes: list[str]
-    job_id: int | None = Field(description="The newest look at it, or check of it.")
+    job_id: int | None = Field(description="The newest look at it or check of it, or its deletion.")
 
 
 class CorpusIn(Body):
@@ -104,9 +104,11 @@ def add_operations(api: NinjaAPI) -> None:
     tags = ["corpora"]
     api.get("/corpora", response=Page[CorpusOut], tags=tags)(corpora)
     api.post("/corpora", response={201: CorpusOut}, tags=tags)(create_corpus)
+    api.delete("/corpora/{int:corpus_id}", response={202: JobOut, 409: Refused}, tags=tags)(delete_corpus)
     api.get("/corpora/{int:corpus_id}/versions", response=Page[VersionOut], tags=tags)(versions)
     api.post("/corpora/{int:corpus_id}/versions", response={201: VersionOut}, tags=tags)(create_version)
     api.get("/versions/{int:version_id}", response=VersionOut, tags=tags)(version_detail)
+    api.delete("/versions/{int:version_id}", response={202: JobOut, 409: Refused}, tags=tags)(delete_version)
     api.post("/versions/{int:version_id}/check", response={202: JobOut, 409: Refused}, tags=tags)(check)
     api.get("/jobs/{int:job_id}", response=JobOut, tags=tags)(job_detail)
 
@@ -127,6 +129,14 @@ def create_corpus(request: HttpRequest, corpus: CorpusIn) -> Answer[Corpus]:
     return Answer(201, services.create_corpus(user=user, team=team, **values))
 
 
+def delete_corpus(request: HttpRequest, corpus_id: int) -> Answer[Job]:
+    """Have a corpus deleted with all its versions and their uploaded files; look at the job."""
+    user = user_of(request)
+    corpus = access.get_corpus_or_404(user, corpus_id, to_change=True)
+    with conflicts():
+        return Answer(202, deletion.ask(corpus, user))
+
+
 def versions(request: HttpRequest, corpus_id: int, after: After = None, limit: Limit = 50) -> dict[str, Any]:
     """Versions of a corpus, newest first."""
     corpus = access.get_corpus_or_404(user_of(request), corpus_id)
@@ -144,6 +154,14 @@ def create_version(request: HttpRequest, corpus_id: int, version: VersionIn) -> 
 def version_detail(request: HttpRequest, version_id: int) -> CorpusVersion:
     """One version."""
     return access.get_version_by_id_or_404(user_of(request), version_id)
+
+
+def delete_version(request: HttpRequest, version_id: int) -> Answer[Job]:
+    """Have a version deleted with its uploaded files; look at the job."""
+    user = user_of(request)
+    version = access.get_version_by_id_or_404(user, version_id, to_change=True)
+    with conflicts():
+        return Answer(202, deletion.ask(version.corpus, user, version))
 
 
 def check(request: HttpRequest, version_id: int, asked: CheckIn) -> Answer[Job]:

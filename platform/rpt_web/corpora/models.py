@@ -18,6 +18,9 @@ from rpt_web.runs.models import Run
 from rpt_web.teams.audit import audited
 from rpt_web.teams.models import Team
 
+DELETE = "delete_corpus"
+"""The kind of job that deletes a corpus, or a version of it."""
+
 
 @audited("team", "name", "licence", "source", "created_by")
 class Corpus(models.Model):
@@ -53,7 +56,7 @@ class CorpusVersion(models.Model):
     mapping = models.JSONField(default=dict, blank=True)
     """As `FieldMapping` has it; empty until it was chosen."""
     job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    """The newest look at it, or check of it."""
+    """The newest look at it or check of it, or its deletion."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -107,8 +110,13 @@ class CorpusVersion(models.Model):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a look or a check is under way."""
+        """Whether a look, a check or its deletion is under way."""
         return self.job is not None and not self.job.has_ended
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether it is to be gone soon."""
+        return self.job is not None and self.job.kind == DELETE and not self.job.has_ended
 
     @property
     def documents(self) -> int | None:
@@ -116,6 +124,28 @@ class CorpusVersion(models.Model):
         if self.train_documents is None or self.validation_documents is None:
             return None
         return self.train_documents + self.validation_documents
+
+
+class DeletedVersion(models.Model):
+    """What stays of a version when it is deleted: enough to say what finished runs have read."""
+
+    corpus_key = models.BigIntegerField()
+    """The id that its corpus has, or had."""
+    corpus_name = models.CharField(max_length=200)
+    number = models.PositiveIntegerField()
+    place = models.TextField()
+    """As `CorpusVersion.place`."""
+    content_hash = models.CharField(max_length=64, blank=True)
+    """Empty for one that was never checked."""
+    deleted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["corpus_key", "number"], name="deleted_version_once")]
+        indexes = [models.Index(fields=["place"], name="deleted_version_place")]
+
+    def __str__(self) -> str:
+        return f"{self.corpus_name} version {self.number}"
 
 
 class Upload(models.Model):

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from rpt_core.config import FieldMapping
 from rpt_core.config.reads import Reading, Reads
 from rpt_core.errors import UserError
-from rpt_web.corpora.models import Corpus, CorpusVersion
+from rpt_web.corpora.models import Corpus, CorpusVersion, DeletedVersion
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
 from rpt_web.runs import checks, reach
@@ -55,8 +55,7 @@ def new_version(corpus: Corpus, user: User, path: str = "") -> CorpusVersion:
         raise UserError(words)
     with transaction.atomic():
         Corpus.objects.select_for_update(no_key=True).get(pk=corpus.pk)
-        number = (corpus.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-        return corpus.versions.create(number=number, path=path, created_by=user)
+        return corpus.versions.create(number=_next_number(corpus), path=path, created_by=user)
 
 
 def look(version: CorpusVersion, user: User) -> Job:
@@ -115,6 +114,8 @@ def _submit(kind: str, version: CorpusVersion, user: User, arguments: dict[str, 
         fresh = CorpusVersion.objects.select_for_update(no_key=True, of=("self",)).get(pk=version.pk)
         if fresh.is_checked:
             raise UserError("This version was checked and does not change any more. Make a new version.")
+        if fresh.is_being_deleted:
+            raise UserError("It is being deleted.")
         if fresh.is_busy:
             raise UserError("It is being read already. Wait until that has ended, or cancel it.")
         if not fresh.path and not fresh.uploads.exclude(completed_at=None).exists():
@@ -125,6 +126,12 @@ def _submit(kind: str, version: CorpusVersion, user: User, arguments: dict[str, 
         CorpusVersion.objects.filter(pk=fresh.pk).update(job=job)
     version.job = job
     return job
+
+
+def _next_number(corpus: Corpus) -> int:
+    """One that no version has, or had: configs name versions by it."""
+    taken = (corpus.versions.all(), DeletedVersion.objects.filter(corpus_key=corpus.pk))
+    return max(rows.aggregate(last=Max("number"))["last"] or 0 for rows in taken) + 1
 
 
 def _of_job(version_id: int, job: Job) -> QuerySet[CorpusVersion]:

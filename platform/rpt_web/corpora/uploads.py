@@ -79,6 +79,8 @@ def refuse_closed(version: CorpusVersion) -> None:
         raise Taken(f"This version is read from {version.path}. Make a new version to upload files.")
     if version.is_checked:
         raise Taken("This version was checked and does not change any more. Make a new version.")
+    if version.is_being_deleted:
+        raise Taken("This version is being deleted.")
     if version.is_busy:
         raise Taken("The files of this version are being read. Wait until that has ended, or cancel it.")
 
@@ -127,9 +129,9 @@ def open_to_append(upload: Upload, offset: int, checksum: tuple[str, bytes] | No
 
 
 def note(upload: Upload, offset: int) -> None:
-    """So many bytes are on the disk; the whole file goes to its place."""
-    Upload.objects.filter(pk=upload.pk).update(offset=offset, touched_at=Now())
-    if offset == upload.length:
+    """So many bytes are on the disk; the whole file goes to its place, unless its version was deleted meanwhile."""
+    is_there = Upload.objects.filter(pk=upload.pk).update(offset=offset, touched_at=Now())
+    if is_there and offset == upload.length:
         _complete(upload)
 
 

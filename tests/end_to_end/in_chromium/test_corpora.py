@@ -120,3 +120,27 @@ def test_an_upload_that_was_cut_off_goes_on_when_the_file_is_chosen_again(visit,
     ended = upload()
     assert ended.pk == begun.pk, "it is the same upload"
     assert (version.folder / "files" / "long.jsonl").read_bytes() == data
+
+
+def test_a_corpus_is_deleted_after_a_question_that_enter_answers_with_no(visit, rows, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    from rpt_web.corpora.models import Corpus
+    from tests.shown_corpora import checked_version
+
+    version = committed(lambda: checked_version(rows["user"], tmp_path / "texts"))
+    with visit(reverse("corpora:corpus_detail", args=[version.corpus_id])) as browser:
+        press(browser, "[data-dialog=delete-dialog]")
+        keep = browser.switch_to.active_element
+        assert keep.text == "Keep it"
+        pictures(visit, browser, "corpus-delete")
+        keep.send_keys(Keys.ENTER)
+        visit.wait("return !document.getElementById('delete-dialog').open")
+        committed(lambda: Corpus.objects.get(pk=version.corpus_id))
+        press(browser, "[data-dialog=delete-dialog]")
+        press(browser, "#delete-dialog .btn-danger")
+        visit.wait("return document.querySelector('.job [role=status]')?.textContent.includes('Queued')")
+        assert done_by_the_quick_worker().error == ""
+        visit.wait("return document.querySelector('.job')?.textContent.includes('free again')")
+        pictures(visit, browser, "corpus-deleted")
+        assert not committed(lambda: Corpus.objects.filter(pk=version.corpus_id).exists())

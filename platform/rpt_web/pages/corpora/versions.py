@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from rpt_core.errors import UserError
 from rpt_core.text.files import KINDS
 from rpt_web import access
-from rpt_web.corpora import services, uploads
+from rpt_web.corpora import deletion, services, uploads
 from rpt_web.corpora.models import CorpusVersion
 from rpt_web.pages.corpora.forms import ROLES, MappingForm, PathForm
 from rpt_web.pages.jobs.views import is_unheard
@@ -110,6 +110,17 @@ def version_check(request: HttpRequest, corpus_id: int, number: int) -> HttpResp
     version = access.get_version_or_404(request.user, corpus_id, number, to_change=True)
     chosen = {role: request.POST.get(role, "")[:300] or None for role in ROLES}
     return _started(request, version, lambda user: services.check(version, chosen, user), chosen)
+
+
+@require_POST
+def version_delete(request: HttpRequest, corpus_id: int, number: int) -> HttpResponse:
+    """Have one version deleted; the page of the job shows how that goes."""
+    version = access.get_version_or_404(request.user, corpus_id, number, to_change=True)
+    try:
+        return redirect("jobs:job_detail", deletion.ask(version.corpus, cast(User, request.user), version).pk)
+    except UserError as error:
+        messages.error(request, str(error))
+    return _back(version)
 
 
 def _started(

@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.corpora import services
+from rpt_web.corpora import deletion, services
 from rpt_web.corpora.models import Corpus, CorpusVersion
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.corpora.forms import CorpusForm, NewCorpusForm
@@ -87,6 +87,17 @@ def corpus_edit(request: HttpRequest, corpus_id: int) -> HttpResponse:
         return redirect("corpora:corpus_detail", corpus.pk)
     context = {"nav": "data", "corpus": corpus, "form": form}
     return render(request, "corpora/corpus_edit.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def corpus_delete(request: HttpRequest, corpus_id: int) -> HttpResponse:
+    """Have a corpus deleted with all its versions; the page of the job shows how that goes."""
+    corpus = access.get_corpus_or_404(request.user, corpus_id, to_change=True)
+    try:
+        return redirect("jobs:job_detail", deletion.ask(corpus, cast(User, request.user)).pk)
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("corpora:corpus_detail", corpus.pk)
 
 
 def _made(request: HttpRequest, form: NewCorpusForm, team: Team) -> CorpusVersion | None:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web import access
+from rpt_web.corpora import naming
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.runs import stream
 from rpt_web.results import figures, levels, metric_figures, published, table_queries, tables
@@ -185,6 +186,7 @@ def _records(request: HttpRequest, run: Run) -> dict[str, Any]:
     return {
         "checkpoints": list(run.checkpoints.order_by("-step")[:50]),
         "corpora": list(run.corpora.all()),
+        "versions": _versions(request, run),
         "positions": positions,
         "counted_levels": levels.counted_levels(positions[0].data) if positions else "",
         "evaluation_rows": results.by_step_table(evaluations),
@@ -192,6 +194,14 @@ def _records(request: HttpRequest, run: Run) -> dict[str, Any]:
         "result": sorted(run.result.items()),
         "may_register": access.can_change(request.user, run.experiment.team_id),
     }
+
+
+def _versions(request: HttpRequest, run: Run) -> list[tuple[naming.NamedVersion, bool]]:
+    """The versions of corpora that the run names, each with whether the reader may see it."""
+    found = naming.versions_named(run)
+    asked = {version.corpus_id for version in found}
+    seen = set(access.corpora_for(request.user).filter(pk__in=asked).values_list("pk", flat=True)) if asked else set()
+    return [(version, version.deleted_at is None and version.corpus_id in seen) for version in found]
 
 
 def _events(request: HttpRequest, run: Run) -> dict[str, Any]:

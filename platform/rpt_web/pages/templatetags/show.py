@@ -15,14 +15,14 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from rpt_core.words import listed
-from rpt_web.numbers import DASH, dash, duration, is_missing, points, power, short, signed_points, whole
+from rpt_web.numbers import DASH, dash, duration, is_missing, points, power, short, signed_points, size, whole
 from rpt_web.runs import display, queues
 from rpt_web.text import on_a_terminal, spaced
 from rpt_web.traces import inspector
 from rpt_web.traces.queries import REASONS
 
 register = Library()
-for _written in (dash, duration, points, power, short, signed_points, whole):
+for _written in (dash, duration, points, power, short, signed_points, size, whole):
     register.filter(_written.__name__, _written)
 
 _SIGN = {True: mark_safe('<span class="sign">'), False: ""}
@@ -74,17 +74,6 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 def decimals(value: float | None, digits: int = 2) -> str:
     """A number with so many decimals."""
     return DASH if is_missing(value) or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
-
-
-@register.filter
-def size(count: int | None) -> str:
-    """Bytes in the largest fitting unit."""
-    if is_missing(count):
-        return DASH
-    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
 
 
 @register.inclusion_tag("parts/status.html")
