@@ -287,7 +287,9 @@ def get_thing_or_404(user: Actor, kind: str, pk: int) -> Model:
     found: dict[str, QuerySet[Any]] = {
         "corpus": corpora_for(user),
         "experiment": experiments_for(user),
+        "registeredmodel": models_for(user),
         "run": runs_for(user),
+        "wording": wordings_for(user),
     }
     if kind not in found:
         raise Http404(f"There is no trail of a {kind!r}. There are those of: {', '.join(found)}.")

@@ -86,7 +86,7 @@ class CorpusVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["corpus", "number"], name="version_once_per_corpus")]
 
     def __str__(self) -> str:
-        return f"{self.corpus_id} version {self.number}"
+        return f"version {self.number} of corpus {self.corpus_id}"
 
     @property
     def folder(self) -> Path:
@@ -148,6 +148,7 @@ class DeletedVersion(models.Model):
         return f"{self.corpus_name} version {self.number}"
 
 
+@audited("version", "name", "length", "created_by")
 class Upload(models.Model):
     """A file of a version that is being sent, or was."""
 
@@ -165,6 +166,7 @@ class Upload(models.Model):
     completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "file"
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["version", "name"], name="upload_once_per_version")]
         indexes = [models.Index(fields=["touched_at"], name="upload_touched")]
@@ -231,6 +233,7 @@ class ModelSource(models.TextChoices):
     HUB = "hub", "Hub"
 
 
+@audited("team", "name", "source", "path", "created_by")
 class RegisteredModel(models.Model):
     """A model that runs can start from, under a name; only `corpora.registry` changes it."""
 
@@ -254,6 +257,7 @@ class RegisteredModel(models.Model):
     """level and message of what speaks against it."""
 
     class Meta:
+        verbose_name = "model"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["team", "path"], name="model_once_per_team")]
 
@@ -275,6 +279,7 @@ class WordingKind(models.TextChoices):
     PATTERNS = "patterns", "Pattern list"
 
 
+@audited("team", "kind", "name", "created_by")
 class Wording(models.Model):
     """A prompt template or a pattern list of a team, in versions."""
 
@@ -292,6 +297,7 @@ class Wording(models.Model):
         return self.name
 
 
+@audited("wording", "number", "created_by")
 class WordingVersion(models.Model):
     """A text that never changes. Runs name its file, and so the version."""
 

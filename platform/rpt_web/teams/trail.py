@@ -6,12 +6,13 @@ a page takes a fixed number of queries for each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, ForeignKey, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, ForeignKey, JSONField, Model, OuterRef, Q, QuerySet, Subquery, TextField
 from pghistory.core import event_models
 
 from rpt_web.teams.audit import PASSWORD, STOOD
@@ -23,6 +24,8 @@ ROUTINE = ("worker", "reaper")
 BY_HAND = "SQL"
 UNSEEN = ("email",)
 """Fields of which only is shown that they changed."""
+WHOLES = {"experiment", "corpus", "version", "wording"}
+"""Fields that name what something is a part of."""
 VERBS = {"insert": "made", "update": "changed", "delete": "removed", PASSWORD: "new password"}
 
 
@@ -134,9 +137,9 @@ def _of_team(model: type[Any], team: Team) -> Q:
         return Q(pgh_obj=team.pk)
     if "team" in fields:
         return Q(team=team.pk)
-    for whole in ("experiment", "corpus"):
-        if whole in fields:
-            return Q(**{f"{whole}__in": kinds()[whole].objects.filter(team=team.pk).values("pgh_obj")})
+    for whole in WHOLES & {*fields}:
+        kept = kinds()[str(fields[whole].related_model._meta.model_name)]
+        return Q(**{f"{whole}__in": kept.objects.filter(_of_team(kept, team)).values("pgh_obj")})
     return Q(**{"pgh_obj__in" if tracked is User else "user__in": _people(team)})
 
 
@@ -194,18 +197,15 @@ def _previous(rows: Sequence[tuple[str, Any]]) -> dict[Any, Any]:
 
 
 class _Names:
-    """What users and teams are called whose keys stand in rows (2 queries)."""
+    """What things are called whose keys stand in rows (1 query for each kind of them)."""
 
     def __init__(self, rows: Iterable[Any]) -> None:
-        keys: dict[type[Model], set[int]] = {User: set(), Team: set()}
+        keys: defaultdict[type[Model], set[int]] = defaultdict(set)
         for row in rows:
             for found in _kept(row):
-                if isinstance(found, ForeignKey) and found.related_model in keys:
+                if isinstance(found, ForeignKey):
                     keys[found.related_model].add(getattr(row, found.attname))
-        self._known: dict[Any, dict[int, str]] = {
-            model: {key: str(thing) for key, thing in model._default_manager.in_bulk(wanted - {None}).items()}
-            for model, wanted in keys.items()
-        }
+        self._known = {model: _named(model, wanted - {None}) for model, wanted in keys.items()}
 
     def written(self, found: Any, value: Any) -> str | None:
         """A value of a field in words; None for nothing."""
@@ -216,6 +216,12 @@ class _Names:
         if isinstance(value, bool):
             return "yes" if value else "no"
         return f"{value:%Y-%m-%d %H:%M UTC}" if isinstance(value, datetime) else str(value)
+
+
+def _named(model: type[Model], keys: Collection[int]) -> dict[int, str]:
+    """Keys of things -> what they are called; no name needs long texts."""
+    long = [found.name for found in model._meta.concrete_fields if isinstance(found, JSONField | TextField)]
+    return {key: str(thing) for key, thing in model._default_manager.defer(*long).in_bulk(keys).items()}
 
 
 def _kept(row: Any) -> list[Any]:
@@ -245,6 +251,8 @@ def _title(row: Any, names: _Names) -> str:
     for name in ("name", "username", "user", "note"):
         if name in kept and (written := names.written(kept[name], getattr(row, kept[name].attname))):
             return written
+    if (whole := next((name for name in ("corpus", "wording") if name in kept), "")) and "number" in kept:
+        return f"{names.written(kept[whole], getattr(row, kept[whole].attname))}, version {row.number}"
     return f"number {row.pgh_obj_id}"
 
 

@@ -11,6 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from rpt_web.corpora import registry, uploads
+from rpt_web.corpora import services as corpora
+from rpt_web.corpora.models import RegisteredModel, Wording
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status
 from rpt_web.teams import trail
@@ -253,3 +256,25 @@ def test_what_people_do_in_a_browser_is_in_a_teams_trail_without_asking(browser)
     assert "program" not in context
     line = "head: team Cards changed, name Team>Cards"
     assert line in told(trail.of_team(first_team(), trail.TrailFilters()).changes)
+
+
+def test_models_wordings_and_files_are_in_the_trail_of_their_team(browser, head, tmp_path, settings):
+    settings.RPT_HUB_MODELS = ["*"]
+    browser.post("/models/", {"path": "some/model", "name": "Chatty"})
+    text = "{context} </think> \\boxed{}"
+    browser.post("/wordings/new/", {"name": "mine", "text": text})
+    browser.post(f"/wordings/{Wording.objects.get().pk}/", {"text": f"{text}!"})
+    version = corpora.new_version(corpora.create_corpus("Texts", head), head)
+    uploads.note(uploads.begin(version, "a.jsonl", 9, head), 4)
+    lines = told(trail.of_team(first_team(), ALL).changes)
+    by_kind = {what: [line for line in lines if f": {what} " in line] for what in ("model", "wording", "file")}
+    assert {what: len(found) for what, found in by_kind.items()} == {"model": 1, "wording": 3, "file": 1}
+    assert "head: model Chatty made, team None>Team, name None>Chatty" in by_kind["model"][0]
+    assert by_kind["wording"][0].startswith("head: wording version mine, version 2 made, wording None>mine")
+    assert f"version None>version 1 of corpus {version.corpus_id}" in by_kind["file"][0]
+    model = RegisteredModel.objects.get()
+    registry.store_card(model.pk, model.job, {"facts": {}, "faults": [], "loads": True})
+    assert len(of(model)) == 1, "what a worker finds is no change of the model"
+    assert "Chatty" in flat(browser.get(f"/trail/registeredmodel/{model.pk}/"))
+    for page in (f"/models/{model.pk}/", f"/wordings/{Wording.objects.get().pk}/", f"/corpora/{version.corpus_id}/"):
+        assert "Who did what" in flat(browser.get(page))

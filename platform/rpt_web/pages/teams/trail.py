@@ -17,7 +17,9 @@ from rpt_web.teams import trail
 PAGES = {
     "corpus": "corpora:corpus_detail",
     "experiment": "experiments:experiment_detail",
+    "registeredmodel": "models:model_detail",
     "run": "runs:run_detail",
+    "wording": "wordings:wording_detail",
 }
 """Where a thing has its page; it is not linked once it was removed."""
 
