@@ -78,6 +78,7 @@ NOT_MEASURED = {
     "api/v1/experiments/{experiment_id}/cancel": "changes something",
     "api/v1/runs/{run_id}/cancel": "changes something",
     "api/v1/runs/{run_id}/retry": "changes something",
+    "api/v1/models/{model_id}/check": "changes something",
     "api/v1/preflight": "changes nothing, but takes a process of its own for seconds",
 }
 """Addresses that are no pages or lists -> why."""
@@ -201,6 +202,11 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "api/v1/corpora": ["api/v1/corpora"],
         "api/v1/corpora/{corpus_id}/versions": [f"{API}{corpus}/versions"],
         "api/v1/versions/{version_id}": [f"{API}versions/{known.version}"],
+        "api/v1/models": ["api/v1/models"],
+        "api/v1/models/{model_id}": [f"{API}models/{known.model}"],
+        "api/v1/wordings": ["api/v1/wordings", "api/v1/wordings?kind=template"],
+        "api/v1/wordings/{wording_id}": [f"{API}wordings/{known.wording}"],
+        "api/v1/wordings/{wording_id}/versions": [f"{API}wordings/{known.wording}/versions"],
         "api/v1/jobs/{job_id}": [f"{API}jobs/{known.job}"],
         "api/v1/experiments": ["api/v1/experiments?limit=500"],
         "api/v1/experiments/{experiment_id}": [f"{API}{experiment}"],

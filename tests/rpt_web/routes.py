@@ -187,6 +187,15 @@ API = {
     ("get", "/versions/{version_id}"): READ,
     ("delete", "/versions/{version_id}"): WRITTEN,
     ("post", "/versions/{version_id}/check"): by_token(404, 403, 403, 409, 409),  # its files are not whole
+    ("get", "/models"): LISTED,
+    ("post", "/models"): by_token(422, 403, 403, 201, 201),  # what one may not see is no run
+    ("get", "/models/{model_id}"): READ,
+    ("post", "/models/{model_id}/check"): WRITTEN,
+    ("get", "/wordings"): LISTED,
+    ("post", "/wordings"): by_token(201, 403, 403, 201, 201),
+    ("get", "/wordings/{wording_id}"): READ,
+    ("get", "/wordings/{wording_id}/versions"): READ,
+    ("post", "/wordings/{wording_id}/versions"): by_token(404, 403, 403, 201, 201),
     ("get", "/jobs/{job_id}"): by_token(404, 404, 200, 200, 404),  # the member's own
     ("post", "/preflight"): by_token(200, 403, 403, 200, 200),
     ("get", "/runs/{run_id}"): READ,
@@ -277,6 +286,9 @@ class World:
             "/runs": {"experiment": self.experiment.pk, "name": "a", "config": RUNNABLE},
             "/preflight": {"config": RUNNABLE},
             "/corpora": {"name": "New"},
+            "/models": {"run": run.pk, "step": 7},
+            "/wordings": {"kind": "template", "name": "new", "text": text},
+            "/wordings/{wording_id}/versions": {"text": f"{text}!"},
             "/versions/{version_id}/check": {"mapping": {"text": "text"}},
         }
 

@@ -19,7 +19,7 @@ from ninja import Status as Answer
 from rpt_core.config import Split
 from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
-from rpt_web.api import corpora
+from rpt_web.api import corpora, library
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
 from rpt_web.api.errors import (
     BoundedParser,
@@ -324,6 +324,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 corpora.add_operations(api)
+library.add_operations(api)
 answer_errors(api)
 describe_refusals(api)
 refuse_other_parameters(api)

@@ -26,12 +26,14 @@ from rpt_web.teams.models import Team, User
 from rpt_web.text import clean_json
 
 CHECK = "check_model"
-LONGEST_NAME = 200
+LONGEST_NAME, LONGEST_PATH = 200, 1000
 
 
 def register(team: Team, path: str, name: str, user: User) -> RegisteredModel:
     """A model by its folder or its name on a hub. Raises UserError for one that may not be read, or is there."""
     path = path.strip()
+    if len(path) > LONGEST_PATH:
+        raise UserError(f"The path is too long: it has {len(path):,} characters, and {LONGEST_PATH:,} are allowed.")
     if words := reach.why_not(Reading("path", path, Reads.MODEL)):
         raise UserError(words)
     is_folder = os.path.isdir(settings.ROOT / path)

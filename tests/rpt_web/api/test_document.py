@@ -20,8 +20,11 @@ from schemathesis.specs.openapi import checks
 from rpt_web.api.errors import REFUSALS
 from rpt_web.api.operations import api
 from rpt_web.corpora import services as corpora
+from rpt_web.corpora import wordings
+from rpt_web.corpora.models import RegisteredModel
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
+from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Role
 from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
 
@@ -87,7 +90,10 @@ def ids(run):
     ada = run.created_by
     version = corpora.new_version(corpora.create_corpus("Sums", ada), ada)
     job = jobs.submit("check", {}, ada)
-    names = {"corpus_id": version.corpus_id, "version_id": version.pk, "job_id": job.pk}
+    model = RegisteredModel.objects.create(team=first_team(), name="one", source="folder", path="/one", job=job)
+    wording = wordings.create(first_team(), "template", "mine", "{context}", ada).wording_id
+    names = {"corpus_id": version.corpus_id, "version_id": version.pk, "job_id": job.pk, "model_id": model.pk}
+    names |= {"wording_id": wording}
     return {"run_id": run.pk, "experiment_id": run.experiment_id, **names}
 
 
