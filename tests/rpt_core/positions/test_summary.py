@@ -73,6 +73,21 @@ def test_a_documents_random_share_and_their_number_are_those_of_a_run(kind):
         assert told["random"] == sum(map(len, chosen))
 
 
+@pytest.mark.parametrize("kind", ["smooth", "equal"])
+def test_a_larger_random_share_has_all_of_a_smaller_one_and_its_size_is_the_share_rounded(kind):
+    for id_, values in zip(*corpus(kind=kind), strict=True):
+        there = int(np.isfinite(values).sum())
+        smaller: set[int] = set()
+        for share in SHARES:
+            chosen = random_share(SEED, id_, values, share)
+            assert np.isfinite(values[chosen]).all()
+            assert (np.diff(chosen) > 0).all()
+            assert smaller <= set(chosen.tolist())
+            assert abs(len(chosen) - share * there) < 1
+            smaller = set(chosen.tolist())
+        assert len(smaller) == there
+
+
 def test_a_share_too_small_for_one_position_chooses_none():
     (cutoff,) = top_share_cutoffs(0, ["a"], [np.ones(3, np.float32)], [0.01])
     assert cutoff.chosen(0, "a", np.ones(3, np.float32)).tolist() == []
