@@ -108,6 +108,7 @@
 
   const change = (figure) => {
     figure.isStale = true;
+    delete plotOf(figure.id)?.dataset.drawn;
     schedule();
   };
 

@@ -53,6 +53,7 @@ return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
   return plot.dataset.drawn || (inView && (bottom < 0 || top > innerHeight));
 });
 """
+PICTURE = {"format": "png", "captureBeyondViewport": True, "optimizeForSpeed": True}
 WATCH = """
 document.addEventListener("securitypolicyviolation", (event) => {
   const { violatedDirective, blockedURI, sourceFile, lineNumber } = event;
@@ -101,8 +102,7 @@ class Visitor:
         browser.get_log("performance")
         self._session(anonymous)
         watch = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH % theme})
-        size = {"width": WIDTHS[width], "height": 900, "deviceScaleFactor": 1, "mobile": width == "narrow"}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self._size(width)
         still = {"name": "prefers-reduced-motion", "value": "reduce"}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [still]})
         try:
@@ -138,16 +138,28 @@ class Visitor:
         found = violations(self.browser, within)
         assert not found, f"{self.browser.current_url}:\n" + "\n".join(found)
 
+    def switch(self, theme):
+        """The other theme, on the page that is open; its address need not be asked again."""
+        self.browser.execute_script("window.theme.choose(arguments[0])", theme)
+        assert self.browser.execute_script("return document.documentElement.dataset.bsTheme") == theme
+        self.wait(DRAWN, True)
+
+    def resize(self, width):
+        """The other width, of the page that is open."""
+        self._size(width)
+        self.wait(DRAWN, True)
+
     def draw_all(self):
         """Have the charts drawn that are far from the window too, as on paper."""
         self.browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
         self.wait(DRAWN, False)
 
-    def picture(self, name):
-        """A screenshot of the whole page with all its charts."""
-        self.draw_all()
+    def picture(self, name, *, all_charts=True):
+        """A screenshot of the whole page with all its charts, or with those that are near the window."""
+        if all_charts:
+            self.draw_all()
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        shot = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
+        shot = self.browser.execute_cdp_cmd("Page.captureScreenshot", PICTURE)
         (SCREENSHOTS / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
 
     def problems(self, path, status):
@@ -175,6 +187,10 @@ class Visitor:
     def _is_ours(self, url):
         parts = urlsplit(url)
         return parts.scheme in ("data", "blob", "about") or f"{parts.scheme}://{parts.netloc}" == self.site
+
+    def _size(self, width):
+        size = {"width": WIDTHS[width], "height": 900, "deviceScaleFactor": 1, "mobile": width == "narrow"}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def _session(self, anonymous):
         if not self.browser.current_url.startswith(self.site):

@@ -9,6 +9,7 @@ step 3, where verl learns all the same), `weights not finite` and `output not fi
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,11 +17,10 @@ from pathlib import Path
 
 import torch
 import yaml
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
-from rpt_core.config import ModelConfig
-from rpt_core.models.checkpoints import load_model
 from rpt_core.seeds import derive_seed
-from rpt_core.text.tokens import encode, token_bytes
 from rpt_core.verl_backend.reward import compute_score
 from rpt_core.verl_backend.rows import DrawnRows
 
@@ -35,7 +35,12 @@ def settings():
 class Player:
     def __init__(self):
         self.settings = settings()
-        self.model, self.tokenizer = load_model(ModelConfig(path=self.settings["actor_rollout_ref.model.path"]))
+        model = Path(self.settings["actor_rollout_ref.model.path"])  # read without transformers, which takes seconds
+        self.config = model / "config.json"
+        self.weights = load_file(model / "model.safetensors")
+        self.weights.setdefault("lm_head.weight", self.weights["model.embed_tokens.weight"])  # verl saves a tied one, too
+        self.tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+        self.end = json.loads(self.config.read_text())["eos_token_id"]
         self.rows = DrawnRows(self.settings["data.train_files"])
         self.batch, self.n = self.settings["data.train_batch_size"], self.settings["actor_rollout_ref.rollout.n"]
         agent_loop = self.settings["actor_rollout_ref.rollout.agent.agent_loop_config_path"]
@@ -92,9 +97,9 @@ class Player:
         info = row["extra_info"]
         truth = bytes.fromhex(info["completion_hex"])[: info["boundaries"][0]].decode()
         is_right = derive_seed(step, draw, sample) % 2 == 0
-        ids = encode(self.tokenizer, f"hm</think>\\boxed{{{truth if is_right else '?'}}}")
-        data = b"".join(token_bytes(self.tokenizer, ids, at_start=False))
-        extra = {**info, "response_hex": data.hex(), "finished": True}
+        text = f"hm</think>\\boxed{{{truth if is_right else '?'}}}"
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        extra = {**info, "response_hex": text.encode().hex(), "finished": True}
         arguments = self.settings["reward.custom_reward_function.reward_kwargs"]
         result = compute_score("rpt", "", row["reward_model"]["ground_truth"], extra, **arguments)
         trace = {
@@ -103,7 +108,7 @@ class Player:
             "sample": sample,
             "draw": draw,
             "index": info["index"],
-            "token_ids": [*ids, self.tokenizer.eos_token_id],
+            "token_ids": [*ids, self.end],
             "log_probs": [-0.5] * len(ids) + [float("nan") if step == 3 and HOW == "log-prob not finite" else -0.5],
             "finished": True,
         }
@@ -114,8 +119,8 @@ class Player:
     def save(self, step):
         actor = self.checkpoints / f"global_step_{step}" / "actor"
         (actor / "huggingface").mkdir(parents=True)
-        self.model.config.save_pretrained(actor / "huggingface")
-        weights = {name: tensor + 1e-6 * step for name, tensor in self.model.state_dict().items()}
+        shutil.copy(self.config, actor / "huggingface")
+        weights = {name: tensor + 1e-6 * step for name, tensor in self.weights.items()}
         if step == 4 and HOW == "weights not finite":
             next(iter(weights.values()))[0, 0] = float("nan")
         if step == 4 and HOW == "output not finite":  # each weight is a number, their products are none
