@@ -106,13 +106,13 @@ def _choose(
 def random_share(seed: int, document_id: str, entropies: Floats, share: float) -> Indices:
     """The share of a document's candidates with the smallest keys, rounded up or down by the last key."""
     keys = _random_keys(seed, document_id, len(entropies))
-    valid = np.flatnonzero(np.isfinite(entropies))
+    valid: Indices = np.flatnonzero(np.isfinite(entropies))
     count = math.floor(share * len(valid) + keys[-1])
     if not count:
         return valid[:0]
     key = keys[valid]
     edge = np.partition(key, count - 1)[count - 1]  # sorting a million keys would take ten times as long
-    is_chosen = key < edge
+    is_chosen: npt.NDArray[np.bool_] = key < edge
     is_chosen[np.flatnonzero(key == edge)[: count - is_chosen.sum()]] = True
     return valid[is_chosen]
 

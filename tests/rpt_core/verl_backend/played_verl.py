@@ -38,7 +38,9 @@ class Player:
         model = Path(self.settings["actor_rollout_ref.model.path"])  # read without transformers, which takes seconds
         self.config = model / "config.json"
         self.weights = load_file(model / "model.safetensors")
-        self.weights.setdefault("lm_head.weight", self.weights["model.embed_tokens.weight"])  # verl saves a tied one, too
+        self.weights.setdefault(
+            "lm_head.weight", self.weights["model.embed_tokens.weight"]
+        )  # verl saves a tied one, too
         self.tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
         self.end = json.loads(self.config.read_text())["eos_token_id"]
         self.rows = DrawnRows(self.settings["data.train_files"])
