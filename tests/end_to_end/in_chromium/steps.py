@@ -1,0 +1,31 @@
+"""What several tests in Chromium do on the way: the quick worker's part, and pictures of a page as it is now."""
+
+from __future__ import annotations
+
+from tests.end_to_end.chromium import THEMES, WIDTHS, committed
+from tests.shown_corpora import carried_out
+
+HEADING = "return document.querySelector('h1')?.textContent === arguments[0]"
+
+
+def done_by_the_quick_worker():
+    """Carry out the newest job, as the quick worker would."""
+    from rpt_web.jobs.models import Job
+
+    return committed(lambda: carried_out(Job.objects.latest("id")))
+
+
+def pictures(visit, browser, name):
+    """The page as it is now, in each theme and width."""
+    for theme in THEMES:
+        browser.execute_script("window.theme.choose(arguments[0])", theme)
+        for width, pixels in WIDTHS.items():
+            size = {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": width == "narrow"}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            visit.picture(f"{name}-{theme}-{width}")
+            excess = "const root = document.documentElement; return root.scrollWidth - root.clientWidth"
+            assert browser.execute_script(excess) == 0
+    wide = {"width": WIDTHS["wide"], "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", wide)
+    browser.execute_script("window.theme.choose('light')")
+    visit.axe()
