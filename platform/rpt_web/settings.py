@@ -267,7 +267,15 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 MFA_ADAPTER = "rpt_web.teams.adapters.SecondFactors"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "rpt_web.pages.teams.passkeys.AddPasskeyForm",
+    "edit_webauthn": "rpt_web.pages.teams.passkeys.RenamePasskeyForm",
+    "authenticate_webauthn": "rpt_web.pages.teams.passkeys.SecondFactorForm",
+    "login_webauthn": "rpt_web.pages.teams.passkeys.PasskeyLoginForm",
+    "reauthenticate_webauthn": "rpt_web.pages.teams.passkeys.ConfirmPasskeyForm",
+}
 MFA_TOTP_TOLERANCE = 1  # clocks of phones may be off by half a minute
 SOCIALACCOUNT_ADAPTER = "rpt_web.teams.adapters.Identities"
 SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True  # an identity is a way in: who connects one confirms that it is they

@@ -158,6 +158,12 @@ PAGES = {
     "mfa_index": ("get", LOGGED_IN),
     "mfa_authenticate": (OF_ALL, everybody(302)),
     "mfa_reauthenticate": (OF_ALL, by_role(403, 403, 403, 403)),
+    "mfa_login_webauthn": (OF_ALL, everybody(302)),  # passkeys do not work at this address
+    "mfa_reauthenticate_webauthn": (OF_ALL, by_role(302, 302, 302, 302)),
+    "mfa_list_webauthn": ("get", LOGGED_IN),
+    "mfa_add_webauthn": (OF_ALL, by_role(302, 302, 302, 302)),
+    "mfa_edit_webauthn": (OF_ALL, by_role(403, 403, 403, 403)),
+    "mfa_remove_webauthn": (OF_ALL, by_role(403, 403, 403, 403)),
     "mfa_activate_totp": (OF_ALL, by_role(403, 403, 403, 403)),
     "mfa_deactivate_totp": (OF_ALL, by_role(404, 404, 404, 404)),
     "mfa_view_recovery_codes": ("get", by_role(404, 404, 404, 404)),

@@ -10,6 +10,7 @@ import hashlib
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from cryptography.fernet import Fernet
@@ -18,12 +19,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from rpt_web.serving import errors
+from rpt_web.teams import passkeys
 
 OPENID_CONNECT = "openid_connect"
 """What django-allauth calls providers of this kind."""
 TOLD = ("account/messages/", "mfa/messages/")
 """What allauth would say of each login and each step, and our own pages show anyway."""
 
+PASSKEY, BY_PASSKEY = "mfa_reauthenticate:webauthn", {"description": "Use a passkey"}
 SWITCHED_OFF = "This account is switched off. Ask whoever runs this platform."
 
 
@@ -43,6 +46,13 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that the connection comes from, as for the throttle of passwords."""
         return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """A passkey only where it works."""
+        found: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if passkeys.are_possible(context.request):
+            return [method | BY_PASSKEY if method["id"] == PASSKEY else method for method in found]
+        return [method for method in found if method["id"] != PASSKEY]
 
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
         """Whoever they are elsewhere, and whatever second factor they have."""
@@ -75,6 +85,22 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no 
     def get_totp_label(self, user: Any) -> str:
         """Whose code it is."""
         return str(user.get_username())
+
+    def generate_authenticator_name(self, user: Any, type: str) -> str:
+        """What a passkey is called until somebody gives it another name."""
+        from allauth.mfa.models import Authenticator
+
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return "Passkey" if number == 1 else f"Passkey {number}"
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """What browsers bind a passkey to, and what they call the platform."""
+        return {"id": passkeys.host_of(context.request), "name": self.get_totp_issuer()}
+
+    def get_public_key_credential_user_entity(self, user: Any) -> dict[str, Any]:
+        """What browsers call the account."""
+        entity: dict[str, Any] = super().get_public_key_credential_user_entity(user)
+        return entity | dict.fromkeys(("name", "display_name"), user.get_username())
 
     def encrypt(self, text: str) -> str:
         """Sealed text."""

@@ -7,6 +7,7 @@ import secrets
 from datetime import timedelta
 from functools import cached_property
 
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -262,3 +263,20 @@ class Identity(SocialAccount):  # type: ignore[misc]  # allauth has no types
         """What the provider calls them, else their number there."""
         named = (str(self.extra_data.get(claim) or "") for claim in ("preferred_username", "email", "name"))
         return next(filter(None, named), self.uid)
+
+
+@audited("user", "type")
+class Factor(Authenticator):  # type: ignore[misc]  # allauth has no types
+    """An authenticator app, recovery codes or a passkey of somebody; django-allauth's own rows, with a trail."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "second factor"
+
+    @classmethod
+    def of(cls, user: User) -> dict[str, list[Factor]]:
+        """Somebody's, by type, oldest first (1 query)."""
+        found: dict[str, list[Factor]] = {}
+        for factor in cls.objects.filter(user=user).order_by("pk"):
+            found.setdefault(factor.type, []).append(factor)
+        return found

@@ -25,6 +25,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 
 from rpt_core.errors import UserError, said
+from rpt_web.text import clean_json
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """With a public key: one with a shared secret could be forged by whoever knows that."""
@@ -87,7 +88,8 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth has no t
         """Who came back, not saved. UserError when that is not certain."""
         with self._asked():
             claims = self.get_oauth2_adapter(request).claims(self.app, state, request.GET["code"])
-            login = self.sociallogin_from_response(request, {name: claims[name] for name in KEPT if name in claims})
+            known = clean_json({name: claims[name] for name in KEPT if name in claims})
+            login = self.sociallogin_from_response(request, known)
         login.state = state
         return login
 
@@ -124,8 +126,8 @@ def verified(token: str, keys: Any, *, issuer: str, audience: str, nonce: str) -
     )
     if not constant_time_compare(str(claims.get("nonce")), nonce):
         raise jwt.InvalidTokenError("the ID token is not of this login")
-    if not claims["sub"] or len(claims["sub"]) > LONGEST_SUBJECT:
-        raise jwt.InvalidTokenError(f"the subject does not have 1 to {LONGEST_SUBJECT} characters")
+    if not 0 < len(claims["sub"]) <= LONGEST_SUBJECT or not claims["sub"].isprintable():
+        raise jwt.InvalidTokenError(f"the subject is not 1 to {LONGEST_SUBJECT} printable characters")
     return claims
 
 

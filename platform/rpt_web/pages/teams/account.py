@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, cast
 
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -16,8 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from rpt_web import access
 from rpt_web.pages.teams.entering import BY_LINK
 from rpt_web.pages.teams.forms import ChangePasswordForm, NewPasswordForm, TokenForm
-from rpt_web.teams import sessions
-from rpt_web.teams.models import ApiToken, Identity, Scope, User
+from rpt_web.teams import passkeys, sessions
+from rpt_web.teams.models import ApiToken, Factor, Identity, Scope, User
 
 
 @require_safe
@@ -113,7 +112,8 @@ def _account(
         "roles": list(access.roles_of(user).items()),
         "password_form": password_form or _password_form(request),
         "came_by_link": _came_by_link(request),
-        "factors": {found.type: found for found in Authenticator.objects.filter(user=user)},
+        "factors": Factor.of(user),
+        "passkeys_possible": passkeys.are_possible(request),
         "provider": settings.RPT_OIDC,
         "identities": identities,
         "may_connect": _may_connect(user, identities),

@@ -1,4 +1,4 @@
-"""Addresses by the names that django-allauth knows: a second factor, its codes, resetting a password by e-mail."""
+"""Addresses by the names that django-allauth knows: second factors, passkeys, resetting a password by e-mail."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from allauth.account import views as accounts
 from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as recovery
 from allauth.mfa.totp import views as apps
+from allauth.mfa.webauthn import views as webauthn
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
@@ -17,7 +18,8 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import path, register_converter
 from django.views.decorators.http import require_http_methods
 
-from rpt_web.pages.teams import account, views
+from rpt_web.pages.teams import account, passkeys, views
+from rpt_web.pages.teams.passkeys import where_they_work
 
 View = Callable[..., HttpResponseBase]
 FORM = require_http_methods(["GET", "HEAD", "POST"])
@@ -56,7 +58,12 @@ def by_mail(view: View) -> View:
 
 urlpatterns = [
     path("login/", views.LoginPage.as_view(), name="account_login"),
-    path("login/code/", FORM(factors.authenticate), name="mfa_authenticate"),
+    path("login/code/", FORM(passkeys.SecondFactorPage.as_view()), name="mfa_authenticate"),
+    path(
+        "login/passkey/",
+        login_not_required(FORM(where_they_work(passkeys.PasskeyLoginPage.as_view()))),
+        name="mfa_login_webauthn",
+    ),
     path("login/reset/", FORM(by_mail(accounts.password_reset)), name="account_reset_password"),
     path("login/reset/sent/", READ(by_mail(accounts.password_reset_done)), name="account_reset_password_done"),
     path(
@@ -73,6 +80,15 @@ urlpatterns = [
     path("account/", account.account, name="mfa_index"),
     path("account/confirm/", FORM(accounts.reauthenticate), name="account_reauthenticate"),
     path("account/confirm/code/", FORM(factors.reauthenticate), name="mfa_reauthenticate"),
+    path(
+        "account/confirm/passkey/",
+        FORM(where_they_work(passkeys.ConfirmPasskeyPage.as_view())),
+        name="mfa_reauthenticate_webauthn",
+    ),
+    path("account/", account.account, name="mfa_list_webauthn"),
+    path("account/passkeys/new/", FORM(where_they_work(passkeys.AddPasskeyPage.as_view())), name="mfa_add_webauthn"),
+    path("account/passkeys/<int:pk>/rename/", FORM(webauthn.edit_webauthn), name="mfa_edit_webauthn"),
+    path("account/passkeys/<int:pk>/remove/", FORM(webauthn.remove_webauthn), name="mfa_remove_webauthn"),
     path("account/app/", FORM(apps.activate_totp), name="mfa_activate_totp"),
     path("account/app/remove/", FORM(apps.deactivate_totp), name="mfa_deactivate_totp"),
     path("account/recovery-codes/", READ(recovery.view_recovery_codes), name="mfa_view_recovery_codes"),

@@ -107,7 +107,7 @@ class InvitationForm(forms.Form):
 
     def clean_note(self) -> str:
         """Printable, too."""
-        return _printable(self.cleaned_data["note"])
+        return printable(self.cleaned_data["note"])
 
 
 class RoleForm(forms.Form):
@@ -217,10 +217,11 @@ class TokenForm(forms.Form):
 
     def clean_name(self) -> str:
         """Printable."""
-        return _printable(self.cleaned_data["name"])
+        return printable(self.cleaned_data["name"])
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text without blanks around it. A ValidationError for what cannot be shown."""
     text = text.strip()
     if (character := unfit_for_a_name(text)) is not None:
         raise forms.ValidationError(f"It holds {character}. Remove that.")

@@ -20,6 +20,7 @@ from rpt_web.pages.addresses import number_posted
 from rpt_web.pages.rights import CHOSEN
 from rpt_web.pages.teams.entering import BY_LINK, enter
 from rpt_web.pages.teams.forms import LoginForm
+from rpt_web.teams import passkeys
 from rpt_web.teams.models import LoginLink, digest
 
 
@@ -33,7 +34,8 @@ class LoginPage(LoginView):
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         """Also whether a link for a new password can be mailed, and where else one can log in."""
-        return super().get_context_data(**more) | {"sends_mail": settings.RPT_MAILS, "provider": settings.RPT_OIDC}
+        ways = {"provider": settings.RPT_OIDC, "passkeys_possible": passkeys.are_possible(self.request)}
+        return super().get_context_data(**more) | ways | {"sends_mail": settings.RPT_MAILS}
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Let them in, by way of their second factor."""

@@ -114,9 +114,10 @@ def test_a_connected_identity_logs_in_and_leads_on(provider, browser, ada):
 
 
 def test_no_claim_is_kept_but_who_somebody_is_and_no_token(provider, browser):
-    provider.claims = {"groups": ["secret-project"]}
+    provider.claims = {"groups": ["secret-project"], "name": "Grace\x00"}
     connect(browser)
     kept = Identity.objects.get()
+    assert kept.extra_data["name"] == "Grace\ufffd"
     assert kept.extra_data.keys() == {"sub", "name", "email", "preferred_username"}
     assert (kept.provider, kept.uid) == (provider.url, "4711")
 
@@ -238,7 +239,9 @@ LIES = {
     "long ago": {"exp": 1_000_000_000, "iat": 999_999_000},
     "no end": {"exp": None},
     "nobody": {"sub": ""},
-    "an endless name": {"sub": "x" * 192},
+    "an endless subject": {"sub": "x" * 192},
+    "a subject that no database takes": {"sub": "4711\x00"},
+    "a name that is none": {"name": ["Grace"]},
 }
 
 
