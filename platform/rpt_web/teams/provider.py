@@ -8,6 +8,7 @@ nonce, since the token comes over TLS; here both must be right. Whatever is wron
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ LEEWAY_SECONDS = 60
 KEPT = ("sub", "preferred_username", "email", "name")
 """Claims that are kept of somebody; what else a provider tells stays out of the database."""
 LONGEST_SUBJECT = 191
+ERROR = re.compile("[a-z_]{1,60}")
+"""How the standard writes errors; whatever else an address says is not repeated."""
 UNFIT = (requests.RequestException, OAuth2Error, jwt.PyJWTError, LookupError, TypeError, ValueError, AttributeError)
 """What comes of an answer that is not as the standard has it."""
 logger = logging.getLogger(__name__)
@@ -92,6 +95,13 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth has no t
             login = self.sociallogin_from_response(request, known)
         login.state = state
         return login
+
+    def refusal(self, error: str) -> str:
+        """What it means that somebody was sent back with an error."""
+        if error == "access_denied" or not ERROR.fullmatch(error):
+            return f"{self.name} did not let you through, or you cancelled."
+        logger.warning("%s answered with the error %s", self.name, error)
+        return f"{self.name} answered with the error {error}."
 
     @contextmanager
     def _asked(self) -> Iterator[None]:

@@ -76,7 +76,7 @@ def identity_back(request: HttpRequest) -> HttpResponse:
     if state is None:
         return _problem(request, provider, "This login began in another browser, or too long ago.", status=400)
     if "error" in request.GET:
-        return _problem(request, provider, f"{provider.name} did not let you through, or you cancelled.", status=403)
+        return _problem(request, provider, provider.refusal(request.GET["error"]), status=403)
     try:
         login = provider.arrival(request, state)
     except UserError as error:

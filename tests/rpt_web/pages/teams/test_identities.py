@@ -95,7 +95,8 @@ def test_somebody_unknown_stays_out_whatever_their_address(provider, ada):
     guest = Client()
     answer = log_in(guest, "mallory")
     assert answer.status_code == 403
-    assert f"At {NAME} you are mallory, which no account of this platform is connected with." in flat(answer)
+    assert f"No account here belongs to you at {NAME}" in flat(answer)
+    assert "You are mallory there." in flat(answer)
     assert not is_in(guest)
     assert User.objects.count() == 1
     assert not Identity.objects.exists()
@@ -138,11 +139,10 @@ def test_connecting_and_disconnecting_are_in_the_trail(provider, browser, ada):
     connect(browser)
     identity = Identity.objects.get()
     assert browser.post(f"/account/identities/{identity.pk}/disconnect").status_code == 302
-    changes = trail.of_team(first_team(), trail.TrailFilters(kind="identity")).changes
-    assert [(change.who, change.verb, change.title) for change in changes] == [
-        ("ada", "removed", "ada"),
-        ("ada", "made", "ada"),
-    ]
+    changes = [(change.who, change.verb, change.title) for change in trail.of_object(identity)]
+    assert changes == [("ada", "removed", "ada"), ("ada", "made", "ada")]
+    shown = trail.of_team(first_team(), trail.TrailFilters(kind="identity", who="ada")).changes
+    assert identity.pk in {change.pk for change in shown}
     guest = Client()
     assert log_in(guest, "grace").status_code == 403
 
@@ -276,6 +276,9 @@ def test_a_login_that_was_refused_or_begun_elsewhere_says_so(provider, ada):
     guest = Client()
     answer = log_in(guest, "grace", answer="no")
     assert (answer.status_code, "did not let you through" in flat(answer)) == (403, True)
+    state = urlsplit(address_of(guest.post(BEGIN))).query.partition("state=")[2].partition("&")[0]
+    wrong = flat(guest.get(f"{BACK}?state={state}&error=invalid_scope"))
+    assert f"{NAME} answered with the error invalid_scope." in wrong
     back = log_in_there(address_of(Client().post(BEGIN)), "grace")
     stolen = guest.get(back)
     assert (stolen.status_code, "began in another browser" in flat(stolen)) == (400, True)
