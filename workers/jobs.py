@@ -1,8 +1,8 @@
 """What the quick lane can do: the kinds of jobs, and how one is carried out.
 
 In: a claimed job. Out: its row has ended. A kind is a function of the job and a `JobReport`; what it returns is the
-job's result. A UserError fails the job with its sentence; any other error is a bug: its traceback goes to the worker's
-log under a number, which the job names.
+job's result. A UserError fails the job with its sentence, and so does the need for more memory than a job may take; any
+other error is a bug: its traceback goes to the worker's log under a number, which the job names.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any
 from django.conf import settings
 
 from rpt_core.errors import UserError, is_full_disk
+from rpt_core.machine.memory import memory_limit
 from rpt_web.corpora import models, registry
 from rpt_web.corpora import services as services_of_corpora
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job
+from rpt_web.numbers import size
 from workers import corpora, deletions, model_checks
 from workers.reports import JobReport, Stopping, Why
 
@@ -36,12 +38,14 @@ logger = logging.getLogger(__name__)
 def execute(job: Job) -> None:
     """Carry out a claimed job, and end its row."""
     try:
-        with JobReport(job) as report:
+        with JobReport(job) as report, memory_limit(settings.RPT_JOB_MEMORY_BYTES):
             result = _work_of(job)(job, report)
     except Stopping as stopping:
         _stopped(job, stopping.why)
     except UserError as error:
         services.fail(job, str(error))
+    except MemoryError:
+        services.fail(job, _too_large())
     except Exception as error:
         services.fail(job, _words_of(job, error))
     else:
@@ -62,6 +66,13 @@ def _stopped(job: Job, why: Why) -> None:
         services.end_cancelled(job)
     elif why is Why.SHUTDOWN:
         services.hand_back(job)
+
+
+def _too_large() -> str:
+    return (
+        f"It needs more than {size(settings.RPT_JOB_MEMORY_BYTES)} of memory, all that a job may take here. A record "
+        "or a line of a file may be very long: split it. Or ask an administrator to raise RPT_JOB_MEMORY_BYTES."
+    )
 
 
 def _words_of(job: Job, error: Exception) -> str:

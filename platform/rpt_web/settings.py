@@ -25,6 +25,7 @@ RPT_READ_ROOTS    comma-separated folders that runs may read, beside those of ot
 RPT_HUB_MODELS    comma-separated names of models that runs may fetch from a hub, * stands for anything (default: those
                   of the shipped presets)
 RPT_UPLOAD_BYTES  largest size of all files of one corpus version that are uploaded (default: 20000000000)
+RPT_JOB_MEMORY_BYTES        what a job of the quick lane, such as the check of a corpus, may take (default: 4000000000)
 RPT_UPLOAD_DAYS   an upload that nobody continues is forgotten after so many days (default: 7)
 RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none)
 RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
@@ -171,6 +172,7 @@ RPT_CANCEL_GRACE_SECONDS = read_int("RPT_CANCEL_GRACE_SECONDS", 20, 0, 3600)
 RPT_SHUTDOWN_GRACE_SECONDS = read_int("RPT_SHUTDOWN_GRACE_SECONDS", 6, 0, 3600)
 RPT_READ_ROOTS = read_roots(RPT_DATA_DIR)  # what may be read: runs.reach
 RPT_HUB_MODELS = read_list("RPT_HUB_MODELS", "") if "RPT_HUB_MODELS" in os.environ else None
+RPT_JOB_MEMORY_BYTES = read_int("RPT_JOB_MEMORY_BYTES", 4_000_000_000, 100_000_000, 10**15)
 RPT_UPLOAD_BYTES = read_int("RPT_UPLOAD_BYTES", 20_000_000_000, 1, 10**15)
 RPT_UPLOAD_DAYS = read_int("RPT_UPLOAD_DAYS", 7, 1, 365)
 RPT_RAY_ADDRESSES = read_list("RPT_RAY_ADDRESSES", "")

@@ -203,7 +203,14 @@ def main(arguments: list[str], look: Callable[[str], ModelCard] = card_of) -> in
     parser.add_argument("path", help="the model's folder, or its name on a hub")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    card = look(options.path)
+    try:
+        card = look(options.path)
+    except MemoryError:
+        print(
+            "error: The check needs more memory than it may take here. A config or a tokenizer may be very large.",
+            file=sys.stderr,
+        )
+        return EXIT_PROBLEMS
     if options.json:
         print(json.dumps(asdict(card), ensure_ascii=False))
     else:

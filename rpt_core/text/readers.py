@@ -51,7 +51,7 @@ def read_records(file: DataFile, wanted: Sequence[str], progress: ReadingProgres
     progress = progress or ReadingProgress()
     try:
         yield from _READERS[file.kind](file, wanted, progress)
-    except UserError:
+    except (UserError, MemoryError):  # memory is no fault of the file
         raise
     except Exception as error:
         # Whatever a library raises for what is in somebody else's file.

@@ -22,4 +22,13 @@ def count(job, report):
     return {"steps": steps, "attempt": job.attempt}
 
 
+def hoard(job, report):
+    """Takes ever more memory."""
+    taken = []
+    while True:
+        report(None, f"{len(taken)} taken")
+        taken.append(b"x" * 10_000_000)
+
+
 jobs.KINDS["count"] = count
+jobs.KINDS["hoard"] = hoard

@@ -207,3 +207,13 @@ def test_what_an_older_job_finds_is_not_stored(version, ada):
     assert carried_out(old).state == JobState.SUCCEEDED
     version.refresh_from_db()
     assert version.preview == {}
+
+
+def test_a_record_that_needs_too_much_memory_is_no_damaged_file(version, ada, settings):
+    settings.RPT_JOB_MEMORY_BYTES = 100_000_000
+    put(version, "a.jsonl", '{"body": "' + "x" * 150_000_000 + '"}\n')
+    job = carried_out(services.check(version, {"text": "body"}, ada))
+    assert job.state == JobState.FAILED
+    assert job.error.startswith("It needs more than 100 MB of memory")
+    put(version, "a.jsonl", lines(GOOD))
+    assert carried_out(services.check(version, {"text": "body"}, ada)).state == JobState.SUCCEEDED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from rpt_web.corpora import registry
@@ -45,4 +47,16 @@ def test_a_command_that_prints_no_card_fails_the_job_in_words(model, settings):
     carried_out(model)
     assert model.job.state == JobState.FAILED
     assert "ended without an answer (exit code 1)" in model.job.error
+    assert model.checked_at is None
+
+
+def test_a_check_that_needs_too_much_memory_fails_in_words(model, settings):
+    program = (
+        "from rpt_core.preflight.model_card import main; main(['x', '--json'], look=lambda path: bytes(20 * 10**9))"
+    )
+    settings.RPT_STAGE_COMMAND = [sys.executable, "-c", program]
+    carried_out(model)
+    assert model.job.state == JobState.FAILED
+    assert model.job.error.startswith("The check needs more memory than it may take here.")
+    assert f"python -m rpt_core model {model.path}" in model.job.error
     assert model.checked_at is None

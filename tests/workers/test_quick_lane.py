@@ -73,3 +73,15 @@ def test_a_job_whose_message_was_lost_is_sent_again(platform):
     platform.wipe_redis()
     platform.start_quick(app=KINDS)
     assert ended(job).state == JobState.SUCCEEDED
+
+
+def test_a_job_that_needs_too_much_memory_fails_in_words_and_others_go_on(platform):
+    platform.environment["RPT_JOB_MEMORY_BYTES"] = "300000000"
+    platform.start_quick(app=KINDS)
+    greedy = [services.submit("hoard", {}, None) for _ in range(2)]
+    for job in (ended(job) for job in greedy):
+        assert (job.state, job.attempt) == (JobState.FAILED, 1)
+        assert job.error.startswith("It needs more than 300 MB of memory, all that a job may take here.")
+    after = [ended(count()) for _ in range(3)]  # the same processes do them
+    assert {job.state for job in after} == {JobState.SUCCEEDED}
+    assert {job.worker for job in after} <= {job.worker for job in greedy}

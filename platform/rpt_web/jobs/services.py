@@ -31,7 +31,10 @@ from rpt_web.teams.models import User
 from rpt_web.text import clean_json, clean_text
 
 EXECUTE_JOB = "workers.execute_job"
-SILENT = "The worker fell silent in every attempt. Look at its log, then start it again."
+SILENT = (
+    "The worker fell silent in every attempt. The machine may have too little memory for this. Look at the worker's "
+    "log, then start it again."
+)
 logger = logging.getLogger(__name__)
 
 
