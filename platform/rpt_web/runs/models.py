@@ -85,6 +85,8 @@ class Run(models.Model):
     """Of what queued it; that of its attempts, which may be other code, stands with them."""
     queue = models.CharField(max_length=50, default=DEFAULT_QUEUE)
     """Where it waits for a worker, see `runs.queues`."""
+    origin = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="clones")
+    """The run that it was cloned from, whose settings its form began with."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 

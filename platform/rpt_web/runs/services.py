@@ -106,11 +106,14 @@ def submit(
     return run
 
 
-def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None) -> Run:
-    """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded."""
+def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None, *, origin: Run | None = None) -> Run:
+    """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded.
+
+    origin: the run that it is a clone of.
+    """
     config = planning.resolve(planned, experiment.seed, planning.needed(experiment, planned))
     values = planning.as_planned(planned) | planning.admitted(config)
-    run = planning.new_row(experiment, planned.name, user, title=planned.title, **values)
+    run = planning.new_row(experiment, planned.name, user, title=planned.title, origin=origin, **values)
     _insert([run])
     return run
 

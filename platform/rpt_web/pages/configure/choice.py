@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
+from pydantic import ValidationError
 
+from rpt_core.config.messages import each_message
 from rpt_core.plans.preset import PlannedRun, Preset, load_preset, missing, preset_names
 from rpt_core.run.copies import copy_prefix
 from rpt_web.runs.models import UNFINISHED, Experiment, Run, Status
@@ -121,6 +123,17 @@ def like(origin: Run) -> Choice:
     planned = PlannedRun(name=origin.plain_name, stage=origin.stage, title=origin.title, config=config)
     place = Place(origin.experiment)
     return Choice([], None, planned, [place], [], place, ())
+
+
+def unreadable(choice: Choice) -> str:
+    """Why this version cannot read the settings that the choice begins with; empty if it can."""
+    try:
+        if choice.planned is not None:
+            choice.planned.rehearse(0)
+    except ValidationError as error:
+        told = "; ".join(f"`{name}`: {words}" for name, words in each_message(error))
+        return f"This version does not accept its settings: {told}"
+    return ""
 
 
 def places(visible: QuerySet[Experiment], planned: PlannedRun) -> tuple[list[Place], list[Unready]]:

@@ -106,6 +106,32 @@ def written(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def differ(leaf: Leaf, before: Any, now: Any) -> bool:
+    """Whether two values of a field, as it shows them, mean different things: 0.001 is 1e-3, whatever is typed."""
+    return bool(_meant(leaf, before) != _meant(leaf, now))
+
+
+def as_text(value: Any) -> str:
+    """A field's value in a sentence."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
+
+
+def _meant(leaf: Leaf, shown: Any) -> Any:
+    if leaf.widget is Widget.BOXES:
+        return sorted(shown or ())
+    if leaf.widget is Widget.PART:
+        return bool(shown)
+    text = str(shown or "").strip()
+    try:
+        if leaf.widget is Widget.YAML:
+            return YamlField().to_python(text)
+        return float(text) if leaf.annotation in (int, float) else typed_value(leaf, text)
+    except (ValueError, forms.ValidationError):
+        return text
+
+
 class YamlField(forms.CharField):
     """A text that is read as YAML; without aliases, by which a short text can stand for an endless one."""
 

@@ -22,7 +22,7 @@ from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, Seed
 from rpt_core.words import counted
 from rpt_web.pages.configure.choice import is_reference
-from rpt_web.pages.configure.fields import Widget, field, leaves, typed_value
+from rpt_web.pages.configure.fields import Widget, as_text, differ, field, leaves, typed_value
 from rpt_web.pages.configure.sections import GROUP_WORDS, SECTIONS, Section
 from rpt_web.runs import checks
 from rpt_web.runs.findings import Finding, HeldBack
@@ -102,8 +102,6 @@ class PlannedRunForm(FindingsForm):
         super().__init__(data, initial={"run_name": name, "run_title": planned.title})
         self.plan = planned
         self.unread: set[str] = set()
-        self.suggested: dict[str, str] = {}
-        """What an address begins with, other than the plan."""
         values = planned.rehearse(seed).model_dump(mode="json")
         asked = dict(flatten(planned.config))
         self.leaves = {leaf.name: leaf for leaf in leaves(STAGES[planned.stage], values)}
@@ -114,8 +112,16 @@ class PlannedRunForm(FindingsForm):
 
     def suggest(self, values: Mapping[str, str]) -> None:
         """Begin with other values than the plan's, by dotted name; names of no field are left alone."""
-        self.suggested = {name: values[name] for name in self.leaves if name in values}
-        self.initial.update(self.suggested)
+        self.initial.update({name: values[name] for name in self.leaves if name in values})
+
+    def differences(self) -> list[tuple[forms.BoundField, str, str]]:
+        """The fields whose values are not the plan's: each with the plan's value and its own, as text."""
+        found = (
+            (self[name], leaf, self.fields[name].initial, self[name].value()) for name, leaf in self.leaves.items()
+        )
+        return [
+            (bound, as_text(before), as_text(now)) for bound, leaf, before, now in found if differ(leaf, before, now)
+        ]
 
     def clean_run_name(self) -> str:
         """The name, if it can be one."""

@@ -17,7 +17,7 @@ from rpt_core.machine.hardware import all_hardware
 from rpt_core.plans.preset import PlannedRun, Preset, load_preset, missing, preset_names
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.configure.choice import Choice, choose, free_name, like
+from rpt_web.pages.configure.choice import Choice, choose, free_name, like, unreadable
 from rpt_web.pages.configure.corpus import corpus_asked, with_corpus
 from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm, SuiteForm
 from rpt_web.pages.rights import team_to_change
@@ -37,6 +37,9 @@ def run_new(request: HttpRequest) -> HttpResponse:
     origin = _origin(request)
     asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
     choice = like(origin) if origin else choose(access.experiments_to_change(request.user), *asked)
+    if origin and (reason := unreadable(choice)):
+        messages.error(request, f"“{origin.name}” cannot be cloned. {reason}")
+        return redirect("runs:run_detail", origin.pk)
     corpus = corpus_asked(request)
     form = report = None
     machine = _machine(request, choice)
@@ -46,9 +49,11 @@ def run_new(request: HttpRequest) -> HttpResponse:
         name = free_name(choice.place.experiment, planned.name)
         form = PlannedRunForm(planned, name, _posted(request), seed=choice.place.seed)
         form.suggest(request.GET)
+        if "difference" in request.POST:
+            return render(request, "configure/_difference.html", {"form": form, "origin": origin, "choice": choice})
         if form.is_bound and "check" in request.POST:
             report = _checked(form, choice.place.experiment, machine)
-        elif form.is_bound and (run := _submitted(request, form, choice.place.experiment, machine)) is not None:
+        elif form.is_bound and (run := _submitted(request, form, choice.place.experiment, machine, origin)):
             messages.success(request, f"“{run.name}” was submitted.")
             return redirect("runs:run_detail", run.pk)
     context = {
@@ -128,7 +133,9 @@ def _posted(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
-def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experiment, hardware: str) -> Run | None:
+def _submitted(
+    request: HttpRequest, form: PlannedRunForm, experiment: Experiment, hardware: str, origin: Run | None
+) -> Run | None:
     """The queued run, or None with all problems and questions on the form."""
     planned = form.planned()
     values, refusals = _values(form, experiment, planned)
@@ -138,7 +145,7 @@ def _submitted(request: HttpRequest, form: PlannedRunForm, experiment: Experimen
         if form.errors:
             return None
         findings.require(findings.of_config(config, hardware), anyway="anyway" in request.POST)
-        return services.submit_planned(experiment, planned, cast(User, request.user))
+        return services.submit_planned(experiment, planned, cast(User, request.user), origin=origin)
     except ValidationError as error:
         form.add_problems(error)
     except findings.HeldBack as found:

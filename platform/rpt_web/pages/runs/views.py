@@ -24,6 +24,7 @@ from rpt_web.pages.runs import stream
 from rpt_web.results import figures, levels, metric_figures, published, table_queries, tables
 from rpt_web.results import queries as results
 from rpt_web.runs import attempts, deeds, display, queries, queues, services
+from rpt_web.runs.differences import from_origin
 from rpt_web.runs.models import ENDED_BADLY, FINAL, Run, Status
 from rpt_web.serving.admission import busy
 from rpt_web.teams.sessions import login_of
@@ -49,6 +50,7 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
         return render(request, template, shared | make(request, run))
     config = _config(run)
     context = shared | {"config": queries.flatten(config), "config_json": json.dumps(config, indent=2)}
+    context["differences"] = from_origin(run)
     for _, make in parts.values():
         context |= make(request, run)
     return render(request, "runs/run_detail.html", context)

@@ -283,8 +283,8 @@ def test_a_new_filter_run_begins_with_what_is_set(page, client, made):
     run, _ = made
     asked = reverse("configure:run_new", query={"like": run.pk, "keep": "top_share", "keep_share": "0.25"})
     text = page(asked)
-    assert "The settings are those of" in text
-    assert "<code>keep: top_share</code>" in text
+    assert f'A clone of <a href="{reverse("runs:run_detail", args=[run.pk])}"' in text
+    assert '<a href="#id_keep">keep</a>' in text
     assert re.search(r'name="keep_share" value="0.25"', text)
     assert re.search(r'<option value="top_share" selected>', text)
     assert re.search(r'name="seed" value="3"', text)
