@@ -8,13 +8,14 @@ import pytest
 from django.urls import reverse
 
 from rpt_web.serving.outside import Oidc
-from tests.end_to_end.chromium import THEMES, Visitor, committed, press
+from tests.end_to_end.chromium import THEMES, WIDTHS, Visitor, committed, press
 from tests.end_to_end.in_chromium.test_pages import look_at
 from tests.end_to_end.in_chromium.test_people import HEADING, text_of, write
 from tests.factories import PASSWORD, make_user
 from tests.openid_provider import CLIENT_ID, SECRET, openid_provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+WIDER = "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
 LOGIN, ACCOUNT = reverse("teams:login"), reverse("teams:account")
 
 
@@ -102,8 +103,12 @@ def test_a_passkey_is_added_and_logs_in_with_and_without_the_password(by_name, b
         for theme in THEMES:
             browser.get(by_name.site + ACCOUNT)
             by_name.switch(theme)
-            by_name.axe()
-            by_name.picture(f"account-passkey-{theme}-wide")
+            for width in WIDTHS:
+                by_name.resize(width)
+                by_name.axe()
+                by_name.picture(f"account-passkey-{theme}-{width}")
+                assert not browser.execute_script(WIDER)
+            by_name.resize("wide")
         log_out(by_name, browser)
         browser.remove_all_credentials()
         press(browser, "form[data-passkey] button")
