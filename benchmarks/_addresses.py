@@ -57,6 +57,9 @@ NOT_MEASURED = {
     "teams/{team_id}/people/{user_id}/remove": "changes something",
     "teams/{team_id}/people/{user_id}/role": "changes something",
     "teams/{team_id}/people/{user_id}/transfer": "changes something",
+    "teams/{team_id}/disk/quota": "changes something",
+    "teams/{team_id}/disk/rule": "changes something",
+    "teams/{team_id}/disk/remove": "changes something",
     "teams/{team_id}/rename": "changes something",
     "jobs/{job_id}/cancel": "changes something",
     "corpora/{corpus_id}/delete": "changes something",
@@ -191,6 +194,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "teams/": ["teams/"],
         "teams/{team_id}/": [f"{team}/"],
         "teams/{team_id}/people/{user_id}/": [f"{team}/people/{known.user}/"],
+        "teams/{team_id}/disk/": [f"{team}/disk/"],
         "teams/{team_id}/trail/": [
             trail,
             f"{trail}?routine=on",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,28 @@ def force_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def bytes_of(place: Path) -> int:
+    """How much a file, or all that lies in a folder, takes; 0 for what is not there. Links count as themselves."""
+    if not place.is_dir() or place.is_symlink():
+        return place.lstat().st_size if os.path.lexists(place) else 0
+    size = 0
+    for folder, _, names in os.walk(place):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone by now, or not ours to look at
+                size += os.lstat(os.path.join(folder, name)).st_size
+    return size
+
+
+def remove(place: Path) -> int:
+    """Remove a file, or a folder with all that lies in it; how much that was. What is gone already is nothing."""
+    size = bytes_of(place)
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+    return size
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from rpt_web.corpora import services as services_of_corpora
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job
 from rpt_web.numbers import size
-from workers import corpora, deletions, model_checks
+from rpt_web.runs import retention as rules
+from workers import corpora, deletions, model_checks, retention
 from workers.reports import JobReport, Stopping, Why
 
 Work = Callable[[Job, JobReport], Mapping[str, Any]]
@@ -29,6 +30,7 @@ KINDS: dict[str, Work] = {
     services_of_corpora.LOOK: corpora.look,
     services_of_corpora.CHECK: corpora.check,
     models.DELETE: deletions.delete,
+    rules.REMOVE: retention.remove,
     registry.CHECK: model_checks.check,
 }
 """Name of a kind -> its function."""

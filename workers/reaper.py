@@ -11,6 +11,7 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
    uploads that nobody continues.
 5. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
    did so, and results from before there were stored intervals have none.
+6. What has ended since is measured: what it takes on the disk.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from rpt_web.corpora import uploads
 from rpt_web.jobs import services as job_services
 from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs import overdue, planning, queues, services
-from workers import disk, intervals
+from workers import disk, intervals, usage
 
 INTERVAL_SECONDS = 2.0
 """Of a round, for intervals: leases are looked after by the same process."""
@@ -51,6 +52,7 @@ def run_round(reap: bool = True) -> None:
     job_services.delete_old(JOBS_KEPT_DAYS)
     uploads.clean_up()
     compute_intervals()
+    usage.measure()
 
 
 def reap_lapsed() -> None:

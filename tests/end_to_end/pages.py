@@ -100,6 +100,7 @@ PAGES = {
     "corpus-documents": lambda rows: version_address(rows, 1) + "documents/",
     "corpus-documents-found": lambda rows: version_address(rows, 1) + "documents/?q=modulo&side=validation",
     "corpus-document-hostile": lambda rows: version_address(rows, 1) + "documents/7/",
+    "team-disk": lambda rows: reverse("teams:team_disk", args=[rows["finished"].team_id]),
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
     "results-empty": lambda rows: reverse("results:experiment_results", args=[rows["empty"].pk]),
 }

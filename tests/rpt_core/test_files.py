@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import pytest
 
 from rpt_core.errors import UserError
-from rpt_core.files import read_json, write_first, write_whole, written_whole
+from rpt_core.files import bytes_of, read_json, remove, write_first, write_whole, written_whole
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -86,3 +86,18 @@ def test_the_first_of_several_processes_wins(tmp_path):
     assert len(written) == 1000
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["key"]
+
+
+def test_what_a_folder_takes_is_counted_and_freed_without_following_links(tmp_path):
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a").write_bytes(b"x" * 10)
+    (folder / "deep/b").write_bytes(b"x" * 5)
+    outside.mkdir()
+    (outside / "c").write_bytes(b"x" * 1000)
+    (folder / "link").symlink_to(outside)
+    assert 15 <= bytes_of(folder) < 1000
+    assert remove(folder / "a") == 10
+    assert remove(folder) < 1000
+    assert (outside / "c").exists()
+    assert (folder.exists(), bytes_of(folder), remove(folder)) == (False, 0, 0)

@@ -54,7 +54,7 @@ from rpt_web.api.schemas import (
 from rpt_web.corpora import token_maps
 from rpt_web.corpora.models import ScoredSplit
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import checks, findings, preflight, services
+from rpt_web.runs import checks, findings, preflight, services, usage
 from rpt_web.runs.models import Experiment, Run, Status, blocked_by, is_in_progress
 from rpt_web.teams.models import User
 from rpt_web.teams.tokens import TokenAuth, token_required
@@ -98,7 +98,18 @@ def presets(request: HttpRequest) -> list[Preset]:
 @api.get("/teams", response=list[TeamOut], tags=["experiments"])
 def teams(request: HttpRequest) -> list[dict[str, Any]]:
     """The teams of the token's user, by name."""
-    return [{"id": team.pk, "name": team.name, "role": role} for team, role in access.roles_of(_user(request)).items()]
+    roles = access.roles_of(_user(request))
+    used = usage.of_teams(list(roles))
+    return [
+        {
+            "id": team.pk,
+            "name": team.name,
+            "role": role,
+            "disk_bytes": used[team.pk].total,
+            "quota_bytes": team.quota_bytes,
+        }
+        for team, role in roles.items()
+    ]
 
 
 @api.get("/experiments", response=Page[ExperimentOut], tags=["experiments"])

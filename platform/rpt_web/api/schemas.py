@@ -76,6 +76,8 @@ class TeamOut(Schema):
     id: int
     name: str
     role: str = Field(description="viewer, member or administrator: what the token's user may do in it.")
+    disk_bytes: int = Field(description="What its runs and corpora take on the disk.")
+    quota_bytes: int | None = Field(description="What they may take; null for no limit.")
 
 
 class ExperimentOut(Schema):
@@ -137,6 +139,7 @@ class RunOut(Schema):
     created_at: datetime
     started_at: datetime | None = Field(description="Start of the newest attempt.")
     finished_at: datetime | None = Field(description="End of the newest attempt, if the run has ended.")
+    disk_bytes: int | None = Field(description="What its folder took when it had ended; null until it was measured.")
     cancel_requested_at: datetime | None
     seconds: float | None = Field(
         description="How long it has run in all its attempts, until now if it runs; null when that is not known."
@@ -166,7 +169,7 @@ class AttemptOut(Schema):
 class DeedOut(Schema):
     """What somebody has asked of a run."""
 
-    what: str = Field(description="cancelled or retried")
+    what: str = Field(description="cancelled, retried, or trimmed: its old checkpoints were removed")
     by: str | None = Field(description="Null for a program, and for a user who no longer exists.")
     at: datetime
 

@@ -10,8 +10,6 @@ read from. Finished runs keep their record: what they have read stays in `Delete
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from rpt_core.errors import UserError
+from rpt_core.files import remove
 from rpt_core.words import counted, listed
 from rpt_web.corpora import naming
 from rpt_web.corpora.models import DELETE, Corpus, CorpusVersion, DeletedVersion
@@ -71,7 +70,7 @@ def delete_version(job: Job, number: int) -> int:
             raise
     elif CorpusVersion.objects.filter(corpus=corpus_id, number=number).exists():  # another job's by now
         return 0
-    return _removed(aside) + _removed(folder)
+    return remove(aside) + remove(folder)
 
 
 def delete_rest(job: Job) -> int:
@@ -80,7 +79,7 @@ def delete_rest(job: Job) -> int:
     folder = settings.RPT_DATA_DIR / "corpora" / str(corpus_id)
     gone = DeletedVersion.objects.filter(corpus_key=corpus_id).values_list("number", flat=True)
     left = [Path(part) for part in job.arguments["parts"]] + [folder / f"{number}{SET_ASIDE}" for number in gone]
-    freed = sum(map(_removed, left))
+    freed = sum(map(remove, left))
     if job.arguments["whole"]:
         _forget_corpus(corpus_id)
         with suppress(OSError):  # an administrator may keep something of their own there
@@ -128,15 +127,3 @@ def _refuse_used(versions: Sequence[CorpusVersion]) -> None:
         f"It cannot be deleted: runs that have not finished name it: {listed([*told, *rest])}. Wait until they have "
         "ended, or cancel them."
     )
-
-
-def _removed(place: Path) -> int:
-    """Remove a file or a folder; how many bytes it had. What is gone already has none."""
-    if place.is_dir() and not place.is_symlink():
-        found = (Path(folder, name) for folder, _, names in os.walk(place) for name in names)
-        freed = sum(path.lstat().st_size for path in found)
-        shutil.rmtree(place)
-        return freed
-    freed = place.lstat().st_size if place.exists() else 0
-    place.unlink(missing_ok=True)
-    return freed

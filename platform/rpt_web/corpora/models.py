@@ -69,6 +69,8 @@ class CorpusVersion(models.Model):
     notes = models.JSONField(default=list, blank=True)
     """Sentences about what was not read, or was read in another way."""
     bytes = models.BigIntegerField(null=True, blank=True)
+    stored_bytes = models.BigIntegerField(null=True, blank=True)
+    """What its documents take as the check has stored them; None until that was measured."""
     characters = models.BigIntegerField(null=True, blank=True)
     records = models.BigIntegerField(null=True, blank=True)
     train_documents = models.BigIntegerField(null=True, blank=True)

@@ -28,6 +28,7 @@ from rpt_core.files import force_to_disk
 from rpt_core.text.files import KINDS, kind_of
 from rpt_web.characters import unfit_for_a_name
 from rpt_web.corpora.models import CorpusVersion, Upload
+from rpt_web.runs import usage
 from rpt_web.serving.uploads import Grant
 from rpt_web.teams.models import User
 from rpt_web.text import clean_text
@@ -198,6 +199,11 @@ def _check_length(version: CorpusVersion, name: str, length: int) -> None:
             f"{settings.RPT_UPLOAD_BYTES:,} of a version are left. Pack it, or ask an administrator to raise "
             "RPT_UPLOAD_BYTES or to put the files on the server."
         )
+    replaced = version.uploads.filter(name=name).aggregate(total=Sum("length"))["total"] or 0
+    try:
+        usage.refuse_over_quota(version.corpus.team_id, length - replaced)
+    except usage.OverQuota as error:
+        raise TooLarge(str(error)) from None
     free = shutil.disk_usage(settings.RPT_DATA_DIR).free - SPARE_BYTES
     if length > free:
         raise TooLarge(f"The server's disk has room for {max(0, free):,} bytes. Ask an administrator to free some.")

@@ -63,7 +63,7 @@ class Experiment(models.Model):
         return self.name
 
 
-@audited("experiment", "name", "title", "status", "cancel_requested_at", "created_by")
+@audited("experiment", "name", "title", "status", "cancel_requested_at", "removed_checkpoints", "created_by")
 class Run(models.Model):
     """One stage, once. `attempt` is the fencing token: a claim raises it, and older attempts may not write."""
 
@@ -115,6 +115,12 @@ class Run(models.Model):
     exit_code = models.IntegerField(null=True, blank=True)
     recorded_seq = models.BigIntegerField(default=0)
     recorded_offset = models.BigIntegerField(default=0)
+    disk_bytes = models.BigIntegerField(null=True, blank=True)
+    """What its folder took when it was measured; None until it was."""
+    measured_attempt = models.PositiveIntegerField(null=True, blank=True)
+    """The attempt after which it was measured; None where it is to be measured again."""
+    removed_checkpoints = models.PositiveIntegerField(default=0)
+    """How many the team's rule has removed."""
 
     class Meta:
         ordering = ["-id"]
@@ -237,10 +243,11 @@ class Deed(models.TextChoices):
 
     CANCELLED = "cancelled", "Cancelled"
     RETRIED = "retried", "Retried"
+    TRIMMED = "trimmed", "Old checkpoints removed"
 
 
 class RunDeed(models.Model):
-    """Who has cancelled or retried a run, and when; who has submitted it stands in its row."""
+    """Who has cancelled or retried a run, or removed checkpoints of it, and when; its row says who has submitted it."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="deeds")
     what = models.CharField(max_length=20, choices=Deed.choices)

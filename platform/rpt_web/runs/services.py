@@ -31,7 +31,7 @@ from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, missing
 from rpt_web.celery import app as celery_app
-from rpt_web.runs import attempts, checks, deeds, nodes, parents, planning, queues
+from rpt_web.runs import attempts, checks, deeds, nodes, parents, planning, queues, usage
 from rpt_web.runs.leases import is_cancel_requested, lease_end, note_obstacle, note_quiet, owned, renew
 from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, Run, Status
 from rpt_web.runs.planning import artifact
@@ -293,7 +293,11 @@ _TO_LEASE_END: Combinable = F("time_spent") + (F("lease_until") - F("started_at"
 
 
 def _insert(runs: Sequence[Run]) -> None:
-    """Store new runs, all or none, and wake workers on commit. Raises UserError when a name is taken."""
+    """Store new runs, all or none, and wake workers on commit.
+
+    Raises UserError when a name is taken, and when the team has used up its quota.
+    """
+    usage.refuse_over_quota(runs[0].experiment.team_id)
     try:
         with transaction.atomic():
             nodes.remember_folder()

@@ -40,12 +40,16 @@ CHANGING = (Role.MEMBER, Role.ADMINISTRATOR)
 """Who submits, and cancels and retries: a member what is theirs, an administrator all of the team."""
 
 
-@audited("name")
+@audited("name", "quota_bytes", "keep_checkpoints_days")
 class Team(models.Model):
     """People who work together. Experiments belong to a team."""
 
     name = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    quota_bytes = models.BigIntegerField("quota in bytes", null=True, blank=True)
+    """What its runs and corpora may take on the disk; None for no limit."""
+    keep_checkpoints_days = models.PositiveIntegerField("days that old checkpoints are kept", null=True, blank=True)
+    """Its rule, see `runs.retention`; None for none."""
 
     class Meta:
         ordering = ["name"]

@@ -92,6 +92,28 @@ class TeamNameForm(forms.Form):
             raise forms.ValidationError(str(error)) from None
 
 
+class QuotaForm(forms.Form):
+    """What a team may take on the disk."""
+
+    gigabytes = forms.FloatField(
+        label="Quota in GB",
+        required=False,
+        help_text="Uploads and new runs beyond it are refused. Empty for no limit.",
+        widget=_text(inputmode="decimal"),
+    )
+
+
+class RuleForm(forms.Form):
+    """How long a team keeps old checkpoints."""
+
+    days = forms.IntegerField(
+        label="Days after a run has ended",
+        required=False,
+        help_text="Empty for no rule: everything is kept.",
+        widget=_text(inputmode="numeric"),
+    )
+
+
 class InvitationForm(forms.Form):
     """Whom to let in, as what."""
 

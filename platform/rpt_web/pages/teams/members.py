@@ -22,7 +22,7 @@ from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.rights import current_team
 from rpt_web.pages.teams.forms import InvitationForm, RoleForm, TeamNameForm, TransferForm
-from rpt_web.runs import ownership
+from rpt_web.runs import ownership, usage
 from rpt_web.teams import membership
 from rpt_web.teams.models import Invitation, LoginLink, Membership, Role, Team, User
 
@@ -57,7 +57,13 @@ def team_new(request: HttpRequest) -> HttpResponse:
 
 def _list(request: HttpRequest, form: TeamNameForm) -> HttpResponse:
     teams = list(access.roles_of(request.user).items())
-    context = {"nav": "team", "teams": teams, "form": form, "may_found": access.is_server_administrator(request.user)}
+    used = usage.of_teams([team for team, _ in teams])
+    context = {
+        "nav": "team",
+        "teams": [(team, role, used[team.pk]) for team, role in teams],
+        "form": form,
+        "may_found": access.is_server_administrator(request.user),
+    }
     return render(request, "teams/team_list.html", context, status=422 if form.errors else 200)
 
 
@@ -126,6 +132,7 @@ def _team(
         "may_administer": may_administer,
         "invitations": invitations[:PER_PAGE],
         "more_invitations": invitations[PER_PAGE - 1].pk if invitations[PER_PAGE:] else None,
+        "usage": usage.of_team(found),
         "is_part": {"after", "before"} & {*request.GET},
         "form": form or InvitationForm(),
         "name_form": name_form or TeamNameForm(initial={"name": found.name}),

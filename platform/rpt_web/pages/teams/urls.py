@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from rpt_web.pages.teams import account, identities, joining, members, trail, views
+from rpt_web.pages.teams import account, disk, identities, joining, members, trail, views
 
 app_name = "teams"
 PERSON = "teams/<int:team_id>/people/<int:user_id>"
@@ -21,6 +21,10 @@ urlpatterns = [
     path("teams/<int:team_id>/", members.team, name="team"),
     path("teams/<int:team_id>/trail/", trail.team_trail, name="team_trail"),
     path("trail/<slug:kind>/<int:pk>/", trail.thing_trail, name="thing_trail"),
+    path("teams/<int:team_id>/disk/", disk.team_disk, name="team_disk"),
+    path("teams/<int:team_id>/disk/quota", disk.team_quota, name="team_quota"),
+    path("teams/<int:team_id>/disk/rule", disk.team_rule, name="team_rule"),
+    path("teams/<int:team_id>/disk/remove", disk.team_remove, name="team_remove"),
     path("teams/<int:team_id>/rename", members.team_rename, name="team_rename"),
     path("teams/<int:team_id>/invite", members.invite, name="invite"),
     path("teams/<int:team_id>/invitations/<int:invitation_id>/withdraw", members.withdraw, name="withdraw"),

@@ -67,8 +67,9 @@ def test_who_left_the_chosen_team_goes_on_in_another(client, page, ada, other):
 
 def test_the_api_names_the_teams_and_takes_one(ada, other):
     caller = client_of(ada)
-    teams = [{"id": first_team().pk, "name": "Team", "role": "member"}]
-    teams.append({"id": other.pk, "name": "Zurich", "role": "member"})
+    disk = {"disk_bytes": 0, "quota_bytes": None}
+    teams = [{"id": first_team().pk, "name": "Team", "role": "member"} | disk]
+    teams.append({"id": other.pk, "name": "Zurich", "role": "member"} | disk)
     assert caller.get(f"{ROOT}/teams").json() == teams
     made = caller.post(f"{ROOT}/experiments", {"name": "A", "team": other.pk}, "application/json")
     assert (made.status_code, made.json()["team_id"]) == (201, other.pk)
