@@ -123,6 +123,17 @@ def test_no_claim_is_kept_but_who_somebody_is_and_no_token(provider, browser):
     assert (kept.provider, kept.uid) == (provider.url, "4711")
 
 
+def test_who_takes_long_at_the_provider_confirms_once_more(provider, browser, settings):
+    left = browser.post(browser.post(CONNECT)["Location"], {"password": PASSWORD, "next": CONNECT})
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    asked = browser.get(log_in_there(address_of(left), "grace"))
+    assert asked["Location"] == "/account/confirm/"
+    assert not Identity.objects.exists()
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    assert browser.post(asked["Location"], {"password": PASSWORD})["Location"] == "/account/"
+    assert [change.who for change in trail.of_object(Identity.objects.get())] == ["ada"]
+
+
 def test_disconnecting_asks_for_the_password(provider, browser):
     connect(browser)
     disconnect = f"/account/identities/{Identity.objects.get().pk}/disconnect"
