@@ -25,6 +25,7 @@ from rpt_web.traces.models import Rollout
 Actor = User | AnonymousUser
 Row = TypeVar("Row", bound=Model)
 VIEWER = "Viewers cannot change anything. Ask an administrator to make you a member."
+OF_JOBS = "Only who has started a job sees it, and it is forgotten some weeks after its end."
 LIMITED = "This token has the scope {}, which is not enough. Make one with a wider scope on the page of your account."
 
 
@@ -116,7 +117,7 @@ def jobs_for(user: Actor) -> QuerySet[Job]:
 
 def get_job_or_404(user: Actor, job_id: int) -> Job:
     """A job that the user may see and cancel. Raises Http404."""
-    return _found(jobs_for(user).filter(pk=job_id), "job", job_id)
+    return _found(jobs_for(user).filter(pk=job_id), "job", job_id, OF_JOBS)
 
 
 def models_for(user: Actor) -> QuerySet[RegisteredModel]:
@@ -151,7 +152,7 @@ def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_ad
     """A team the user is in. Raises Http404, or PermissionDenied when the role there is not enough."""
     team = next((team for team in roles_of(user) if team.pk == team_id), None)
     if team is None:
-        raise _missing("team", team_id)
+        raise _missing("team", team_id, "The list of teams shows them.")
     if to_change:
         require_change(user, team.pk)
     if to_administer and not can_administer(user, team.pk):
@@ -175,7 +176,7 @@ def can_edit_corpus(user: Actor, corpus: Corpus) -> bool:
 
 def get_corpus_or_404(user: Actor, corpus_id: int, *, to_change: bool = False) -> Corpus:
     """A corpus the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
-    corpus = _found(corpora_for(user).filter(pk=corpus_id), "corpus", corpus_id, "corpora")
+    corpus = _found(corpora_for(user).filter(pk=corpus_id), "corpus", corpus_id)
     if to_change:
         _require_corpus(user, corpus)
     return corpus
@@ -209,7 +210,8 @@ def get_person_or_404(user: Actor, team: Team, person_id: int, *, to_manage: boo
 
     `to_manage` asks for their account, which is more than their place in this team.
     """
-    found = _found(team.memberships.select_related("user").filter(user=person_id), "person", person_id)
+    rows = team.memberships.select_related("user").filter(user=person_id)
+    found = _found(rows, "person", person_id, "The team's page shows who is in it.")
     if to_manage and not can_manage(user, found.user):
         raise PermissionDenied(
             f"{found.user} is in a team that you do not administer, or administers the server. Ask a server "
@@ -293,7 +295,8 @@ def get_thing_or_404(user: Actor, kind: str, pk: int) -> Model:
     }
     if kind not in found:
         raise Http404(f"There is no trail of a {kind!r}. There are those of: {', '.join(found)}.")
-    return cast(Model, _found(found[kind].filter(pk=pk), kind, pk))
+    rows = found[kind].filter(pk=pk)
+    return cast(Model, _found(rows, str(rows.model._meta.verbose_name), pk))
 
 
 def get_rollouts_or_404(user: Actor, run_id: int) -> tuple[Run, QuerySet[Rollout]]:
@@ -332,13 +335,12 @@ def _refusal(user: Actor, words: str) -> PermissionDenied:
     return PermissionDenied(words)
 
 
-def _found(rows: QuerySet[Row], noun: str, key: int, nouns: str = "") -> Row:
+def _found(rows: QuerySet[Row], noun: str, key: int, where: str = "") -> Row:
     found = rows.first()
     if found is None:
-        raise _missing(noun, key, nouns)
+        raise _missing(noun, key, where or f"The list of {rows.model._meta.verbose_name_plural} shows them.")
     return found
 
 
-def _missing(noun: str, key: int, nouns: str = "") -> Http404:
-    words = f"There is no {noun} {key} among those that you may see. The list of {nouns or f'{noun}s'} shows them."
-    return Http404(words)
+def _missing(noun: str, key: int, where: str) -> Http404:
+    return Http404(f"There is no {noun} {key} among those that you may see. {where}")

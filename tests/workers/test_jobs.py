@@ -59,7 +59,8 @@ def test_what_it_says_on_the_way_is_stored(carry_out, monkeypatch):
         seen.append(Job.objects.values("progress", "message", "result").get(pk=job.pk))
         return {"hits": [1, 2]}
 
-    assert carry_out(work).result == {"hits": [1, 2]}
+    job = carry_out(work)
+    assert (job.result, job.message) == ({"hits": [1, 2]}, ""), "what it was doing is over"
     assert seen == [{"progress": 0.25, "message": "a\ufffdb", "result": {"hits": [1]}}]
 
 

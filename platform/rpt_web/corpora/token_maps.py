@@ -7,6 +7,7 @@ by difficulty. Thresholds and shares are whole hundredths, so that counts of the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db.models import QuerySet
 
 from rpt_core.arrays import Floats, Indices
@@ -33,6 +35,7 @@ RULES = {
     "random": "random share of each document",
 }
 DEFAULT_HUNDREDTHS = {"threshold": 100, "top_share": 20, "random": 20}
+LARGEST_CONFIG_BYTES = 1_000_000
 DOCUMENTS_KEPT = 4
 """Of those that were read last, in each process: a reader who scrolls asks for one document many times."""
 
@@ -99,6 +102,19 @@ def splits_of(run: Run) -> dict[str, ScoredSplit]:
     rows: QuerySet[ScoredSplit] = ScoredSplit.objects.filter(run=run)
     found = {row.split: row for row in rows}
     return {name: found[name] for name in SPLITS if name in found}
+
+
+def vocabulary_of(run: Run) -> int | None:
+    """How many tokens the proxy model of a filter run tells apart; None where its config is not at hand."""
+    path = settings.ROOT / str((run.config.get("proxy") or {}).get("path", "")) / "config.json"
+    try:
+        values = json.loads(path.read_bytes()) if path.stat().st_size < LARGEST_CONFIG_BYTES else {}
+    except (OSError, ValueError, RecursionError):
+        return None
+    values = values if isinstance(values, dict) else {}
+    text = values.get("text_config")
+    size = (text if isinstance(text, dict) else values).get("vocab_size")
+    return size if isinstance(size, int) and size > 1 else None
 
 
 def positions_file(run: Run, split: str) -> PositionsFile:

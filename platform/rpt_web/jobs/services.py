@@ -190,7 +190,8 @@ def _requeue(rows: QuerySet[Job], allowance: int = 0) -> bool:
 
 
 def _end(rows: QuerySet[Job], state: JobState, **values: Any) -> bool:
-    return bool(rows.update(state=state, finished_at=Now(), lease_until=None, **values))
+    """What it was doing is over."""
+    return bool(rows.update(state=state, finished_at=Now(), lease_until=None, message="", **values))
 
 
 def _lease_end() -> Combinable:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
+from django.urls import Resolver404
 
 API = "/api/"
 SENTENCES = {
@@ -38,8 +39,9 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404."""
-    return answer(request, 404)
+    """404, with what is said of it; Django says of an address that is none which others there are."""
+    said = "" if isinstance(exception, Resolver404) else str(exception)
+    return answer(request, 404, sentence=said)
 
 
 def too_many_attempts(request: HttpRequest) -> HttpResponse:

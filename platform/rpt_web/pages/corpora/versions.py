@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -88,7 +88,9 @@ def version_files(request: HttpRequest, corpus_id: int, number: int) -> HttpResp
 def file_remove(request: HttpRequest, corpus_id: int, number: int, upload_id: UUID) -> HttpResponse:
     """Remove a file from a version that is not checked."""
     version = access.get_version_or_404(request.user, corpus_id, number, to_change=True)
-    upload = get_object_or_404(version.uploads.select_related("version"), pk=upload_id)
+    upload = version.uploads.select_related("version").filter(pk=upload_id).first()
+    if upload is None:
+        raise Http404("The version has no such file: it may have been removed already.")
     try:
         uploads.refuse_closed(version)
         uploads.discard(upload)

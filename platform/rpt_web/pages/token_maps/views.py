@@ -39,7 +39,8 @@ def document_list(request: HttpRequest, run_id: int) -> HttpResponse:
             return redirect(f"{_address(found, row)}?{urlencode(found.rule.query())}")
         start = min(number_asked(request, "from") or 0, max(file.documents - 1, 0))
         lines = file.lines(start, DOCUMENTS_PER_PAGE)
-    vocabulary = min(max(number_asked(request, "vocabulary") or VOCABULARY, 2), LARGEST_VOCABULARY)
+    own = token_maps.vocabulary_of(found.run)
+    vocabulary = min(max(number_asked(request, "vocabulary") or own or VOCABULARY, 2), LARGEST_VOCABULARY)
     figures = split_figures(found.split, int(found.run.config.get("top_k", 16)), vocabulary)
     context = _shared(found) | {
         "lines": lines,
@@ -50,6 +51,7 @@ def document_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "next": start + len(lines) if start + len(lines) < file.documents else None,
         "wanted": wanted,
         "vocabulary": vocabulary,
+        "own_vocabulary": own,
         "figures": figures,
         "figures_json": [figure.as_json() for figure in figures],
     }

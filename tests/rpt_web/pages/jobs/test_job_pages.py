@@ -61,3 +61,9 @@ def test_others_do_not_see_it_and_an_administrator_does(client, job):
     user.is_superuser = True
     user.save()
     assert client.get(f"/jobs/{job.pk}/").status_code == 200
+
+
+def test_a_job_that_is_not_there_is_in_no_list(page, job):
+    text = page(f"/jobs/{job.pk + 1}/", status=404)
+    assert "Only who has started a job sees it, and it is forgotten some weeks after its end." in text
+    assert "list of jobs" not in text

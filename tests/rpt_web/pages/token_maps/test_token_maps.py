@@ -15,6 +15,7 @@ from rpt_core.run.folder import RunDir
 from rpt_web.corpora.models import ScoredSplit
 from rpt_web.pages.token_maps.windows import WINDOW_TOKENS, shown
 from rpt_web.runs import services
+from rpt_web.runs.models import Run
 from tests.factories import make_experiment
 from tests.scored_files import TEXTS, make_filter_run, whole_choice
 from tests.workers.emitted import emit_rollouts, rollout
@@ -72,6 +73,27 @@ def test_the_list_says_how_the_entropies_lie(page, made):
     assert curve[1]["x"][-1] == pytest.approx(np.log(16), abs=1e-3)
     assert curve[1]["y"][-1] == pytest.approx(1 / 16, abs=1e-3)
     assert curve[0]["y"][0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ('{"vocab_size": 271}', "at most, 271 tokens"),
+        ('{"text_config": {"vocab_size": 151936}, "vocab_size": 7}', "at most, 151,936 tokens"),
+        ('{"vocab_size": "many"}', "at most, 150,000 tokens"),
+        ("{broken", "at most, 150,000 tokens"),
+        ("[]", "at most, 150,000 tokens"),
+        (None, "at most, 150,000 tokens"),
+    ],
+)
+def test_the_curve_is_that_of_the_proxy_models_vocabulary_where_it_is_known(page, made, tmp_path, config, words):
+    run, _documents = made
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    Run.objects.filter(pk=run.pk).update(config=run.config | {"proxy": {"path": str(tmp_path)}})
+    text = page(list_address(run))
+    assert words in text
+    assert ("is not known here" in text) == ("150,000" in words)
 
 
 def test_a_document_is_opened_by_its_id(page, client, made):
