@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from rpt_core.errors import UserError, said
+from rpt_core.typed_yaml import read_typed
 
 PAPER = "paper"
 _FIELDS = {"version", "source", "groups"}
@@ -81,7 +82,7 @@ def load_keywords(name_or_path: str) -> KeywordList:
 def parse_keywords(name: str, text: str | bytes) -> KeywordList:
     """A list from YAML. Raises UserError that says what is wrong with it."""
     try:
-        data = yaml.safe_load(text)
+        data = read_typed(text)
     except RecursionError:
         raise UserError(f"The keyword list {name!r} is nested too deeply. Make it flatter.") from None
     except yaml.YAMLError as error:
@@ -121,7 +122,7 @@ def _pattern(where: str, entry: Any) -> re.Pattern[str]:
 def _compiled(where: str, expression: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(expression, re.IGNORECASE | re.DOTALL)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise UserError(f"The {where} has the regex {expression!r}, which is wrong: {said(error)}.") from None
     if pattern.search(""):
         raise UserError(f"The {where} has the regex {expression!r}, which every text matches. Make it narrower.")

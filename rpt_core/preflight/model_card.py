@@ -27,6 +27,7 @@ from rpt_core.preflight.model_shape import shape_of
 from rpt_core.problems.chat import MARK, chat_frame
 from rpt_core.problems.plain_text import plain_text_problem
 from rpt_core.problems.prompts import load_template
+from rpt_core.typed_yaml import read_typed
 
 EXIT_GOOD, EXIT_PROBLEMS = 0, 2
 USUAL_TEMPLATE = "v0"
@@ -174,7 +175,7 @@ def _licence(card: ModelCard, folder: Path) -> dict[str, Any]:
         head = readme.read_text(encoding="utf-8", errors="replace").split("---")
         if len(head) > 2 and not head[0].strip():
             try:
-                values = yaml.safe_load(head[1])
+                values = read_typed(head[1])
             except (yaml.YAMLError, RecursionError):
                 values = None
             if isinstance(values, dict) and isinstance(values.get("license"), str):

@@ -102,6 +102,12 @@ def test_a_list_of_ones_own_is_read_from_a_file(tmp_path):
     [
         ("version: [", "is not YAML"),
         ("version: " + "[" * 2000 + "]" * 2000, "nested too deep"),
+        ("version: 2020-13-45", "kind timestamp"),
+        ("version: !!timestamp x", "kind timestamp"),
+        ("version: !!int ''", "kind int"),
+        ("version: !!bool x", "kind bool"),
+        ("version: " + "9" * 5000, "kind int"),
+        ("version: &a [x]\nsource: x\ngroups: {a: *a}", "aliases are not allowed"),
         ("- a", "must have the fields version, source and groups"),
         ("{version: 1, groups: {a: [b]}}", "must have the fields"),
         ("{version: 1, source: x, groups: {a: [b]}, more: 1}", "and no others"),
@@ -114,6 +120,8 @@ def test_a_list_of_ones_own_is_read_from_a_file(tmp_path):
         ("{version: 1, source: x, groups: {a: [' ']}}", "has the entry ' '"),
         ("{version: 1, source: x, groups: {a: [{word: b}]}}", "has the entry"),
         ("{version: 1, source: x, groups: {a: [{regex: '('}]}}", "which is wrong: missing"),
+        ("{version: 1, source: x, groups: {a: [{regex: 'b{99999999999}'}]}}", "repetition number is too large"),
+        ("{version: 1, source: x, groups: {a: [{regex: '" + "(" * 1000 + ")" * 1000 + "'}]}}", "recursion"),
         ("{version: 1, source: x, groups: {a: [{regex: 'b*'}]}}", "every text matches"),
     ],
 )

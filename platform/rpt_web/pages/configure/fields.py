@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from rpt_core.config.reading import TOO_DEEP, refuse_too_deep
 from rpt_core.errors import UserError
+from rpt_core.typed_yaml import read_typed
 from rpt_web.pages.configure.choice import is_reference
 
 LONGEST_YAML = 50_000
@@ -147,7 +148,7 @@ class YamlField(forms.CharField):
         if len(text) > LONGEST_YAML:
             raise forms.ValidationError(f"Give at most {LONGEST_YAML:,} characters.")
         try:
-            found = yaml.load(text, _Loader)
+            found = read_typed(text)
             refuse_too_deep(found)
         except yaml.YAMLError as error:
             raise forms.ValidationError(_yaml_problem(error)) from None
@@ -157,14 +158,6 @@ class YamlField(forms.CharField):
 
     def run_validators(self, value: Any) -> None:
         """Those of a text do not fit what was read."""
-
-
-class _Loader(yaml.SafeLoader):
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=mark)
-        return super().compose_node(parent, index)
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

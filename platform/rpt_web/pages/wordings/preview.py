@@ -14,6 +14,7 @@ from django.http import QueryDict
 
 from rpt_core.errors import UserError
 from rpt_core.problems.prompts import parse_template
+from rpt_core.typed_yaml import read_typed
 from rpt_web import access
 from rpt_web.access import Actor
 from rpt_web.corpora import token_maps
@@ -79,7 +80,7 @@ def prompt_parts(text: str, context: str, model: RegisteredModel | None) -> Prom
 def matching_groups(text: str, sample: str) -> list[tuple[str, list[str], int]]:
     """(group, its phrases in the sample, how many regular expressions it has besides); empty for what is no list."""
     try:
-        data = yaml.safe_load(text)
+        data = read_typed(text)
     except (yaml.YAMLError, RecursionError):
         return []
     groups = data.get("groups") if isinstance(data, dict) else None
