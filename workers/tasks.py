@@ -1,4 +1,7 @@
-"""The Celery tasks: claim a run, or a job, and execute it. Delivered twice, the second delivery claims nothing."""
+"""The Celery tasks: claim the first run of a queue, or a job, and execute it.
+
+Each queued run has its message, and each message claims one run at most: one that is delivered twice finds nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ def execute_run(run_id: int) -> None:
         logger.error("this worker takes no runs: %s", words)
         services.note_obstacle(run_id, f"{worker_name()} does not take it: {words}")
         return  # it stays queued; the reaper sends it again, and asks again
-    run = services.claim(run_id, worker_name())
+    run = services.claim_next(run_id, worker_name())
     if run is None:
-        logger.info("run %s is not queued any more", run_id)
+        logger.info("woken for run %s, but no run is queued any more", run_id)
         return
     runner.execute(run)
 

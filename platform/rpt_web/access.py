@@ -72,6 +72,16 @@ def can_steer(user: Actor, run: Run) -> bool:
     return role == Role.ADMINISTRATOR or (role == Role.MEMBER and run.created_by_id == user.pk)
 
 
+def runs_to_steer(user: Actor) -> QuerySet[Run]:
+    """The runs that the user may cancel, retry and move in the queue."""
+    if isinstance(user, User) and user.is_superuser and user.is_active:
+        return Run.objects.all()
+    roles = roles_of(user)
+    headed = [team for team, role in roles.items() if role == Role.ADMINISTRATOR]
+    own = Q(experiment__team__in=[team for team, role in roles.items() if role == Role.MEMBER], created_by=user.pk)
+    return Run.objects.filter(Q(experiment__team__in=headed) | own)
+
+
 def steered_by(user: User, experiment: Experiment) -> User | None:
     """Whose runs of the experiment the user may cancel and retry; None for everybody's."""
     return None if can_administer(user, experiment.team_id) else user

@@ -71,6 +71,8 @@ PAGES = {
     "experiments:experiment_resubmit": ("post", CHANGED),
     "experiments:experiment_cancel": ("post", CHANGED),
     "results:experiment_results": ("get", SEEN),
+    "runs:run_list": ("get", LOGGED_IN),
+    "runs:run_move": ("post", CHANGED),
     "runs:run_detail": ("get", SEEN),
     "runs:run_stream": ("get", SEEN),
     "runs:run_metrics": ("get", SEEN),

@@ -17,6 +17,14 @@ from rpt_core.run.copies import copy_prefix
 from rpt_web.teams.audit import audited
 
 
+class NextPlace(models.Func):
+    """The next place at the end of the queue: a number that no run has had."""
+
+    template = "nextval('runs_run_place')"
+    output_field = models.BigIntegerField()
+    arity = 0
+
+
 class Status(models.TextChoices):
     """The states of a run. A waiting one needs runs that have not succeeded yet."""
 
@@ -85,6 +93,8 @@ class Run(models.Model):
     """Of what queued it; that of its attempts, which may be other code, stands with them."""
     queue = models.CharField(max_length=50, default=DEFAULT_QUEUE)
     """Where it waits for a worker, see `runs.queues`."""
+    place = models.BigIntegerField(db_default=NextPlace())
+    """Of the queued runs of a queue, workers take the one with the lowest. `runs.places` changes the order."""
     origin = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="clones")
     """The run that it was cloned from, whose settings its form began with."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
@@ -244,10 +254,11 @@ class Deed(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
     RETRIED = "retried", "Retried"
     TRIMMED = "trimmed", "Old checkpoints removed"
+    MOVED = "moved", "Moved in the queue"
 
 
 class RunDeed(models.Model):
-    """Who has cancelled or retried a run, or removed checkpoints of it, and when; its row says who has submitted it."""
+    """Who has asked what of a run, and when; who has submitted it stands in its row."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="deeds")
     what = models.CharField(max_length=20, choices=Deed.choices)

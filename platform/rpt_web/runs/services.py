@@ -31,9 +31,9 @@ from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, missing
 from rpt_web.celery import app as celery_app
-from rpt_web.runs import attempts, checks, deeds, nodes, parents, planning, queues, usage
+from rpt_web.runs import attempts, checks, deeds, nodes, parents, places, planning, queues, usage
 from rpt_web.runs.leases import is_cancel_requested, lease_end, note_obstacle, note_quiet, owned, renew
-from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, Run, Status
+from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, NextPlace, Run, Status
 from rpt_web.runs.planning import artifact
 from rpt_web.runs.versions import code_on_disk, code_version
 from rpt_web.teams.membership import home_of
@@ -45,6 +45,7 @@ __all__ = [
     "artifact",
     "cancel_experiment",
     "claim",
+    "claim_next",
     "code_version",
     "create_experiment",
     "dispatch",
@@ -193,6 +194,18 @@ def claim(run_id: int, worker: str) -> Run | None:
         return run
 
 
+def claim_next(run_id: int, worker: str) -> Run | None:
+    """For a worker that was woken for a run: claim the first one of its queue. None when none is queued there.
+
+    A message only wakes a worker, so that the order can be changed after the messages were sent.
+    """
+    queue = Run.objects.filter(pk=run_id).values_list("queue", flat=True).first()
+    while queue and (first := places.in_order(queue).values_list("pk", flat=True).first()):
+        if (run := claim(first, worker)) is not None:
+            return run  # otherwise another worker was faster
+    return None
+
+
 def finish(
     run: Run,
     attempt: int,
@@ -332,7 +345,7 @@ def _start(run: Run, by_name: dict[str, Run]) -> bool:
         _end(waiting, Status.FAILED, error=NOT_QUEUED)
         return False
     with transaction.atomic():
-        queued = waiting.update(**_QUEUED, **frozen, code_version=code_version())
+        queued = waiting.update(**_QUEUED, **frozen, place=NextPlace(), code_version=code_version())
         if queued:
             run.config = frozen["config"]
             parents.record([run])
@@ -362,7 +375,7 @@ def _bring_back(rows: QuerySet[Run], user: User | None) -> list[Run]:
         runs = list(ended)
         queued, waiting = [run.pk for run in runs if run.config], [run.pk for run in runs if not run.config]
         fresh = _UNENDED | {"max_attempts": F("attempt") + DEFAULT_ATTEMPTS}
-        Run.objects.filter(pk__in=queued).update(**_QUEUED, **fresh)
+        Run.objects.filter(pk__in=queued).update(**_QUEUED, **fresh, place=NextPlace())
         Run.objects.filter(pk__in=waiting).update(status=Status.WAITING, **fresh)
         deeds.note(runs, Deed.RETRIED, user)
         transaction.on_commit(partial(_dispatch_all, queued))

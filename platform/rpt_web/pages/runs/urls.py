@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from rpt_web.pages.runs import log, views
+from rpt_web.pages.runs import log, run_list, views
 
 app_name = "runs"
 urlpatterns = [
+    path("runs/", run_list.run_list, name="run_list"),
+    path("runs/<int:run_id>/move", run_list.run_move, name="run_move"),
     path("runs/<int:run_id>/", views.run_detail, name="run_detail"),
     path("runs/<int:run_id>/stream", views.run_stream, name="run_stream"),
     path("runs/<int:run_id>/metrics.json", views.run_metrics, name="run_metrics"),

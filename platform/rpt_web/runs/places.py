@@ -1,0 +1,60 @@
+"""The order of a queue: which run is next, and how it is changed.
+
+Each queued run has a place, a number; workers take the lowest. Whoever may cancel some runs may change the order of
+these: they share out anew the places that they have, and nobody else's run moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import StrEnum
+
+from django.db import transaction
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from rpt_core.errors import UserError
+from rpt_web.runs import deeds
+from rpt_web.runs.models import Deed, Run, Status
+from rpt_web.teams.models import User
+
+
+class Move(StrEnum):
+    """Where a run goes among those that its owner may move."""
+
+    UP = "up"
+    DOWN = "down"
+    FIRST = "first"
+
+
+def in_order(queue: str) -> QuerySet[Run]:
+    """The queued runs of a queue, the next one first."""
+    return Run.objects.filter(queue=queue, status=Status.QUEUED).order_by("place", "id")
+
+
+def ranks(queues: Collection[str]) -> dict[int, int]:
+    """Each queued run of these queues -> its rank among all that are queued there, from 1 (1 query)."""
+    rank = Window(RowNumber(), partition_by=F("queue"), order_by=("place", "id"))
+    queued = Run.objects.filter(queue__in=queues, status=Status.QUEUED)
+    return dict(queued.annotate(rank=rank).order_by().values_list("pk", "rank"))
+
+
+def move(run: Run, user: User | None, movable: QuerySet[Run], to: Move) -> None:
+    """Change the order of the movable runs of a queue. UserError when the run is queued no more, or stands there."""
+    with transaction.atomic():
+        queued = movable.filter(pk__in=in_order(run.queue).order_by().values("pk"))
+        locked = queued.order_by("id").select_for_update(of=("self",), no_key=True)  # as a cancel locks them
+        runs = sorted(locked, key=lambda found: (found.place, found.pk))
+        ids = [found.pk for found in runs]
+        if run.pk not in ids:
+            raise UserError(f"The run {run.name!r} is not queued any more. Only queued runs have a place in the queue.")
+        at = ids.index(run.pk)
+        target = {Move.UP: at - 1, Move.DOWN: at + 1, Move.FIRST: 0}[to]
+        if target == at or not 0 <= target < len(runs):
+            edge = "last" if to is Move.DOWN else "first"
+            raise UserError(f"The run {run.name!r} is the {edge} already of the queued runs that you may move.")
+        held = [found.place for found in runs]
+        runs.insert(target, runs.pop(at))
+        for found, place in zip(runs, held, strict=True):
+            Run.objects.filter(pk=found.pk).exclude(place=place).update(place=place)
+        deeds.note([run], Deed.MOVED, user)
