@@ -24,7 +24,7 @@ from rpt_web.runs import display, places, queues
 from rpt_web.runs.models import ACTIVE, NEEDED, Run, Status, blocked_by
 from rpt_web.teams.models import User
 
-RUNS_PER_PAGE = 50
+RUNS_PER_PAGE = 30
 _LONG = ("config", "plan", "result", "error", "log_tail")
 
 

@@ -176,12 +176,13 @@ def _copy_responses(filled: FilledRun) -> int:
 
 
 def _copy(objects: Iterable[Model]) -> int:
-    """Objects into their table; a key that they lack comes from the table's sequence."""
+    """Objects into their table; the database gives a key that they lack, and what else it has a default for."""
     several = iter(objects)
     first = next(several, None)
     if first is None:
         return 0
-    fields = [field for field in first._meta.concrete_fields if not field.primary_key or first.pk is not None]
+    ours = (field for field in first._meta.concrete_fields if not field.has_db_default())
+    fields = [field for field in ours if not field.primary_key or first.pk is not None]
     values = (
         [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
         for row in chain([first], several)
