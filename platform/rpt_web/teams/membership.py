@@ -6,7 +6,7 @@ new belongs to, and UserError for what a team cannot be without.
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
@@ -50,10 +50,12 @@ def found(name: str) -> Team:
 def rename(team: Team, name: str) -> None:
     """Give a team another name. Raises UserError for one that cannot be, or is taken."""
     name = checked_name(name)
-    if Team.objects.filter(name=name).exclude(pk=team.pk).exists():
-        raise UserError(f"There is a team named {name!r} already. Choose another name.")
+    try:
+        with transaction.atomic():
+            Team.objects.filter(pk=team.pk).update(name=name)
+    except IntegrityError:
+        raise UserError(f"There is a team named {name!r} already. Choose another name.") from None
     team.name = name
-    team.save(update_fields=["name"])
 
 
 def checked_name(name: str) -> str:

@@ -215,8 +215,8 @@ class NewUserForm(forms.Form):
     )
 
     def clean_username(self) -> str:
-        """Free, and of the characters that a user name may have."""
-        name = str(self.cleaned_data["username"])
+        """Free, and of the characters that a user name may have, once it is in the form in which it is stored."""
+        name = str(User.normalize_username(self.cleaned_data["username"]))
         field = User._meta.get_field("username")
         field.run_validators(name)
         if User.objects.filter(username__iexact=name).exists():

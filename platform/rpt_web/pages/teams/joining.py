@@ -12,7 +12,7 @@ from typing import cast
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,6 +26,9 @@ from rpt_web.pages.teams.identities import WAITING, waiting_identity
 from rpt_web.teams import membership
 from rpt_web.teams.audit import name_user
 from rpt_web.teams.models import Identity, Invitation, Membership, User
+
+USED = "This invitation has just been used. Ask for another one."
+FASTER = "This user name, or who you are at the provider, has just got an account. Choose another name, or log in."
 
 
 @login_not_required
@@ -64,21 +67,29 @@ def _form(request: HttpRequest, identity: Identity | None) -> NewUserForm:
 
 
 def _new_account(form: NewUserForm, secret: str, identity: Identity | None) -> Membership | None:
-    """The place of the new user; None, and no user, when the invitation was used up meanwhile."""
-    values = form.cleaned_data
-    name_user(User(username=values["username"]))
-    with transaction.atomic():
-        password = None if identity else values["new_password"]
-        user = User.objects.create_user(values["username"], values["email"] or None, password)
-        place = membership.accept(secret, user)
-        if identity is not None:
-            identity.user = user
-            identity.save()
-        if place is None:
-            transaction.set_rollback(True)
+    """The place of the new user; None, and no user, when somebody was faster with the invitation or the name."""
+    name_user(User(username=form.cleaned_data["username"]))
+    try:
+        with transaction.atomic():
+            place = membership.accept(secret, _new_user(form, identity))
+            if place is None:
+                transaction.set_rollback(True)
+    except IntegrityError:
+        place = None
     if place is None:
-        form.add_error(None, "This invitation has just been used. Ask for another one.")
+        form.add_error(None, USED if Invitation.of(secret) is None else FASTER)
     return place
+
+
+def _new_user(form: NewUserForm, identity: Identity | None) -> User:
+    """Raises IntegrityError when the name, or the identity, has an account since the form was looked at."""
+    values = form.cleaned_data
+    password = None if identity else values["new_password"]
+    user = User.objects.create_user(values["username"], values["email"] or None, password)
+    if identity is not None:
+        identity.user = user
+        identity.save()
+    return user
 
 
 def _welcome(request: HttpRequest, place: Membership, *, is_new: bool) -> HttpResponse:

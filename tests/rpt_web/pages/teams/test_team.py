@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from rpt_web.runs import ownership, services
 from rpt_web.runs.models import Experiment, Run
+from rpt_web.teams import membership
 from rpt_web.teams.membership import first_team, join
 from rpt_web.teams.models import Invitation, Membership, Role, Team, User
 from tests.factories import PASSWORD, make_user
 from tests.rpt_web.api_client import ROOT, client_of
+from tests.rpt_web.corpora.senders import until
 from tests.rpt_web.markup import flat
 from tests.suite_graphs import ALONE, plan
 
@@ -84,6 +88,8 @@ def test_somebody_with_an_account_joins_by_a_button_and_loses_no_role(browser, t
     ("wrong", "words"),
     [
         ({"username": "HEAD"}, "Somebody has this user name already"),
+        ({"username": "\uff48ead"}, "Somebody has this user name already"),  # stored, its wide letter is a usual one
+        ({"username": "\ufdfa" * 100}, "at most 150 characters"),  # stored, each of its letters is eighteen
         ({"username": "a b"}, "Enter a valid username"),
         ({"again": "something else"}, "The two passwords are not the same"),
         ({"new_password": "12345678", "again": "12345678"}, "too common"),
@@ -97,6 +103,50 @@ def test_what_cannot_be_an_account_is_told_and_leaves_the_link(browser, team, wr
     assert (answer.status_code, words in flat(answer)) == (422, True), flat(answer)
     assert User.objects.count() == 1
     assert guest.get(link).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_somebody_who_was_faster_with_a_name_is_told_of_and_the_link_stays(browser, team):
+    link = invited(browser, team)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            make_user(NEW["username"])
+            late = pool.submit(_posted_alone, link)
+            until(_somebody_waits)
+        answer = late.result()
+    assert (answer.status_code, "Choose another name" in flat(answer)) == (422, True)
+    assert Client().get(link).status_code == 200
+
+
+def _posted_alone(link):
+    try:
+        return Client().post(link, NEW)
+    finally:
+        connection.close()
+
+
+def _somebody_waits():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_teams_that_get_one_name_at_the_same_time_keep_apart(browser, team):
+    other = Team.objects.create(name="Other")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            membership.rename(other, "Zurich")
+            late = pool.submit(_renamed_alone, browser, team)
+            until(_somebody_waits)
+        assert "There is a team named" in flat(late.result())
+
+
+def _renamed_alone(browser, team):
+    try:
+        return browser.post(address("team_rename", team), {"name": "Zurich"})
+    finally:
+        connection.close()
 
 
 def test_an_invitation_expires_and_can_be_withdrawn(browser, team):
