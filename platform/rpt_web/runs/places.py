@@ -1,7 +1,7 @@
 """The order of a queue: which run is next, and how it is changed.
 
 Each queued run has a place, a number; workers take the lowest. Whoever may cancel some runs may change the order of
-these: they share out anew the places that they have, and nobody else's run moves.
+these: they share out among them the places that they have, and nobody else's run moves.
 """
 
 from __future__ import annotations

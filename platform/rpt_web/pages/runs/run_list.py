@@ -29,7 +29,7 @@ _LONG = ("config", "plan", "result", "error", "log_tail")
 
 
 @dataclass(frozen=True)
-class Filters:
+class RunFilters:
     """What the address asks for."""
 
     search: str
@@ -38,7 +38,7 @@ class Filters:
     mine: bool
 
     @classmethod
-    def of(cls, request: HttpRequest) -> Filters:
+    def of(cls, request: HttpRequest) -> RunFilters:
         """What does not fit is taken as not asked."""
         status, stage = request.GET.get("status", ""), request.GET.get("stage", "")
         return cls(
@@ -89,7 +89,7 @@ class RunRow:
 @require_safe
 def run_list(request: HttpRequest) -> HttpResponse:
     """Runs of all experiments, newest first, or in the order of the queue. htmx asks for the list alone."""
-    user, filters = cast(User, request.user), Filters.of(request)
+    user, filters = cast(User, request.user), RunFilters.of(request)
     found = filters.without_status(access.runs_for(user), user)
     by_status = dict(found.order_by().values_list("status").annotate(count=Count("pk")))
     before = number_asked(request, "before")
@@ -122,7 +122,7 @@ def run_move(request: HttpRequest, run_id: int) -> HttpResponse:
     return redirect(f"{reverse('runs:run_list')}?status=queued")
 
 
-def _page(runs: QuerySet[Run], filters: Filters, before: int | None) -> tuple[list[Run], int | None]:
+def _page(runs: QuerySet[Run], filters: RunFilters, before: int | None) -> tuple[list[Run], int | None]:
     """The runs of a page, and the key from which older ones go on. All queued runs are one page, in their order."""
     runs = runs.defer(*_LONG)
     if filters.status == Status.QUEUED:
@@ -134,7 +134,7 @@ def _page(runs: QuerySet[Run], filters: Filters, before: int | None) -> tuple[li
     return shown, shown[-1].pk if len(found) > len(shown) else None
 
 
-def _states(filters: Filters, by_status: Mapping[str, int]) -> list[dict[str, Any]]:
+def _states(filters: RunFilters, by_status: Mapping[str, int]) -> list[dict[str, Any]]:
     """The filters by state, each with how many runs have it."""
     chosen = [("", "All", sum(by_status.values()))] + [(s.value, s.label, by_status.get(s.value, 0)) for s in Status]
     return [
