@@ -158,6 +158,8 @@ def _of_form(value: str) -> str:
         return "The path is empty. Name a file or a folder."
     if not value.isprintable():
         return f"{_shown(value)} holds characters that cannot be seen. Write the path without them."
+    if "://" in value:
+        return f"{_shown(value)} is an address, and files alone are read. Mount the store, or download the files first."
     if ".." in Path(value).parts:
         return f"{_shown(value)} holds `..`. Write the path out."
     size, longest = len(value.encode()), max(len(part.encode()) for part in (*Path(value).parts, ""))

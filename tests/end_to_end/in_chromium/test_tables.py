@@ -31,6 +31,20 @@ def test_rows_beyond_the_first_are_shown_on_request(visit, rows):
         assert browser.execute_script(shown) == 10  # of the first long table only
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_stands_in_a_cell_of_accuracies_keeps_to_it(visit, rows, width):
+    """The longest that can: an interval, its n, and a share of responses without a box."""
+    wider = """
+    const cells = [...document.querySelectorAll(".table-1 .interval")];
+    for (const cell of cells) cell.textContent = "40.0 to 47.3 · n 1,700 · no box 96.3 %";
+    return [cells.length, cells.filter((cell) => cell.scrollWidth > cell.clientWidth).length];
+    """
+    with visit(PAGES["results-paper"](rows), width=width) as browser:
+        found, too_wide = browser.execute_script(wider)
+        assert found > 0
+        assert too_wide == 0
+
+
 def test_a_wide_table_scrolls_in_its_own_place_by_keyboard_too(visit, rows):
     from selenium.webdriver import ActionChains, Keys
 

@@ -109,6 +109,7 @@ def test_a_folder_with_too_many_files_is_refused(data, monkeypatch):
         ("/x\x00y", "characters that cannot be seen"),
         ("/x\u202ey", "characters that cannot be seen"),
         ("/a/../b", "holds `..`"),
+        ("s3://bucket/texts", "is an address, and files alone are read"),
         ("/" + "n" * 300, "is too long"),
         ("/" + "é" * 200, "is too long"),
         ("/n" * 600, "is too long"),
