@@ -7,6 +7,8 @@ reads goes through the same functions here, so what the check counts is what a r
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -34,6 +36,8 @@ from workers.reports import JobReport
 FILES_SHOWN, RECORDS_SHOWN = 20, 5
 LONGEST_TEXT, MOST_ITEMS, DEEPEST = 400, 20, 3
 """Of a value in the preview: characters, items of a list or fields of an object, and objects within objects."""
+LONGEST_RECORD, MOST_FIELDS = 20_000, 200
+"""Of the preview: characters of a record as JSON, and fields that can be chosen."""
 READ_BYTES = 1 << 22
 HASHED, READ = 0.1, 0.8
 """How far a check is when it has hashed all files, and when it has read them."""
@@ -105,7 +109,7 @@ def fields_of(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             field = found.setdefault(name, {"name": name, "records": 0, "example": None})
             field["records"] += 1
             field["example"] = value if field["example"] is None else field["example"]
-    return list(found.values())
+    return list(found.values())[:MOST_FIELDS]
 
 
 def likely_mapping(names: Sequence[str]) -> dict[str, str]:
@@ -148,20 +152,31 @@ def _seen(file: DataFile, is_shown: bool) -> dict[str, Any]:
         records = list(islice(read_records(file, []), RECORDS_SHOWN)) if is_shown else []
     except UserError as error:
         return seen | {"records": [], "problem": str(error)}
-    good = [{"line": line, "record": _cut(record)} for line, record in records if not isinstance(record, Unusable)]
+    good = [{"line": line, "record": _shown(record)} for line, record in records if not isinstance(record, Unusable)]
     bad = [f"Line {line}: {record}" for line, record in records if isinstance(record, Unusable)]
     return seen | {"records": good, "problem": " ".join(bad)}
 
 
-def _cut(value: Any, depth: int = 0) -> Any:
-    """A value of a record, short enough to be shown."""
+def _shown(record: dict[str, Any]) -> Any:
+    """A record, short enough to be shown: the more there is in it, the less deep."""
+    found: Any = {}
+    for deepest in range(DEEPEST, 0, -1):
+        found = _cut(record, deepest)
+        if len(json.dumps(found)) <= LONGEST_RECORD:
+            break
+    return found
+
+
+def _cut(value: Any, deepest: int) -> Any:
+    """A value of a record with so many objects within objects."""
+    if isinstance(value, dict | list | tuple) and not deepest:
+        return "…"
     if isinstance(value, dict):
-        inner = {str(key)[:100]: _cut(item, depth + 1) for key, item in islice(value.items(), MOST_ITEMS)}
-        return inner if depth < DEEPEST else "…"
+        return {str(key)[:100]: _cut(item, deepest - 1) for key, item in islice(value.items(), MOST_ITEMS)}
     if isinstance(value, list | tuple):
-        return [_cut(item, depth + 1) for item in value[:MOST_ITEMS]] if depth < DEEPEST else "…"
-    if value is None or isinstance(value, bool | int | float):
-        return value if not isinstance(value, float) or value == value else None
+        return [_cut(item, deepest - 1) for item in value[:MOST_ITEMS]]
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 

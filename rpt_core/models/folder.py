@@ -107,7 +107,8 @@ def refuse_unusable(folder: Path, values: Mapping[str, Any]) -> None:
             f"{folder} holds an adapter ({ADAPTER}), whose weights are not those of a whole model. Merge it into its "
             "base model, and save that."
         )
-    for name in values.get("architectures") or ():
+    names = values.get("architectures")
+    for name in names if isinstance(names, list) else ():
         if isinstance(name, str) and any(part in name for part in _NO_LANGUAGE_MODEL):
             raise UserError(
                 f"{file} says {name}: a model with another head than a language model's. Use a causal language model."

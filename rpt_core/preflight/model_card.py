@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ import yaml
 from safetensors import safe_open
 
 from rpt_core.config import PROMPT_DATE, ModelConfig
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, said
 from rpt_core.models.folder import has_weights, model_folder, read_config, tensor_shapes, weight_files
 from rpt_core.preflight.model_shape import shape_of
 from rpt_core.problems.chat import MARK, chat_frame
@@ -82,13 +83,20 @@ def card_of(path: str) -> ModelCard:
 
 @contextmanager
 def _faults_on(card: ModelCard) -> Iterator[None]:
-    """A UserError is a fault of the model; what was said already is not said again."""
+    """A UserError is a fault of the model, and so is what else its files lead to; nothing is said twice."""
     try:
         yield
+    except MemoryError:
+        raise
     except UserError as error:
-        fault = Fault("error", str(error))
-        if fault not in card.faults:
-            card.faults.append(fault)
+        words = str(error)
+    except Exception as error:  # whatever a library raises for what is in somebody else's files
+        traceback.print_exc()
+        words = f"A file of {card.path} cannot be used: {said(error)}. Copy the model again."
+    else:
+        return
+    if (fault := Fault("error", words)) not in card.faults:
+        card.faults.append(fault)
 
 
 def _sizes(card: ModelCard, folder: Path) -> dict[str, Any]:

@@ -96,6 +96,17 @@ def test_a_look_tells_what_cannot_be_read_and_what_is_not(version, ada):
     assert "c.zip" in preview["notes"][0]
 
 
+def test_a_look_takes_numbers_that_are_none_and_objects_without_end(version, ada):
+    deep = f"{'[' * 400}1{']' * 400}".replace("[", '{"a":').replace("]", "}")
+    wide = {str(n): {str(m): {str(k): "x" * 400 for k in range(20)} for m in range(20)} for n in range(20)}
+    numbers = '{"body": "x", "more": [1e999, -Infinity, NaN]}'
+    put(version, "a.jsonl", lines([numbers, f'{{"body": "x", "deep": {deep}}}', {"body": "x", "wide": wide}]))
+    infinite, nested, huge = (line["record"] for line in looked_at(version, ada)["files"][0]["records"])
+    assert infinite["more"] == ["inf", "-inf", "nan"]
+    assert nested["deep"] == {"a": {"a": "…"}}
+    assert len(json.dumps(huge)) <= corpora.LONGEST_RECORD
+
+
 @pytest.mark.parametrize(
     ("names", "mapping"),
     [

@@ -110,6 +110,15 @@ def test_what_cannot_be_used_is_said_in_words(folder, damage, words):
     assert not card.is_good
 
 
+@pytest.mark.parametrize("values", [{"architectures": 5}, {"model_type": {"a": 1}}, {"vocab_size": -5}])
+def test_a_config_with_values_of_other_kinds_is_a_fault_that_hides_no_other(folder, values):
+    change(folder, "config.json", **values)
+    card = card_of(str(folder))
+    assert not card.is_good
+    assert all(message.endswith("Copy the model again.") for message in errors(card)), errors(card)
+    assert "tokenizer_hash" in card.facts
+
+
 def test_a_readme_with_a_broken_head_does_no_harm(folder):
     (folder / "README.md").write_text("---\nlicense: [\n---\n")
     (folder / "LICENSE.txt").write_text("MIT")
