@@ -106,7 +106,8 @@ class PositionsFile:
         while len(found) < count and start + len(found) < self.documents:
             row = start + len(found)
             group, first = self._group_of(row)
-            table = self._file.read_row_group(group, columns=list(_LISTED)).slice(row - first, count - len(found))
+            table = self._file.read_row_group(group, columns=list(_LISTED), use_threads=False)
+            table = table.slice(row - first, count - len(found))
             found += [_line(row + n, table.slice(n, 1)) for n in range(table.num_rows)]
         return found
 
