@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.conf import settings
+from django.db import connection, transaction
 
 from rpt_core.config import NtpConfig
 from rpt_core.errors import UserError
@@ -18,6 +21,7 @@ from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Team
 from tests.factories import make_user
 from tests.rpt_web.api_client import ROOT, client_of
+from tests.rpt_web.corpora.senders import until
 from tests.rpt_web.markup import flat
 from workers import tasks
 
@@ -161,6 +165,36 @@ def test_what_is_being_read_is_not_deleted(ada, version):
     services.look(open_one, ada)
     with pytest.raises(UserError, match="Version 2 is being read at the moment"):
         deletion.ask(version.corpus, ada)
+
+
+def test_a_deletion_that_waits_for_the_beginning_of_a_check_sees_it_and_the_other_way_round(ada, version):
+    CorpusVersion.objects.update(checked_at=None)
+    check, delete = (
+        (lambda: services.check(version, {"text": "text"}, ada)),
+        (lambda: deletion.ask(version.corpus, ada)),
+    )
+    for first, second in ((check, delete), (delete, check)):
+        Job.objects.all().delete()
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                first()
+                late = pool.submit(_alone, second)
+                until(_somebody_waits)
+            with pytest.raises(UserError, match="is being"):
+                late.result()
+
+
+def _alone(work):
+    try:
+        work()
+    finally:
+        connection.close()
+
+
+def _somebody_waits():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0]
 
 
 def test_a_worker_that_dies_right_before_or_after_the_rows_go_leaves_nothing_half(version, ada):

@@ -21,6 +21,7 @@ from rpt_core.errors import UserError
 from rpt_core.files import remove
 from rpt_core.words import counted, listed
 from rpt_web.corpora import naming
+from rpt_web.corpora.locks import locked, locked_corpus
 from rpt_web.corpora.models import DELETE, Corpus, CorpusVersion, DeletedVersion
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
@@ -35,9 +36,9 @@ _BUSY = "is being read at the moment. Wait until that has ended, or cancel it."
 def ask(corpus: Corpus, user: User, version: CorpusVersion | None = None) -> Job:
     """Have a corpus deleted, or one version alone. Raises UserError when that may not be."""
     with transaction.atomic():
-        Corpus.objects.select_for_update(no_key=True).get(pk=corpus.pk)
+        locked_corpus(corpus.pk)
         asked = corpus.versions.all() if version is None else corpus.versions.filter(pk=version.pk)
-        versions = list(asked.select_related("job", "corpus").select_for_update(no_key=True, of=("self",)))
+        versions = locked(asked)
         for busy in filter(lambda found: found.is_busy, versions):
             is_going = "is being deleted already." if busy.is_being_deleted else _BUSY
             raise UserError(f"Version {busy.number} {is_going}")

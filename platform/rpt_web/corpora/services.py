@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from rpt_core.config import FieldMapping
 from rpt_core.config.reads import Reading, Reads
 from rpt_core.errors import UserError
+from rpt_web.corpora.locks import locked_corpus, locked_version
 from rpt_web.corpora.models import Corpus, CorpusVersion, DeletedVersion
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
@@ -54,7 +55,7 @@ def new_version(corpus: Corpus, user: User, path: str = "") -> CorpusVersion:
     if path and (words := reach.why_not(Reading("path", path, Reads.DATA))):
         raise UserError(words)
     with transaction.atomic():
-        Corpus.objects.select_for_update(no_key=True).get(pk=corpus.pk)
+        locked_corpus(corpus.pk)
         return corpus.versions.create(number=_next_number(corpus), path=path, created_by=user)
 
 
@@ -111,7 +112,7 @@ def same_content(version: CorpusVersion) -> CorpusVersion | None:
 
 def _submit(kind: str, version: CorpusVersion, user: User, arguments: dict[str, Any]) -> Job:
     with transaction.atomic():
-        fresh = CorpusVersion.objects.select_for_update(no_key=True, of=("self",)).get(pk=version.pk)
+        fresh = locked_version(version.pk)
         if fresh.is_checked:
             raise UserError("This version was checked and does not change any more. Make a new version.")
         if fresh.is_being_deleted:

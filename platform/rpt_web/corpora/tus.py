@@ -75,8 +75,7 @@ def go_on(request: HttpRequest, upload_id: UUID, find: FindUpload) -> HttpRespon
             length = {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
             return _answer(HTTPStatus.OK, **_state(upload), **length)
         if request.method == "DELETE":
-            uploads.refuse_closed(upload.version)
-            uploads.discard(upload)
+            uploads.remove(upload)
             return _answer(HTTPStatus.NO_CONTENT)
         return _granted(request, upload)
     return _refusal(rejected)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.http import http_date
@@ -27,6 +27,7 @@ from rpt_core.errors import UserError
 from rpt_core.files import force_to_disk
 from rpt_core.text.files import KINDS, kind_of
 from rpt_web.characters import unfit_for_a_name
+from rpt_web.corpora.locks import locked_version
 from rpt_web.corpora.models import CorpusVersion, Upload
 from rpt_web.runs import usage
 from rpt_web.serving.uploads import Grant
@@ -62,8 +63,8 @@ def begin(version: CorpusVersion, name: str, length: int, user: User) -> Upload:
     name = checked_name(name)
     _check_length(version, name, length)
     with transaction.atomic():
-        CorpusVersion.objects.select_for_update(no_key=True, of=("self",)).get(pk=version.pk)
-        refuse_closed(version)
+        refuse_closed(locked_version(version.pk))
+        _refuse_file_as_folder(version, name)
         there = version.uploads.filter(name=name).first()
         if there is not None and there.completed_at is not None:
             raise Taken(f"{name!r} is there already. Remove it first, or rename yours.")
@@ -72,6 +73,13 @@ def begin(version: CorpusVersion, name: str, length: int, user: User) -> Upload:
         if version.uploads.count() >= MOST_FILES:
             raise Taken(f"A version has at most {MOST_FILES:,} files. Join some of them, or pack them into Parquet.")
         return version.uploads.create(name=name, length=length, created_by=user)
+
+
+def remove(upload: Upload) -> None:
+    """Take a file, whole or not, out of its version. Raises Taken when the files of that may not change."""
+    with transaction.atomic():
+        refuse_closed(locked_version(upload.version_id))
+        discard(upload)
 
 
 def refuse_closed(version: CorpusVersion) -> None:
@@ -187,6 +195,14 @@ def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Locked("Another request adds to this file. Try again in some seconds.") from None
+
+
+def _refuse_file_as_folder(version: CorpusVersion, name: str) -> None:
+    """Where `a.jsonl` lies there is no place for `a.jsonl/b.jsonl`, nor the other way round."""
+    around = [str(folder) for folder in PurePosixPath(name).parents]
+    other = version.uploads.filter(Q(name__in=around) | Q(name__startswith=f"{name}/")).first()
+    if other is not None:
+        raise Taken(f"{name!r} has no place beside {other.name!r}: one would be a file and a folder. Rename yours.")
 
 
 def _check_length(version: CorpusVersion, name: str, length: int) -> None:

@@ -12,8 +12,9 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
-from rpt_web.corpora import services, uploads
-from rpt_web.corpora.models import Upload
+from rpt_core.errors import UserError
+from rpt_web.corpora import deletion, services, uploads
+from rpt_web.corpora.models import Corpus, Upload
 from rpt_web.teams.models import Role
 from tests.factories import make_user
 from tests.rpt_web.corpora.senders import BODY, Sender, encoded, until
@@ -157,6 +158,38 @@ def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(sender, version, s
     assert answer[0] == status
     assert words in answer[2]
     assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.jsonl", "a.jsonl/b/c.jsonl"), ("a.jsonl/b/c.jsonl", "a.jsonl")])
+def test_no_file_takes_the_place_of_a_folder(sender, version, first, second):
+    sender.add(sender.begin(version, first, 3), 0, b"abc")
+    told = {"Upload-Length": "3", "Upload-Metadata": encoded(filename=second, version=version.pk)}
+    status, _, words = sender.ask("POST", "/corpora/uploads/", **told)
+    assert (status, "one would be a file and a folder" in words) == (409, True)
+    sender.add(sender.begin(version, "a.jsonl-b.jsonl", 3), 0, b"abc")
+    assert stored(version, first) == stored(version, "a.jsonl-b.jsonl") == b"abc"
+
+
+def test_a_file_is_taken_from_no_version_whose_check_began_after_somebody_was_let_in(version, ada):
+    upload = uploads.begin(version, "a.jsonl", 1, ada)
+    uploads.note(upload, 1)
+    services.check(version, {"text": "text"}, ada)
+    for late in (lambda: uploads.remove(upload), lambda: uploads.begin(upload.version, "b.jsonl", 1, ada)):
+        with pytest.raises(uploads.Taken, match="are being read"):
+            late()
+
+
+def test_what_comes_after_its_version_or_corpus_was_deleted_is_told_so(version, ada):
+    corpus = version.corpus
+    Corpus.objects.filter(pk=corpus.pk).delete()
+    for late in (
+        lambda: uploads.begin(version, "a.jsonl", 1, ada),
+        lambda: services.look(version, ada),
+        lambda: services.new_version(corpus, ada),
+        lambda: deletion.ask(corpus, ada),
+    ):
+        with pytest.raises(UserError, match="has just been deleted"):
+            late()
 
 
 def test_the_limit_is_for_all_files_of_a_version_together(sender, version, settings):

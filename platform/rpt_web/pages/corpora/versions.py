@@ -92,8 +92,7 @@ def file_remove(request: HttpRequest, corpus_id: int, number: int, upload_id: UU
     if upload is None:
         raise Http404("The version has no such file: it may have been removed already.")
     try:
-        uploads.refuse_closed(version)
-        uploads.discard(upload)
+        uploads.remove(upload)
     except UserError as error:
         messages.error(request, str(error))
     return _back(version)
