@@ -68,6 +68,8 @@ NOT_MEASURED = {
     "corpora/{corpus_id}/versions/{number}/files/{upload_id}/remove": "changes something",
     "corpora/{corpus_id}/versions/{number}/check": "changes something",
     "corpora/{corpus_id}/versions/{number}/look": "changes something",
+    "share/{kind}/{pk}": "changes something",
+    "shares/{share_id}/withdraw": "changes something",
     "corpora/uploads/": "takes a file",
     "corpora/uploads/{upload_id}": "takes a file",
     "api/v1/corpora/{corpus_id}": "changes something",

@@ -141,7 +141,7 @@ def _version(job: Job) -> CorpusVersion:
     version = CorpusVersion.objects.select_related("corpus").filter(pk=job.arguments["version"]).first()
     if version is None:
         raise UserError("This version is gone: somebody has deleted it.")
-    if words := reach.why_not(Reading("path", version.place, Reads.DATA)):
+    if words := reach.why_not(Reading("path", version.place, Reads.DATA), [version.corpus.team_id]):
         raise UserError(words)
     return version
 

@@ -125,7 +125,8 @@ class _Execution:
         except ValidationError as error:
             listed = "; ".join(f"{name}: {message}" for name, message in field_messages(error).items())
             raise UserError(f"This version does not accept the run's config. Submit it again. {listed}") from None
-        reach.require(config)  # again: what a path leads to may have changed, and another node may allow less
+        # Again: what a path leads to and what is shared may have changed, and another node may allow less.
+        reach.require(config, teams=[self.run.experiment.team_id])
         self.folder.create(config)
 
     def _wait_for_folder(self) -> bool:

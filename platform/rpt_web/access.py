@@ -1,6 +1,7 @@
 """The only way for pages and the API to reach an object, so that there is one place to say who may see and change what.
 
-What belongs to a team is seen by those who are in it; viewers change nothing. A member submits there, and cancels and
+What belongs to a team is seen by those who are in it, and by those of a team that it is shared with; they, as viewers,
+change nothing. A member submits there, and cancels and
 retries what they have submitted themselves; an administrator of the team cancels and retries all. A server
 administrator (a superuser) is an administrator of every team.
 """
@@ -19,13 +20,27 @@ from django.http import Http404
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload, Wording
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
-from rpt_web.teams.models import CHANGING, ApiToken, Browser, Identity, Invitation, Membership, Role, Scope, Team, User
+from rpt_web.teams import sharing
+from rpt_web.teams.models import (
+    CHANGING,
+    ApiToken,
+    Browser,
+    Identity,
+    Invitation,
+    Membership,
+    Role,
+    Scope,
+    Share,
+    Team,
+    User,
+)
 from rpt_web.traces.models import Rollout
 
 Actor = User | AnonymousUser
 Row = TypeVar("Row", bound=Model)
 VIEWER = "Viewers cannot change anything. Ask an administrator to make you a member."
 OF_JOBS = "Only who has started a job sees it, and it is forgotten some weeks after its end."
+SHARED = "It belongs to another team, which shares it read-only. Ask that team to change it."
 LIMITED = "This token has the scope {}, which is not enough. Make one with a wider scope on the page of your account."
 
 
@@ -52,7 +67,7 @@ def can_change(user: Actor, team_id: int) -> bool:
 def require_change(user: Actor, team_id: int) -> None:
     """Raises PermissionDenied unless the user may change things of this team."""
     if not can_change(user, team_id):
-        raise _refusal(user, VIEWER)
+        raise _refusal(user, SHARED if role_in(user, team_id) is None else VIEWER)
 
 
 def require_change_somewhere(user: Actor) -> None:
@@ -90,8 +105,8 @@ def steered_by(user: User, experiment: Experiment) -> User | None:
 def experiments_for(user: Actor) -> QuerySet[Experiment]:
     """Experiments the user may see."""
     if isinstance(user, User) and user.is_superuser and user.is_active:
-        return Experiment.objects.all()
-    return Experiment.objects.filter(team__in=list(roles_of(user)))
+        return Experiment.objects.select_related("team")
+    return Experiment.objects.select_related("team").filter(_seen(user, "experiment"))
 
 
 def experiments_to_change(user: Actor) -> QuerySet[Experiment]:
@@ -107,7 +122,8 @@ def runs_for(user: Actor) -> QuerySet[Run]:
 def those_who_see(run_id: int, user_ids: Collection[int]) -> set[int]:
     """Those of the users, by their ids, who may see a run (1 query)."""
     of_team = Q(memberships__team__experiments__runs=run_id)
-    people = User.objects.filter(of_team | Q(is_superuser=True), is_active=True, pk__in=user_ids)
+    of_share = Q(memberships__team__received__experiment__runs=run_id)
+    people = User.objects.filter(of_team | of_share | Q(is_superuser=True), is_active=True, pk__in=user_ids)
     return set(people.values_list("pk", flat=True))
 
 
@@ -132,8 +148,8 @@ def get_job_or_404(user: Actor, job_id: int) -> Job:
 
 def models_for(user: Actor) -> QuerySet[RegisteredModel]:
     """Registered models of the teams that the user is in, newest first."""
-    found = RegisteredModel.objects.select_related("created_by", "job").order_by("-id")
-    return found.filter(team__in=list(roles_of(user)))
+    found = RegisteredModel.objects.select_related("created_by", "job", "team").order_by("-id")
+    return found.filter(_seen(user, "model"))
 
 
 def get_model_or_404(user: Actor, model_id: int, *, to_change: bool = False) -> RegisteredModel:
@@ -147,7 +163,7 @@ def get_model_or_404(user: Actor, model_id: int, *, to_change: bool = False) -> 
 def wordings_for(user: Actor) -> QuerySet[Wording]:
     """Prompt templates and pattern lists of the teams that the user is in, by name."""
     found = Wording.objects.select_related("created_by", "team").order_by("name", "id")
-    return found.filter(team__in=list(roles_of(user)))
+    return found.filter(_seen(user, "wording"))
 
 
 def get_wording_or_404(user: Actor, wording_id: int, *, to_change: bool = False) -> Wording:
@@ -175,7 +191,7 @@ def corpora_for(user: Actor) -> QuerySet[Corpus]:
     corpora = Corpus.objects.select_related("created_by", "team")
     if isinstance(user, User) and user.is_superuser and user.is_active:
         return corpora
-    return corpora.filter(team__in=list(roles_of(user)))
+    return corpora.filter(_seen(user, "corpus"))
 
 
 def can_edit_corpus(user: Actor, corpus: Corpus) -> bool:
@@ -294,6 +310,33 @@ def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
     return run
 
 
+def shared_by(user: Actor, thing: Experiment | Corpus | RegisteredModel | Wording) -> Team | None:
+    """The team that shares something with the user; None for what is of a team that they are in."""
+    return thing.team if role_in(user, thing.team_id) is None else None
+
+
+def get_to_share_or_404(user: Actor, kind: str, pk: int) -> Experiment | Corpus | RegisteredModel | Wording:
+    """Something that the user may share with other teams. Raises Http404, or PermissionDenied."""
+    found: dict[str, QuerySet[Any]] = {
+        "experiment": experiments_for(user),
+        "corpus": corpora_for(user),
+        "model": models_for(user),
+        "wording": wordings_for(user),
+    }
+    if kind not in found:
+        raise Http404(f"A {kind!r} cannot be shared. What can be: {', '.join(found)}.")
+    thing = cast(Experiment | Corpus | RegisteredModel | Wording, _found(found[kind].filter(pk=pk), kind, pk))
+    if not can_administer(user, thing.team_id):
+        raise _refusal(user, "Only an administrator of the team that it belongs to shares it. Ask one of them.")
+    return thing
+
+
+def get_share_or_404(user: Actor, share_id: int) -> Share:
+    """A share that the user may withdraw: of a team that they administer. Raises Http404."""
+    teams = [team for team in roles_of(user) if can_administer(user, team.pk)]
+    return _found(Share.objects.select_related("shared_with").filter(team__in=teams, pk=share_id), "share", share_id)
+
+
 def get_thing_or_404(user: Actor, kind: str, pk: int) -> Model:
     """Something that has an audit trail of its own, by the name of its model. Raises Http404."""
     found: dict[str, QuerySet[Any]] = {
@@ -319,6 +362,12 @@ def get_rollout_or_404(user: Actor, run_id: int, rollout_id: int) -> tuple[Run, 
     """One rollout with its run. Raises Http404."""
     run = get_run_or_404(user, run_id)
     return run, _found(Rollout.objects.filter(run_id=run.pk, id=rollout_id), "rollout", rollout_id)
+
+
+def _seen(user: Actor, kind: str) -> Q:
+    """Of a kind: what is the user's teams', or shared with them."""
+    teams = list(roles_of(user))
+    return Q(team__in=teams) | Q(pk__in=sharing.received(teams, kind))
 
 
 def _version(user: Actor, rows: QuerySet[CorpusVersion], key: int, to_change: bool) -> CorpusVersion:

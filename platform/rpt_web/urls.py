@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.models.urls")),
     path("", include("rpt_web.pages.wordings.urls")),
     path("", include("rpt_web.pages.results.urls")),
+    path("", include("rpt_web.pages.sharing.urls")),
 ]
 
 handler400 = "rpt_web.serving.errors.bad_request"

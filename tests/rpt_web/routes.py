@@ -15,6 +15,7 @@ from django.utils import timezone
 from rpt_core.config import RptConfig
 from rpt_core.problems.prompts import template_names, template_text
 from rpt_core.text.document_files import written_documents
+from rpt_web import access
 from rpt_web.corpora import services as corpora
 from rpt_web.corpora import uploads, wordings
 from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, WordingKind
@@ -22,6 +23,7 @@ from rpt_web.jobs import services as jobs
 from rpt_web.runs import services
 from rpt_web.runs.models import Checkpoint
 from rpt_web.serving.outside import Oidc
+from rpt_web.teams import sharing
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Browser, Identity, Invitation, LoginLink, Role, Scope, Team, User
 from rpt_web.traces.models import Rollout
@@ -35,9 +37,10 @@ LOGIN = "login"
 """The answer leads to the login page."""
 PROVIDER = Oidc("http://127.0.0.1:9", "rpt", "secret", "Example SSO")
 """Where people may log in, too; nothing listens there."""
-PEOPLE = ("nobody", "other", "viewer", "member", "administrator", "server")
-"""Who calls pages: without a login, of another team, the three roles of the team, a server administrator."""
-PROGRAMS = ("none", "expired", "revoked", "other", "viewer", "reader", "member", "administrator")
+PEOPLE = ("nobody", "other", "shared", "viewer", "member", "administrator", "server")
+"""Who calls pages: without a login, of another team, of one that everything is shared with (a member there), the three
+roles of the team, a server administrator."""
+PROGRAMS = ("none", "expired", "revoked", "other", "shared", "viewer", "reader", "member", "administrator")
 """Who calls the API: without a token, with one that is worth nothing any more, and with the tokens of people; the
 reader's is a member's token of the scope `read`."""
 
@@ -46,21 +49,32 @@ def everybody(status):
     return dict.fromkeys(PEOPLE, status)
 
 
-def by_role(other, viewer, member, administrator):
+def by_role(other, viewer, member, administrator, shared=None):
     """For pages: nobody is sent to log in, and a server administrator is one of every team."""
-    statuses = (LOGIN, other, viewer, member, administrator, administrator)
+    shared = as_shared(other, viewer) if shared is None else shared
+    statuses = (LOGIN, other, shared, viewer, member, administrator, administrator)
     return dict(zip(PEOPLE, statuses, strict=True))
 
 
 def by_token(other, viewer, reader, member, administrator):
-    statuses = (401, 401, 401, other, viewer, reader, member, administrator)
+    statuses = (401, 401, 401, other, as_shared(other, viewer), viewer, reader, member, administrator)
     return dict(zip(PROGRAMS, statuses, strict=True))
+
+
+def as_shared(other, viewer):
+    """What is shared is as for a viewer; everything else as for any other team."""
+    return viewer if other in (404, 422) else other  # 422: what one may not see is no value of a field
+
+
+def of_team(viewer, member, administrator):
+    """For what concerns the team itself, which nobody shares."""
+    return by_role(404, viewer, member, administrator, shared=404)
 
 
 LOGGED_IN = by_role(200, 200, 200, 200)
 SEEN = by_role(404, 200, 200, 200)
 CHANGED = by_role(404, 403, 302, 302)
-ADMINISTERED = by_role(404, 403, 403, 302)
+ADMINISTERED = of_team(403, 403, 302)
 OF_ALL = "get post"
 
 PAGES = {
@@ -113,6 +127,8 @@ PAGES = {
     "wordings:wording_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "wordings:wording_detail": (OF_ALL, SEEN),
     "wordings:wording_preview": ("post", LOGGED_IN),
+    "sharing:share": ("post", by_role(404, 403, 403, 302)),
+    "sharing:withdraw": ("post", by_role(404, 404, 404, 302)),
     "configure:run_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "configure:suite_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "nodes:node_list": ("get", LOGGED_IN),
@@ -125,33 +141,33 @@ PAGES = {
     "teams:logout": ("post", dict.fromkeys(PEOPLE, LOGIN)),
     "teams:join": (OF_ALL, everybody(200)),
     "teams:my_team": ("get", by_role(302, 302, 302, 302)),
-    "teams:choose_team": ("post", by_role(404, 302, 302, 302)),
+    "teams:choose_team": ("post", of_team(302, 302, 302)),
     "teams:team_list": ("get", LOGGED_IN),
     "teams:team_new": ("post", by_role(403, 403, 403, 403) | {"server": 302}),
-    "teams:team": ("get", SEEN),
-    "teams:team_trail": ("get", SEEN),
+    "teams:team": ("get", of_team(200, 200, 200)),
+    "teams:team_trail": ("get", of_team(200, 200, 200)),
     "teams:thing_trail": ("get", SEEN),
-    "teams:team_disk": ("get", SEEN),
-    "teams:team_quota": ("post", by_role(404, 403, 403, 403) | {"server": 302}),
+    "teams:team_disk": ("get", of_team(200, 200, 200)),
+    "teams:team_quota": ("post", of_team(403, 403, 403) | {"server": 302}),
     "teams:team_rule": ("post", ADMINISTERED),
     "teams:team_remove": ("post", ADMINISTERED),
     "teams:team_rename": ("post", ADMINISTERED),
-    "teams:invite": ("post", by_role(404, 403, 403, 200)),
+    "teams:invite": ("post", of_team(403, 403, 200)),
     "teams:withdraw": ("post", ADMINISTERED),
-    "teams:person": ("get", by_role(404, 403, 403, 200)),
+    "teams:person": ("get", of_team(403, 403, 200)),
     "teams:person_role": ("post", ADMINISTERED),
     "teams:person_remove": ("post", ADMINISTERED),
     "teams:person_transfer": ("post", ADMINISTERED),
     "teams:person_activate": ("post", ADMINISTERED),
     "teams:person_factor": ("post", ADMINISTERED),
-    "teams:person_link": ("post", by_role(404, 403, 403, 200)),
+    "teams:person_link": ("post", of_team(403, 403, 200)),
     "teams:account": ("get", LOGGED_IN),
     "teams:password": ("post", by_role(302, 302, 302, 302)),
     "teams:token_new": ("post", LOGGED_IN),
-    "teams:token_revoke": ("post", by_role(404, 404, 302, 404)),  # the member's own
+    "teams:token_revoke": ("post", of_team(404, 302, 404)),  # the member's own
     "teams:identity_connect": ("post", by_role(403, 403, 403, 403)),  # nobody here has a password to confirm it with
-    "teams:identity_disconnect": ("post", by_role(404, 404, 302, 404)),
-    "teams:session_end": ("post", by_role(404, 404, 302, 404)),
+    "teams:identity_disconnect": ("post", of_team(404, 302, 404)),
+    "teams:session_end": ("post", of_team(404, 302, 404)),
     "teams:sessions_end": ("post", by_role(302, 302, 302, 302)),
     # by the names that django-allauth knows; nobody here has a password, a second factor or mail
     "account_login": (OF_ALL, dict.fromkeys(PEOPLE, 302) | {"nobody": 200}),
@@ -238,6 +254,7 @@ class World:
         team, other = first_team(), Team.objects.create(name="Other")
         self.users = {
             "other": make_user("other", Role.MEMBER, team=other),
+            "shared": make_user("shared", Role.MEMBER, team=Team.objects.create(name="Guests")),
             "viewer": make_user("viewer", Role.VIEWER),
             "member": make_user("member"),
             "administrator": make_user("administrator", Role.ADMINISTRATOR),
@@ -281,7 +298,9 @@ class World:
         self._make_model(team, member, run, folder)
         text = template_text(template_names()[0])
         self.arguments["wording_id"] = wordings.create(team, WordingKind.TEMPLATE, "mine", text, member).wording_id
+        self._share()
         self.posted = {
+            "sharing:share": {"team": "Other"},
             "teams:choose_team": {"team": team.pk},
             "teams:team_new": {"name": "New"},
             "teams:team_rename": {"name": "Renamed"},
@@ -329,6 +348,13 @@ class World:
         Checkpoint.objects.create(run=run, attempt=1, step=7, path="c", bytes=1, created_at=timezone.now())
         self.arguments |= {"model_id": model.pk, "step": 7}
 
+    def _share(self):
+        """Everything that can be shared is, with a team of guests."""
+        for kind in sharing.KINDS:
+            thing = access.get_to_share_or_404(self.users["administrator"], kind, self.arguments[f"{kind}_id"])
+            made = sharing.share(kind, thing, "Guests", self.users["administrator"])
+        self.arguments["share_id"] = made.pk
+
     def _browser(self, user):
         client = Client()
         client.force_login(user)
@@ -344,7 +370,7 @@ class World:
             "reader": ApiToken.issue(member, "reader", lasting, Scope.READ),
         }
         ApiToken.objects.get(name="revoked").delete()
-        for name in ("other", "viewer", "member", "administrator"):
+        for name in ("other", "shared", "viewer", "member", "administrator"):
             secrets[name] = ApiToken.issue(self.users[name], name, lasting, Scope.ADMIN)
         clients = {name: Client(headers={"Authorization": f"Bearer {secret}"}) for name, secret in secrets.items()}
         return clients | {"none": Client()}
@@ -355,6 +381,8 @@ class World:
             value = self.secrets[name] if argument == "secret" else self.arguments[argument]
             if argument == "run_id" and name.startswith("token_maps:"):
                 value = self.filter_run.pk
+            if name == "sharing:share":
+                value = {"kind": "experiment", "pk": self.experiment.pk}[argument]
             if argument == "number" and name.startswith("corpora:document_"):
                 value = self.checked
             kind = type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")

@@ -20,17 +20,16 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at, tokens_alone
 from rpt_web.api.paging import After, Limit, page_of, user_of
-from rpt_web.api.schemas import Page, Refused
+from rpt_web.api.schemas import OfTeam, Page, Refused
 from rpt_web.corpora import deletion, services, tus
 from rpt_web.corpora.models import Corpus, CorpusVersion, Upload
 from rpt_web.jobs.models import Job
 
 
-class CorpusOut(Schema):
+class CorpusOut(OfTeam):
     """Texts that belong together."""
 
     id: int
-    team_id: int
     name: str
     licence: str
     source: str

@@ -18,7 +18,7 @@ from rpt_web.api.bodies import Body
 from rpt_web.api.corpora import JobOut
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
-from rpt_web.api.schemas import Page, Refused
+from rpt_web.api.schemas import OfTeam, Page, Refused
 from rpt_web.corpora import registry, wordings
 from rpt_web.corpora.models import RegisteredModel, Wording, WordingKind, WordingVersion
 from rpt_web.jobs.models import Job
@@ -28,11 +28,10 @@ from rpt_web.teams.models import Team, User
 TEAM = "Id of the team it belongs to; empty takes the first where the token's user may change things."
 
 
-class ModelOut(Schema):
+class ModelOut(OfTeam):
     """A registered model."""
 
     id: int
-    team_id: int
     name: str
     source: str = Field(description="folder, checkpoint or hub.")
     path: str = Field(description="What a run names in `model.path`.")
@@ -70,11 +69,10 @@ class ModelIn(Body):
         return self
 
 
-class WordingOut(Schema):
+class WordingOut(OfTeam):
     """A prompt template or a pattern list."""
 
     id: int
-    team_id: int
     kind: str = Field(description="template or patterns.")
     name: str
     created_at: datetime

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 from django.contrib.auth.decorators import login_not_required
@@ -131,7 +132,7 @@ def create_experiment(request: HttpRequest, experiment: ExperimentIn) -> Answer[
 
 
 @api.get("/experiments/{int:experiment_id}", response=ExperimentDetailOut, tags=["experiments"])
-def experiment_detail(request: HttpRequest, experiment_id: int) -> dict[str, Any]:
+def experiment_detail(request: HttpRequest, experiment_id: int) -> SimpleNamespace:
     """One experiment and how its runs are getting on."""
     found = access.get_experiment_or_404(_user(request), experiment_id)
     runs = list(found.runs.defer("config", "plan", "log_tail").order_by("id"))
@@ -141,8 +142,8 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> dict[str, Any
         | {"blocked_by": blocked.get(run.name, [])}
         for run in runs
     ]
-    own = {name: getattr(found, name) for name in ExperimentOut.model_fields}
-    return own | {"is_in_progress": is_in_progress(runs), "runs": states}
+    own = {name: getattr(found, name) for name in ExperimentOut.model_fields if name != "shared_by"}
+    return SimpleNamespace(**own, team=found.team, is_in_progress=is_in_progress(runs), runs=states)
 
 
 @api.post("/experiments/{int:experiment_id}/suite", response={201: list[RunOut], 409: Refused}, tags=["experiments"])
@@ -156,7 +157,7 @@ def submit_suite(request: HttpRequest, experiment_id: int, suite: SuiteIn) -> An
     plan = _plan(experiment, suite)
     services.refuse_taken_names(experiment, plan, suite.seeds)
     hardware = suite.hardware or findings.usual_hardware([run.config for run in plan.runs], plan.name)
-    findings.require(findings.of_plan(plan, experiment.seed, hardware), anyway=suite.anyway)
+    findings.require(findings.of_plan(plan, experiment.seed, hardware, [experiment.team_id]), anyway=suite.anyway)
     return Answer(201, _as_they_are(user, services.submit_suite(experiment, plan, user, suite.seeds, anyway=True)))
 
 
@@ -211,7 +212,7 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
     with refusals_at("name"):
         checks.refuse_taken_name(experiment, run.name)
     hardware = run.hardware or findings.usual_hardware(run.config.model_dump(mode="json"), experiment.preset)
-    findings.require(findings.of_config(run.config, hardware), anyway=run.anyway)
+    findings.require(findings.of_config(run.config, hardware, [experiment.team_id]), anyway=run.anyway)
     with refusals_at("name"):
         return Answer(201, services.submit(experiment, run.name, run.config, user, title=run.title))
 
@@ -220,8 +221,8 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
 def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]:
     """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
     access.require_change_somewhere(_user(request))
-    values = cast(dict[str, Any], asked.config)
-    return preflight.report(values["stage"], values, asked.hardware)
+    values, teams = cast(dict[str, Any], asked.config), access.teams_to_change(_user(request))
+    return preflight.report(values["stage"], values, asked.hardware, [team.pk for team in teams])
 
 
 @api.get("/runs/{int:run_id}", response=RunDetailOut, tags=["runs"])

@@ -9,6 +9,7 @@ from ninja import Schema
 from pydantic import Field, field_validator
 
 from rpt_core.plans.preset import Preset, Requirements, missing
+from rpt_web import access
 from rpt_web.runs import attempts, deeds, display
 from rpt_web.runs.models import Run, RunParent
 
@@ -80,11 +81,23 @@ class TeamOut(Schema):
     quota_bytes: int | None = Field(description="What they may take; null for no limit.")
 
 
-class ExperimentOut(Schema):
+class OfTeam(Schema):
+    """Something that a team may share."""
+
+    team_id: int = Field(description="The team that it belongs to.")
+    shared_by: str | None = Field(description="Name of that team where it shares it with the token's user, read-only.")
+
+    @staticmethod
+    def resolve_shared_by(thing: Any, context: Any) -> str | None:
+        """Another team, of which the user is not."""
+        team = access.shared_by(context["request"].user, thing)
+        return None if team is None else team.name
+
+
+class ExperimentOut(OfTeam):
     """Runs that belong together."""
 
     id: int
-    team_id: int = Field(description="The team whose members see it.")
     name: str
     description: str
     preset: str

@@ -34,7 +34,7 @@ def register(team: Team, path: str, name: str, user: User) -> RegisteredModel:
     path = path.strip()
     if len(path) > LONGEST_PATH:
         raise UserError(f"The path is too long: it has {len(path):,} characters, and {LONGEST_PATH:,} are allowed.")
-    if words := reach.why_not(Reading("path", path, Reads.MODEL)):
+    if words := reach.why_not(Reading("path", path, Reads.MODEL), [team.pk]):
         raise UserError(words)
     is_folder = os.path.isdir(settings.ROOT / path)
     source = ModelSource.FOLDER if is_folder or path.startswith(("/", ".")) else ModelSource.HUB

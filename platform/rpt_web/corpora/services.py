@@ -52,7 +52,7 @@ def describe_corpus(corpus: Corpus, name: str, *, licence: str, source: str, not
 def new_version(corpus: Corpus, user: User, path: str = "") -> CorpusVersion:
     """The next version: files are to be uploaded, or lie at a path that may be read. Raises UserError for another."""
     path = path.strip()
-    if path and (words := reach.why_not(Reading("path", path, Reads.DATA))):
+    if path and (words := reach.why_not(Reading("path", path, Reads.DATA), [corpus.team_id])):
         raise UserError(words)
     with transaction.atomic():
         locked_corpus(corpus.pk)

@@ -21,6 +21,7 @@ from rpt_core.plans.preset import Preset, missing
 from rpt_web.runs import checks, preflight
 from rpt_web.runs.models import GPU_QUEUE
 from rpt_web.runs.queues import queue_for
+from rpt_web.runs.reach import Teams
 
 PATIENCE_SECONDS = 20
 """How long a submit waits for other checks to end."""
@@ -59,15 +60,15 @@ class NeedsConfirmation(HeldBack):
     """All are amber: it may be submitted all the same."""
 
 
-def of_config(config: StageConfig, hardware: str) -> list[Finding]:
+def of_config(config: StageConfig, hardware: str, teams: Teams) -> list[Finding]:
     """What speaks against a run. Raises TooManyChecks while too many checks run."""
     references = [reading for reading in readings(config) if reading.value.startswith("@")]
     words = "{} stands for what another run of a plan makes, and this run is not part of a plan. Give the path itself."
     ours = [Finding("error", reading.field, words.format(reading.value)) for reading in references]
-    return [*ours, *_of([("", config)], hardware)]
+    return [*ours, *_of([("", config)], hardware, teams)]
 
 
-def of_plan(preset: Preset, seed: int, hardware: str) -> list[Finding]:
+def of_plan(preset: Preset, seed: int, hardware: str, teams: Teams) -> list[Finding]:
     """The same for a plan, whose copies for several seeds are alike: one is looked at.
 
     Raises UserError for a config that cannot be right, too.
@@ -75,7 +76,7 @@ def of_plan(preset: Preset, seed: int, hardware: str) -> list[Finding]:
     seeds = [seed if planned.seed is None else planned.seed for planned in preset.runs]
     configs = [checks.rehearsed(planned, of) for planned, of in zip(preset.runs, seeds, strict=True)]
     named = [(planned.name, config) for planned, config in zip(preset.runs, configs, strict=True)]
-    return [*(Finding("warning", "", words) for words in missing(preset)), *_of(named, hardware)]
+    return [*(Finding("warning", "", words) for words in missing(preset)), *_of(named, hardware, teams)]
 
 
 def require(findings: Sequence[Finding], *, anyway: bool) -> None:
@@ -93,10 +94,10 @@ def usual_hardware(config: Mapping[str, Any] | Sequence[Any], preset: str = "") 
     return WITH_GPU if queue_for(config, preset) == GPU_QUEUE or gpu_memories() else WITHOUT_GPU
 
 
-def _of(named: Sequence[tuple[str, StageConfig]], hardware: str) -> list[Finding]:
+def _of(named: Sequence[tuple[str, StageConfig]], hardware: str, teams: Teams) -> list[Finding]:
     asked = [(config.stage, config.model_dump(mode="json")) for _, config in named]
     try:
-        reports = preflight.reports(asked, hardware, patience_seconds=PATIENCE_SECONDS)
+        reports = preflight.reports(asked, hardware, teams, patience_seconds=PATIENCE_SECONDS)
     except preflight.TooManyChecks:
         raise
     except UserError as error:

@@ -108,7 +108,7 @@ def suite_row(experiment: Experiment, planned: PlannedRun, user: User | None) ->
     seed = experiment.seed if planned.seed is None else planned.seed
     config = checks.rehearsed(planned, seed)
     with checks.refusals_of_run(planned.name):
-        reach.require(config, is_plan=True)
+        reach.require(config, is_plan=True, teams=[experiment.team_id])
         checks.refuse_unfit_headings(config)
     if config.seed != seed:  # the row shows the config's, for which `resolve_waiting` would then take each `@seed`
         planned = _seeded(planned, seed)
@@ -138,9 +138,10 @@ def new_row(experiment: Experiment, name: str, user: User | None, *, title: str,
     )
 
 
-def admitted(config: StageConfig) -> dict[str, Any]:
-    """The fields of a row that a config decides. Raises UserError for what runs may not read, and tables not show."""
-    reach.require(config)
+def admitted(config: StageConfig, team_id: int) -> dict[str, Any]:
+    """The fields of a row that a config decides. Raises UserError for what the team's runs may not read, and tables
+    not show."""
+    reach.require(config, teams=[team_id])
     checks.refuse_unfit_headings(config)
     return frozen(config)
 

@@ -52,26 +52,28 @@ class TooManyChecks(UserError):
     """As many checks as are allowed run already."""
 
 
-def report(stage: str, values: Mapping[str, Any], hardware: str) -> dict[str, Any]:
+def report(stage: str, values: Mapping[str, Any], hardware: str, teams: reach.Teams) -> dict[str, Any]:
     """Problems by field, memory, compute, hours, disk, the first prompt.
 
     Raises TooManyChecks while as many run as may, UserError when the report cannot be made.
     """
-    return reports([(stage, values)], hardware)[0]
+    return reports([(stage, values)], hardware, teams)[0]
 
 
-def reports(asked: Sequence[StageValues], hardware: str, *, patience_seconds: float = 0) -> list[dict[str, Any]]:
+def reports(
+    asked: Sequence[StageValues], hardware: str, teams: reach.Teams, *, patience_seconds: float = 0
+) -> list[dict[str, Any]]:
     """The same for several configs, within the limits for one. Raises TooManyChecks after `patience_seconds`."""
-    ours = [_not_to_be_read(stage, values) for stage, values in asked]
+    ours = [_not_to_be_read(stage, values, teams) for stage, values in asked]
     harmless = [(stage, _without(values, list(kept))) for (stage, values), kept in zip(asked, ours, strict=True)]
     found = _looked_at(harmless, hardware, patience_seconds)
     return [_with(report, list(kept.values())) for report, kept in zip(found, ours, strict=True)]
 
 
-def _not_to_be_read(stage: str, values: Mapping[str, Any]) -> dict[Reading, dict[str, str]]:
+def _not_to_be_read(stage: str, values: Mapping[str, Any], teams: reach.Teams) -> dict[Reading, dict[str, str]]:
     """What the process gets no sight of, with what is said of it: what may not be read, and what a node may have."""
     part = sound_part(STAGES[stage], values)
-    refused = dict(reach.refusals(part, is_plan=True))
+    refused = dict(reach.refusals(part, is_plan=True, teams=teams))
     found = {}
     for reading in readings(part):
         if words := refused.get(reading.field):

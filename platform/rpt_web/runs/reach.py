@@ -6,7 +6,9 @@ trace view and the worker all ask here; somebody at a shell (`python -m rpt_core
 A path is allowed when, after all links are resolved, it lies below a root: RPT_READ_ROOTS, what runs have made, corpora
 that were uploaded, and the prompt templates and pattern lists that people have saved. The data folder itself is no root
 whatever the setting says, since the secret key lies in it, and neither are /proc, /sys and /dev: what lies in one of
-them needs a root inside of it. Only regular files are read, and a folder is allowed when all that its links lead to is.
+them needs a root inside of it. What the platform keeps for a team is read in the name of that team, or of one that it
+is shared with (`runs.belonging`); without teams, for programs of the platform itself, that is left open. Only regular
+files are read, and a folder is allowed when all that its links lead to is.
 Files that a shipped preset requires may be read at the place that it names.
 A refusal is the same whether or not there is anything at the path. docs/security.md says who is trusted with what.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -30,6 +32,7 @@ from rpt_core.errors import UserError
 from rpt_core.plans.preset import load_preset, preset_names
 from rpt_core.problems.prompts import template_names
 from rpt_core.run import products
+from rpt_web.runs import belonging
 from rpt_web.text import clean_text
 
 LONGEST_PATH, LONGEST_NAME = 1000, 255
@@ -37,32 +40,33 @@ LONGEST_PATH, LONGEST_NAME = 1000, 255
 MOST_ENTRIES = 100_000
 """A folder with more files and folders in it cannot be looked through while somebody waits."""
 SYSTEM_FOLDERS = (Path("/proc"), Path("/sys"), Path("/dev"))
+Teams = Collection[int] | None
 Refusal = tuple[str, str]
 """Dotted name of the field, and why its value may not be read."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
-def require(config: BaseModel, *, is_plan: bool = False) -> None:
+def require(config: BaseModel, *, is_plan: bool = False, teams: Teams = None) -> None:
     """Raises UserError with all that the config may not read."""
-    if found := refusals(config, is_plan=is_plan):
+    if found := refusals(config, is_plan=is_plan, teams=teams):
         raise UserError(" ".join(f"`{field}`: {words}" for field, words in found))
 
 
-def refusals(config: BaseModel, *, is_plan: bool = False) -> list[Refusal]:
+def refusals(config: BaseModel, *, is_plan: bool = False, teams: Teams = None) -> list[Refusal]:
     """What the config may not read. In a plan, references to what another run will make are left alone."""
     asked = [reading for reading in readings(config) if not (is_plan and is_reference(reading.value))]
-    return [(reading.field, words) for reading in asked if (words := why_not(reading))]
+    return [(reading.field, words) for reading in asked if (words := why_not(reading, teams))]
 
 
-def why_not(reading: Reading) -> str:
-    """Why one value may not be read, and what is allowed; empty for one that may be."""
+def why_not(reading: Reading, teams: Teams = None) -> str:
+    """Why one value may not be read, in the name of these teams, and what is allowed; empty for one that may be."""
     if reading.value in _built_in(reading.kind):
         return ""
     if reading.kind is Reads.ADDRESS:
         return _of_address(reading.value)
     if reading.kind is Reads.MODEL and _is_hub_name(reading.value):
         return _of_hub_name(reading.value)
-    return _of_path(reading.value)
+    return _of_path(reading.value, teams)
 
 
 def why_elsewhere(reading: Reading) -> str:
@@ -73,9 +77,9 @@ def why_elsewhere(reading: Reading) -> str:
     return f"{_shown(reading.value)} is not on this machine. Only a worker on a machine that has it can run this."
 
 
-def template_place(name: str) -> str:
+def template_place(name: str, teams: Teams = None) -> str:
     """A template's name, or the path at which the stages find it. Raises UserError when it may not be read."""
-    if words := why_not(Reading("template", name, Reads.TEMPLATE)):
+    if words := why_not(Reading("template", name, Reads.TEMPLATE), teams):
         raise UserError(words)
     return name if name in template_names() else str(settings.ROOT / name)
 
@@ -137,7 +141,7 @@ def _of_hub_name(name: str) -> str:
     )
 
 
-def _of_path(value: str) -> str:
+def _of_path(value: str, teams: Teams) -> str:
     if words := _of_form(value):
         return words
     path = Path(os.path.realpath(settings.ROOT / value))
@@ -145,6 +149,11 @@ def _of_path(value: str) -> str:
         return (
             f"{_shown(value)} is not below a folder that runs may read: {_listed(roots())}. Put it there, or ask an "
             "administrator to add its folder to RPT_READ_ROOTS."
+        )
+    if teams is not None and not belonging.is_theirs(path, teams):
+        return (
+            f"{_shown(value)} is nothing that the team's runs may read: it is another team's and not shared, or not "
+            "any more, or it is gone. Name something of the team, or ask the other one to share it."
         )
     try:
         return _of_kind(value, path)

@@ -102,7 +102,9 @@ def submit(
     max_attempts: int = DEFAULT_ATTEMPTS,
 ) -> Run:
     """Queue a run with its config frozen, and wake a worker on commit. Raises UserError when the name is taken."""
-    run = planning.new_row(experiment, name, user, title=title, max_attempts=max_attempts, **planning.admitted(config))
+    run = planning.new_row(
+        experiment, name, user, title=title, max_attempts=max_attempts, **planning.admitted(config, experiment.team_id)
+    )
     _insert([run])
     return run
 
@@ -113,7 +115,7 @@ def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | Non
     origin: the run that it is a clone of.
     """
     config = planning.resolve(planned, experiment.seed, planning.needed(experiment, planned))
-    values = planning.as_planned(planned) | planning.admitted(config)
+    values = planning.as_planned(planned) | planning.admitted(config, experiment.team_id)
     run = planning.new_row(experiment, planned.name, user, title=planned.title, origin=origin, **values)
     _insert([run])
     return run
@@ -335,7 +337,7 @@ def _start(run: Run, by_name: dict[str, Run]) -> bool:
     """Waiting -> queued with its config, or failed; False when it is not queued by this call."""
     waiting = Run.objects.filter(pk=run.pk, status=Status.WAITING)
     try:
-        frozen = planning.admitted(planning.resolve_waiting(run, by_name))
+        frozen = planning.admitted(planning.resolve_waiting(run, by_name), run.experiment.team_id)
     except (UserError, ValidationError) as error:
         words = checks.in_words(error) if isinstance(error, ValidationError) else str(error)
         _end(waiting, Status.FAILED, error=clean_text(f"Its config does not fit what the runs before it made. {words}"))

@@ -284,3 +284,29 @@ class Factor(Authenticator):  # type: ignore[misc]  # allauth has no types
         for factor in cls.objects.filter(user=user).order_by("pk"):
             found.setdefault(factor.type, []).append(factor)
         return found
+
+
+@audited("team", "shared_with", "name", "experiment", "corpus", "model", "wording", "created_by")
+class Share(models.Model):
+    """That a team lets another one see something of its own, and no more than see it."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="shares")
+    shared_with = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="received")
+    name = models.CharField(max_length=200)
+    """What it was called when it was shared."""
+    experiment = models.ForeignKey("runs.Experiment", null=True, on_delete=models.CASCADE, related_name="shares")
+    corpus = models.ForeignKey("corpora.Corpus", null=True, on_delete=models.CASCADE, related_name="shares")
+    model = models.ForeignKey("corpora.RegisteredModel", null=True, on_delete=models.CASCADE, related_name="shares")
+    wording = models.ForeignKey("corpora.Wording", null=True, on_delete=models.CASCADE, related_name="shares")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["shared_with", kind], name=f"share_once_{kind}")
+            for kind in ("experiment", "corpus", "model", "wording")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} for {self.shared_with_id}"

@@ -258,4 +258,4 @@ def test_nothing_speaks_against_the_presets_that_any_machine_can_play():
     from rpt_core.plans.preset import load_preset
 
     for name in ("smoke", "tiny"):
-        assert findings.of_plan(load_preset(name), 0, "cpu-2") == []
+        assert findings.of_plan(load_preset(name), 0, "cpu-2", None) == []

@@ -24,7 +24,7 @@ def test_what_may_not_be_read_is_told_by_field_and_never_opened(settings, tmp_pa
     (tmp_path / "root").mkdir()
     (tmp_path / "foreign.txt").write_text("the secret line")
     values = corpus_of(tmp_path / "foreign.txt", "/dev/zero") | {"batch_documents": "x"}
-    found = preflight.report("ntp", values, "cpu-2")
+    found = preflight.report("ntp", values, "cpu-2", None)
     problems = {problem["field"]: problem["message"] for problem in found["problems"]}
     assert {"corpus.paths.0", "corpus.paths.1", "batch_documents"} == problems.keys()
     assert "is not below a folder that runs may read" in problems["corpus.paths.0"]
@@ -41,28 +41,28 @@ def test_a_foreign_template_list_or_address_is_refused_with_the_rest_looked_at(s
         "prompt": {"template": "/etc/hostname"},
         "verl": {"ray_address": "http://10.0.0.1:8265"},
     }
-    problems = preflight.report("rpt", config, "h100")["problems"]
+    problems = preflight.report("rpt", config, "h100", None)["problems"]
     assert [problem["field"] for problem in problems] == ["prompt.template", "verl.ray_address"]
 
 
 def test_what_takes_more_memory_than_allowed_is_ended_in_words(monkeypatch):
     monkeypatch.setattr(preflight, "MEMORY_GB", 0.04)
     with pytest.raises(UserError, match=r"more than 0\.04 GB of memory"):
-        preflight.report("ntp", TINY, "cpu-2")
+        preflight.report("ntp", TINY, "cpu-2", None)
 
 
 def test_a_line_without_an_end_is_read_in_part(tmp_path):
     file = tmp_path / "endless.jsonl"
     with file.open("wb") as out:
         out.truncate(3 * 10**9)
-    problems = preflight.report("ntp", corpus_of(file), "cpu-2")["problems"]
+    problems = preflight.report("ntp", corpus_of(file), "cpu-2", None)["problems"]
     assert any(problem["level"] == "error" for problem in problems)
 
 
 def test_the_process_has_the_limit_and_nothing_of_the_database(program, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret@host/name")
     program("import json, os, sys; print(json.dumps({'problems': sys.argv, 'env': dict(os.environ)}))")
-    found = preflight.report("ntp", TINY, "cpu-2")
+    found = preflight.report("ntp", TINY, "cpu-2", None)
     at = found["problems"].index("--max-memory-gb")
     assert found["problems"][at + 1] == "1"
     assert "DATABASE_URL" not in found["env"]
@@ -71,18 +71,18 @@ def test_the_process_has_the_limit_and_nothing_of_the_database(program, monkeypa
 def test_what_the_process_says_of_itself_is_not_passed_on(program):
     program("raise KeyError('internal')")
     with pytest.raises(UserError, match="ended without an answer") as caught:
-        preflight.report("ntp", TINY, "cpu-2")
+        preflight.report("ntp", TINY, "cpu-2", None)
     assert "KeyError" not in str(caught.value)
     program("import sys; sys.exit('warning: x\\nerror: There is no such thing.')")
     with pytest.raises(UserError, match=r"^There is no such thing\.$"):
-        preflight.report("ntp", TINY, "cpu-2")
+        preflight.report("ntp", TINY, "cpu-2", None)
 
 
 def test_a_process_that_takes_too_long_is_ended(program, monkeypatch):
     monkeypatch.setattr(preflight, "TIMEOUT_SECONDS", 0.5)
     program("import time; time.sleep(60)")
     with pytest.raises(UserError, match="took longer than"):
-        preflight.report("ntp", TINY, "cpu-2")
+        preflight.report("ntp", TINY, "cpu-2", None)
 
 
 def test_more_than_two_at_once_are_told_to_come_again(ada):
@@ -106,7 +106,7 @@ def test_no_connection_is_held_while_it_runs(program, monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", watched)
     program("print('{\"problems\": []}')")
-    preflight.report("ntp", TINY, "cpu-2")
+    preflight.report("ntp", TINY, "cpu-2", None)
     assert held == [True, False]
 
 

@@ -144,7 +144,7 @@ def _submitted(
         config = STAGES[planned.stage].model_validate(values)
         if form.errors:
             return None
-        findings.require(findings.of_config(config, hardware), anyway="anyway" in request.POST)
+        findings.require(findings.of_config(config, hardware, [experiment.team_id]), anyway="anyway" in request.POST)
         return services.submit_planned(experiment, planned, cast(User, request.user), origin=origin)
     except ValidationError as error:
         form.add_problems(error)
@@ -164,7 +164,7 @@ def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dic
     unread = [(name, words) for name in form.unread for words in form.errors[name]]
     refused = form.add_refusals(refusals)
     try:
-        found = preflight.report(planned.stage, values, hardware)
+        found = preflight.report(planned.stage, values, hardware, [experiment.team_id])
     except UserError as error:
         form.add_error(None, str(error))
         return None
@@ -196,7 +196,7 @@ def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset, team
     try:
         planning.suite(preset, seeds)  # refuses seeds that cannot be used, before anybody waits
         hardware = findings.usual_hardware([run.config for run in preset.runs], preset.name)
-        findings.require(findings.of_plan(preset, seeds[0], hardware), anyway=values["anyway"])
+        findings.require(findings.of_plan(preset, seeds[0], hardware, [team.pk]), anyway=values["anyway"])
         with transaction.atomic():
             experiment = services.create_experiment(
                 values["name"],

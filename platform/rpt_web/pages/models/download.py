@@ -46,7 +46,7 @@ def model_files(request: HttpRequest, model_id: int) -> StreamingHttpResponse:
     """The archive. Raises Http404 for a model on a hub, and for one whose folder is gone or no longer allowed."""
     model = access.get_model_or_404(request.user, model_id)
     folder = settings.ROOT / model.path
-    if model.source == ModelSource.HUB or reach.why_not(Reading("path", model.path, Reads.MODEL)):
+    if model.source == ModelSource.HUB or reach.why_not(Reading("path", model.path, Reads.MODEL), [model.team_id]):
         raise Http404("The model's files are not here.")
     files = files_of(folder)
     if not files:

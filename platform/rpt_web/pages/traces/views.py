@@ -168,7 +168,7 @@ def _span_of_old(run: Run, text: str) -> tuple[int, int] | None:
     # Stages that ask questions name their template outside of `prompt`.
     name = (run.config.get("prompt") or run.config).get("template", "")
     try:
-        template = load_template(reach.template_place(name))
+        template = load_template(reach.template_place(name, [run.experiment.team_id]))
     except (UserError, OSError):
         return None
     start = text.find(template.before) + len(template.before) if template.before else 0

@@ -1,0 +1,1 @@
+"""Sharing things of a team with another one."""
