@@ -38,6 +38,7 @@ from rpt_web.traces.models import Rollout
 
 Actor = User | AnonymousUser
 Row = TypeVar("Row", bound=Model)
+Shareable = Experiment | Corpus | RegisteredModel | Wording
 VIEWER = "Viewers cannot change anything. Ask an administrator to make you a member."
 OF_JOBS = "Only who has started a job sees it, and it is forgotten some weeks after its end."
 SHARED = "It belongs to another team, which shares it read-only. Ask that team to change it."
@@ -310,22 +311,16 @@ def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
     return run
 
 
-def shared_by(user: Actor, thing: Experiment | Corpus | RegisteredModel | Wording) -> Team | None:
+def shared_by(user: Actor, thing: Shareable) -> Team | None:
     """The team that shares something with the user; None for what is of a team that they are in."""
     return thing.team if role_in(user, thing.team_id) is None else None
 
 
-def get_to_share_or_404(user: Actor, kind: str, pk: int) -> Experiment | Corpus | RegisteredModel | Wording:
+def get_to_share_or_404(user: Actor, kind: str, pk: int) -> Shareable:
     """Something that the user may share with other teams. Raises Http404, or PermissionDenied."""
-    found: dict[str, QuerySet[Any]] = {
-        "experiment": experiments_for(user),
-        "corpus": corpora_for(user),
-        "model": models_for(user),
-        "wording": wordings_for(user),
-    }
-    if kind not in found:
-        raise Http404(f"A {kind!r} cannot be shared. What can be: {', '.join(found)}.")
-    thing = cast(Experiment | Corpus | RegisteredModel | Wording, _found(found[kind].filter(pk=pk), kind, pk))
+    if kind not in sharing.KINDS:
+        raise Http404(f"A {kind!r} cannot be shared. What can be: {', '.join(sharing.KINDS)}.")
+    thing = cast(Shareable, get_thing_or_404(user, "registeredmodel" if kind == "model" else kind, pk))
     if not can_administer(user, thing.team_id):
         raise _refusal(user, "Only an administrator of the team that it belongs to shares it. Ask one of them.")
     return thing
