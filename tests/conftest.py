@@ -18,7 +18,16 @@ from typing import Any
 import django
 import pytest
 
-LONGEST_FIRST = ("end_to_end", "workers", "rpt_core/verl_backend", "rpt_core/plans")
+LONGEST_FIRST = (
+    "end_to_end",
+    "rpt_web/supervisor",
+    "workers",
+    "rpt_core/verl_backend",
+    "rpt_core/plans",
+    "benchmarks",
+    "rpt_core/run",
+    "old_data",
+)
 """Folders whose tests take minutes: what begins last must not be long."""
 TOGETHER = ("end_to_end/in_chromium",)
 """Folders whose files share what is slow to make."""
