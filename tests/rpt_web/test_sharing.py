@@ -79,7 +79,7 @@ def test_an_administrator_shares_on_the_page_and_withdraws(client, head, corpus,
     assert not Share.objects.exists()
     for _ in range(2):
         answer = client.post(f"/share/corpus/{corpus.pk}", {"team": " Guests "})
-        assert answer["Location"] == f"{place}#sharing"
+        assert answer["Location"] == place
     share = Share.objects.get()
     assert "Withdraw" in flat(client.get(place))
     client.force_login(guest)
@@ -90,7 +90,7 @@ def test_an_administrator_shares_on_the_page_and_withdraws(client, head, corpus,
     assert "shared by Team" in flat(client.get("/corpora/"))
     client.force_login(head)
     assert "shared by" not in flat(client.get(place))
-    assert client.post(f"/shares/{share.pk}/withdraw")["Location"] == f"{place}#sharing"
+    assert client.post(f"/shares/{share.pk}/withdraw")["Location"] == place
     client.force_login(guest)
     assert client.get(place).status_code == 404
     assert "Sums" not in flat(client.get("/corpora/"))

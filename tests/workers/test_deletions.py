@@ -18,7 +18,6 @@ from rpt_web.runs import services as runs
 from rpt_web.runs.models import Run
 from rpt_web.teams import trail
 from rpt_web.teams.membership import first_team
-from rpt_web.teams.models import Team
 from tests.factories import make_user
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.corpora.senders import until
@@ -57,8 +56,8 @@ def config(version, **more):
     return NtpConfig.model_validate({"stage": "ntp", "scratch": {}, "corpus": corpus, "budget": {"steps": 1}})
 
 
-def reading(version, user, name="reads it", team=None, **more):
-    experiment = runs.create_experiment("Theirs", user, team=team)
+def reading(version, user, name="reads it", **more):
+    experiment = runs.create_experiment("Theirs", user)
     return runs.submit(experiment, name, config(version, **more), user)
 
 
@@ -116,14 +115,6 @@ def test_so_does_the_plan_of_a_run_that_waits(version, ada):
     Run.objects.create(experiment=experiment, name="then", stage="ntp", status="waiting", config={}, plan=plan)
     with pytest.raises(UserError, match=r"“then” of “Theirs” \(waiting\)"):
         deletion.ask(version.corpus, ada, version)
-
-
-def test_runs_of_other_teams_are_counted_and_not_named(version, ada):
-    other = Team.objects.create(name="Other")
-    reading(version, make_user("eve", team=other), "secret", team=other)
-    with pytest.raises(UserError, match=r"name it: 1 run of other teams\.") as refused:
-        deletion.ask(version.corpus, ada)
-    assert "secret" not in str(refused.value)
 
 
 def test_a_finished_run_keeps_the_hash_of_what_it_has_read(version, ada, client):

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from tests.end_to_end.chromium import THEMES, committed, press
+from tests.end_to_end.in_chromium.test_corpora import pictures
 from tests.end_to_end.in_chromium.test_pages import LOOKED_AT, look_at
 from tests.factories import PASSWORD
 
@@ -161,3 +162,39 @@ def test_the_trail_of_a_run_opens_on_its_page(as_head, rows):
         as_head.wait("return document.querySelectorAll('#history tbody tr').length > 0")
         as_head.axe("details:has(#history)")
         as_head.picture("run-history-light-wide", all_charts=False)
+
+
+def test_an_experiment_is_shared_with_another_team_on_its_page_and_withdrawn(as_head, browser, site, rows):
+    from django.conf import settings
+    from django.test import Client
+
+    from rpt_web.teams.models import Team
+    from tests.end_to_end.chromium import Visitor
+    from tests.factories import make_user
+
+    def make():
+        client = Client()
+        client.force_login(make_user("visitor", team=Team.objects.create(name="Guests of the house")))
+        return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+    visitor = Visitor(browser, site, committed(make))
+    address = reverse("experiments:experiment_detail", args=[rows["finished"].pk])
+    with as_head(address):
+        write(browser, team="Guests of the house")
+        press(browser, "#sharing .card-foot button")
+        as_head.wait("return !!document.querySelector('#sharing .log-list')")
+        assert "Guests of the house" in text_of(browser, "#sharing .log-list")
+        pictures(as_head, browser, "experiment-shared")
+    with visitor(address):
+        assert "shared by Team" in text_of(browser, ".page-title")
+        assert browser.execute_script("return !document.getElementById('sharing')")
+        pictures(visitor, browser, "experiment-of-others")
+    with visitor(reverse("experiments:experiment_list")):
+        assert "shared by Team" in text_of(browser, "#experiments")
+        pictures(visitor, browser, "experiments-of-others")
+    with as_head(address):
+        press(browser, "#sharing .log-list button")
+        as_head.wait("return document.querySelector('#sharing') && !document.querySelector('#sharing .log-list')")
+    with visitor(address, status=404):
+        assert "no experiment" in text_of(browser, "main")
+    committed(lambda: Team.objects.filter(name="Guests of the house").delete())

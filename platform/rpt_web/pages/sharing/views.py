@@ -34,7 +34,7 @@ def share(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"The people of {made.shared_with} see it now.")
-    return redirect(f"{reverse(PLACES[kind], args=[pk])}#sharing")
+    return redirect(PLACES[kind], pk)
 
 
 @require_POST
@@ -46,7 +46,7 @@ def withdraw(request: HttpRequest, share_id: int) -> HttpResponse:
     messages.success(
         request, f"The people of {found.shared_with} do not see it any more, and their runs cannot read it."
     )
-    return redirect(f"{place}#sharing")
+    return redirect(place)
 
 
 def _place(share: Share) -> str:
