@@ -46,13 +46,18 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line and the traceback, without secrets."""
-        return SECRETS.sub(r"\1***", super().format(record))
+        return without_secrets(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line, without the traceback."""
         record.program, record.where = self.program, request_words(record)
         record.message = _UNWRITABLE.sub(lambda found: ascii(found[0])[1:-1], record.message)
         return super().formatMessage(record)
+
+
+def without_secrets(text: str) -> str:
+    """The text with what lets somebody in starred out."""
+    return SECRETS.sub(r"\1***", text)
 
 
 def request_words(record: logging.LogRecord) -> str:

@@ -54,6 +54,13 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
             return [method | BY_PASSKEY if method["id"] == PASSKEY else method for method in found]
         return [method for method in found if method["id"] != PASSKEY]
 
+    def set_password(self, user: Any, password: str) -> None:
+        """By a link in an e-mail; as on the account page, login links end with it."""
+        from rpt_web.teams.models import LoginLink
+
+        super().set_password(user, password)
+        LoginLink.withdraw(user)
+
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
         """Whoever they are elsewhere, and whatever second factor they have."""
         return errors.answer(request, 403, sentence=SWITCHED_OFF)

@@ -21,7 +21,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponseBase
 
-from rpt_web.serving.logs import program_name
+from rpt_web.serving.logs import program_name, without_secrets
 
 Kept = TypeVar("Kept", bound=models.Model)
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -62,10 +62,15 @@ def named(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[
     def answer(request: HttpRequest) -> HttpResponseBase:
         if request.method in SAFE:
             return get_response(request)
-        with pghistory.context(**who(request.user), address=request.path):
+        with pghistory.context(**of_request(request)):
             return get_response(request)
 
     return answer
+
+
+def of_request(request: HttpRequest) -> dict[str, Any]:
+    """Who asks for what, as the trail keeps it: an address may hold the secret of a link."""
+    return {**who(request.user), "address": without_secrets(request.path)}
 
 
 def who(user: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
 from rpt_web.characters import has_something_to_see, unfit_for_a_name
-from rpt_web.teams.models import CHANGING, Invitation, Membership, Role, Team, User, digest
+from rpt_web.teams.models import CHANGING, Invitation, LoginLink, Membership, Role, Team, User, digest
 
 FIRST_TEAM = "Team"
 """What the first team is called until somebody gives it another name."""
@@ -23,7 +23,8 @@ def first_team() -> Team:
 
 
 def join(user: User, team: Team, role: Role = Role.MEMBER) -> Membership:
-    """Let somebody into a team, or change their role there."""
+    """Let somebody into a team, or change their role there. Login links of theirs end: they would let into it, too."""
+    LoginLink.withdraw(user)
     membership, _ = Membership.objects.update_or_create(user=user, team=team, defaults={"role": role})
     vars(user).pop("own_roles", None)
     return membership

@@ -163,6 +163,7 @@ class LoginAttempt(models.Model):
         return f"{self.address} {self.at}"
 
 
+@audited("user", "expires_at", "used_at")
 class LoginLink(models.Model):
     """A link that logs one user in, once."""
 
@@ -170,6 +171,9 @@ class LoginLink(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "login link"
 
     def __str__(self) -> str:
         return f"login link of {self.user}"
@@ -180,6 +184,11 @@ class LoginLink(models.Model):
         secret = secrets.token_urlsafe(32)
         cls.objects.create(user=user, digest=digest(secret), expires_at=timezone.now() + lifetime)
         return secret
+
+    @classmethod
+    def withdraw(cls, user: User) -> None:
+        """What was made before is worth nothing any more: whoever has it was to be let into less, or by another way."""
+        cls.objects.filter(user=user, used_at=None).delete()
 
     @classmethod
     def redeem(cls, secret: str) -> User | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F, ForeignKey, JSONField, Model, OuterRef, Q, QuerySet, Subquery, TextField
@@ -47,11 +47,12 @@ class TrailKey:
         kind, _, number = rest.partition("~")
         try:
             found = datetime.fromisoformat(at)
-        except ValueError:
+            in_utc = found.astimezone(UTC)  # Postgres knows no offset of 16 hours and more
+        except (OverflowError, ValueError):
             return None
         if found.tzinfo is None or not number.isdecimal() or len(number) > 18:
             return None
-        return cls(found, kind, int(number))
+        return cls(in_utc, kind, int(number))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from rpt_web.runs.models import Run, Status
 from rpt_web.teams import trail
 from rpt_web.teams.audit import program_words
 from rpt_web.teams.membership import first_team, join
-from rpt_web.teams.models import ApiToken, Invitation, Role, Team, User
+from rpt_web.teams.models import ApiToken, Invitation, LoginLink, Role, Team, User
 from tests.factories import PASSWORD, make_user, start_run
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
@@ -99,7 +99,11 @@ def test_no_secret_is_kept(browser, head):
     head.set_password(PASSWORD)
     head.email = "head@example.org"
     head.save()
-    secrets = [ApiToken.objects.get().digest, Invitation.objects.get().digest, head.password]
+    links = {"join": Invitation.issue(first_team(), Role.MEMBER, head), "login/link": LoginLink.issue(head)}
+    new = {"username": "grace", "new_password": PASSWORD, "again": PASSWORD}
+    assert [Client().post(f"/{place}/{secret}/", new).status_code for place, secret in links.items()] == [302, 302]
+    digests = [found.digest for kind in (ApiToken, Invitation, LoginLink) for found in kind.objects.all()]
+    secrets = [*digests, *links.values(), head.password]
     rows = ""
     with connection.cursor() as cursor:
         for model in trail.kinds().values():
@@ -173,7 +177,24 @@ def test_changes_of_the_same_instant_are_on_one_page_each(db):
     assert {f"E{number}" for number in range(trail.PER_PAGE + 3)} <= made
 
 
-@pytest.mark.parametrize("key", ["", "x", "2026-01-01~run~1", "2026-01-01T00:00:00+00:00~run~x", "~~", "9" * 400])
+@pytest.mark.parametrize("zone", ["+23:59", "-23:59", "+00:00"])
+def test_a_key_may_stand_in_any_time_zone(browser, zone):
+    key = f"2026-01-01T00:00:00{zone}~run~1"
+    assert browser.get(f"/teams/{first_team().pk}/trail/", {"before": key}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "x",
+        "2026-01-01~run~1",
+        "0001-01-01T00:00:00+14:00~run~1",
+        "2026-01-01T00:00:00+00:00~run~x",
+        "~~",
+        "9" * 400,
+    ],
+)
 def test_a_key_that_is_none_is_taken_as_not_asked(browser, key):
     assert trail.TrailKey.parse(key) is None
     assert browser.get(f"/teams/{first_team().pk}/trail/", {"before": key}).status_code == 200

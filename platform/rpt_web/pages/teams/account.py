@@ -16,7 +16,7 @@ from rpt_web import access
 from rpt_web.pages.teams.entering import BY_LINK
 from rpt_web.pages.teams.forms import ChangePasswordForm, NewPasswordForm, TokenForm
 from rpt_web.teams import passkeys, sessions
-from rpt_web.teams.models import ApiToken, Factor, Identity, Scope, User
+from rpt_web.teams.models import ApiToken, Factor, Identity, LoginLink, Scope, User
 
 
 @require_safe
@@ -27,13 +27,14 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def password(request: HttpRequest) -> HttpResponse:
-    """Set another password. Other browsers are logged out by it, this one is not."""
+    """Set another password. Other browsers are logged out by it, this one is not; login links end."""
     user = cast(User, request.user)
     form = _password_form(request, request.POST)
     if not form.is_valid():
         return _account(request, password_form=form)
     user.set_password(form.cleaned_data["new_password"])
     user.save(update_fields=["password"])
+    LoginLink.withdraw(user)
     before = request.session.session_key
     update_session_auth_hash(request, user)
     sessions.moved(before, request.session.session_key)

@@ -35,7 +35,7 @@ from rpt_web import access
 from rpt_web.pages.teams.entering import enter
 from rpt_web.serving.errors import request_id
 from rpt_web.teams.adapters import OPENID_CONNECT, sealed, unsealed
-from rpt_web.teams.audit import who
+from rpt_web.teams.audit import of_request
 from rpt_web.teams.models import Identity, Invitation, User, digest
 from rpt_web.teams.provider import Provider
 
@@ -83,7 +83,7 @@ def identity_back(request: HttpRequest) -> HttpResponse:
         return _problem(request, provider, str(error), status=502)
     login.lookup()
     if state["process"] == AuthProcess.CONNECT:
-        with pghistory.context(**who(request.user), address=request.path):
+        with pghistory.context(**of_request(request)):
             return cast(HttpResponse, connect(request, login))
     where = _safe(request, unsealed(state["where"]))
     return enter(request, login.user, OPENID_CONNECT, where) if login.is_existing else _unknown(request, login, where)

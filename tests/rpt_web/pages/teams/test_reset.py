@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from rpt_web.serving.outside import Smtp
-from rpt_web.teams.models import User
+from rpt_web.teams.models import LoginLink, User
 from tests.factories import PASSWORD, make_user
 from tests.rpt_web.markup import flat
 
@@ -40,6 +40,7 @@ def test_a_link_comes_by_mail_and_sets_a_password_once(client, ada, mails):
     (sent,) = mail.outbox
     assert sent.to == ["ada@example.org"]
     link = re.search(r"http://testserver(/login/reset/\S+)", sent.body)[1]
+    secret = LoginLink.issue(ada)
     form = client.get(link, follow=True)
     place = form.redirect_chain[-1][0]
     assert "For ada." in flat(form)
@@ -50,6 +51,7 @@ def test_a_link_comes_by_mail_and_sets_a_password_once(client, ada, mails):
     assert ada.check_password(PASSWORD)
     assert stays.get("/").status_code == 302, "every browser is logged out"
     assert "no longer works" in flat(Client().get(link, follow=True))
+    assert LoginLink.redeem(secret) is None
 
 
 def test_nobody_learns_who_has_an_account(client, ada, mails):

@@ -260,6 +260,22 @@ def test_a_login_link_sets_a_new_password_without_the_old_one(browser, team):
     assert "old_password" in flat(hers.get("/account/")), "once"
 
 
+@pytest.mark.parametrize("since", ["another team", "a new password"])
+def test_a_login_link_that_would_let_into_more_than_it_was_made_for_is_worth_nothing(browser, team, since):
+    ada = make_user("ada", password=PASSWORD)
+    link = re.search(r"(/login/link/[^<]+/)<", flat(browser.post(address("person_link", team, ada))))[1]
+    hers = Client()
+    hers.force_login(ada)
+    if since == "another team":
+        secret = Invitation.issue(Team.objects.create(name="Other"), Role.VIEWER, ada)
+        assert hers.post(f"/join/{secret}/").status_code == 302
+    else:
+        new = {"old_password": PASSWORD, "new_password": f"{PASSWORD} 2", "again": f"{PASSWORD} 2"}
+        assert hers.post("/account/password", new).status_code == 302
+    assert Client().post(link).status_code == 410
+    assert "login link" in flat(browser.get(f"/teams/{team.pk}/trail/")), "who made it is kept"
+
+
 def test_a_server_administrator_makes_teams(client, team):
     root = User.objects.create_superuser("root")
     client.force_login(root)
