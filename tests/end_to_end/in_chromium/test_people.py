@@ -182,8 +182,8 @@ def test_an_experiment_is_shared_with_another_team_on_its_page_and_withdrawn(as_
     with as_head(address):
         write(browser, team="Guests of the house")
         press(browser, "#sharing .card-foot button")
-        as_head.wait("return !!document.querySelector('#sharing .log-list')")
-        assert "Guests of the house" in text_of(browser, "#sharing .log-list")
+        as_head.wait("return !!document.querySelector('#sharing tbody')")
+        assert "Guests of the house" in text_of(browser, "#sharing tbody")
         pictures(as_head, browser, "experiment-shared")
     with visitor(address):
         assert "shared by Team" in text_of(browser, ".page-title")
@@ -193,8 +193,8 @@ def test_an_experiment_is_shared_with_another_team_on_its_page_and_withdrawn(as_
         assert "shared by Team" in text_of(browser, "#experiments")
         pictures(visitor, browser, "experiments-of-others")
     with as_head(address):
-        press(browser, "#sharing .log-list button")
-        as_head.wait("return document.querySelector('#sharing') && !document.querySelector('#sharing .log-list')")
+        press(browser, "#sharing tbody button")
+        as_head.wait("return document.querySelector('#sharing') && !document.querySelector('#sharing tbody')")
     with visitor(address, status=404):
         assert "no experiment" in text_of(browser, "main")
     committed(lambda: Team.objects.filter(name="Guests of the house").delete())
