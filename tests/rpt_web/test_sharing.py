@@ -74,6 +74,8 @@ def test_an_administrator_shares_on_the_page_and_withdraws(client, head, corpus,
     place = f"/corpora/{corpus.pk}/"
     answer = client.post(f"/share/corpus/{corpus.pk}", {"team": "Nobody"}, follow=True)
     assert "There is no team named" in answer.text
+    with pytest.raises(UserError, match="There is no team named"):
+        sharing.share("corpus", corpus, "Guests\x00", head)
     answer = client.post(f"/share/corpus/{corpus.pk}", {"team": "Team"}, follow=True)
     assert "It belongs to Team already" in answer.text
     assert not Share.objects.exists()

@@ -13,15 +13,17 @@ from django.db.models import Model, QuerySet
 
 from rpt_core.errors import UserError
 from rpt_web.teams.models import Share, Team, User
+from rpt_web.text import clean_text
 
 KINDS = ("experiment", "corpus", "model", "wording")
 
 
 def share(kind: str, thing: Any, name: str, user: User) -> Share:
     """Let the team of this name see it. Raises UserError when there is none, or it is the thing's own."""
-    other = Team.objects.filter(name=name.strip()).first()
+    name = clean_text(name).strip()
+    other = Team.objects.filter(name=name).first()
     if other is None:
-        raise UserError(f"There is no team named {name.strip()[:100]!r}. Ask its people what it is called.")
+        raise UserError(f"There is no team named {name[:100]!r}. Ask its people what it is called.")
     if other.pk == thing.team_id:
         raise UserError(f"It belongs to {other} already. Name another team.")
     values = {"team": thing.team, "name": str(thing)[:200], "created_by": user}

@@ -55,6 +55,7 @@ def identity_begin(request: HttpRequest) -> HttpResponse:
     if refusal is not None:
         return refusal
     secret = request.POST.get("invitation", "")
+    secret = secret if Invitation.of(secret) else ""
     where = reverse("teams:join", args=[secret]) if secret else request.POST.get("next", "")
     return _leave(request, provider, AuthProcess.LOGIN, where=sealed(where), invitation=secret and digest(secret))
 

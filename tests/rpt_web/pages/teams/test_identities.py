@@ -236,6 +236,12 @@ def test_who_is_known_comes_back_to_the_invitation(provider, browser, ada):
     assert "Join as ada" in flat(known.get(f"/join/{secret}/"))
 
 
+@pytest.mark.parametrize("secret", ["a/b", "x", "\x00"])
+def test_an_invitation_that_is_none_is_taken_as_not_shown(provider, browser, ada, secret):
+    connect(browser)
+    assert log_in(Client(), "grace", invitation=secret)["Location"] == "/"
+
+
 def test_an_identity_that_came_for_one_invitation_is_not_used_for_another(provider, db):
     first, guest = invite(), Client()
     log_in(guest, "grace", invitation=first)
