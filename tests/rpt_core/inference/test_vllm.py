@@ -182,12 +182,12 @@ def test_log_probs_of_options_are_those_of_transformers(taught, engine):
     options = [encode(tokenizer, text) for text in ("0", "1 2", " 3")]
     questions = [AnswerOptions(ids, options, [1, 3, 2]) for ids in prompts(tokenizer)[:4]]
     done = []
-    theirs = ask_vllm(engine, questions, done.append, 40)
+    theirs = ask_vllm(engine, questions, lambda *counts: done.append(counts), 40)
     for a, b in zip(option_log_probs(model, questions), theirs, strict=True):
         assert b == pytest.approx(a, abs=1e-4)
-    assert done == [0]
+    assert done == [(0, 12)], "of 4 questions with 3 options"
     with pytest.raises(UserError, match="at most 64 tokens"):
-        ask_vllm(engine, [AnswerOptions([5] * 64, options, [1, 3, 2])], done.append, 40)
+        ask_vllm(engine, [AnswerOptions([5] * 64, options, [1, 3, 2])], print, 40)
 
 
 def test_what_is_too_long_is_refused(taught, engine):
