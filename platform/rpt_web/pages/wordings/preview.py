@@ -25,6 +25,8 @@ CONTEXT_SHOWN = 1500
 USUAL_TOKEN = 40
 RUNS_TRIED = 5
 """Newest filter runs whose documents are looked for, where no position was chosen."""
+LONGEST_SAMPLE = 10_000
+"""Characters of a text that a list is tried on; somebody waits."""
 SAMPLE = "Wait, something like this is probably right. Alternatively, break down the sum; finally, conclude."
 
 

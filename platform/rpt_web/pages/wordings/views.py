@@ -18,7 +18,7 @@ from rpt_web.corpora import wordings
 from rpt_web.corpora.models import Wording, WordingKind, WordingVersion
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.rights import team_to_change
-from rpt_web.pages.wordings.preview import SAMPLE, context_at, matching_groups, prompt_parts
+from rpt_web.pages.wordings.preview import LONGEST_SAMPLE, SAMPLE, context_at, matching_groups, prompt_parts
 from rpt_web.results.published import reference_for
 from rpt_web.teams.models import User
 
@@ -120,8 +120,8 @@ def _looked_over(request: HttpRequest, kind: str, text: str, query: QueryDict) -
     context, where = context_at(request.user, query) if kind == WordingKind.TEMPLATE else ("", "")
     key = query.get("model", "")
     model = access.models_for(request.user).filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None
-    sample = query.get("sample") or SAMPLE
-    is_list = kind == WordingKind.PATTERNS
+    sample = (query.get("sample") or SAMPLE)[:LONGEST_SAMPLE]
+    is_list, is_short = kind == WordingKind.PATTERNS, len(text) <= wordings.LONGEST_TEXT
     return {
         "kind": kind,
         "text": text,
@@ -131,7 +131,8 @@ def _looked_over(request: HttpRequest, kind: str, text: str, query: QueryDict) -
         "model": model,
         "place": {name: query.get(name, "") for name in ("run", "split", "row", "token")},
         "sample": sample,
-        "groups": matching_groups(text, sample) if is_list else [],
+        "longest_sample": LONGEST_SAMPLE,
+        "groups": matching_groups(text, sample) if is_list and is_short else [],
     }
 
 

@@ -144,6 +144,16 @@ def test_a_lists_phrases_are_tried_on_a_sample_and_its_expressions_left_alone(pa
         assert client.post(address("wording_preview"), typed).status_code == 200
 
 
+@pytest.mark.parametrize(("more", "before"), [("", "x " * 10_000), ("#" * 50_000, "")])
+def test_what_is_tried_on_a_page_is_so_short_that_nobody_waits_for_it(page, client, more, before):
+    page(address("wording_list"))
+    text = f"version: 1\nsource: x\ngroups: {{mine: [wait]}}\n{more}"
+    typed = {"kind": "patterns", "text": text, "sample": f"{before} wait"}
+    answer = client.post(address("wording_preview"), typed).content.decode()
+    assert "“wait”" not in answer
+    assert ("Give at most 50,000 characters" in answer) == bool(more)
+
+
 def test_viewers_read_and_change_nothing_and_others_see_none(client, viewer_client, version):
     there = address("wording_detail", version.wording_id)
     assert b"Save as the next version" not in viewer_client.get(there).content
