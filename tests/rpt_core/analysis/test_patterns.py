@@ -122,7 +122,9 @@ def test_a_list_of_ones_own_is_read_from_a_file(tmp_path):
         ("{version: 1, source: x, groups: {a: [{regex: '('}]}}", "which is wrong: missing"),
         ("{version: 1, source: x, groups: {a: [{regex: 'b{99999999999}'}]}}", "repetition number is too large"),
         ("{version: 1, source: x, groups: {a: [{regex: '" + "(" * 1000 + ")" * 1000 + "'}]}}", "recursion"),
-        ("{version: 1, source: x, groups: {a: [{regex: 'b*'}]}}", "every text matches"),
+        ("{version: 1, source: x, groups: {a: [{regex: 'b*'}]}}", "matches without any character"),
+        ("{version: 1, source: x, groups: {a: [{regex: '(((b?){1000}){1000}){1000}'}]}}", "without any character"),
+        ("{version: 1, source: x, groups: {a: [{regex: '^|b'}]}}", "matches without any character"),
     ],
 )
 def test_a_wrong_list_is_explained(text, problem):
