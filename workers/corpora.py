@@ -1,4 +1,5 @@
-"""Jobs of corpora: a look at the first records of a version, and its check, which reads all of it as a run would.
+"""Jobs of corpora: a look at the first records of a version, and its check, which reads all of it as a run would. The
+first of them fetches the files of a version that has an address.
 
 In: a version of a corpus. Out: its preview, or its counts, bad records and documents (`corpora.services`). What a run
 reads goes through the same functions here, so what the check counts is what a run will find with the same settings.
@@ -31,6 +32,7 @@ from rpt_web.corpora import services
 from rpt_web.corpora.models import CorpusVersion
 from rpt_web.jobs.models import Job
 from rpt_web.runs import reach
+from workers import fetching
 from workers.reports import JobReport
 
 FILES_SHOWN, RECORDS_SHOWN = 20, 5
@@ -46,6 +48,7 @@ HASHED, READ = 0.1, 0.8
 def look(job: Job, report: JobReport) -> dict[str, Any]:
     """The first records of each file, the fields that they have, and a mapping that may fit."""
     version = _version(job)
+    fetching.fetch(version, job, report)
     found = find_files([version.place], Reader(fields=(), folder_texts=True))
     files = []
     for number, file in enumerate(found.files):
@@ -55,7 +58,7 @@ def look(job: Job, report: JobReport) -> dict[str, Any]:
     fields = fields_of(records)
     mapping = likely_mapping([field["name"] for field in fields])
     services.store_preview(
-        version.pk, job, {"files": files, "fields": fields, "notes": found.notes, "mapping": mapping}
+        version.pk, job, {"files": files, "fields": fields, "notes": [*version.notes, *found.notes], "mapping": mapping}
     )
     return {"files": len(files), "fields": len(fields)}
 
@@ -63,6 +66,7 @@ def look(job: Job, report: JobReport) -> dict[str, Any]:
 def check(job: Job, report: JobReport) -> dict[str, Any]:
     """Read all of a version, and store what it holds."""
     version = _version(job)
+    fetching.fetch(version, job, report)
     config = CorpusConfig(paths=(version.place,), mapping=job.arguments["mapping"], max_bad_share=1.0)
     files = corpus_files(config)
     listed = list(_hashed(files.files, report))
@@ -80,7 +84,7 @@ def check(job: Job, report: JobReport) -> dict[str, Any]:
     found = {
         "content_hash": content_hash(listed),
         "files": listed,
-        "notes": [*tally.notes(), *names.notes()],
+        "notes": [*version.notes, *tally.notes(), *names.notes()],
         "bytes": sum(file["bytes"] for file in listed),
         "characters": documents.characters,
         "records": tally.records,

@@ -8,7 +8,7 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
    while its queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
    When no worker at all listens to the queue, the log says so.
 4. Jobs of the quick lane are looked after in the same way; those that ended long ago are forgotten, and
-   uploads that nobody continues.
+   uploads that nobody continues; files of a fetch that died for good are removed.
 5. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
    did so, and results from before there were stored intervals have none.
 6. What has ended since is measured: what it takes on the disk.
@@ -26,7 +26,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from rpt_web.celery import app
-from rpt_web.corpora import uploads
+from rpt_web.corpora import fetched, uploads
 from rpt_web.jobs import services as job_services
 from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs import overdue, planning, queues, services
@@ -51,6 +51,7 @@ def run_round(reap: bool = True) -> None:
     send_overdue()
     job_services.delete_old(JOBS_KEPT_DAYS)
     uploads.clean_up()
+    fetched.clean_up()
     compute_intervals()
     usage.measure()
 

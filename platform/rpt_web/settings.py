@@ -24,7 +24,9 @@ RPT_READ_ROOTS    comma-separated folders that runs may read, beside those of ot
                   templates in the data folder)
 RPT_HUB_MODELS    comma-separated names of models that runs may fetch from a hub, * stands for anything (default: those
                   of the shipped presets)
-RPT_UPLOAD_BYTES  largest size of all files of one corpus version that are uploaded (default: 20000000000)
+RPT_CORPUS_ADDRESSES        comma-separated beginnings of addresses that corpora may be fetched from, such as
+                  s3://texts/ or hf://datasets/our-team/ (default: none)
+RPT_UPLOAD_BYTES  largest size of all files of one corpus version that are uploaded or fetched (default: 20000000000)
 RPT_JOB_MEMORY_BYTES        what a job of the quick lane, such as the check of a corpus, may take (default: 4000000000)
 RPT_UPLOAD_DAYS   an upload that nobody continues is forgotten after so many days (default: 7)
 RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none)
@@ -96,6 +98,17 @@ def read_roots(data_dir: Path) -> list[Path]:
                 f"RPT_READ_ROOTS: {name!r} is not an absolute path. Write each folder with its whole path, from /."
             )
     return [Path(name) for name in names] or [data_dir / name for name in ("corpora", "models", "templates")]
+
+
+def read_addresses() -> list[str]:
+    """The beginnings of addresses from RPT_CORPUS_ADDRESSES."""
+    names = read_list("RPT_CORPUS_ADDRESSES", "")
+    for name in names:
+        if "://" not in name:
+            raise ImproperlyConfigured(
+                f"RPT_CORPUS_ADDRESSES: {name!r} is not an address. Write each with its protocol, such as s3://texts/."
+            )
+    return names
 
 
 def read_database(data_dir: Path) -> dict[str, Any]:
@@ -172,6 +185,7 @@ RPT_CANCEL_GRACE_SECONDS = read_int("RPT_CANCEL_GRACE_SECONDS", 20, 0, 3600)
 RPT_SHUTDOWN_GRACE_SECONDS = read_int("RPT_SHUTDOWN_GRACE_SECONDS", 6, 0, 3600)
 RPT_READ_ROOTS = read_roots(RPT_DATA_DIR)  # what may be read: runs.reach
 RPT_HUB_MODELS = read_list("RPT_HUB_MODELS", "") if "RPT_HUB_MODELS" in os.environ else None
+RPT_CORPUS_ADDRESSES = read_addresses()
 RPT_JOB_MEMORY_BYTES = read_int("RPT_JOB_MEMORY_BYTES", 4_000_000_000, 100_000_000, 10**15)
 RPT_UPLOAD_BYTES = read_int("RPT_UPLOAD_BYTES", 20_000_000_000, 1, 10**15)
 RPT_UPLOAD_DAYS = read_int("RPT_UPLOAD_DAYS", 7, 1, 365)

@@ -56,6 +56,7 @@ class VersionOut(Schema):
     id: int
     number: int
     place: str = Field(description="What a run names in `corpus.paths`.")
+    address: str = Field(description="Where its files are fetched from, by the first job; empty for others.")
     mapping: dict[str, Any]
     checked_at: datetime | None = Field(description="Null until a check has read all of it; runs read it after that.")
     content_hash: str
@@ -89,7 +90,11 @@ class CorpusIn(Body):
 class VersionIn(Body):
     """A new version of a corpus."""
 
-    path: str = Field(default="", description="A file or folder on the server; empty where files are to be uploaded.")
+    path: str = Field(
+        default="",
+        description="A file or folder on the server, or an address that is allowed, such as `s3://texts/sums`; empty "
+        "where files are to be uploaded.",
+    )
 
 
 class CheckIn(Body):
@@ -143,7 +148,8 @@ def versions(request: HttpRequest, corpus_id: int, after: After = None, limit: L
 
 
 def create_version(request: HttpRequest, corpus_id: int, version: VersionIn) -> Answer[CorpusVersion]:
-    """Make the next version. Its files are uploaded by the tus protocol at /api/v1/uploads/, or lie at a path."""
+    """Make the next version. Its files are uploaded by the tus protocol at /api/v1/uploads/, lie at a path, or
+    are fetched from an address."""
     user = user_of(request)
     corpus = access.get_corpus_or_404(user, corpus_id, to_change=True)
     with refusals_at("path"):

@@ -1,8 +1,9 @@
 """What is read: corpora with their versions and uploads; of runs, their corpora as they counted them, and what a filter
 run found in each of its splits; models that runs can start from; and the wordings that people write for them.
 
-A corpus is a name, a licence and a source; its files are those of a version. Only `corpora.services` and
-`corpora.uploads` change versions and uploads. A version is checked once and does not change after that.
+A corpus is a name, a licence and a source; its files are those of a version. Only `corpora.services`,
+`corpora.uploads` and `corpora.fetched` change versions and uploads. A version is checked once and does not change after
+that.
 """
 
 from __future__ import annotations
@@ -43,14 +44,18 @@ class Corpus(models.Model):
         return self.name
 
 
-@audited("corpus", "number", "path", "checked_at", "created_by")
+@audited("corpus", "number", "path", "address", "checked_at", "created_by")
 class CorpusVersion(models.Model):
     """The files of a corpus at one time, and which of their fields hold what."""
 
     corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     path = models.TextField(blank=True)
-    """A file or folder outside, below a folder that may be read; empty where the files were uploaded."""
+    """A file or folder outside, below a folder that may be read; empty where the files were uploaded or fetched."""
+    address = models.TextField(blank=True)
+    """Where its files are fetched from, which the first job that reads it does; empty for others."""
+    fetched_at = models.DateTimeField(null=True, blank=True)
+    """When all files of the address were there."""
     preview = models.JSONField(default=dict, blank=True)
     """What `workers.corpora` has seen of the first records; empty until it has looked."""
     mapping = models.JSONField(default=dict, blank=True)
@@ -152,7 +157,7 @@ class DeletedVersion(models.Model):
 
 @audited("version", "name", "length", "created_by")
 class Upload(models.Model):
-    """A file of a version that is being sent, or was."""
+    """A file of a version that is being sent or fetched, or was."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     version = models.ForeignKey(CorpusVersion, on_delete=models.CASCADE, related_name="uploads")

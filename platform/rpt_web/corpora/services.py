@@ -1,4 +1,5 @@
-"""What changes corpora: made, given a version, looked at, mapped, checked. Files come by `corpora.uploads`.
+"""What changes corpora: made, given a version, looked at, mapped, checked. Files come by `corpora.uploads`, or are
+fetched from an address by the first of its jobs (`corpora.fetched`).
 
     version: open (files come and go) --look--> open with a preview --check--> checked: fixed, runs may read it
 
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from rpt_core.config import FieldMapping
 from rpt_core.config.reads import Reading, Reads
 from rpt_core.errors import UserError
+from rpt_web.corpora import addresses
 from rpt_web.corpora.locks import locked_corpus, locked_version
 from rpt_web.corpora.models import Corpus, CorpusVersion, DeletedVersion
 from rpt_web.jobs import services as jobs
@@ -50,13 +52,21 @@ def describe_corpus(corpus: Corpus, name: str, *, licence: str, source: str, not
 
 
 def new_version(corpus: Corpus, user: User, path: str = "") -> CorpusVersion:
-    """The next version: files are to be uploaded, or lie at a path that may be read. Raises UserError for another."""
+    """The next version: files are to be uploaded, lie at a path that may be read, or are fetched from an address.
+
+    Raises UserError for another path or address.
+    """
     path = path.strip()
-    if path and (words := reach.why_not(Reading("path", path, Reads.DATA), [corpus.team_id])):
+    if addresses.is_address(path):
+        words, place = addresses.why_not(path), {"address": path}
+    else:
+        words = reach.why_not(Reading("path", path, Reads.DATA), [corpus.team_id]) if path else ""
+        place = {"path": path}
+    if words:
         raise UserError(words)
     with transaction.atomic():
         locked_corpus(corpus.pk)
-        return corpus.versions.create(number=_next_number(corpus), path=path, created_by=user)
+        return corpus.versions.create(number=_next_number(corpus), created_by=user, **place)
 
 
 def look(version: CorpusVersion, user: User) -> Job:
@@ -119,9 +129,10 @@ def _submit(kind: str, version: CorpusVersion, user: User, arguments: dict[str, 
             raise UserError("It is being deleted.")
         if fresh.is_busy:
             raise UserError("It is being read already. Wait until that has ended, or cancel it.")
-        if not fresh.path and not fresh.uploads.exclude(completed_at=None).exists():
+        has_own = not fresh.path and not fresh.address
+        if has_own and not fresh.uploads.exclude(completed_at=None).exists():
             raise UserError("There is no file yet. Upload some first.")
-        if not fresh.path and fresh.uploads.filter(completed_at=None).exists():
+        if has_own and fresh.uploads.filter(completed_at=None).exists():
             raise UserError("Some files are not complete. Continue their upload, or remove them.")
         job = jobs.submit(kind, {"version": fresh.pk, **arguments}, user)
         CorpusVersion.objects.filter(pk=fresh.pk).update(job=job)

@@ -86,6 +86,8 @@ def refuse_closed(version: CorpusVersion) -> None:
     """Raises Taken when the files of a version may not change."""
     if version.path:
         raise Taken(f"This version is read from {version.path}. Make a new version to upload files.")
+    if version.address:
+        raise Taken(f"The files of this version come from {version.address}. Make a new version to upload files.")
     if version.is_checked:
         raise Taken("This version was checked and does not change any more. Make a new version.")
     if version.is_being_deleted:
@@ -163,7 +165,7 @@ def expiry() -> str:
 
 def clean_up(limit: int = 100) -> int:
     """Forget uploads that nobody has gone on with for long. Returns how many."""
-    abandoned = Upload.objects.filter(completed_at=None, touched_at__lt=Now() - expires_after())
+    abandoned = Upload.objects.filter(completed_at=None, touched_at__lt=Now() - expires_after(), version__address="")
     uploads = list(abandoned.select_related("version").order_by("touched_at")[:limit])
     for upload in uploads:
         logger.info("the upload %s of %s is given up: nothing came since %s", upload.pk, upload.name, upload.touched_at)
@@ -216,10 +218,15 @@ def _check_length(version: CorpusVersion, name: str, length: int) -> None:
             "RPT_UPLOAD_BYTES or to put the files on the server."
         )
     replaced = version.uploads.filter(name=name).aggregate(total=Sum("length"))["total"] or 0
+    refuse_without_room(version.corpus.team_id, length - replaced, length)
+
+
+def refuse_without_room(team_id: int, more: int, coming: int) -> None:
+    """Raises TooLarge when a team may not take so many bytes more, or the disk has no room for what is coming."""
     try:
-        usage.refuse_over_quota(version.corpus.team_id, length - replaced)
+        usage.refuse_over_quota(team_id, more)
     except usage.OverQuota as error:
         raise TooLarge(str(error)) from None
     free = shutil.disk_usage(settings.RPT_DATA_DIR).free - SPARE_BYTES
-    if length > free:
+    if coming > free:
         raise TooLarge(f"The server's disk has room for {max(0, free):,} bytes. Ask an administrator to free some.")

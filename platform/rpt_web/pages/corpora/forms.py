@@ -50,10 +50,11 @@ class PathForm(forms.Form):
     """Where the files of a version are."""
 
     path = forms.CharField(
-        label="Path on the server",
+        label="Path on the server, or address",
         required=False,
         max_length=1000,
-        help_text="A file or folder below one that runs may read. Leave it empty to upload files from your computer.",
+        help_text="A file or folder below one that runs may read, or an address that an administrator allows, such as "
+        "`s3://texts/sums`. Leave it empty to upload files from your computer.",
         widget=forms.TextInput(attrs={**CONTROL, "spellcheck": "false"}),
     )
 

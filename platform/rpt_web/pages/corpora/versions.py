@@ -56,7 +56,7 @@ def version_new(request: HttpRequest, corpus_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             version = services.new_version(corpus, user, form.cleaned_data["path"])
-            if version.path:
+            if version.path or version.address:
                 services.look(version, user)
             return redirect("corpora:version_detail", corpus.pk, version.number)
         except UserError as error:
@@ -71,7 +71,7 @@ def version_detail(request: HttpRequest, corpus_id: int, number: int) -> HttpRes
     version = access.get_version_or_404(request.user, corpus_id, number)
     if version.is_checked:
         return render(request, "corpora/version_checked.html", _checked(request, version))
-    context = _common(request, version) | _files(version) | _preview(request, version)
+    context = _common(request, version) | _files(request, version) | _preview(request, version)
     if request.headers.get("HX-Target") == "preview":
         return render(request, "corpora/_preview.html", context)
     return render(request, "corpora/version_open.html", context)
@@ -81,7 +81,7 @@ def version_detail(request: HttpRequest, corpus_id: int, number: int) -> HttpRes
 def version_files(request: HttpRequest, corpus_id: int, number: int) -> HttpResponse:
     """The list of files alone, for when one has come."""
     version = access.get_version_or_404(request.user, corpus_id, number)
-    return render(request, "corpora/_files.html", _common(request, version) | _files(version))
+    return render(request, "corpora/_files.html", _common(request, version) | _files(request, version))
 
 
 @require_POST
@@ -153,11 +153,14 @@ def _common(request: HttpRequest, version: CorpusVersion) -> dict[str, Any]:
     }
 
 
-def _files(version: CorpusVersion) -> dict[str, Any]:
+def _files(request: HttpRequest, version: CorpusVersion) -> dict[str, Any]:
     found = list(version.uploads.order_by("name")[: FILES_SHOWN + 1])
     return {
         "uploads": found[:FILES_SHOWN],
         "more_files": len(found) > FILES_SHOWN,
+        "may_remove": access.can_edit_corpus(request.user, version.corpus)
+        and not version.is_busy
+        and not version.address,
         "incomplete": [upload for upload in found if upload.completed_at is None],
         "endings": ",".join([*KINDS, ".gz", ".zst", ".bz2"]),
         "most_bytes": settings.RPT_UPLOAD_BYTES,

@@ -109,7 +109,8 @@ def _made(request: HttpRequest, form: NewCorpusForm, team: Team) -> CorpusVersio
             if path:
                 services.look(version, user)
     except UserError as error:
-        form.add_error("path" if path and "path" in str(error) else None, str(error))
+        is_of_path = path and any(word in str(error) for word in ("path", "address"))
+        form.add_error("path" if is_of_path else None, str(error))
         return None
     return version
 

@@ -90,6 +90,21 @@ def test_a_path_that_may_not_be_read_is_refused_and_nothing_is_made(client, ada)
     assert not Corpus.objects.exists()
 
 
+def test_an_address_is_refused_with_what_is_allowed_or_is_fetched_by_the_first_job(client, ada, settings):
+    settings.RPT_CORPUS_ADDRESSES = ["hf://datasets/ourteam/"]
+    client.force_login(ada)
+    answer = client.post("/corpora/new/", {"name": "Sums", "path": "hf://datasets/others/sums"})
+    assert answer.status_code == 422
+    assert "Allowed: hf://datasets/ourteam/." in answer.text
+    assert not Corpus.objects.exists()
+    answer = client.post("/corpora/new/", {"name": "Sums", "path": "hf://datasets/ourteam/sums"}, follow=True)
+    version = CorpusVersion.objects.get()
+    assert (version.path, version.job.kind) == ("", services.LOOK)
+    assert "To be fetched from" in answer.text
+    assert "hf://datasets/ourteam/sums" in answer.text
+    assert "tus.min" not in answer.text
+
+
 def test_the_mapping_is_chosen_on_real_records_and_stands_in_the_address(page, version):
     text = page(address(version))
     assert '<option value="body" selected>' in text
