@@ -11,7 +11,16 @@ import pytest
 from rpt_core.errors import LONGEST_REASON, said
 
 ROOT = Path(__file__).parents[1]
-OURS = {"UserError", "Unusable", "NotFiniteError", "RunFailed", "Fenced", "UnreadableShard", "TooManyChecks", "OverQuota"}
+OURS = {
+    "UserError",
+    "Unusable",
+    "NotFiniteError",
+    "RunFailed",
+    "Fenced",
+    "UnreadableShard",
+    "TooManyChecks",
+    "OverQuota",
+}
 """Their words are sentences of ours."""
 TRANSLATED = {"ValidationError", "Http404"}
 """pydantic's and Django's, whose words are ours or are made into sentences elsewhere (`config.messages`)."""
