@@ -51,12 +51,12 @@ def test_what_takes_more_memory_than_allowed_is_ended_in_words(monkeypatch):
         preflight.report("ntp", TINY, "cpu-2", None)
 
 
-def test_a_line_without_an_end_is_read_in_part(tmp_path):
+def test_a_line_without_an_end_takes_no_more_memory_than_allowed_and_ends_in_words(tmp_path):
     file = tmp_path / "endless.jsonl"
     with file.open("wb") as out:
         out.truncate(3 * 10**9)
-    problems = preflight.report("ntp", corpus_of(file), "cpu-2", None)["problems"]
-    assert any(problem["level"] == "error" for problem in problems)
+    with pytest.raises(UserError, match=r"more than 1 GB of memory.* a line of a file may be very long"):
+        preflight.report("ntp", corpus_of(file), "cpu-2", None)
 
 
 def test_the_process_has_the_limit_and_nothing_of_the_database(program, monkeypatch):
