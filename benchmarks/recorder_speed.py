@@ -131,8 +131,8 @@ def new_run(name: str) -> Run:
     from rpt_web.runs.models import Experiment, Run
     from rpt_web.traces.partitions import ensure_partition
 
-    name = "Recorder speed"
-    experiment = Experiment.objects.filter(name=name).first() or services.create_experiment(name, None)
+    title = "Recorder speed"
+    experiment = Experiment.objects.filter(name=title).first() or services.create_experiment(title, None)
     queued = Run.objects.create(experiment=experiment, name=name, stage="rpt", config={}, code_version="")
     run = services.claim(queued.pk, "benchmark")
     assert run is not None
