@@ -93,6 +93,16 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
         Job.objects.all().delete()
         Node.objects.all().delete()
         User.objects.all().delete()
+        forget_trail()
+
+
+def forget_trail():
+    """The audit trail outlives what it is about, and the next tests have a team of the same number."""
+    from django.db import connection
+    from pghistory.core import event_models
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(model._meta.db_table for model in event_models())}")
 
 
 def registered_models(experiment, user):
