@@ -38,7 +38,7 @@ class ModelOut(OfTeam):
     run_id: int | None = Field(description="Whose checkpoint it is.")
     step: int | None
     created_at: datetime
-    checked_at: datetime | None = Field(description="Null until a worker has looked at it.")
+    checked_at: datetime | None = Field(description="Null until a worker has checked the model.")
     is_fit: bool | None = Field(description="Whether runs can use it; null until it was checked.")
     faults: list[dict[str, Any]] = Field(description="level and message of what speaks against it.")
     facts: dict[str, Any] = Field(description="What its files say.")

@@ -58,7 +58,7 @@ def why_not(address: str) -> str:
 
 
 def _of_form(address: str, shown: str) -> str:
-    """Why a text cannot be the address of a file or folder in a store, whatever is allowed."""
+    """Why a text is not the address of a file or folder in a store, whichever addresses are allowed."""
     match = _ADDRESS.fullmatch(address)
     if match is None or not address.isprintable() or len(address.encode()) > LONGEST_PATH:
         return f"The address {shown} cannot be read. Write it as PROTOCOL://PLACE/FOLDER, in {LONGEST_PATH} bytes."

@@ -2,7 +2,7 @@
 
 In: `settings.RPT_OIDC` and the provider's answers. Out: where a login goes, and who somebody is there once the ID token
 has been checked: signature, issuer, audience, times, and the nonce of this very login. allauth leaves out signature and
-nonce, since the token comes over TLS; here both must be right. Whatever is wrong with an answer is a `UserError`.
+nonce, since the token comes over TLS; here both must be right. A wrong answer raises `UserError`.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def written(value: Any) -> str:
 
 
 def differ(leaf: Leaf, before: Any, now: Any) -> bool:
-    """Whether two values of a field, as it shows them, mean different things: 0.001 is 1e-3, whatever is typed."""
+    """Whether two values of a field differ, however they are typed: 0.001 equals 1e-3."""
     return bool(_meant(leaf, before) != _meant(leaf, now))
 
 

@@ -1,7 +1,7 @@
 """Logging in with the OpenID Connect provider: the way there, the way back, and identities on the account page.
 
-Nobody is let in by an e-mail address: an identity is connected on the account page, or joins by an invitation. Whoever
-else comes back from the provider is told so, and stays out.
+Nobody is let in by an e-mail address: an identity is connected on the account page, or joins by an invitation. Anybody
+else who comes back from the provider reads so, and is not logged in.
 
 The way there is a page that the browser leaves at once, and no redirect: browsers hold form-action of the content
 security policy against every redirect that follows a form, and through which hosts a provider leads is not known here.

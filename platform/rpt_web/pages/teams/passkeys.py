@@ -51,7 +51,7 @@ def where_they_work(view: View) -> View:
 
 
 class _Ceremony(forms.Form):
-    """What a browser answered; what is wrong with that is told above the form, since nobody typed it."""
+    """The browser's answer. Nobody typed it, so its errors stand above the form."""
 
     def full_clean(self) -> None:
         """All errors but those of a name."""
