@@ -24,6 +24,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -47,9 +48,10 @@ from workers.stage_process import StageProcess, clear_leftover
 TICK_SECONDS = 0.5
 RENEWALS_PER_LEASE = 4
 OUTAGE_SECONDS = 600
-"""How long a run that has ended waits for the database to come back."""
+"""How long a run that is about to start or has ended waits for the database to come back."""
 INTERNAL_ERROR = "Internal error of the worker. Look at the worker's log, then retry the run."
 logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 def execute(run: Run) -> None:
@@ -104,11 +106,12 @@ class _Execution:
 
     def run_to_end(self) -> None:
         """Start, follow, record the rest, conclude."""
-        self._write_config()
-        if not self._wait_for_folder():
+        _insist(self._write_config)
+        if not _insist(self._wait_for_folder):
             services.hand_back(self.run)
             return
-        self.recorder.begin()
+        _insist(self.recorder.begin)
+        _insist(self._renew)  # the run may have gone to another worker while the database was away
         self._life = Life(self.stage.start(), settings.RPT_QUIET_SECONDS)
         while (code := self.stage.wait(TICK_SECONDS)) is None:
             self._tick()
@@ -178,8 +181,10 @@ class _Execution:
             self.stage.kill()
 
     def _renew_when_due(self) -> None:
-        if time.monotonic() < self._renew_at:
-            return
+        if time.monotonic() >= self._renew_at:
+            self._renew()
+
+    def _renew(self) -> None:
         if not services.renew(self.run):
             raise Fenced(f"run {self.run.pk} is no longer running as attempt {self.run.attempt}")
         self._renew_at = time.monotonic() + settings.RPT_LEASE_SECONDS / RENEWALS_PER_LEASE
@@ -224,12 +229,12 @@ def _how_it_ended(code: int) -> str:
     return f"The stage ended with an error (exit code {code}). The end of its log is below."
 
 
-def _insist(write: Callable[[], None]) -> None:
-    """Write, waiting for a database that is away; not while the worker is being stopped."""
+def _insist(act: Callable[[], _T]) -> _T:
+    """Do it, waiting for a database that is away; not while the worker is being stopped."""
     deadline = time.monotonic() + OUTAGE_SECONDS
     while True:
         try:
-            return write()
+            return act()
         except Exception as error:
             if not is_away(error) or shutdown.is_requested() or time.monotonic() > deadline:
                 raise

@@ -23,6 +23,7 @@ from rpt_web.runs import services
 from rpt_web.runs.models import FINAL, Run, Status
 from rpt_web.settings import broker_url
 from tests.workers.processes import LEASE_SECONDS, wait_for
+from workers import runner
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 STEPS = 16
@@ -225,6 +226,16 @@ def test_a_suite_goes_on_when_worker_and_redis_die_and_the_database_drops_connec
     assert {run.name: run.attempt for run in experiment.runs.all()} == {"base": 2, "left": 1, "right": 1, "tip": 1}
     for run in experiment.runs.all():
         check_once(run, STEPS)
+
+
+def test_a_connection_lost_between_claim_and_start_costs_no_attempt(submit, check_once):
+    run = services.claim(submit(steps=STEPS).pk, "test")
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    runner.execute(run)
+    run.refresh_from_db()
+    assert (run.status, run.attempt) == (Status.SUCCEEDED, 1)
+    check_once(run, STEPS)
 
 
 def drop_other_connections():

@@ -41,8 +41,8 @@ PROGRAMS_STOP_SECONDS = 7.0
 """Web server, workers and reaper stop together within this time; then they are killed."""
 STAGE_STOP_SECONDS = "5"
 """A stage gets this long for its checkpoint, unless the environment says otherwise."""
-SERVERS_STOP_SECONDS = 1.0
-"""So much for each of Redis and Postgres: the whole stop stays below 10 s."""
+STOP_SECONDS = 9.5
+"""Everything stops within this time: Redis and Postgres get what the programs leave of it, at least a second each."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ class ProcessTree:
         connections.close_all()
         for program in self._programs:
             program.signal_stop()
-        deadline = time.monotonic() + PROGRAMS_STOP_SECONDS
+        started = time.monotonic()
         for program in self._programs:
-            program.wait_stopped(deadline - time.monotonic())
+            program.wait_stopped(started + PROGRAMS_STOP_SECONDS - time.monotonic())
         for server in reversed(self._servers):
-            server.stop(SERVERS_STOP_SECONDS)
+            server.stop(max(1.0, started + STOP_SECONDS - time.monotonic()))
         self._programs, self._servers = [], []
         self._lock.release()
 
