@@ -24,6 +24,7 @@ from rpt_core.run.folder import positions_file
 NAMES_TOGETHER = 1 << 16
 """Documents' names that are looked through at one go."""
 _PROBABILITIES = "highest_probabilities"
+_HASH = b"tokenizer_hash"
 _LISTED = ("document", "domain", "candidates_from", "entropies", "kept")
 
 
@@ -84,6 +85,15 @@ class DocumentMap:
         ranks = np.zeros(self.tokens, np.int64)
         ranks[self.positions] = 1 + len(values) - np.searchsorted(np.sort(values), values, side="right")
         return ranks
+
+
+def tokenizer_of(positions_dir: Path | str, split: str = "train") -> str:
+    """The hash of the tokenizer whose tokens a split's file counts; empty where that is not known."""
+    try:
+        metadata = pq.read_schema(positions_file(positions_dir, split)).metadata or {}
+    except (OSError, ValueError):
+        return ""
+    return str(metadata.get(_HASH, b"").decode())
 
 
 class PositionsFile:

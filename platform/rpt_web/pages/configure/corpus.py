@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from collections.abc import Callable
+
+from django.http import HttpRequest, QueryDict
 
 from rpt_core.plans.preset import PlannedRun
 from rpt_web import access
 from rpt_web.corpora.models import CorpusVersion
 from rpt_web.corpora.services import corpus_setting
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.configure.fields import as_yaml
+from rpt_web.pages.configure.offered import chosen_value
 
 OF_THE_BUILT_IN = ("tiny_part", "tiny_documents", "tiny_seed")
 """Settings that mean nothing beside files."""
@@ -32,3 +36,16 @@ def with_corpus(planned: PlannedRun, version: CorpusVersion) -> PlannedRun:
     has_solutions = version.mapping.get("solution") is not None
     more = {} if has_solutions else {name: WHOLE for name in OF_SOLUTIONS if planned.config.get(name) == "solution"}
     return planned.model_copy(update={"config": planned.config | {"corpus": kept | setting, **more}})
+
+
+def typed_corpus(data: QueryDict, version_at: Callable[[str], CorpusVersion | None]) -> QueryDict:
+    """What was typed, with the mapping of each corpus that was chosen by its place; the rest as it is."""
+    typed = data.copy()
+    for part in ("corpus", "replay"):
+        version = version_at(chosen_value(data, f"{part}.paths") or "")
+        if version is not None:
+            typed[f"{part}.source"] = "files"
+            typed[f"{part}.mapping"] = as_yaml(corpus_setting(version)["mapping"])
+            if version.mapping.get("solution") is None:
+                typed.update({name: WHOLE for name in OF_SOLUTIONS if typed.get(name) == "solution"})
+    return typed

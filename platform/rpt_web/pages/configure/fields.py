@@ -18,9 +18,11 @@ from django import forms
 from pydantic import BaseModel
 
 from rpt_core.config.reading import TOO_DEEP, refuse_too_deep
+from rpt_core.config.reads import Reads, kind_of
 from rpt_core.errors import UserError
 from rpt_core.typed_yaml import read_typed
 from rpt_web.pages.configure.choice import is_reference
+from rpt_web.pages.configure.offered import Shelf, offered_field
 
 LONGEST_YAML = 50_000
 
@@ -46,6 +48,8 @@ class Leaf:
     is_optional: bool
     words: str
     widget: Widget
+    reads: Reads | None = None
+    """What it makes a run read."""
 
 
 def leaves(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[Leaf]:
@@ -57,16 +61,21 @@ def leaves(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") 
         annotation, is_optional = _unwrapped(info.annotation)
         part = values.get(key)
         if not _is_model(annotation) or (is_optional and part is None):
-            yield Leaf(name, annotation, is_optional, words, _widget(annotation, part))
+            yield Leaf(name, annotation, is_optional, words, _widget(annotation, part), kind_of(info))
             continue
         if is_optional:
             yield Leaf(name, annotation, True, words, Widget.PART)
         yield from leaves(annotation, part or {}, f"{name}.")
 
 
-def field(leaf: Leaf, value: Any, label: str) -> forms.Field:
-    """The form field of a leaf. A reference to another run is a text whatever the leaf is."""
+def field(leaf: Leaf, value: Any, label: str, shelf: Shelf | None = None) -> forms.Field:
+    """The form field of a leaf. A reference to another run is a text whatever the leaf is, beside what is offered."""
     shared: dict[str, Any] = {"label": label, "help_text": leaf.words, "required": False}
+    found = shelf.offers(leaf.name, leaf.reads) if shelf and leaf.widget in (Widget.TEXT, Widget.COMMAS) else None
+    if found is not None:
+        several = leaf.widget is Widget.COMMAS
+        text = ", ".join(value) if several and isinstance(value, list | tuple) else written(value)
+        return offered_field(leaf.name, found, text, is_optional=leaf.is_optional, is_several=several, shared=shared)
     if is_reference(value):
         return _text(value, shared)
     if leaf.widget is Widget.CHOICE:
@@ -81,7 +90,7 @@ def field(leaf: Leaf, value: Any, label: str) -> forms.Field:
         box = forms.CheckboxInput(attrs={"class": "form-check-input"})
         return forms.BooleanField(initial=True, widget=box, **shared)
     if leaf.widget is Widget.YAML:
-        return YamlField(initial=_yaml(value), **shared | {"help_text": f"{leaf.words} Written as YAML.".strip()})
+        return YamlField(initial=as_yaml(value), **shared | {"help_text": f"{leaf.words} Written as YAML.".strip()})
     if leaf.widget is Widget.COMMAS:
         shared["help_text"] += " Separate them with commas."
         value = ", ".join(map(written, value))
@@ -166,7 +175,8 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return f"This is not valid YAML.{place}"
 
 
-def _yaml(value: Any) -> str:
+def as_yaml(value: Any) -> str:
+    """A value as it is typed where it is written as YAML."""
     if value in (None, [], {}):
         return ""
     if isinstance(value, str):

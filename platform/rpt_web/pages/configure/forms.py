@@ -23,6 +23,7 @@ from rpt_core.plans.preset import PlannedRun, Preset, Seed
 from rpt_core.words import counted
 from rpt_web.pages.configure.choice import is_reference
 from rpt_web.pages.configure.fields import Widget, as_text, differ, field, leaves, typed_value
+from rpt_web.pages.configure.offered import OfferedWidget, Shelf
 from rpt_web.pages.configure.sections import GROUP_WORDS, SECTIONS, Section
 from rpt_web.runs import checks
 from rpt_web.runs.findings import Finding, HeldBack
@@ -98,7 +99,15 @@ class PlannedRunForm(FindingsForm):
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
     )
 
-    def __init__(self, planned: PlannedRun, name: str, data: Mapping[str, Any] | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        planned: PlannedRun,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        seed: int = 0,
+        shelf: Shelf | None = None,
+    ) -> None:
         super().__init__(data, initial={"run_name": name, "run_title": planned.title})
         self.plan = planned
         self.unread: set[str] = set()
@@ -108,7 +117,7 @@ class PlannedRunForm(FindingsForm):
         self.references = [name for name in self.leaves if is_reference(asked.get(name))]
         for leaf in self.leaves.values():
             value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
-            self.fields[leaf.name] = field(leaf, value, self._label(leaf.name))
+            self.fields[leaf.name] = field(leaf, value, self._label(leaf.name), shelf)
 
     def suggest(self, values: Mapping[str, str]) -> None:
         """Begin with other values than the plan's, by dotted name; names of no field are left alone."""
@@ -120,8 +129,16 @@ class PlannedRunForm(FindingsForm):
             (self[name], leaf, self.fields[name].initial, self[name].value()) for name, leaf in self.leaves.items()
         )
         return [
-            (bound, as_text(before), as_text(now)) for bound, leaf, before, now in found if differ(leaf, before, now)
+            (bound, self._shown(leaf.name, before), self._shown(leaf.name, now))
+            for bound, leaf, before, now in found
+            if differ(leaf, before, now)
         ]
+
+    def _shown(self, name: str, value: Any) -> str:
+        """A value in a sentence: by its name where the field offers it."""
+        widget = self.fields[name].widget
+        text = as_text(value)
+        return widget.known.get(text, text) if isinstance(widget, OfferedWidget) else text
 
     def clean_run_name(self) -> str:
         """The name, if it can be one."""

@@ -1,0 +1,181 @@
+"""The page with the form of one run, whatever it begins with: a preset, a former run, a file.
+
+In: what the form begins with, and what was typed. Out: the page, a part of it while somebody types, or a queued run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from pydantic import ValidationError
+
+from rpt_core.config import STAGES
+from rpt_core.errors import UserError
+from rpt_core.machine.hardware import all_hardware
+from rpt_core.plans.preset import PlannedRun
+from rpt_web.corpora import offers
+from rpt_web.corpora.models import CorpusVersion
+from rpt_web.pages.configure.choice import Choice, free_name
+from rpt_web.pages.configure.corpus import typed_corpus, with_corpus
+from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm
+from rpt_web.pages.configure.offered import Shelf, chosen_value
+from rpt_web.runs import checks, findings, planning, preflight, services
+from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.planning import Refusals
+from rpt_web.teams.models import User
+
+MODEL = "model.path"
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a form begins with."""
+
+    choice: Choice
+    origin: Run | None = None
+    """The run that is cloned."""
+    corpus: CorpusVersion | None = None
+    """What it reads in place of its own corpus."""
+
+
+def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
+    """The form, what came of a check, or the page of the run that was submitted."""
+    choice = begin.choice
+    form = report = None
+    machine = _machine(request, choice)
+    if choice.planned and choice.place:
+        form = _form(request, begin, choice.planned)
+        if "difference" in request.POST:
+            shown = {"form": form, "origin": begin.origin, "choice": choice}
+            return render(request, "configure/_difference.html", shown)
+        if form.is_bound and "check" in request.POST:
+            report = _checked(form, choice.place.experiment, machine)
+        elif form.is_bound and "follow" not in request.POST:
+            run = _submitted(request, form, choice.place.experiment, machine, begin.origin)
+            if run is not None:
+                messages.success(request, f"“{run.name}” was submitted.")
+                return redirect("runs:run_detail", run.pk)
+    context = {
+        "nav": "new",
+        "choice": choice,
+        "origin": begin.origin,
+        "form": form,
+        "report": report,
+        "is_check": "check" in request.POST,
+        "machines": all_hardware().values(),
+        "machine": machine,
+        "corpus": begin.corpus,
+        "followed": ("model", "corpus"),
+    }
+    if "follow" in request.POST:  # htmx puts in place only what is no error
+        return render(request, "configure/run_new.html", context)
+    return answer(request, "configure/run_new.html", context)
+
+
+def answer(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The page with its form: 422 for what is wrong, 409 where it asks, 503 where too much is checked already."""
+    form: FindingsForm | None = context["form"]
+    if form is None:
+        return render(request, template, context)
+    status = 503 if form.is_busy else 422 if form.errors else 409 if form.asked else 200
+    response = render(request, template, context, status=status)
+    if form.is_busy:
+        response["Retry-After"] = str(preflight.RETRY_AFTER_SECONDS)
+    return response
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What was typed; None where nothing was sent."""
+    return request.POST if request.method == "POST" else None
+
+
+def _form(request: HttpRequest, begin: Beginning, planned: PlannedRun) -> PlannedRunForm:
+    place = cast(Any, begin.choice.place)
+    team, data = place.experiment.team, posted(request)
+    planned = place.plan(planned)
+    planned = planned if begin.corpus is None else with_corpus(planned, begin.corpus)
+    if data is not None and data.get("follow") == "corpus":
+        data = typed_corpus(data, lambda path: offers.version_at(team, path))
+    name = free_name(place.experiment, planned.name)
+    shelf = Shelf(team, _model_path(planned, place.experiment, data))
+    form = PlannedRunForm(planned, name, data, seed=place.seed, shelf=shelf)
+    form.suggest(request.GET)
+    return form
+
+
+def _model_path(planned: PlannedRun, experiment: Experiment, data: QueryDict | None) -> str:
+    """The model that is chosen so far; empty for none. A reference stands for what its run has made."""
+    part = planned.config.get("model")
+    text = chosen_value(data, MODEL) if data else part.get("path") if isinstance(part, dict) else ""
+    if not isinstance(text, str) or not text.startswith("@"):
+        return text if isinstance(text, str) else ""
+    alone = planned.model_copy(update={"config": {"path": text}})
+    values, refusals = planning.tentative_values(alone, experiment)
+    return "" if refusals else str(values["path"])
+
+
+def _machine(request: HttpRequest, choice: Choice) -> str:
+    """The hardware that was chosen, or else a usual one for the run."""
+    if (asked := request.POST.get("hardware", "")) in all_hardware():
+        return asked
+    config = choice.planned.config if choice.planned else {}
+    return findings.usual_hardware(config, choice.preset.name if choice.preset else "")
+
+
+def _submitted(
+    request: HttpRequest, form: PlannedRunForm, experiment: Experiment, hardware: str, origin: Run | None
+) -> Run | None:
+    """The queued run, or None with all problems and questions on the form."""
+    planned = form.planned()
+    values, refusals = _values(form, experiment, planned)
+    form.add_refusals(refusals)
+    try:
+        config = STAGES[planned.stage].model_validate(values)
+        if form.errors:
+            return None
+        findings.require(findings.of_config(config, hardware, [experiment.team_id]), anyway="anyway" in request.POST)
+        return services.submit_planned(experiment, planned, cast(User, request.user), origin=origin)
+    except ValidationError as error:
+        form.add_problems(error)
+    except findings.HeldBack as found:
+        form.add_findings(found)
+    except preflight.TooManyChecks as busy:
+        form.add_busy(busy)
+    except UserError as error:
+        form.add_error(None, str(error))
+    return None
+
+
+def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dict[str, Any] | None:
+    """What pre-flight says of the typed settings; its errors stand on their fields, too."""
+    planned = form.planned()
+    values, refusals = _values(form, experiment, planned)
+    unread = [(name, words) for name in form.unread for words in form.errors[name]]
+    refused = form.add_refusals(refusals)
+    try:
+        found = preflight.report(planned.stage, values, hardware, [experiment.team_id])
+    except UserError as error:
+        form.add_error(None, str(error))
+        return None
+    told = [problem for problem in found["problems"] if not form.is_unread(problem["field"])]
+    for problem in told:
+        if problem["level"] == "error":
+            form.add_problem(problem["field"], problem["message"])
+    ours = [{"field": name, "message": words} for name, words in (*unread, *refused)]
+    problems = [problem | {"place": form.place_of(problem["field"])} for problem in (*ours, *told)]
+    estimates = [("Typically", found["typical"]), ("At most", found["most"])]
+    for _, estimate in estimates:
+        if estimate is not None:
+            estimate.update({name: round(estimate[name]) for name in ("tokens", "rollouts")})
+    return found | {"problems": problems, "failing": bool(form.errors), "estimates": estimates}
+
+
+def _values(form: PlannedRunForm, experiment: Experiment, planned: PlannedRun) -> tuple[dict[str, Any], Refusals]:
+    """The config's values, and why references of it cannot be resolved; a name that is taken stands on the form."""
+    if experiment.runs.filter(name=planned.name).exists():
+        form.add_error("run_name", checks.name_is_taken(planned.name))
+    return planning.tentative_values(planned, experiment)
