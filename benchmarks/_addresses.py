@@ -178,6 +178,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "runs/{run_id}/documents/{split}/{row}/positions/{token}/": [f"{long}/positions/{middle_token}/"],
         "experiments/new/": ["experiments/new/"],
         "runs/new/": ["runs/new/", f"runs/new/?experiment={known.experiment}"],
+        "runs/new/file/": ["runs/new/file/"],
         "nodes/": ["nodes/"],
         "corpora/": ["corpora/", "corpora/?q=part+1", f"corpora/?after={known.corpus + 1}"],
         "corpora/new/": ["corpora/new/"],

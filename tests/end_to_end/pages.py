@@ -75,6 +75,7 @@ PAGES = {
     "run-new": lambda rows: reverse("configure:run_new") + f"?preset=tiny&experiment={rows['finished'].pk}",
     "run-new-not-ready": lambda rows: reverse("configure:run_new") + f"?experiment={rows['stopped'].pk}",
     "run-new-none-ready": lambda rows: reverse("configure:run_new") + "?preset=paper",
+    "run-new-file": lambda rows: reverse("configure:run_from_file"),
     "nodes": lambda rows: reverse("nodes:node_list"),
     "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),
     "rollouts-all": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?kind=all",

@@ -130,6 +130,7 @@ PAGES = {
     "sharing:share": ("post", by_role(404, 403, 403, 302)),
     "sharing:withdraw": ("post", by_role(404, 404, 404, 302)),
     "configure:run_new": (OF_ALL, by_role(200, 403, 200, 200)),
+    "configure:run_from_file": (OF_ALL, by_role(200, 403, 200, 200)),
     "configure:suite_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "nodes:node_list": ("get", LOGGED_IN),
     "jobs:job_detail": ("get", by_role(404, 404, 200, 404) | {"server": 200}),  # the member's own

@@ -160,7 +160,7 @@ class YamlField(forms.CharField):
             found = read_typed(text)
             refuse_too_deep(found)
         except yaml.YAMLError as error:
-            raise forms.ValidationError(_yaml_problem(error)) from None
+            raise forms.ValidationError(yaml_problem(error)) from None
         except (RecursionError, UserError):
             raise forms.ValidationError(TOO_DEEP) from None
         return found
@@ -169,7 +169,8 @@ class YamlField(forms.CharField):
         """Those of a text do not fit what was read."""
 
 
-def _yaml_problem(error: yaml.YAMLError) -> str:
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """What is wrong with a text that is no YAML, and where."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     place = f" Look at line {mark.line + 1}, column {mark.column + 1}: {problem}." if mark and problem else ""
     return f"This is not valid YAML.{place}"

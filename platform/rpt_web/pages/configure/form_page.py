@@ -5,6 +5,7 @@ In: what the form begins with, and what was typed. Out: the page, a part of it w
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from rpt_web.corpora.models import CorpusVersion
 from rpt_web.pages.configure.choice import Choice, free_name
 from rpt_web.pages.configure.corpus import typed_corpus, with_corpus
 from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm
+from rpt_web.pages.configure.from_file import ConfigFile
 from rpt_web.pages.configure.offered import Shelf, chosen_value
 from rpt_web.runs import checks, findings, planning, preflight, services
 from rpt_web.runs.models import Experiment, Run
@@ -40,6 +42,10 @@ class Beginning:
     """The run that is cloned."""
     corpus: CorpusVersion | None = None
     """What it reads in place of its own corpus."""
+    file: ConfigFile | None = None
+    """The file whose settings it begins with."""
+    typed: QueryDict | None = None
+    """What was typed into it so far."""
 
 
 def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
@@ -50,11 +56,13 @@ def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
     if choice.planned and choice.place:
         form = _form(request, begin, choice.planned)
         if "difference" in request.POST:
-            shown = {"form": form, "origin": begin.origin, "choice": choice}
+            shown = {"form": form, "origin": begin.origin, "file": begin.file, "choice": choice}
             return render(request, "configure/_difference.html", shown)
+        if form.is_bound and "download" in request.POST and (file := _file(form, choice.place.experiment)):
+            return file
         if form.is_bound and "check" in request.POST:
             report = _checked(form, choice.place.experiment, machine)
-        elif form.is_bound and "follow" not in request.POST:
+        elif form.is_bound and not {"follow", "download"} & set(request.POST):
             run = _submitted(request, form, choice.place.experiment, machine, begin.origin)
             if run is not None:
                 messages.success(request, f"“{run.name}” was submitted.")
@@ -69,11 +77,25 @@ def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
         "machines": all_hardware().values(),
         "machine": machine,
         "corpus": begin.corpus,
+        "file": begin.file,
         "followed": ("model", "corpus"),
+        "command": form and command_line(choice, form),
     }
     if "follow" in request.POST:  # htmx puts in place only what is no error
         return render(request, "configure/run_new.html", context)
     return answer(request, "configure/run_new.html", context)
+
+
+def command_line(choice: Choice, form: PlannedRunForm) -> str:
+    """What does the same in a shell, once the config was downloaded."""
+    stage = choice.planned.stage if choice.planned else ""
+    folder = shlex.quote(str(form["run_name"].value() or stage))
+    return (
+        f"mkdir -p {folder}\n"
+        f"mv config.json {folder}/\n"
+        f".venv/bin/python -m rpt_core preflight {stage} {folder}/config.json\n"
+        f".venv/bin/python -m rpt_core {stage} {folder}"
+    )
 
 
 def answer(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
@@ -95,7 +117,7 @@ def posted(request: HttpRequest) -> QueryDict | None:
 
 def _form(request: HttpRequest, begin: Beginning, planned: PlannedRun) -> PlannedRunForm:
     place = cast(Any, begin.choice.place)
-    team, data = place.experiment.team, posted(request)
+    team, data = place.experiment.team, begin.typed
     planned = place.plan(planned)
     planned = planned if begin.corpus is None else with_corpus(planned, begin.corpus)
     if data is not None and data.get("follow") == "corpus":
@@ -105,6 +127,23 @@ def _form(request: HttpRequest, begin: Beginning, planned: PlannedRun) -> Planne
     form = PlannedRunForm(planned, name, data, seed=place.seed, shelf=shelf)
     form.suggest(request.GET)
     return form
+
+
+def _file(form: PlannedRunForm, experiment: Experiment) -> HttpResponse | None:
+    """The typed settings as a file that `python -m rpt_core` takes; None with what is wrong on the form."""
+    planned = form.planned()
+    values, refusals = _values(form, experiment, planned)
+    form.add_refusals(refusals)
+    try:
+        config = STAGES[planned.stage].model_validate(values)
+    except ValidationError as error:
+        form.add_problems(error)
+        return None
+    if form.errors:
+        return None
+    response = HttpResponse(config.model_dump_json(indent=2) + "\n", content_type="application/json")
+    response["Content-Disposition"] = 'attachment; filename="config.json"'
+    return response
 
 
 def _model_path(planned: PlannedRun, experiment: Experiment, data: QueryDict | None) -> str:

@@ -8,4 +8,5 @@ app_name = "configure"
 urlpatterns = [
     path("experiments/new/", views.suite_new, name="suite_new"),
     path("runs/new/", views.run_new, name="run_new"),
+    path("runs/new/file/", views.run_from_file, name="run_from_file"),
 ]

@@ -13,11 +13,12 @@ from django.views.decorators.http import require_http_methods
 from rpt_core.errors import UserError
 from rpt_core.plans.preset import Preset, load_preset, missing, preset_names
 from rpt_web import access
-from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.configure.choice import choose, like, unreadable
+from rpt_web.pages.addresses import number_asked, number_posted
+from rpt_web.pages.configure.choice import PLACES_OFFERED, Choice, Place, choose, like, unreadable
 from rpt_web.pages.configure.corpus import corpus_asked
 from rpt_web.pages.configure.form_page import Beginning, answer, form_page, posted
 from rpt_web.pages.configure.forms import SuiteForm
+from rpt_web.pages.configure.from_file import MOST_BYTES, ConfigFile, read_file
 from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import findings, planning, preflight, services
 from rpt_web.runs.models import Experiment, Run
@@ -37,7 +38,38 @@ def run_new(request: HttpRequest) -> HttpResponse:
     if origin and (reason := unreadable(choice)):
         messages.error(request, f"“{origin.name}” cannot be cloned. {reason}")
         return redirect("runs:run_detail", origin.pk)
-    return form_page(request, Beginning(choice, origin, corpus_asked(request)))
+    return form_page(request, Beginning(choice, origin, corpus_asked(request), typed=posted(request)))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_from_file(request: HttpRequest) -> HttpResponse:
+    """The same, from a config that somebody has in a file: it comes with each request and is not stored."""
+    access.require_change_somewhere(request.user)
+    experiments = access.experiments_to_change(request.user).order_by("-id")
+    key = number_asked(request, "experiment") or number_posted(request, "experiment")
+    experiment = experiments.filter(pk=key).first() if key is not None else None
+    wrong = ""
+    if request.method == "POST":
+        try:
+            file, is_new = _config_file(request)
+            if experiment is None:
+                raise UserError("Choose the experiment that the run is to be in.")
+            place = Place(experiment)
+            choice = Choice([], None, file.planned, [place], [], place, ())
+            return form_page(request, Beginning(choice, file=file, typed=None if is_new else request.POST))
+        except UserError as error:
+            wrong = str(error)
+    context = {"nav": "new", "experiments": experiments[:PLACES_OFFERED], "experiment": experiment, "wrong": wrong}
+    return render(request, "configure/run_from_file.html", context, status=422 if wrong else 200)
+
+
+def _config_file(request: HttpRequest) -> tuple[ConfigFile, bool]:
+    """The file, and whether it was chosen just now. Raises UserError for one that is no config."""
+    if (sent := request.FILES.get("file")) is not None:
+        return read_file(sent.name or "", sent.read(MOST_BYTES + 1)), True
+    if not (carried := request.POST.get("carried", "")):
+        raise UserError("Choose a file.")
+    return read_file(request.POST.get("carried_name", ""), carried.encode()), False
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
