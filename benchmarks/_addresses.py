@@ -20,6 +20,8 @@ NOT_MEASURED = {
     "runs/{run_id}/retry": "changes something",
     "runs/{run_id}/move": "changes something",
     "logout/": "changes something",
+    "inbox/read": "changes something",
+    "inbox/{notice_id}/": "leads to what it is about",
     "team/choose": "changes something",
     "account/app/": "shows a secret after a confirmation",
     "account/app/remove/": "changes something",
@@ -144,7 +146,14 @@ def addresses(known: Known) -> dict[str, list[str]]:
     trail = f"{team}/trail/"
     return {
         "healthz": ["healthz"],
-        "": ["", "?q=trial+1", "?q=nothing+has+this", f"?before={known.experiment + 40}"],
+        "": [""],
+        "inbox/": ["inbox/", "inbox/?show=unread"],
+        "experiments/": [
+            "experiments/",
+            "experiments/?q=trial+1",
+            "experiments/?q=nothing+has+this",
+            f"experiments/?before={known.experiment + 40}",
+        ],
         "experiments/{experiment_id}/": [f"{experiment}/"],
         "experiments/{experiment_id}/results/": [f"{experiment}/results/"],
         "runs/": [

@@ -19,6 +19,7 @@ from django.http import Http404
 
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload, Wording
 from rpt_web.jobs.models import Job
+from rpt_web.notices.models import Notice
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams import sharing
 from rpt_web.teams.models import (
@@ -145,6 +146,18 @@ def jobs_for(user: Actor) -> QuerySet[Job]:
 def get_job_or_404(user: Actor, job_id: int) -> Job:
     """A job that the user may see and cancel. Raises Http404."""
     return _found(jobs_for(user).filter(pk=job_id), "job", job_id, OF_JOBS)
+
+
+def notices_for(user: Actor) -> QuerySet[Notice]:
+    """The user's inbox, newest first: what is about something that they may still see."""
+    seen = experiments_for(user)
+    about = Q(run=None, experiment=None) | Q(run__experiment__in=seen) | Q(experiment__in=seen)
+    return Notice.objects.filter(about, user=user.pk or 0).order_by("-id")
+
+
+def get_notice_or_404(user: Actor, notice_id: int) -> Notice:
+    """A notice in the user's inbox. Raises Http404."""
+    return _found(notices_for(user).filter(pk=notice_id), "notice", notice_id, "The inbox shows them.")
 
 
 def models_for(user: Actor) -> QuerySet[RegisteredModel]:

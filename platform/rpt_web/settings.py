@@ -210,6 +210,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "rpt_web.teams",
     "rpt_web.jobs",
+    "rpt_web.notices",
     "rpt_web.runs",
     "rpt_web.corpora",
     "rpt_web.traces",
@@ -303,7 +304,7 @@ if _SMTP is not None:
     EMAIL_USE_SSL, EMAIL_USE_TLS = _SMTP.is_tls, _SMTP.is_starttls
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("RPT_MAIL_FROM") or f"rpt@{(ALLOWED_HOSTS or ['localhost'])[0]}"
 LOGIN_URL = "teams:login"
-LOGIN_REDIRECT_URL = "experiments:experiment_list"
+LOGIN_REDIRECT_URL = "home:home"
 LOGOUT_REDIRECT_URL = "teams:login"
 
 STATIC_URL = "/static/"

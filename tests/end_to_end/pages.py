@@ -47,6 +47,8 @@ def token_map_address(rows, **query):
 
 
 PAGES = {
+    "home": lambda rows: reverse("home:home"),
+    "inbox": lambda rows: reverse("home:inbox"),
     "experiments": lambda rows: reverse("experiments:experiment_list"),
     "experiments-none-found": lambda rows: reverse("experiments:experiment_list") + "?q=nothing-like-it",
     "experiment": lambda rows: reverse("experiments:experiment_detail", args=[rows["finished"].pk]),

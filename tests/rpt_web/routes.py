@@ -20,6 +20,8 @@ from rpt_web.corpora import services as corpora
 from rpt_web.corpora import uploads, wordings
 from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, WordingKind
 from rpt_web.jobs import services as jobs
+from rpt_web.notices import services as notices
+from rpt_web.notices.models import NoticeKind
 from rpt_web.runs import services
 from rpt_web.runs.models import Checkpoint
 from rpt_web.serving.outside import Oidc
@@ -80,6 +82,10 @@ OF_ALL = "get post"
 PAGES = {
     # name of the route: (methods, who gets what); posted data and other arguments stand below
     "healthz": ("get post put", everybody(200)),
+    "home:home": ("get", LOGGED_IN),
+    "home:inbox": ("get", LOGGED_IN),
+    "home:inbox_read": ("post", by_role(302, 302, 302, 302)),
+    "home:notice": ("get", of_team(404, 302, 404)),  # the member's own
     "experiments:experiment_list": ("get", LOGGED_IN),
     "experiments:experiment_detail": ("get", SEEN),
     "experiments:experiment_resubmit": ("post", CHANGED),
@@ -289,6 +295,7 @@ class World:
             "row": 0,
             "token": 1,
             "job_id": jobs.submit("check", {}, member).pk,
+            "notice_id": notices.tell([member.pk], NoticeKind.SUCCEEDED, "It ended.", run_id=run.pk)[0].pk,
         }
         secret = Invitation.issue(team, Role.MEMBER, self.users["administrator"], note="x")
         self.arguments["invitation_id"] = Invitation.objects.get().pk

@@ -5,21 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from rpt_web import access
 from rpt_web.teams.models import Team
 
 CHOSEN = "team"
 """Under this the session remembers the team that was chosen in the menu."""
+MOST_COUNTED = 100
 
 
 def of_user(request: HttpRequest) -> dict[str, Any]:
-    """`may_change`: the user may submit somewhere. `my_teams`, and `current_team`, where something new goes."""
+    """`may_change`: the user may submit somewhere. `my_teams`, and `current_team`, where something new goes. `unread`:
+    notices, counted up to MOST_COUNTED when a template asks."""
     return {
         "may_change": bool(access.teams_to_change(request.user)),
         "my_teams": list(access.roles_of(request.user)),
         "current_team": current_team(request),
+        "unread": SimpleLazyObject(lambda: _unread(request)),
     }
+
+
+def _unread(request: HttpRequest) -> int:
+    return access.notices_for(request.user).filter(read_at=None)[:MOST_COUNTED].count()
 
 
 def current_team(request: HttpRequest) -> Team | None:

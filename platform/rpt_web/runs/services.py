@@ -31,7 +31,7 @@ from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, missing
 from rpt_web.celery import app as celery_app
-from rpt_web.runs import attempts, checks, deeds, nodes, parents, places, planning, queues, usage
+from rpt_web.runs import attempts, checks, deeds, endings, nodes, parents, places, planning, queues, usage
 from rpt_web.runs.leases import is_cancel_requested, lease_end, note_obstacle, note_quiet, owned, renew
 from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, NextPlace, Run, Status
 from rpt_web.runs.planning import artifact
@@ -221,7 +221,7 @@ def finish(
     mine = Run.objects.filter(pk=run.pk, attempt=attempt, status=Status.RUNNING)
     texts = {"error": clean_text(error), "log_tail": clean_text(log_tail)}
     with transaction.atomic():
-        ended = _end(mine, status, time_spent=_TO_NOW, exit_code=exit_code, **texts)
+        ended = _end_and_tell(run, mine, status, time_spent=_TO_NOW, exit_code=exit_code, **texts)
         if ended and status == Status.SUCCEEDED:
             Experiment.objects.filter(pk=run.experiment_id).update(results_version=F("results_version") + 1)
             # After the commit: of two runs that end at the same time, one then sees that both have succeeded.
@@ -232,13 +232,13 @@ def finish(
 def interrupt(run: Run, error: str, *, log_tail: str = "", exit_code: int | None = None) -> Status | None:
     """The stage died without a word (killed, out of memory): queue the run again, or fail it at the cap."""
     texts: dict[str, Any] = {"error": clean_text(error), "log_tail": clean_text(log_tail), "exit_code": exit_code}
-    return _release(owned(run), Status.FAILED, **texts)
+    return _release(run, owned(run), Status.FAILED, **texts)
 
 
 def hand_back(run: Run, error: str = "") -> Status | None:
     """The worker cannot go on, for no fault of the run: queue it again. The cap rises by one, so that this attempt does
     not count."""
-    status = _release(owned(run), Status.LOST, allowance=1)
+    status = _release(run, owned(run), Status.LOST, allowance=1)
     if error and status == Status.QUEUED:
         note_obstacle(run.pk, error)
     return status
@@ -253,7 +253,7 @@ def requeue_or_lose(run: Run) -> Status | None:
         f"The worker fell silent in attempt {run.attempt}, the last automatic one. Look at its log, then retry the run."
     )
     lapsed = owned(run).filter(lease_until__lt=Now())
-    return _release(lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
+    return _release(run, lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
 
 
 def request_cancel(run: Run, user: User | None) -> None:
@@ -340,11 +340,12 @@ def _start(run: Run, by_name: dict[str, Run]) -> bool:
         frozen = planning.admitted(planning.resolve_waiting(run, by_name), run.experiment.team_id)
     except (UserError, ValidationError) as error:
         words = checks.in_words(error) if isinstance(error, ValidationError) else str(error)
-        _end(waiting, Status.FAILED, error=clean_text(f"Its config does not fit what the runs before it made. {words}"))
+        fault = f"Its config does not fit what the runs before it made. {words}"
+        _end_and_tell(run, waiting, Status.FAILED, error=clean_text(fault))
         return False
     except Exception:
         logger.exception("run %s cannot be queued", run.pk)
-        _end(waiting, Status.FAILED, error=NOT_QUEUED)
+        _end_and_tell(run, waiting, Status.FAILED, error=NOT_QUEUED)
         return False
     with transaction.atomic():
         queued = waiting.update(**_QUEUED, **frozen, place=NextPlace(), code_version=code_version())
@@ -362,11 +363,12 @@ def _cancel(rows: QuerySet[Run], user: User | None) -> list[Run]:
     """
     with transaction.atomic():
         unfinished = rows.filter(status__in=UNFINISHED).order_by("id").select_for_update(no_key=True)
-        runs = list(unfinished.only("name", "status", "experiment"))
+        runs = list(unfinished.only("name", "status", "experiment", "created_by"))
         locked = Run.objects.filter(pk__in=[run.pk for run in runs])
         locked.update(cancel_requested_at=Now())
         _end(locked.exclude(status=Status.RUNNING), Status.CANCELLED)
         deeds.note(runs, Deed.CANCELLED, user)
+        endings.tell_cancelled(runs, user)
     return runs
 
 
@@ -387,14 +389,20 @@ def _bring_back(rows: QuerySet[Run], user: User | None) -> list[Run]:
 
 
 def _release(
-    rows: QuerySet[Run], otherwise: Status, *, allowance: int = 0, time_spent: Combinable = _TO_NOW, **values: Any
+    run: Run,
+    rows: QuerySet[Run],
+    otherwise: Status,
+    *,
+    allowance: int = 0,
+    time_spent: Combinable = _TO_NOW,
+    **values: Any,
 ) -> Status | None:
     """Running -> cancelled if that was asked, queued while below the cap, else the given end; None when not ours."""
     if _end(rows.filter(cancel_requested_at__isnull=False), Status.CANCELLED, time_spent=time_spent):
         return Status.CANCELLED
     if _requeue(rows, allowance, time_spent):
         return Status.QUEUED
-    return otherwise if _end(rows, otherwise, time_spent=time_spent, **values) else None
+    return otherwise if _end_and_tell(run, rows, otherwise, time_spent=time_spent, **values) else None
 
 
 def _requeue(rows: QuerySet[Run], allowance: int, time_spent: Combinable) -> bool:
@@ -405,6 +413,15 @@ def _requeue(rows: QuerySet[Run], allowance: int, time_spent: Combinable) -> boo
         for run_id in ids if requeued else []:
             transaction.on_commit(partial(dispatch, run_id))
     return bool(requeued)
+
+
+def _end_and_tell(run: Run, rows: QuerySet[Run], status: Status, **values: Any) -> bool:
+    """The same for one run; its owner reads of it."""
+    with transaction.atomic(savepoint=False):
+        ended = _end(rows, status, **values)
+        if ended:
+            endings.tell(run, status, values.get("error", ""))
+    return ended
 
 
 def _end(rows: QuerySet[Run], status: Status, **values: Any) -> bool:

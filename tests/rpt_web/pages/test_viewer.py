@@ -96,7 +96,7 @@ def test_a_member_is_offered_what_a_viewer_is_not(client, everything, ada):
     assert any(is_posted for address, is_posted in offers(detail) if not address.endswith(LOGOUT))
     client.force_login(make_user("eve", Role.VIEWER))
     refused = [address for address in offered if client.get(address).status_code == 403]
-    assert len(refused) == 2, "the walk would find them"
+    assert len(refused) == 3, "the walk would find them"
 
 
 def test_an_empty_list_tells_a_viewer_what_will_be_there(client, db):

@@ -19,7 +19,7 @@ from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import LoginLink, Membership, Role, Team, User
 
 ADDRESS = "http://rpt.example:8000"
-HOME = reverse("experiments:experiment_list")
+HOME = reverse("home:home")
 
 
 def invite(*words):

@@ -11,7 +11,7 @@ from tests.factories import HOSTILE, make_experiment
 from tests.preset_runs import failed_run, finished_experiment, queued_rpt, running_rpt
 from tests.rpt_web.markup import flat
 
-LIST = "/"
+LIST = "/experiments/"
 
 
 def detail(experiment):
@@ -58,18 +58,18 @@ def test_the_list_is_paged_by_key_and_loses_nobody(page, ada, monkeypatch):
         text = page(address)
         seen += [found.name for found in reversed(made) if f">{found.name}<" in text]
         older = text.partition('href="?before=')[2].partition('"')[0] if 'href="?before=' in text else ""
-        address = f"/?before={older}" if older else ""
+        address = f"{LIST}?before={older}" if older else ""
     assert seen == [f"number {n}" for n in reversed(range(8))]
 
 
 def test_experiments_are_found_by_name_and_description(page, ada):
     make_experiment(ada, "Alpha", description="cards")
     make_experiment(ada, "Beta", description="dice")
-    text = page("/?q=DICE")
+    text = page("/experiments/?q=DICE")
     assert "Beta" in text
     assert "Alpha" not in text
-    assert "Nothing found" in page("/?q=none")
-    assert page("/?q=%00&before=x")
+    assert "Nothing found" in page("/experiments/?q=none")
+    assert page("/experiments/?q=%00&before=x")
 
 
 def test_the_number_of_queries_does_not_grow_with_the_list(page, ada, django_assert_num_queries):

@@ -26,7 +26,7 @@ def link(ada):
 
 
 def is_logged_in(client):
-    return client.get(reverse("experiments:experiment_list")).status_code == 200
+    return client.get(reverse("home:home")).status_code == 200
 
 
 def test_the_right_password_logs_in_and_leads_on(client, ada):
@@ -45,7 +45,7 @@ def test_a_wrong_password_is_told_without_saying_which_of_the_two_is_wrong(clien
 
 def test_login_leads_to_no_other_site(client, ada):
     response = client.post(LOGIN, {"username": "ada", "password": PASSWORD, "next": "https://elsewhere.example/"})
-    assert response["Location"] == reverse("experiments:experiment_list")
+    assert response["Location"] == reverse("home:home")
 
 
 def test_the_page_names_a_command_that_works_as_the_setup_leaves_it(client, db, settings):
@@ -70,7 +70,7 @@ def test_looking_at_a_link_does_not_use_it_up(client, link):
         assert "Log in as ada" in page
     client.head(link)
     assert not is_logged_in(client)
-    assert client.post(link)["Location"] == reverse("experiments:experiment_list")
+    assert client.post(link)["Location"] == reverse("home:home")
     assert is_logged_in(client)
 
 
