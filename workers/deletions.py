@@ -1,7 +1,7 @@
-"""The job that deletes a corpus or a version of it, in the name of whoever has asked for it.
+"""The jobs that delete corpora and runs, in the name of whoever has asked for it.
 
-In: a claimed job with what was asked. Out: rows and files are gone (`corpora.deletion`). Between two versions it can be
-stopped; what is deleted by then stays deleted, and the rest stays as it was.
+In: a claimed job with what was asked. Out: rows and files are gone (`corpora.deletion`, `runs.deletion`). Between two
+versions, or two runs, it can be stopped; what is deleted by then stays deleted, and the rest stays as it was.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from rpt_core.errors import UserError, said
 from rpt_web.corpora import deletion
 from rpt_web.jobs.models import Job
 from rpt_web.numbers import size
+from rpt_web.runs import deletion as deletion_of_runs
 from rpt_web.teams.audit import who
 from workers.reports import JobReport
 
@@ -32,5 +33,22 @@ def delete(job: Job, report: JobReport) -> dict[str, Any]:
             raise UserError(
                 f"Something could not be removed: {said(error)}. Look at the rights of the corpus's folder; whatever "
                 "is deleted of this corpus next takes it along."
+            ) from error
+    return {"bytes": freed, "words": f"{size(freed)} of the disk are free again."}
+
+
+def delete_runs(job: Job, report: JobReport) -> dict[str, Any]:
+    """Delete the runs that a job names, and their experiment where that was asked."""
+    keys, freed = job.arguments["runs"], 0
+    with nullcontext() if job.created_by is None else pghistory.context(**who(job.created_by)):
+        try:
+            for done, key in enumerate(keys):
+                report(done / len(keys), f"Deleting run {key}")
+                freed += deletion_of_runs.delete_run(job, key)
+            freed += deletion_of_runs.delete_rest(job)
+        except OSError as error:
+            raise UserError(
+                f"Something could not be removed: {said(error)}. Look at the rights of that folder; whatever runs are "
+                "deleted next take it along."
             ) from error
     return {"bytes": freed, "words": f"{size(freed)} of the disk are free again."}

@@ -21,6 +21,7 @@ from rpt_web.corpora import services as services_of_corpora
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job
 from rpt_web.numbers import size
+from rpt_web.runs import deletion as deletion_of_runs
 from rpt_web.runs import retention as rules
 from workers import corpora, deletions, model_checks, retention
 from workers.reports import JobReport, Stopping, Why
@@ -30,6 +31,7 @@ KINDS: dict[str, Work] = {
     services_of_corpora.LOOK: corpora.look,
     services_of_corpora.CHECK: corpora.check,
     models.DELETE: deletions.delete,
+    deletion_of_runs.DELETE: deletions.delete_runs,
     rules.REMOVE: retention.remove,
     registry.CHECK: model_checks.check,
 }

@@ -1,9 +1,8 @@
 """The only way for pages and the API to reach an object, so that there is one place to say who may see and change what.
 
 What belongs to a team is seen by those who are in it, and by those of a team that it is shared with; they, as viewers,
-change nothing. A member submits there, and cancels and
-retries what they have submitted themselves; an administrator of the team cancels and retries all. A server
-administrator (a superuser) is an administrator of every team.
+change nothing. A member submits there, and cancels, retries and deletes what they have submitted themselves; an
+administrator of the team, all. A server administrator (a superuser) is an administrator of every team.
 """
 
 from __future__ import annotations
@@ -83,14 +82,14 @@ def can_administer(user: Actor, team_id: int) -> bool:
     return role_in(user, team_id) == Role.ADMINISTRATOR
 
 
-def can_steer(user: Actor, run: Run) -> bool:
-    """Whether the user may cancel and retry this run."""
-    role = role_in(user, run.experiment.team_id)
-    return role == Role.ADMINISTRATOR or (role == Role.MEMBER and run.created_by_id == user.pk)
+def can_steer(user: Actor, thing: Run | Experiment) -> bool:
+    """Whether the user may cancel, retry, archive and delete this run, or archive this experiment."""
+    role = role_in(user, thing.experiment.team_id if isinstance(thing, Run) else thing.team_id)
+    return role == Role.ADMINISTRATOR or (role == Role.MEMBER and thing.created_by_id == user.pk)
 
 
 def runs_to_steer(user: Actor) -> QuerySet[Run]:
-    """The runs that the user may cancel, retry and move in the queue."""
+    """The runs that the user may cancel, retry, archive, delete and move in the queue."""
     if isinstance(user, User) and user.is_superuser and user.is_active:
         return Run.objects.all()
     roles = roles_of(user)
@@ -113,7 +112,7 @@ def experiments_for(user: Actor) -> QuerySet[Experiment]:
 
 def experiments_to_change(user: Actor) -> QuerySet[Experiment]:
     """Experiments the user may submit to."""
-    return experiments_for(user).filter(team__in=teams_to_change(user))
+    return experiments_for(user).filter(team__in=teams_to_change(user), archived_at=None)
 
 
 def runs_for(user: Actor) -> QuerySet[Run]:
@@ -131,9 +130,8 @@ def those_who_see(run_id: int, user_ids: Collection[int]) -> set[int]:
 
 def rollouts_for(user: Actor, run: Run) -> QuerySet[Rollout]:
     """Rollouts of one run; always of one run, so that only its partition is read."""
-    return (
-        Rollout.objects.filter(run_id=run.pk) if runs_for(user).filter(pk=run.pk).exists() else Rollout.objects.none()
-    )
+    rows = Rollout.objects.filter(run_id=run.pk)
+    return rows if runs_for(user).filter(pk=run.pk).exists() else rows.none()
 
 
 def jobs_for(user: Actor) -> QuerySet[Job]:
@@ -230,9 +228,8 @@ def get_version_or_404(user: Actor, corpus_id: int, number: int, *, to_change: b
 
 def get_version_by_id_or_404(user: Actor, version_id: int, *, to_change: bool = False) -> CorpusVersion:
     """A version by its own id. Raises as `get_corpus_or_404`."""
-    return _version(
-        user, CorpusVersion.objects.filter(corpus__in=corpora_for(user), pk=version_id), version_id, to_change
-    )
+    versions = CorpusVersion.objects.filter(corpus__in=corpora_for(user), pk=version_id)
+    return _version(user, versions, version_id, to_change)
 
 
 def get_upload_or_404(user: Actor, upload_id: UUID) -> Upload:
@@ -302,11 +299,13 @@ def can_manage(user: Actor, person: User) -> bool:
     return not person.is_superuser and bool(teams) and all(can_administer(user, team) for team in teams)
 
 
-def get_experiment_or_404(user: Actor, experiment_id: int, *, to_change: bool = False) -> Experiment:
-    """An experiment the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
-    experiment = _found(experiments_for(user).filter(pk=experiment_id), "experiment", experiment_id)
-    if to_change:
+def get_experiment_or_404(user: Actor, pk: int, *, to_change: bool = False, to_steer: bool = False) -> Experiment:
+    """An experiment the user may see. Raises Http404, or PermissionDenied for who may not change it, or steer it."""
+    experiment = _found(experiments_for(user).filter(pk=pk), "experiment", pk)
+    if to_change or to_steer:
         require_change(user, experiment.team_id)
+    if to_steer:
+        _require_own(user, experiment, "Members archive and delete only their own experiments, and {} was made by {}.")
     return experiment
 
 
@@ -315,12 +314,7 @@ def get_run_or_404(user: Actor, run_id: int, *, to_change: bool = False) -> Run:
     run = _found(runs_for(user).filter(pk=run_id), "run", run_id)
     if to_change:
         require_change(user, run.experiment.team_id)
-        if not can_steer(user, run):
-            raise _refusal(
-                user,
-                f"Members can cancel and retry only their own runs, and {run.name!r} was submitted by "
-                f"{run.created_by or 'a program'}. Ask them or an administrator.",
-            )
+        _require_own(user, run, "Members can cancel, retry and delete only their own runs, and {} was submitted by {}.")
     return run
 
 
@@ -393,6 +387,12 @@ def _require_corpus(user: Actor, corpus: Corpus) -> None:
             f"Members change only their own corpora, and {corpus.name!r} belongs to "
             f"{corpus.created_by or 'a program'}. Ask them or an administrator of the team.",
         )
+
+
+def _require_own(user: Actor, thing: Run | Experiment, words: str) -> None:
+    if not can_steer(user, thing):
+        told = words.format(repr(thing.name), thing.created_by or "a program")
+        raise _refusal(user, f"{told} Ask them or an administrator.")
 
 
 def _refusal(user: Actor, words: str) -> PermissionDenied:

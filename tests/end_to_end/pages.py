@@ -61,6 +61,8 @@ PAGES = {
     "run-filter": lambda rows: reverse("runs:run_detail", args=[rows["filter"].pk]),
     "run-failed": lambda rows: reverse("runs:run_detail", args=[rows["failed"].pk]),
     "experiment-stopped": lambda rows: reverse("experiments:experiment_detail", args=[rows["stopped"].pk]),
+    "run-delete": lambda rows: reverse("runs:run_delete", args=[rows["base"].pk]),
+    "experiment-delete": lambda rows: reverse("experiments:experiment_delete", args=[rows["finished"].pk]),
     "run-waiting": lambda rows: run_address(rows, "stopped", "s0-cold"),
     "run-blocked": lambda rows: run_address(rows, "stopped", "s0-rpt"),
     "run-analyse": lambda rows: run_address(rows, "paper", "s0-analysis"),

@@ -90,6 +90,9 @@ PAGES = {
     "experiments:experiment_detail": ("get", SEEN),
     "experiments:experiment_resubmit": ("post", CHANGED),
     "experiments:experiment_cancel": ("post", CHANGED),
+    "experiments:experiment_archive": ("post", CHANGED),
+    "experiments:experiment_bring_back": ("post", CHANGED),
+    "experiments:experiment_delete": (OF_ALL, by_role(404, 403, 200, 200)),
     "results:experiment_results": ("get", SEEN),
     "runs:run_list": ("get", LOGGED_IN),
     "runs:run_move": ("post", CHANGED),
@@ -101,6 +104,9 @@ PAGES = {
     "runs:run_log_file": ("get", SEEN),
     "runs:run_cancel": ("post", CHANGED),
     "runs:run_retry": ("post", CHANGED),
+    "runs:run_archive": ("post", CHANGED),
+    "runs:run_bring_back": ("post", CHANGED),
+    "runs:run_delete": (OF_ALL, by_role(404, 403, 200, 200)),
     "traces:rollout_list": ("get", SEEN),
     "traces:rollout_detail": ("get", SEEN),
     "token_maps:document_list": ("get", SEEN),
@@ -203,6 +209,7 @@ PAGES = {
 READ = by_token(404, 200, 200, 200, 200)
 LISTED = by_token(200, 200, 200, 200, 200)
 WRITTEN = by_token(404, 403, 403, 202, 202)
+IN_CONFLICT = by_token(404, 403, 403, 409, 409)
 API = {
     ("get", "/presets"): LISTED,
     ("get", "/teams"): LISTED,
@@ -235,7 +242,13 @@ API = {
     ("post", "/preflight"): by_token(200, 403, 403, 200, 200),
     ("get", "/runs/{run_id}"): READ,
     ("post", "/runs/{run_id}/cancel"): WRITTEN,
-    ("post", "/runs/{run_id}/retry"): by_token(404, 403, 403, 409, 409),  # it runs
+    ("post", "/runs/{run_id}/retry"): IN_CONFLICT,  # it runs
+    ("delete", "/runs/{run_id}"): IN_CONFLICT,
+    ("post", "/runs/{run_id}/archive"): IN_CONFLICT,
+    ("post", "/runs/{run_id}/bring-back"): IN_CONFLICT,
+    ("delete", "/experiments/{experiment_id}"): IN_CONFLICT,
+    ("post", "/experiments/{experiment_id}/archive"): IN_CONFLICT,
+    ("post", "/experiments/{experiment_id}/bring-back"): IN_CONFLICT,
     ("get", "/runs/{run_id}/metrics"): READ,
     ("get", "/runs/{run_id}/events"): READ,
     ("get", "/runs/{run_id}/rollouts"): READ,

@@ -9,7 +9,7 @@ from celery import Celery
 from django.core.management import call_command
 
 from rpt_web.celery import app
-from rpt_web.runs import nodes, services
+from rpt_web.runs import nodes, services, waking
 from rpt_web.runs.models import Listener, Run, Status
 from workers import reaper, tasks
 
@@ -153,7 +153,7 @@ def test_a_run_is_sent_once_it_is_committed(submit, waiting, django_capture_on_c
 def test_a_queue_that_is_away_is_only_worth_a_line_in_the_log(submit, caplog, monkeypatch):
     away = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
     away.conf.update(task_publish_retry=False, broker_transport_options={"max_retries": 0})
-    monkeypatch.setattr(services, "celery_app", away)
+    monkeypatch.setattr(waking, "celery_app", away)
     monkeypatch.setattr(reaper, "app", away)
     run = submit()
     with caplog.at_level(logging.WARNING):

@@ -20,7 +20,7 @@ from ninja import Status as Answer
 from rpt_core.config import Split
 from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
-from rpt_web.api import corpora, library
+from rpt_web.api import corpora, library, removal
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
 from rpt_web.api.errors import (
     BoundedParser,
@@ -55,7 +55,7 @@ from rpt_web.api.schemas import (
 from rpt_web.corpora import token_maps
 from rpt_web.corpora.models import ScoredSplit
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import checks, findings, preflight, services, usage
+from rpt_web.runs import archive, checks, findings, preflight, services, usage
 from rpt_web.runs.models import Experiment, Run, Status, blocked_by, is_in_progress
 from rpt_web.teams.models import User
 from rpt_web.teams.tokens import TokenAuth, token_required
@@ -114,9 +114,10 @@ def teams(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 @api.get("/experiments", response=Page[ExperimentOut], tags=["experiments"])
-def experiments(request: HttpRequest, after: After = None, limit: Limit = 50) -> dict[str, Any]:
-    """Experiments, newest first."""
-    return _page(access.experiments_for(_user(request)), "-id", after, limit)
+def experiments(request: HttpRequest, after: After = None, limit: Limit = 50, archived: bool = False) -> dict[str, Any]:
+    """Experiments, newest first: those in sight, or those that are archived."""
+    found = access.experiments_for(_user(request))
+    return _page(found.filter(archived_at__isnull=not archived), "-id", after, limit)
 
 
 @api.post("/experiments", response={201: ExperimentOut}, tags=["experiments"])
@@ -191,13 +192,15 @@ def runs(
     limit: Limit = 50,
     experiment: int | None = None,
     status: Status | None = None,
+    archived: bool = False,
 ) -> dict[str, Any]:
-    """Runs, newest first."""
+    """Runs, newest first: those in sight, or those that are archived themselves or with their experiment."""
     wanted = {"experiment": experiment, "status": status}
     found = access.runs_for(_user(request)).filter(
         **{name: value for name, value in wanted.items() if value is not None}
     )
-    return _page(found.defer("config", "log_tail"), "-id", after, limit)
+    shown = found.exclude(archive.RUN_IN_SIGHT) if archived else found.filter(archive.RUN_IN_SIGHT)
+    return _page(shown.defer("config", "log_tail"), "-id", after, limit)
 
 
 @api.post("/runs", response={201: RunDetailOut, 409: Refused}, tags=["runs"])
@@ -337,6 +340,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 corpora.add_operations(api)
 library.add_operations(api)
+removal.add_operations(api)
 answer_errors(api)
 describe_refusals(api)
 refuse_other_parameters(api)

@@ -103,6 +103,7 @@ class ExperimentOut(OfTeam):
     preset: str
     seed: int
     created_at: datetime
+    archived_at: datetime | None = Field(description="Since when lists leave it out; null for what they show.")
 
 
 class RunStateOut(Schema):
@@ -154,6 +155,7 @@ class RunOut(Schema):
     finished_at: datetime | None = Field(description="End of the newest attempt, if the run has ended.")
     disk_bytes: int | None = Field(description="What its folder took when it had ended; null until it was measured.")
     cancel_requested_at: datetime | None
+    archived_at: datetime | None = Field(description="Since when lists leave it out; null for what they show.")
     seconds: float | None = Field(
         description="How long it has run in all its attempts, until now if it runs; null when that is not known."
     )
@@ -182,7 +184,9 @@ class AttemptOut(Schema):
 class DeedOut(Schema):
     """What somebody has asked of a run."""
 
-    what: str = Field(description="cancelled, retried, or trimmed: its old checkpoints were removed")
+    what: str = Field(
+        description="cancelled, retried, moved, archived, brought_back, or trimmed: its old checkpoints were removed"
+    )
     by: str | None = Field(description="Null for a program, and for a user who no longer exists.")
     at: datetime
 

@@ -27,9 +27,10 @@ def is_theirs(path: Path, teams: Collection[int]) -> bool:
         return True
     if not rest:
         return False  # all of them at once
-    if not rest[0].isdecimal() or len(rest[0]) > 18:  # an administrator's own
+    name = rest[0].removesuffix(".deleted")  # a folder that is about to be removed is still nobody else's
+    if not name.isdecimal() or len(name) > 18:  # an administrator's own
         return True
-    key = int(rest[0])
+    key = int(name)
     if Team.objects.filter(Q(**{_OF_TEAM[kind]: key}) | Q(**{_SHARED[kind]: key}), pk__in=teams).exists():
         return True
     return kind == "runs" and _is_of_shared_model(path, key, teams)

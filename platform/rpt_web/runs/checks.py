@@ -104,6 +104,15 @@ def name_is_taken(name: str | None) -> str:
     return f"This experiment already has a run named {name!r}. Choose another name."
 
 
+def refuse_closed(experiment: Experiment) -> None:
+    """Raises UserError for an experiment that takes no new runs: it is archived, or being deleted (1 query)."""
+    now = Experiment.objects.select_related("deletion").filter(pk=experiment.pk).first()
+    if now is None or now.is_being_deleted:
+        raise UserError(f"The experiment {experiment.name!r} is being deleted. Submit to another one.")
+    if now.archived_at is not None:
+        raise UserError(f"The experiment {experiment.name!r} is archived. Bring it back first, on its page.")
+
+
 def refuse_unstorable(value: Any) -> None:
     """Raises UserError when a text within the value cannot be stored."""
     if isinstance(value, str) and UNSTORABLE.search(value):

@@ -37,6 +37,7 @@ _STATES = {
 }
 _BLOCKED = State("Blocked", "red", "ban", "Cannot start: a run that it needs did not succeed.")
 _CANCELLING = State("Cancelling", "amber", "", "Stops after its next checkpoint.")
+_DELETING = State("Being deleted", "red", "trash", "A worker removes it, its rows and its files.")
 _QUIET = State("Not responding", "violet", "", "Its stage is doing nothing. It will be stopped and tried again.")
 _SILENT = State("Silent", "violet", "", "Its worker does not respond; another worker will take over soon.")
 
@@ -44,6 +45,8 @@ _SILENT = State("Silent", "violet", "", "Its worker does not respond; another wo
 def run_state(run: Run, blockers: Sequence[str] = ()) -> State:
     """The state to show: also whether a waiting run is blocked by `blockers`, whether a running one is being
     cancelled, and whether its worker or its stage has gone silent."""
+    if run.is_being_deleted:
+        return _DELETING
     if run.status == Status.WAITING and blockers:
         return _BLOCKED
     if run.is_active and run.cancel_requested_at:

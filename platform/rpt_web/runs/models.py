@@ -14,7 +14,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from rpt_core.run.copies import copy_prefix
+from rpt_web.runs.machines import DataFolder, Listener, Node
 from rpt_web.teams.audit import audited
+
+__all__ = ["DataFolder", "Listener", "Node"]
 
 
 class NextPlace(models.Func):
@@ -48,8 +51,25 @@ NEEDED = ("name", "status", "needs")
 """The fields that `blocked_by` reads."""
 
 
-@audited("team", "name", "description", "preset", "seed", "created_by")
-class Experiment(models.Model):
+class Removable(models.Model):
+    """What can be put out of sight, and deleted by a job."""
+
+    archived_at = models.DateTimeField(null=True, blank=True)
+    """Since when lists leave it out."""
+    deletion = models.ForeignKey("jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    """The newest job that was to delete it."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether a job is about to delete it."""
+        return self.deletion is not None and not self.deletion.has_ended
+
+
+@audited("team", "name", "description", "preset", "seed", "created_by", "archived_at")
+class Experiment(Removable):
     """Runs that belong together."""
 
     team = models.ForeignKey("teams.Team", on_delete=models.PROTECT, related_name="experiments")
@@ -71,8 +91,10 @@ class Experiment(models.Model):
         return self.name
 
 
-@audited("experiment", "name", "title", "status", "cancel_requested_at", "removed_checkpoints", "created_by")
-class Run(models.Model):
+@audited(
+    "experiment", "name", "title", "status", "cancel_requested_at", "removed_checkpoints", "created_by", "archived_at"
+)
+class Run(Removable):
     """One stage, once. `attempt` is the fencing token: a claim raises it, and older attempts may not write."""
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="runs")
@@ -255,6 +277,8 @@ class Deed(models.TextChoices):
     RETRIED = "retried", "Retried"
     TRIMMED = "trimmed", "Old checkpoints removed"
     MOVED = "moved", "Moved in the queue"
+    ARCHIVED = "archived", "Archived"
+    BROUGHT_BACK = "brought_back", "Brought back"
 
 
 class RunDeed(models.Model):
@@ -326,49 +350,3 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} step {self.step}"
-
-
-class DataFolder(models.Model):
-    """The platform's data folder, in one row: a machine that has another one takes no runs."""
-
-    mark = models.CharField(max_length=64)
-    """As `nodes.folder_mark` gives it where runs are submitted."""
-
-    def __str__(self) -> str:
-        return self.mark
-
-
-class Node(models.Model):
-    """A machine with a worker, or one environment of it, as that worker has described it."""
-
-    name = models.CharField(max_length=200, unique=True)
-    """As `nodes.own_name` gives it; the worker of a run begins with it."""
-    version = models.CharField(max_length=100)
-    """Of the worker's code."""
-    folder_mark = models.CharField(max_length=64)
-    """The same on all machines that share one data folder."""
-    findings = models.JSONField(default=list, blank=True)
-    """What `python -m rpt_core doctor --json` has found; empty until it has."""
-    examined_at = models.DateTimeField(null=True, blank=True)
-    last_seen = models.DateTimeField()
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Listener(models.Model):
-    """A queue that a worker of a node takes runs from."""
-
-    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="listeners")
-    queue = models.CharField(max_length=50)
-    last_heard = models.DateTimeField()
-
-    class Meta:
-        ordering = ["queue"]
-        constraints = [models.UniqueConstraint(fields=["node", "queue"], name="listener_once_per_node_and_queue")]
-
-    def __str__(self) -> str:
-        return f"{self.node_id} {self.queue}"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from rpt_core.run.folder import RunDir
@@ -46,11 +47,16 @@ def named_parents(run: Run) -> list[RunParent]:
     """The parents whose folders the config names (1 query); each once for a role. The start always has its row."""
     texts = dict(_texts(run.config))
     found = {field: place for field, text in texts.items() if (place := _place(text))}
-    there = set(Run.objects.filter(pk__in={pk for pk, _ in found.values()}).values_list("pk", flat=True))
+    there = _held({pk for pk, _ in found.values()})
     known = {field: place for field, place in found.items() if place[0] in there}
     rows = [_start(run, texts[_START], known.get(_START))] if texts.get(_START) else []
     other = {(_role(field), pk) for field, (pk, _) in known.items() if field != _START}
     return rows + [RunParent(run=run, role=role, parent_id=pk) for role, pk in sorted(other)]
+
+
+def runs_named(config: Mapping[str, Any]) -> set[int]:
+    """The runs in whose folders a path of a config, or of a plan, lies; whether they are there or not."""
+    return {place[0] for _, text in _texts(config) if (place := _place(text))}
 
 
 def responses_asked(stage: str, config: Mapping[str, Any]) -> int | None:
@@ -62,6 +68,13 @@ def responses_asked(stage: str, config: Mapping[str, Any]) -> int | None:
     steps = (config.get("budget") or {}).get("steps") if stage == "expert_iteration" else config.get("steps")
     sizes: list[Any] = [steps, config.get("batch_problems"), config.get("group_size")]
     return math.prod(sizes) if all(isinstance(size, int) for size in sizes) else None
+
+
+def _held(keys: set[int]) -> set[int]:
+    """Those of the runs that are there, and stay until the transaction ends: a deletion waits for it, or came first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM runs_run WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [list(keys)])
+        return {key for (key,) in cursor.fetchall()}
 
 
 def _start(run: Run, path: str, place: tuple[int, int | None] | None) -> RunParent:

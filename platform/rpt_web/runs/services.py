@@ -16,31 +16,36 @@ Celery only wakes workers. A message that could not be sent, or got lost, is sen
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
-from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 
-from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
-from rpt_core.plans.preset import PlannedRun, Preset, missing
-from rpt_web.celery import app as celery_app
-from rpt_web.runs import attempts, checks, deeds, endings, nodes, parents, places, planning, queues, usage
+from rpt_web.jobs.models import UNENDED
+from rpt_web.runs import attempts, checks, deeds, endings, parents, places, planning, waking
 from rpt_web.runs.leases import is_cancel_requested, lease_end, note_obstacle, note_quiet, owned, renew
 from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, NextPlace, Run, Status
 from rpt_web.runs.planning import artifact
+from rpt_web.runs.submitting import (
+    DEFAULT_ATTEMPTS,
+    create_experiment,
+    refuse_taken_names,
+    submit,
+    submit_planned,
+    submit_suite,
+)
 from rpt_web.runs.versions import code_on_disk, code_version
-from rpt_web.teams.membership import home_of
-from rpt_web.teams.models import Team, User
+from rpt_web.runs.waking import EXECUTE_RUN, dispatch
+from rpt_web.teams.models import User
 from rpt_web.text import clean_text
 
 __all__ = [
+    "EXECUTE_RUN",
     "advance",
     "artifact",
     "cancel_experiment",
@@ -67,87 +72,10 @@ __all__ = [
     "submit_suite",
 ]
 
-EXECUTE_RUN = "workers.execute_run"
-DEFAULT_ATTEMPTS = 3
 NOT_QUEUED = (
     "Internal error while the run was being queued. Look at the log of the process that queued it, then retry the run."
 )
 logger = logging.getLogger(__name__)
-
-
-def create_experiment(
-    name: str, user: User | None, *, team: Team | None = None, preset: str = "", seed: int = 0, description: str = ""
-) -> Experiment:
-    """A new, empty experiment of a team; without one, of the user's first, and a program's of the oldest.
-
-    Raises UserError for a name or a description that cannot be shown or stored.
-    """
-    return Experiment.objects.create(
-        team=team or home_of(user),
-        name=checks.checked_name(name, "experiment", 200),
-        created_by=user,
-        preset=preset,
-        seed=seed,
-        description=checks.checked_description(description),
-    )
-
-
-def submit(
-    experiment: Experiment,
-    name: str,
-    config: StageConfig,
-    user: User | None,
-    *,
-    title: str = "",
-    max_attempts: int = DEFAULT_ATTEMPTS,
-) -> Run:
-    """Queue a run with its config frozen, and wake a worker on commit. Raises UserError when the name is taken."""
-    run = planning.new_row(
-        experiment, name, user, title=title, max_attempts=max_attempts, **planning.admitted(config, experiment.team_id)
-    )
-    _insert([run])
-    return run
-
-
-def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None, *, origin: Run | None = None) -> Run:
-    """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded.
-
-    origin: the run that it is a clone of.
-    """
-    config = planning.resolve(planned, experiment.seed, planning.needed(experiment, planned))
-    values = planning.as_planned(planned) | planning.admitted(config, experiment.team_id)
-    run = planning.new_row(experiment, planned.name, user, title=planned.title, origin=origin, **values)
-    _insert([run])
-    return run
-
-
-def submit_suite(
-    experiment: Experiment,
-    preset: Preset,
-    user: User | None,
-    seeds: Sequence[int] | None = None,
-    *,
-    anyway: bool = False,
-) -> list[Run]:
-    """Make a row for every run of a plan: those that need no other are queued, the others wait. All or none.
-
-    `seeds` asks for a copy of the plan for each of them; None takes the preset's own, or else one copy with the
-    experiment's seed. Raises UserError for a config that cannot be right, for a name that is taken, and for a preset
-    that needs what is not here, unless it is to start `anyway` (because the workers run elsewhere).
-    """
-    if not anyway and (reasons := missing(preset)):
-        raise UserError(f"The preset {preset.name!r} cannot run here. {' '.join(reasons)}")
-    runs = [planning.suite_row(experiment, planned, user) for planned in planning.suite(preset, seeds).runs]
-    _insert(runs)
-    return runs
-
-
-def refuse_taken_names(experiment: Experiment, preset: Preset, seeds: Sequence[int] | None) -> None:
-    """Raises UserError when a run of the plan has a name that is taken, or when the seeds cannot be used."""
-    names = [planned.name for planned in planning.suite(preset, seeds).runs]
-    taken = experiment.runs.filter(name__in=names).values_list("name", flat=True).order_by("id").first()
-    if taken is not None:
-        raise UserError(checks.name_is_taken(taken))
 
 
 def advance(experiment_id: int) -> list[Run]:
@@ -159,17 +87,6 @@ def advance(experiment_id: int) -> list[Run]:
     needed = {name for run in ready for name in run.needs}
     by_name = {run.name: run for run in Run.objects.filter(experiment=experiment_id, name__in=needed)}
     return [run for run in ready if _start(run, by_name)]
-
-
-def dispatch(run_id: int) -> bool:
-    """Send the task that wakes a worker. A failure is logged and left to the reaper."""
-    try:
-        celery_app.send_task(EXECUTE_RUN, [run_id], queue=queues.queue_of(run_id))
-    except (BrokerError, OSError) as error:
-        logger.warning("run %s could not be sent to the queue (%s); the reaper will send it again", run_id, error)
-        return False
-    Run.objects.filter(pk=run_id, status=Status.QUEUED).update(dispatched_at=Now())
-    return True
 
 
 def claim(run_id: int, worker: str) -> Run | None:
@@ -279,7 +196,9 @@ def retry(run: Run, user: User | None) -> None:
     """Queue a failed, cancelled or lost run again; it continues from its newest checkpoint. UserError otherwise."""
     logger.info("retry of run %s requested by %s", run.pk, user)
     if not _bring_back(Run.objects.filter(pk=run.pk), user):
-        run.refresh_from_db(fields=["status"])
+        run.refresh_from_db(fields=["status", "deletion"])
+        if run.is_being_deleted:
+            raise UserError(f"The run {run.name!r} is being deleted.")
         raise UserError(
             f"The run {run.name!r} has the status {run.status}. Only failed, cancelled and lost runs can be retried."
         )
@@ -301,36 +220,11 @@ _UNENDED: dict[str, Any] = {
     "error": "",
     "log_tail": "",
     "exit_code": None,
+    "archived_at": None,
 }
 # A run's time with the attempt that is being ended, now or at its lease's end.
 _TO_NOW: Combinable = F("time_spent") + (Now() - F("started_at"))
 _TO_LEASE_END: Combinable = F("time_spent") + (F("lease_until") - F("started_at"))
-
-
-def _insert(runs: Sequence[Run]) -> None:
-    """Store new runs, all or none, and wake workers on commit.
-
-    Raises UserError when a name is taken, and when the team has used up its quota.
-    """
-    usage.refuse_over_quota(runs[0].experiment.team_id)
-    try:
-        with transaction.atomic():
-            nodes.remember_folder()
-            Run.objects.bulk_create(runs)
-            parents.record([run for run in runs if run.config])
-            queued = [run.pk for run in runs if run.status == Status.QUEUED]
-            transaction.on_commit(partial(_dispatch_all, queued))
-    except IntegrityError as error:
-        if "run_name_once_per_experiment" not in str(error):
-            raise
-        names = {run.name for run in runs}
-        taken = runs[0].experiment.runs.filter(name__in=names).values_list("name", flat=True).order_by("id").first()
-        raise UserError(checks.name_is_taken(taken)) from None
-
-
-def _dispatch_all(run_ids: Sequence[int]) -> None:
-    """Send several; the first that cannot be sent leaves the rest to the reaper."""
-    all(dispatch(run_id) for run_id in run_ids)
 
 
 def _start(run: Run, by_name: dict[str, Run]) -> bool:
@@ -352,7 +246,7 @@ def _start(run: Run, by_name: dict[str, Run]) -> bool:
         if queued:
             run.config = frozen["config"]
             parents.record([run])
-            transaction.on_commit(partial(dispatch, run.pk))
+            transaction.on_commit(partial(waking.dispatch, run.pk))
     return bool(queued)
 
 
@@ -375,14 +269,14 @@ def _cancel(rows: QuerySet[Run], user: User | None) -> list[Run]:
 def _bring_back(rows: QuerySet[Run], user: User | None) -> list[Run]:
     """Ended badly -> queued, or waiting when it never had a config; returns the runs as they were."""
     with transaction.atomic():
-        ended = rows.filter(status__in=ENDED_BADLY).order_by("id").select_for_update(no_key=True)
-        runs = list(ended)
+        ended = rows.filter(status__in=ENDED_BADLY).exclude(deletion__state__in=UNENDED)
+        runs = list(ended.order_by("id").select_for_update(of=("self",), no_key=True))
         queued, waiting = [run.pk for run in runs if run.config], [run.pk for run in runs if not run.config]
         fresh = _UNENDED | {"max_attempts": F("attempt") + DEFAULT_ATTEMPTS}
         Run.objects.filter(pk__in=queued).update(**_QUEUED, **fresh, place=NextPlace())
         Run.objects.filter(pk__in=waiting).update(status=Status.WAITING, **fresh)
         deeds.note(runs, Deed.RETRIED, user)
-        transaction.on_commit(partial(_dispatch_all, queued))
+        transaction.on_commit(partial(waking.dispatch_all, queued))
         for experiment_id in {run.experiment_id for run in runs if not run.config}:
             transaction.on_commit(partial(advance, experiment_id), robust=True)
     return runs
@@ -411,7 +305,7 @@ def _requeue(rows: QuerySet[Run], allowance: int, time_spent: Combinable) -> boo
         ids = list(below.values_list("pk", flat=True))
         requeued = below.update(**_QUEUED, max_attempts=F("max_attempts") + allowance, time_spent=time_spent)
         for run_id in ids if requeued else []:
-            transaction.on_commit(partial(dispatch, run_id))
+            transaction.on_commit(partial(waking.dispatch, run_id))
     return bool(requeued)
 
 

@@ -1,4 +1,4 @@
-"""Only `runs.services` changes the status of a run, and only it sends the task that executes one.
+"""Only `runs.services` changes the status of a run, and only `runs.waking` sends the task that executes one.
 
 `jobs.services` sends that of its own jobs, which are no runs."""
 
@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 SERVICES = ROOT / "platform" / "rpt_web" / "runs" / "services.py"
 JOBS = Path("platform", "rpt_web", "jobs", "services.py")
+WAKING = SERVICES.with_name("waking.py").relative_to(ROOT)
 SOURCES = [*(ROOT / "platform").rglob("*.py"), *(ROOT / "workers").rglob("*.py")]
 WRITERS = ("update", "create", "bulk_update", "get_or_create", "update_or_create")
 
@@ -36,6 +37,6 @@ def test_no_other_module_changes_a_status_or_sends_the_task():
     sources = {path.relative_to(ROOT): path.read_text() for path in SOURCES if path != SERVICES}
     assert len(sources) > 50
     assert {path: lines for path, source in sources.items() if (lines := changes_of_status(source))} == {}
-    assert [path for path, source in sources.items() if "send_task(" in source] == [JOBS]
+    assert [path for path, source in sources.items() if "send_task(" in source] == [JOBS, WAKING]
     assert "send_task(EXECUTE_JOB," in sources[JOBS]
     assert sources[JOBS].count("send_task(") == 1

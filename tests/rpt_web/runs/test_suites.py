@@ -7,7 +7,7 @@ import pytest
 from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Requirements, load_preset, preset_names
 from rpt_core.run.folder import RunDir
-from rpt_web.runs import overdue, planning, services
+from rpt_web.runs import overdue, planning, services, waking
 from rpt_web.runs.models import Run, Status, blocked_by, is_in_progress
 from tests.suite_graphs import BASE, BOTH, DIAMOND, LEFT, RIGHT, at_once, claim, end, plan, planned, play, states
 
@@ -81,7 +81,7 @@ def test_of_eight_that_advance_at_the_same_time_one_wins(experiment, monkeypatch
     end(base, Status.FAILED)  # so that nobody has advanced yet when it turns out to have succeeded
     Run.objects.filter(pk=base.pk).update(status=Status.SUCCEEDED)
     sent, won = [], []
-    monkeypatch.setattr(services, "dispatch", sent.append)
+    monkeypatch.setattr(waking, "dispatch", sent.append)
     at_once(*[lambda: won.extend(services.advance(experiment.pk)) for _ in range(8)])
     assert sorted(run.name for run in won) == ["left", "right"]
     assert sorted(sent) == sorted(run.pk for run in won)

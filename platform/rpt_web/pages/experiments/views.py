@@ -96,7 +96,8 @@ class ExperimentLine:
 def experiment_list(request: HttpRequest) -> HttpResponse:
     """All experiments, newest first, with the state of their runs and their headline result."""
     search = request.GET.get("q", "").strip()[:100].replace("\x00", "")
-    experiments = access.experiments_for(request.user)
+    archived = request.GET.get("archived") == "1"
+    experiments = access.experiments_for(request.user).filter(archived_at__isnull=not archived)
     page = queries.experiment_page(experiments, search=search, before=number_asked(request, "before"))
     by_experiment = headlines(page.experiments)
     lines = [ExperimentLine(found, list(found.runs.all()), by_experiment.get(found.pk)) for found in page.experiments]
@@ -105,6 +106,7 @@ def experiment_list(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "older": page.older,
         "search": search,
+        "archived": archived,
         "before": request.GET.get("before", ""),
         "is_active": any(line.goes_on for line in lines),
     }
@@ -116,7 +118,7 @@ def experiment_list(request: HttpRequest) -> HttpResponse:
 def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
     """An experiment's runs in order."""
     experiment = access.get_experiment_or_404(request.user, experiment_id)
-    runs = queries.runs_in_order(experiment)
+    runs, archived = queries.runs_in_order(experiment), request.GET.get("archived") == "1"
     lines = RunLine.of_all(runs)
     steered = [run for run in runs if access.can_steer(request.user, run)]
     times = [line.time for line in lines if line.time is not None]
@@ -125,8 +127,10 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "nav": "experiments",
         "experiment": experiment,
         "may_change_here": access.can_change(request.user, experiment.team_id),
+        "may_steer": access.can_steer(request.user, experiment),
         "seeds": seeds_in_words([run.seed for run in runs] or [experiment.seed]),
-        "lines": lines,
+        "lines": [line for line in lines if archived or line.run.archived_at is None],
+        "hidden": 0 if archived else sum(run.archived_at is not None for run in runs),
         "succeeded": sum(run.status == Status.SUCCEEDED for run in runs),
         "failed": sum(run.status in (Status.FAILED, Status.LOST) for run in runs),
         "is_active": is_in_progress(runs),

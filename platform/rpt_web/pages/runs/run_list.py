@@ -20,7 +20,7 @@ from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
-from rpt_web.runs import display, places, queues
+from rpt_web.runs import archive, display, places, queues
 from rpt_web.runs.models import ACTIVE, NEEDED, Run, Status, blocked_by
 from rpt_web.teams.models import User
 
@@ -36,6 +36,7 @@ class RunFilters:
     status: str
     stage: str
     mine: bool
+    archived: bool
 
     @classmethod
     def of(cls, request: HttpRequest) -> RunFilters:
@@ -46,15 +47,18 @@ class RunFilters:
             status if status in Status.values else "",
             stage if stage in STAGES else "",
             request.GET.get("mine") == "1",
+            request.GET.get("archived") == "1",
         )
 
     def query(self, **changes: str) -> str:
         """The same as the query of an address, with changes."""
-        values = {"q": self.search, "status": self.status, "stage": self.stage, "mine": "1" if self.mine else ""}
+        values = {"q": self.search, "status": self.status, "stage": self.stage}
+        values |= {name: "1" for name in ("mine", "archived") if getattr(self, name)}
         return urlencode({name: value for name, value in (values | changes).items() if value})
 
     def without_status(self, runs: QuerySet[Run], user: User) -> QuerySet[Run]:
         """The runs that all other filters leave."""
+        runs = runs.exclude(archive.RUN_IN_SIGHT) if self.archived else runs.filter(archive.RUN_IN_SIGHT)
         if self.search:
             found = ("name", "title", "experiment__name")
             runs = runs.filter(Q(*((f"{field}__icontains", self.search) for field in found), _connector=Q.OR))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.runs import log, run_list, views
+from rpt_web.pages.runs import log, removal, run_list, views
 
 app_name = "runs"
 urlpatterns = [
@@ -15,5 +15,8 @@ urlpatterns = [
     path("runs/<int:run_id>/log", log.run_log, name="run_log"),
     path("runs/<int:run_id>/log.txt", log.run_log_file, name="run_log_file"),
     path("runs/<int:run_id>/cancel", views.run_cancel, name="run_cancel"),
+    path("runs/<int:run_id>/archive", removal.run_archive, name="run_archive"),
+    path("runs/<int:run_id>/bring-back", removal.run_bring_back, name="run_bring_back"),
+    path("runs/<int:run_id>/delete", removal.run_delete, name="run_delete"),
     path("runs/<int:run_id>/retry", views.run_retry, name="run_retry"),
 ]

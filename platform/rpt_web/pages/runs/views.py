@@ -50,7 +50,7 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
         return render(request, template, shared | make(request, run))
     config = _config(run)
     context = shared | {"config": queries.flatten(config), "config_json": json.dumps(config, indent=2)}
-    context["differences"] = from_origin(run)
+    context |= {"differences": from_origin(run), "may_steer": access.can_steer(request.user, run)}
     for _, make in parts.values():
         context |= make(request, run)
     return render(request, "runs/run_detail.html", context)
