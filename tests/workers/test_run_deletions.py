@@ -190,7 +190,7 @@ def test_what_an_archive_hides_and_what_brings_it_back(experiment, ada):
     from rpt_web.runs import archive
 
     run = submitted(experiment, ada)
-    with pytest.raises(UserError, match="is queued. Only runs that have ended can be archived"):
+    with pytest.raises(UserError, match=r"is queued\. Only runs that have ended can be archived"):
         archive.archive(run, ada)
     with pytest.raises(UserError, match="Its run 'first' is queued"):
         archive.archive_experiment(experiment)
@@ -203,7 +203,7 @@ def test_what_an_archive_hides_and_what_brings_it_back(experiment, ada):
     assert run.archived_at is None, "a retry brings it back"
     services.request_cancel(run, ada)
     archive.archive_experiment(experiment)
-    with pytest.raises(UserError, match="is archived. Bring it back first"):
+    with pytest.raises(UserError, match=r"is archived\. Bring it back first"):
         submitted(experiment, ada, "new")
     archive.bring_back_experiment(experiment)
     submitted(experiment, ada, "new")

@@ -17,7 +17,7 @@ def post(caller, path, body):
 
 def test_a_parameter_that_there_is_not_is_refused_with_those_that_there_are(caller, run):
     answer = caller.get(f"{ROOT}/runs?experimnt=2")
-    words = "There is no such parameter. The parameters are: after, limit, experiment, status."
+    words = "There is no such parameter. The parameters are: after, limit, experiment, status, archived."
     assert answer.status_code == 422
     assert answer.json() == {"detail": "Some fields do not fit.", "errors": {"experimnt": words}}
     assert caller.get(f"{ROOT}/runs?experiment={run.experiment_id}&limit=1&status=queued").status_code == 200
@@ -47,7 +47,7 @@ def test_a_query_is_looked_at_after_the_token(client):
 def test_the_parameters_of_the_document_are_those_that_are_taken(caller):
     document = caller.get(f"{ROOT}/openapi.json").json()["paths"]
     shown = {name["name"] for name in document[f"{ROOT}/runs"]["get"]["parameters"]}
-    assert shown == {"after", "limit", "experiment", "status"}
+    assert shown == {"after", "limit", "experiment", "status", "archived"}
     assert document[f"{ROOT}/presets"]["get"]["parameters"] == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -107,6 +108,7 @@ def experiment_list(request: HttpRequest) -> HttpResponse:
         "older": page.older,
         "search": search,
         "archived": archived,
+        "filters": urlencode(({"q": search} if search else {}) | ({"archived": 1} if archived else {})),
         "before": request.GET.get("before", ""),
         "is_active": any(line.goes_on for line in lines),
     }

@@ -22,6 +22,7 @@ from rpt_core.words import counted
 from rpt_web import access
 from rpt_web.corpora.models import CorpusVersion
 from rpt_web.runs import display
+from rpt_web.runs.archive import RUN_IN_SIGHT
 from rpt_web.runs.models import Run, Status
 
 LINES = 8
@@ -87,7 +88,7 @@ def _failed(request: HttpRequest) -> QuerySet[Run]:
     """What ended badly of late and was not brought back."""
     since = timezone.now() - timedelta(days=RECENT_DAYS)
     runs = access.runs_for(request.user).filter(status__in=(Status.FAILED, Status.LOST), finished_at__gte=since)
-    return runs.defer(*_LONG).order_by("-finished_at", "-id")
+    return runs.filter(RUN_IN_SIGHT).defer(*_LONG).order_by("-finished_at", "-id")
 
 
 def _changes(request: HttpRequest) -> list[ChangeLine]:
@@ -98,7 +99,7 @@ def _changes(request: HttpRequest) -> list[ChangeLine]:
 
 def _succeeded(request: HttpRequest) -> Iterable[ChangeLine]:
     """Runs that succeeded, those of an experiment in one line."""
-    runs = access.runs_for(request.user).filter(status=Status.SUCCEEDED).exclude(finished_at=None)
+    runs = access.runs_for(request.user).filter(RUN_IN_SIGHT, status=Status.SUCCEEDED).exclude(finished_at=None)
     by_experiment: dict[int, list[Run]] = {}
     for run in runs.defer(*_LONG, "error").order_by("-finished_at", "-id")[:SUCCEEDED_LOOKED_AT]:
         by_experiment.setdefault(run.experiment_id, []).append(run)
@@ -116,7 +117,8 @@ def _of_runs(runs: Sequence[Run]) -> ChangeLine:
 
 
 def _experiments(request: HttpRequest) -> Iterable[ChangeLine]:
-    for found in access.experiments_for(request.user).select_related("created_by").order_by("-id")[:LINES]:
+    in_sight = access.experiments_for(request.user).filter(archived_at=None)
+    for found in in_sight.select_related("created_by").order_by("-id")[:LINES]:
         place = reverse("experiments:experiment_detail", args=[found.pk])
         yield ChangeLine(found.created_at, "flask", "New experiment:", found.name, place, _who(found.created_by))
 

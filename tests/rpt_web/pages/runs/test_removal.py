@@ -73,11 +73,11 @@ def test_an_archived_experiment_takes_its_runs_along(client, ada, page, ended, e
     client.force_login(ada)
     client.post(f"/experiments/{experiment.pk}/archive")
     link = f'href="/experiments/{experiment.pk}/"'
-    for address in ("/", "/runs/"):
+    for address in ("/experiments/", "/runs/"):
         assert link not in page(address)
         assert link in page(f"{address}?archived=1")
     client.post(f"/experiments/{experiment.pk}/bring-back")
-    assert link in page("/")
+    assert link in page("/experiments/")
     assert "is not archived" in flat(client.post(f"/experiments/{experiment.pk}/bring-back", follow=True))
 
 
