@@ -19,6 +19,7 @@ NOT_MEASURED = {
     "runs/{run_id}/cancel": "changes something",
     "runs/{run_id}/retry": "changes something",
     "runs/{run_id}/move": "changes something",
+    "runs/change": "changes something",
     "runs/{run_id}/archive": "changes something",
     "runs/{run_id}/bring-back": "changes something",
     "experiments/{experiment_id}/archive": "changes something",

@@ -96,6 +96,7 @@ PAGES = {
     "results:experiment_results": ("get", SEEN),
     "runs:run_list": ("get", LOGGED_IN),
     "runs:run_move": ("post", CHANGED),
+    "runs:run_bulk": ("post", by_role(302, 302, 302, 302)),  # each run is looked at by itself
     "runs:run_detail": ("get", SEEN),
     "runs:run_stream": ("get", SEEN),
     "runs:run_metrics": ("get", SEEN),

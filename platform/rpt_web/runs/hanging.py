@@ -37,6 +37,11 @@ class Hanging:
     other_teams: int
     """Runs of other teams that took something of them."""
 
+    @property
+    def in_all(self) -> int:
+        """What came from them, of all teams."""
+        return len(self.readers) + self.more_readers + self.other_teams
+
 
 def hanging_on(runs: Sequence[Run], team_id: int) -> Hanging:
     """Of runs of one team (6 queries)."""

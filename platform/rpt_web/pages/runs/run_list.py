@@ -73,7 +73,7 @@ class RunRow:
     run: Run
     rank: int | None
     """Of a queued run: its place in the queue, from 1."""
-    may_move: bool
+    may_steer: bool
     is_heard: bool
     """Whether a worker listens to its queue."""
     blockers: Sequence[str]
@@ -98,14 +98,16 @@ def run_list(request: HttpRequest) -> HttpResponse:
     by_status = dict(found.order_by().values_list("status").annotate(count=Count("pk")))
     before = number_asked(request, "before")
     shown, older = _page(found.filter(status=filters.status) if filters.status else found, filters, before)
+    rows = _rows(user, shown)
     context = {
         "nav": "runs",
         "filters": filters,
         "states": _states(filters, by_status),
         "stages": [(stage, stage) for stage in STAGES],
-        "rows": _rows(user, shown),
+        "rows": rows,
         "newest": filters.query() if before else None,
         "older": filters.query(before=str(older)) if older else "",
+        "may_pick": any(row.may_steer for row in rows),
         "is_active": any(run.status in ACTIVE for run in shown),
     }
     part = request.headers.get("HX-Target") == "runs"
@@ -153,11 +155,10 @@ def _rows(user: User, runs: Sequence[Run]) -> list[RunRow]:
     queued = {run.queue for run in runs if run.status == Status.QUEUED}
     ranks = places.ranks(queued) if queued else {}
     heard = queues.heard_queues() if queued else set()
-    ids = [run.pk for run in runs if run.status == Status.QUEUED]
-    movable = set(access.runs_to_steer(user).filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
+    own = set(access.runs_to_steer(user).filter(pk__in=[run.pk for run in runs]).values_list("pk", flat=True))
     waited_for = _waited_for([run for run in runs if run.status == Status.WAITING])
     return [
-        RunRow(run, ranks.get(run.pk), run.pk in movable, run.queue in heard, *waited_for.get(run.pk, ((), ())))
+        RunRow(run, ranks.get(run.pk), run.pk in own, run.queue in heard, *waited_for.get(run.pk, ((), ())))
         for run in runs
     ]
 

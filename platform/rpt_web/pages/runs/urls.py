@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from rpt_web.pages.runs import log, removal, run_list, views
+from rpt_web.pages.runs import bulk, log, removal, run_list, views
 
 app_name = "runs"
 urlpatterns = [
     path("runs/", run_list.run_list, name="run_list"),
+    path("runs/change", bulk.run_bulk, name="run_bulk"),
     path("runs/<int:run_id>/move", run_list.run_move, name="run_move"),
     path("runs/<int:run_id>/", views.run_detail, name="run_detail"),
     path("runs/<int:run_id>/stream", views.run_stream, name="run_stream"),
