@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
+# Tests start hundreds of processes, which need not all translate the same files, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
 # Whole files of tests run side by side, one more than there are processors, since many wait, and four at most.
 # SPREAD= runs them one after the other.
 WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n + 1 : 4)))

@@ -7,6 +7,7 @@ processors (pytest-xdist), each worker has servers of its own, one thread, and w
 from __future__ import annotations
 
 import atexit
+import gc
 import getpass
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 
 import django
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 LONGEST_FIRST = (
     "end_to_end",
@@ -45,12 +47,21 @@ os.environ["RPT_HUB_MODELS"] = "*"
 
 # Here and not by pytest-django: it would read the settings before they know the folder above.
 django.setup()
+# The real hash, quickly: whoever reads it (a server that a test starts, too) finds the number of rounds in it.
+PBKDF2PasswordHasher.iterations = 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The workers of pytest-xdist inherit this environment, and must not read the settings before this file is read."""
     if getattr(config.option, "numprocesses", None):
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+def pytest_collection_finish() -> None:
+    """The collector of garbage need not walk through all modules and tests again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 WORDS = "There have been too many attempts."
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 def attempt(client, name="ada", password="wrong", address="10.0.0.1"):
     data = {"username": name, "password": password}
     return client.post(reverse("teams:login"), data, REMOTE_ADDR=address)

@@ -33,11 +33,6 @@ def running():
         yield provider
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def provider(running, settings, redis_server):
     cache.clear()

@@ -24,8 +24,7 @@ CANNOT = "Passkeys cannot be added or used here"
 
 
 @pytest.fixture(autouse=True)
-def quick(settings, redis_server):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def any_host(settings, redis_server):
     settings.ALLOWED_HOSTS = ["*"]
     cache.clear()
 
