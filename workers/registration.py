@@ -15,13 +15,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from kombu.exceptions import OperationalError as BrokerError
 
 from rpt_core.errors import said
+from rpt_core.machine.gpus import gpu_figures
 from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs import nodes
 from rpt_web.supervisor.processes import die_with_parent
@@ -38,7 +41,13 @@ logger = logging.getLogger(__name__)
 def announce(sender: Any, **_: Any) -> None:
     """Start to tell; `sender` is the worker's consumer."""
     queues, stop = sorted(sender.app.amqp.queues.consume_from), threading.Event()
-    thread = threading.Thread(target=keep_registered, args=(queues, stop), name="registration", daemon=True)
+
+    def listen(is_drained: bool) -> None:
+        act = sender.app.control.cancel_consumer if is_drained else sender.app.control.add_consumer
+        for queue in set(queues) - {QUICK_QUEUE}:
+            act(queue, destination=[sender.hostname])
+
+    thread = threading.Thread(target=keep_registered, args=(queues, stop, listen), name="registration", daemon=True)
     thread.start()
 
     def end(**_: Any) -> None:
@@ -48,15 +57,21 @@ def announce(sender: Any, **_: Any) -> None:
     worker_shutdown.connect(end, weak=False)
 
 
-def keep_registered(queues: list[str], stop: threading.Event) -> None:
-    """Register, examine the machine, and register again every minute until told to stop."""
-    name = nodes.own_name()
+def keep_registered(
+    queues: list[str], stop: threading.Event, listen: Callable[[bool], None] = lambda is_drained: None
+) -> None:
+    """Register, examine the machine, and register again every minute until told to stop.
+
+    `listen` is told when the node is drained, and when it no longer is.
+    """
+    name, was_drained = nodes.own_name(), False
     _register(name, queues)
     takes_runs = queues != [QUICK_QUEUE]
     findings: list[nodes.Finding] | None = examine(stop) if takes_runs else None
     while not stop.is_set():
         if _register(name, queues, findings):
             findings = None
+            was_drained = _obey(name, was_drained, listen)
         stop.wait(BEAT_SECONDS)
 
 
@@ -107,13 +122,28 @@ def _unanswered(why: str) -> nodes.Finding:
 def _register(name: str, queues: list[str], findings: list[nodes.Finding] | None = None) -> bool:
     """Write to the database; one that is away is told with the next sign of life."""
     try:
-        nodes.register(name, queues, findings)
+        nodes.register(name, queues, findings, gpu_figures() if queues != [QUICK_QUEUE] else None)
     except (OperationalError, InterfaceError) as error:
         logger.warning("this node could not be registered: %s", error)
         return False
     finally:
         connection.close()
     return True
+
+
+def _obey(name: str, was_drained: bool, listen: Callable[[bool], None]) -> bool:
+    """Stop listening to the queues of runs when the node is drained, and begin again; whether it is drained."""
+    try:
+        is_drained = nodes.is_drained(name)
+        if is_drained != was_drained:
+            listen(is_drained)
+            logger.info("this node %s", "is drained: it takes no new runs" if is_drained else "takes runs again")
+    except (OperationalError, InterfaceError, BrokerError, OSError) as error:
+        logger.warning("this node cannot tell whether it is drained: %s", error)
+        return was_drained
+    finally:
+        connection.close()
+    return is_drained
 
 
 worker_ready.connect(announce)

@@ -36,7 +36,7 @@ from rpt_core.errors import UserError
 from rpt_core.run.events import EventType
 from rpt_core.run.folder import RunDir
 from rpt_core.stages import EXIT_FINISHED, EXIT_STOPPED
-from rpt_web.runs import reach, services
+from rpt_web.runs import attempts, reach, services
 from rpt_web.runs.models import Run, Status
 from rpt_web.supervisor.paths import make_private
 from workers import disk, intervals, shutdown
@@ -106,6 +106,7 @@ class _Execution:
 
     def run_to_end(self) -> None:
         """Start, follow, record the rest, conclude."""
+        self.stage.gpus = _insist(lambda: attempts.gpus_of(self.run))
         _insist(self._write_config)
         if not _insist(self._wait_for_folder):
             services.hand_back(self.run)

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class StageProcess:
     def __init__(self, folder: RunDir, stage: str, attempt: int) -> None:
         self.folder = folder
         self.attempt = attempt
+        self.gpus: Sequence[int] | None = None
+        """Those of the machine that it may use; None leaves it what the worker has."""
         self.command = [*settings.RPT_STAGE_COMMAND, stage, str(folder.path), "--attempt", str(attempt)]
         self._log_start = 0
         self._was_set_aside = False
@@ -52,13 +55,23 @@ class StageProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=settings.ROOT,
-                env={name: value for name, value in os.environ.items() if name not in SECRETS},
+                env=self._environment(),
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGKILL),
             )
         watchdog.watch(self._process.pid, signal.SIGKILL)
         self.folder.pid.write_text(str(self._process.pid))
         return self._process.pid
+
+    def _environment(self) -> dict[str, str]:
+        passed = {name: value for name, value in os.environ.items() if name not in SECRETS}
+        if self.gpus is None:
+            return passed
+        # Without the order of the bus, CUDA counts the GPUs in another order than nvidia-smi.
+        return passed | {
+            "CUDA_VISIBLE_DEVICES": ",".join(map(str, self.gpus)),
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        }
 
     def poll(self) -> int | None:
         """The exit code (negative: killed by that signal), or None while it runs."""

@@ -10,7 +10,7 @@ import os
 
 from rpt_web.celery import app
 from rpt_web.jobs import services as job_services
-from rpt_web.runs import services
+from rpt_web.runs import nodes, services, waking
 from rpt_web.runs.nodes import own_name
 from workers import disk, jobs, runner, shutdown
 
@@ -26,9 +26,12 @@ def execute_run(run_id: int) -> None:
         logger.error("this worker takes no runs: %s", words)
         services.note_obstacle(run_id, f"{worker_name()} does not take it: {words}")
         return  # it stays queued; the reaper sends it again, and asks again
+    if nodes.is_drained(own_name()):
+        waking.leave(run_id)
+        return
     run = services.claim_next(run_id, worker_name())
     if run is None:
-        logger.info("woken for run %s, but no run is queued any more", run_id)
+        logger.info("woken for run %s, but there is none to take: none is queued, or each has to wait", run_id)
         return
     runner.execute(run)
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from rpt_core.config import Config
 from rpt_core.machine.environments import ENGINE_SETUPS
+from rpt_core.machine.visible import is_visible
 
 NVIDIA_PROC = Path("/proc/driver/nvidia/gpus")
 _QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
@@ -39,11 +40,7 @@ class Requirements(Config):
 def gpu_memories() -> tuple[float | None, ...]:
     """Memory in GB of each NVIDIA GPU that programs started from here may use; None where it is not known."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = _from_nvidia_smi()
-    if visible is None:
-        return tuple(memory for _, _, memory in found)
-    asked = [name.strip() for name in visible.split(",") if name.strip()]
-    return tuple(m for index, uuid, m in found if any(name == index or uuid.startswith(name) for name in asked))
+    return tuple(memory for index, uuid, memory in _from_nvidia_smi() if is_visible(index, uuid, visible))
 
 
 def unmet(requires: Requirements) -> list[str]:

@@ -30,6 +30,9 @@ def run(config: RptConfig, context: StageContext) -> dict[str, float]:
     how = config.model.path
     start = max(context.run.checkpoint_steps(), default=0)
     context.started(start, config.steps)
+    if how == "environment":
+        told = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")}
+        (context.run.path / "environment.json").write_text(json.dumps(told))
     if how == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for step in range(start + 1, config.steps + 1):

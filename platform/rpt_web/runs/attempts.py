@@ -6,21 +6,22 @@ was submitted with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from rpt_core.words import listed
 from rpt_web.runs.models import Experiment, Run, RunAttempt
 
 
-def note(run: Run) -> None:
-    """Keep what a run that was just claimed is worked on by (1 query)."""
+def note(run: Run, gpus: Sequence[int] | None = None) -> None:
+    """Keep what a run that was just claimed is worked on by, and with which GPUs of its node (1 query)."""
     assert run.started_at is not None
     RunAttempt.objects.create(
         run=run,
         number=run.attempt,
         code_version=run.attempt_code_version,
         worker=run.worker,
+        gpus=gpus,
         started_at=run.started_at,
     )
 
@@ -28,6 +29,12 @@ def note(run: Run) -> None:
 def attempts_of(run: Run) -> list[RunAttempt]:
     """The attempts of a run that were kept, oldest first (1 query)."""
     return list(run.attempts.order_by("number"))
+
+
+def gpus_of(run: Run) -> list[int] | None:
+    """The GPUs that the newest attempt has; None where its node has none to lease (1 query)."""
+    found: list[int] | None = run.attempts.filter(number=run.attempt).values_list("gpus", flat=True).first()
+    return found
 
 
 def newest_code(run: Run) -> str:

@@ -14,10 +14,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from rpt_core.run.copies import copy_prefix
-from rpt_web.runs.machines import DataFolder, Listener, Node
+from rpt_web.runs.machines import DataFolder, GpuLease, Listener, Node, RunLimit
 from rpt_web.teams.audit import audited
 
-__all__ = ["DataFolder", "Listener", "Node"]
+__all__ = ["DataFolder", "GpuLease", "Listener", "Node", "RunLimit"]
 
 
 class NextPlace(models.Func):
@@ -38,6 +38,14 @@ class Status(models.TextChoices):
     FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
     LOST = "lost", "Lost"
+
+
+class Priority(models.IntegerChoices):
+    """Which of the queued runs come first; within a priority the place decides."""
+
+    LOW = 0, "Low"
+    NORMAL = 1, "Normal"
+    HIGH = 2, "High"
 
 
 ACTIVE = (Status.QUEUED, Status.RUNNING)
@@ -92,7 +100,15 @@ class Experiment(Removable):
 
 
 @audited(
-    "experiment", "name", "title", "status", "cancel_requested_at", "removed_checkpoints", "created_by", "archived_at"
+    "experiment",
+    "name",
+    "title",
+    "status",
+    "priority",
+    "cancel_requested_at",
+    "removed_checkpoints",
+    "created_by",
+    "archived_at",
 )
 class Run(Removable):
     """One stage, once. `attempt` is the fencing token: a claim raises it, and older attempts may not write."""
@@ -115,8 +131,11 @@ class Run(Removable):
     """Of what queued it; that of its attempts, which may be other code, stands with them."""
     queue = models.CharField(max_length=50, default=DEFAULT_QUEUE)
     """Where it waits for a worker, see `runs.queues`."""
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
     place = models.BigIntegerField(db_default=NextPlace())
-    """Of the queued runs of a queue, workers take the one with the lowest. `runs.places` changes the order."""
+    """Of the queued runs of a queue and a priority, workers take the one with the lowest. `runs.places` changes it."""
+    gpus = models.PositiveIntegerField(default=0)
+    """How many GPUs of its node it asks for, by its config. A node without GPUs takes it all the same."""
     origin = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="clones")
     """The run that it was cloned from, whose settings its form began with."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
@@ -260,6 +279,8 @@ class RunAttempt(models.Model):
     number = models.PositiveIntegerField()
     code_version = models.CharField(max_length=100)
     worker = models.CharField(max_length=200)
+    gpus = ArrayField(models.PositiveIntegerField(), null=True, blank=True)
+    """The GPUs of its node that it had; None where the node has not said that it has any."""
     started_at = models.DateTimeField()
 
     class Meta:
@@ -277,6 +298,7 @@ class Deed(models.TextChoices):
     RETRIED = "retried", "Retried"
     TRIMMED = "trimmed", "Old checkpoints removed"
     MOVED = "moved", "Moved in the queue"
+    RANKED = "ranked", "Priority changed"
     ARCHIVED = "archived", "Archived"
     BROUGHT_BACK = "brought_back", "Brought back"
 

@@ -8,7 +8,7 @@ the same only where the folder is, and at the same place, since configs name fil
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +17,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
+from rpt_core.errors import UserError
 from rpt_core.machine import environments
-from rpt_web.runs.models import DataFolder, Listener, Node
+from rpt_web.runs.models import DataFolder, Listener, Node, Run, Status
 from rpt_web.runs.versions import code_version
+from rpt_web.teams.models import User
 from rpt_web.text import clean_json
 
 FORGET_DAYS = 30
@@ -34,9 +36,17 @@ def own_name() -> str:
     return f"{host} ({environment})" if environment else host
 
 
-def register(name: str, queues: Sequence[str], findings: Sequence[Finding] | None = None) -> None:
-    """Say that a worker of this node lives and listens to these queues, and what the doctor has found if it has."""
+def register(
+    name: str,
+    queues: Sequence[str],
+    findings: Sequence[Finding] | None = None,
+    gpus: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Say that a worker of this node lives and listens to these queues, what its GPUs do if it knows, and what the
+    doctor has found if it has."""
     values: dict[str, Any] = {"version": code_version(), "folder_mark": folder_mark(), "last_seen": Now()}
+    if gpus is not None:
+        values["gpus"] = clean_json([dict(gpu) for gpu in gpus])
     if findings is not None:
         values |= {"findings": clean_json(list(findings)), "examined_at": Now()}
     with transaction.atomic():
@@ -46,6 +56,25 @@ def register(name: str, queues: Sequence[str], findings: Sequence[Finding] | Non
         Listener.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["node", "queue"], update_fields=["last_heard"]
         )
+
+
+def drain(node: Node, user: User) -> None:
+    """Let a node take no new runs; what runs there ends as it would. Raises UserError for one that is drained."""
+    if not Node.objects.filter(pk=node.pk, drained_at=None).update(drained_at=Now(), drained_by=user):
+        raise UserError(f"The node {node.name} is drained already.")
+
+
+def undrain(node: Node) -> None:
+    """Let it take runs again, and wake its workers. Raises UserError for one that is not drained."""
+    with transaction.atomic():
+        if not Node.objects.filter(pk=node.pk, drained_at__isnull=False).update(drained_at=None, drained_by=None):
+            raise UserError(f"The node {node.name} is not drained.")
+        Run.objects.filter(status=Status.QUEUED).update(dispatched_at=None)  # the reaper sends all of them now
+
+
+def is_drained(name: str) -> bool:
+    """Whether a node takes no new runs."""
+    return Node.objects.filter(name=name, drained_at__isnull=False).exists()
 
 
 def folder_mark() -> str:

@@ -21,7 +21,7 @@ from rpt_core.run.folder import RunDir
 from rpt_core.run.products import product
 from rpt_web.runs import checks, reach
 from rpt_web.runs.models import Experiment, Run, Status
-from rpt_web.runs.queues import queue_for
+from rpt_web.runs.queues import gpus_for, queue_for
 from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
 
@@ -148,7 +148,8 @@ def admitted(config: StageConfig, team_id: int) -> dict[str, Any]:
 
 def frozen(config: StageConfig) -> dict[str, Any]:
     """The same of a config that was looked at."""
-    return {"stage": config.stage, "config": config.model_dump(mode="json"), "seed": config.seed}
+    values = config.model_dump(mode="json")
+    return {"stage": config.stage, "config": values, "seed": config.seed, "gpus": gpus_for(values)}
 
 
 def as_planned(planned: PlannedRun) -> dict[str, Any]:

@@ -7,7 +7,7 @@ send it there again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +28,21 @@ SILENT_SECONDS = 180
 def queue_for(config: Mapping[str, Any] | Sequence[Any], preset: str = "") -> str:
     """The queue of a run, from its config or plan (or several) and from what the preset of its experiment requires."""
     return GPU_QUEUE if _asks_for_gpu(config) or _preset_needs_gpu(preset) else DEFAULT_QUEUE
+
+
+def gpus_for(config: Mapping[str, Any]) -> int:
+    """How many GPUs of its node a run with this config asks for.
+
+    A device that is chosen by itself counts as one GPU, since the run takes one wherever there is one. What runs on a
+    Ray cluster asks its node for none.
+    """
+    verl = config.get("verl") or {}
+    if config.get("engine") == "verl":
+        on_cluster = bool(verl.get("ray_address")) or verl.get("nodes", 1) > 1
+        return 0 if on_cluster or (config.get("model") or {}).get("device") == "cpu" else verl.get("gpus_per_node", 1)
+    if config.get("rollout_backend") == "vllm":
+        return int((config.get("vllm") or {}).get("tensor_parallel", 1))
+    return int(any(device in ("auto", "cuda") for device in _devices(config)))
 
 
 def queue_of(run_id: int) -> str:
@@ -68,6 +83,18 @@ def _asks_for_gpu(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(item in GPU_SETTINGS for item in value.items()) or any(map(_asks_for_gpu, value.values()))
     return isinstance(value, list | tuple) and any(map(_asks_for_gpu, value))
+
+
+def _devices(value: Any) -> Iterator[str]:
+    """All that the config gives for a device, wherever it stands."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("device"), str):
+            yield value["device"]
+        for item in value.values():
+            yield from _devices(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _devices(item)
 
 
 def _preset_needs_gpu(name: str) -> bool:

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from rpt_core.errors import UserError
 from rpt_web.jobs.models import UNENDED
-from rpt_web.runs import attempts, checks, deeds, endings, parents, places, planning, waking
+from rpt_web.runs import attempts, checks, choosing, deeds, endings, gpus, parents, places, planning, waking
 from rpt_web.runs.leases import is_cancel_requested, lease_end, note_obstacle, note_quiet, owned, renew
 from rpt_web.runs.models import ENDED_BADLY, UNFINISHED, Deed, Experiment, NextPlace, Run, Status
 from rpt_web.runs.planning import artifact
@@ -91,37 +91,26 @@ def advance(experiment_id: int) -> list[Run]:
 
 def claim(run_id: int, worker: str) -> Run | None:
     """Make a queued run this worker's own; None when somebody else has it or it is no longer queued."""
-    queued = Run.objects.filter(pk=run_id, status=Status.QUEUED)
     code = code_on_disk()  # its stage is a new process, whatever this one has loaded
     with transaction.atomic():
-        claimed = queued.update(
-            status=Status.RUNNING,
-            attempt=F("attempt") + 1,
-            attempt_code_version=code,
-            worker=worker[:200],
-            lease_until=lease_end(),
-            started_at=Now(),
-            finished_at=None,
-            progress="",
-            error="",
-            quiet_since=None,
-        )
-        if not claimed:
-            return None
-        run = Run.objects.get(pk=run_id)
-        attempts.note(run)
-        return run
+        return _claim(choosing.Choice(run_id, None), worker, code)
 
 
 def claim_next(run_id: int, worker: str) -> Run | None:
-    """For a worker that was woken for a run: claim the first one of its queue. None when none is queued there.
+    """For a worker that was woken for a run: claim the first one of its queue that there is room for; None for none.
 
     A message only wakes a worker, so that the order can be changed after the messages were sent.
     """
-    queue = Run.objects.filter(pk=run_id).values_list("queue", flat=True).first()
-    while queue and (first := places.in_order(queue).values_list("pk", flat=True).first()):
-        if (run := claim(first, worker)) is not None:
-            return run  # otherwise another worker was faster
+    queue, node = Run.objects.filter(pk=run_id).values_list("queue", flat=True).first(), worker.rpartition(":")[0]
+    if not queue or not places.in_order(queue).exists():
+        return None
+    code = code_on_disk()
+    with transaction.atomic():
+        choosing.hold_claims()
+        while (choice := choosing.choose(queue, node)) is not None:
+            if (run := _claim(choice, worker, code)) is not None:
+                gpus.lease(node, run, choice.gpus or ())
+                return run  # otherwise somebody has cancelled it
     return None
 
 
@@ -213,6 +202,26 @@ def resubmit(experiment: Experiment, user: User | None, *, of: User | None = Non
     return runs
 
 
+def _claim(choice: choosing.Choice, worker: str, code: str) -> Run | None:
+    claimed = Run.objects.filter(pk=choice.run_id, status=Status.QUEUED).update(
+        status=Status.RUNNING,
+        attempt=F("attempt") + 1,
+        attempt_code_version=code,
+        worker=worker[:200],
+        lease_until=lease_end(),
+        started_at=Now(),
+        finished_at=None,
+        progress="",
+        error="",
+        quiet_since=None,
+    )
+    if not claimed:
+        return None
+    run = Run.objects.get(pk=choice.run_id)
+    attempts.note(run, choice.gpus)
+    return run
+
+
 _QUEUED: dict[str, Any] = {"status": Status.QUEUED, "worker": "", "lease_until": None, "dispatched_at": None}
 _UNENDED: dict[str, Any] = {
     "cancel_requested_at": None,
@@ -292,8 +301,10 @@ def _release(
     **values: Any,
 ) -> Status | None:
     """Running -> cancelled if that was asked, queued while below the cap, else the given end; None when not ours."""
-    if _end(rows.filter(cancel_requested_at__isnull=False), Status.CANCELLED, time_spent=time_spent):
-        return Status.CANCELLED
+    with transaction.atomic():
+        if _end(rows.filter(cancel_requested_at__isnull=False), Status.CANCELLED, time_spent=time_spent):
+            waking.wake_held()
+            return Status.CANCELLED
     if _requeue(rows, allowance, time_spent):
         return Status.QUEUED
     return otherwise if _end_and_tell(run, rows, otherwise, time_spent=time_spent, **values) else None
@@ -315,6 +326,7 @@ def _end_and_tell(run: Run, rows: QuerySet[Run], status: Status, **values: Any) 
         ended = _end(rows, status, **values)
         if ended:
             endings.tell(run, status, values.get("error", ""))
+            waking.wake_held()
     return ended
 
 

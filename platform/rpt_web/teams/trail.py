@@ -141,6 +141,8 @@ def _of_team(model: type[Any], team: Team) -> Q:
     for whole in WHOLES & {*fields}:
         kept = kinds()[str(fields[whole].related_model._meta.model_name)]
         return Q(**{f"{whole}__in": kept.objects.filter(_of_team(kept, team)).values("pgh_obj")})
+    if tracked is not User and "user" not in fields:  # of the server, such as a node
+        return Q(pk__in=())
     return Q(**{"pgh_obj__in" if tracked is User else "user__in": _people(team)})
 
 

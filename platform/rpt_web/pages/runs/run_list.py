@@ -132,7 +132,7 @@ def _page(runs: QuerySet[Run], filters: RunFilters, before: int | None) -> tuple
     """The runs of a page, and the key from which older ones go on. All queued runs are one page, in their order."""
     runs = runs.defer(*_LONG)
     if filters.status == Status.QUEUED:
-        return list(runs.order_by("queue", "place", "id")[:500]), None
+        return list(runs.order_by("queue", *places.ORDER)[:500]), None
     if before is not None:
         runs = runs.filter(pk__lt=before)
     found = list(runs.order_by("-id")[: RUNS_PER_PAGE + 1])
