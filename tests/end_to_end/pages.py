@@ -81,6 +81,7 @@ PAGES = {
     "run-new-none-ready": lambda rows: reverse("configure:run_new") + "?preset=paper",
     "run-new-file": lambda rows: reverse("configure:run_from_file"),
     "nodes": lambda rows: reverse("nodes:node_list"),
+    "limits": lambda rows: reverse("nodes:limit_list"),
     "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),
     "rollouts-all": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?kind=all",
     "rollouts-filtered": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?step=20&reward=0",

@@ -96,6 +96,7 @@ PAGES = {
     "results:experiment_results": ("get", SEEN),
     "runs:run_list": ("get", LOGGED_IN),
     "runs:run_move": ("post", CHANGED),
+    "runs:run_priority": ("post", CHANGED),
     "runs:run_bulk": ("post", by_role(302, 302, 302, 302)),  # each run is looked at by itself
     "runs:run_detail": ("get", SEEN),
     "runs:run_stream": ("get", SEEN),
@@ -146,6 +147,7 @@ PAGES = {
     "configure:run_from_file": (OF_ALL, by_role(200, 403, 200, 200)),
     "configure:suite_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "nodes:node_list": ("get", LOGGED_IN),
+    "nodes:limit_list": (OF_ALL, LOGGED_IN),
     "jobs:job_detail": ("get", by_role(404, 404, 200, 404) | {"server": 200}),  # the member's own
     "jobs:job_cancel": ("post", by_role(404, 404, 302, 404) | {"server": 302}),
     "teams:login": (OF_ALL, dict.fromkeys(PEOPLE, 302) | {"nobody": 200}),
@@ -245,6 +247,7 @@ API = {
     ("post", "/runs/{run_id}/cancel"): WRITTEN,
     ("post", "/runs/{run_id}/retry"): IN_CONFLICT,  # it runs
     ("delete", "/runs/{run_id}"): IN_CONFLICT,
+    ("post", "/runs/{run_id}/priority"): IN_CONFLICT,
     ("post", "/runs/{run_id}/archive"): IN_CONFLICT,
     ("post", "/runs/{run_id}/bring-back"): IN_CONFLICT,
     ("delete", "/experiments/{experiment_id}"): IN_CONFLICT,
@@ -338,6 +341,7 @@ class World:
             "/experiments/{experiment_id}/suite": {"runs": [ALONE_TAKEN]},
             "/runs": {"experiment": self.experiment.pk, "name": "a", "config": RUNNABLE},
             "/preflight": {"config": RUNNABLE},
+            "/runs/{run_id}/priority": {"priority": "low"},
             "/corpora": {"name": "New"},
             "/models": {"run": run.pk, "step": 7},
             "/wordings": {"kind": "template", "name": "new", "text": text},

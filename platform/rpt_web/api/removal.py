@@ -1,19 +1,28 @@
-"""Operations of the API that put runs and experiments out of sight, or delete them."""
+"""Operations of the API that put runs and experiments out of sight, delete them, or change a run's priority."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja import Status as Answer
 
 from rpt_web import access
+from rpt_web.api.bodies import Body
 from rpt_web.api.corpora import JobOut
 from rpt_web.api.errors import conflicts
 from rpt_web.api.paging import user_of
 from rpt_web.api.schemas import ExperimentOut, Refused, RunOut
 from rpt_web.jobs.models import Job
-from rpt_web.runs import archive, deletion
-from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs import archive, deletion, places
+from rpt_web.runs.models import Experiment, Priority, Run
+
+
+class PriorityIn(Body):
+    """A run's priority."""
+
+    priority: Literal["low", "normal", "high"]
 
 
 def add_operations(api: NinjaAPI) -> None:
@@ -22,6 +31,7 @@ def add_operations(api: NinjaAPI) -> None:
     api.delete(of_run, response={202: JobOut, 409: Refused}, tags=["runs"])(delete_run)
     api.post(f"{of_run}/archive", response={200: RunOut, 409: Refused}, tags=["runs"])(archive_run)
     api.post(f"{of_run}/bring-back", response={200: RunOut, 409: Refused}, tags=["runs"])(bring_back_run)
+    api.post(f"{of_run}/priority", response={200: RunOut, 409: Refused}, tags=["runs"])(set_priority)
     tags = ["experiments"]
     api.delete(of_experiment, response={202: JobOut, 409: Refused}, tags=tags)(delete_experiment)
     api.post(f"{of_experiment}/archive", response={200: ExperimentOut, 409: Refused}, tags=tags)(archive_experiment)
@@ -51,6 +61,17 @@ def bring_back_run(request: HttpRequest, run_id: int) -> Run:
     run = access.get_run_or_404(user_of(request), run_id, to_change=True)
     with conflicts():
         archive.bring_back(run, user_of(request))
+    run.refresh_from_db()
+    return run
+
+
+def set_priority(request: HttpRequest, run_id: int, asked: PriorityIn) -> Run:
+    """Give a run that waits another priority. Only administrators of the team give a high one."""
+    user = user_of(request)
+    run = access.get_run_or_404(user, run_id, to_change=True)
+    with conflicts():
+        may_raise = access.can_administer(user, run.experiment.team_id)
+        places.set_priority(run, user, Priority[asked.priority.upper()], may_raise=may_raise)
     run.refresh_from_db()
     return run
 

@@ -135,6 +135,9 @@ class RunOut(Schema):
     title: str
     stage: str
     status: str
+    queue: str = Field(description="Where it waits for a worker: default, or gpu.")
+    priority: str = Field(description="low, normal or high: which of the queued runs come first.")
+    gpus: int = Field(description="How many GPUs of its node it asks for; a node without any takes it all the same.")
     needs: list[str] = Field(description="Names of the runs of its experiment that must have succeeded before it.")
     attempt: int = Field(description="Number of the newest attempt; 0 before the first.")
     max_attempts: int = Field(
@@ -161,6 +164,11 @@ class RunOut(Schema):
     )
 
     @staticmethod
+    def resolve_priority(run: Run) -> str:
+        """In a word."""
+        return run.get_priority_display().lower()
+
+    @staticmethod
     def resolve_code_version(run: Run) -> str:
         """Of the newest attempt, as far as it is known."""
         return attempts.newest_code(run)
@@ -178,6 +186,7 @@ class AttemptOut(Schema):
     number: int
     code_version: str
     worker: str
+    gpus: list[int] | None = Field(description="Of its node; null where the node has not reported that it has any.")
     started_at: datetime
 
 
@@ -185,7 +194,7 @@ class DeedOut(Schema):
     """What somebody has asked of a run."""
 
     what: str = Field(
-        description="cancelled, retried, moved, archived, brought_back, or trimmed: its old checkpoints were removed"
+        description="cancelled, retried, moved, ranked, archived, brought_back, trimmed: old checkpoints were removed"
     )
     by: str | None = Field(description="Null for a program, and for a user who no longer exists.")
     at: datetime

@@ -22,7 +22,7 @@ CHUNK = 200
 
 
 @dataclass(frozen=True)
-class Choice:
+class Pick:
     """A run, and the GPUs of the node that it gets; None where the node leases none."""
 
     run_id: int
@@ -35,7 +35,7 @@ def hold_claims() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('rpt_web.runs.claims'))")
 
 
-def choose(queue: str, node_name: str) -> Choice | None:
+def choose(queue: str, node_name: str) -> Pick | None:
     """The run to take now; None when there is none, or the node is drained."""
     node = Node.objects.filter(name=node_name).first()
     if node is not None and node.drained_at is not None:
@@ -47,9 +47,9 @@ def choose(queue: str, node_name: str) -> Choice | None:
         if wanted > there or room.why_full(run):
             continue
         if free is None:
-            return Choice(run.pk, None)
+            return Pick(run.pk, None)
         if wanted <= len(free):
-            return Choice(run.pk, free[:wanted])
+            return Pick(run.pk, free[:wanted])
         free = []
     return None
 

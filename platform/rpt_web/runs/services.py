@@ -93,7 +93,7 @@ def claim(run_id: int, worker: str) -> Run | None:
     """Make a queued run this worker's own; None when somebody else has it or it is no longer queued."""
     code = code_on_disk()  # its stage is a new process, whatever this one has loaded
     with transaction.atomic():
-        return _claim(choosing.Choice(run_id, None), worker, code)
+        return _claim(choosing.Pick(run_id, None), worker, code)
 
 
 def claim_next(run_id: int, worker: str) -> Run | None:
@@ -202,7 +202,7 @@ def resubmit(experiment: Experiment, user: User | None, *, of: User | None = Non
     return runs
 
 
-def _claim(choice: choosing.Choice, worker: str, code: str) -> Run | None:
+def _claim(choice: choosing.Pick, worker: str, code: str) -> Run | None:
     claimed = Run.objects.filter(pk=choice.run_id, status=Status.QUEUED).update(
         status=Status.RUNNING,
         attempt=F("attempt") + 1,

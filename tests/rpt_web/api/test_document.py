@@ -57,7 +57,11 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {404} if "_id}" in path else set()
     expected |= {403} if method != "GET" else set()
     expected |= {409} if method == "DELETE" or path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
-    expected |= {409} if method == "POST" and path.endswith(("/suite", "/runs", "/archive", "/bring-back")) else set()
+    expected |= (
+        {409}
+        if method == "POST" and path.endswith(("/suite", "/runs", "/archive", "/bring-back", "/priority"))
+        else set()
+    )
     assert named == expected
     for status in named:
         assert operation["responses"][status]["description"] == REFUSALS[status]

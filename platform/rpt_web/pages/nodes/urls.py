@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from rpt_web.pages.nodes import views
+from rpt_web.pages.nodes import limits, views
 
 app_name = "nodes"
-urlpatterns = [path("nodes/", views.node_list, name="node_list")]
+urlpatterns = [
+    path("nodes/", views.node_list, name="node_list"),
+    path("nodes/limits", limits.limit_list, name="limit_list"),
+]

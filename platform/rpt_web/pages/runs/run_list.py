@@ -20,8 +20,8 @@ from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
-from rpt_web.runs import archive, display, places, queues
-from rpt_web.runs.models import ACTIVE, NEEDED, Run, Status, blocked_by
+from rpt_web.runs import archive, display, places, queues, waiting
+from rpt_web.runs.models import ACTIVE, NEEDED, Priority, Run, Status, blocked_by
 from rpt_web.teams.models import User
 
 RUNS_PER_PAGE = 30
@@ -76,6 +76,10 @@ class RunRow:
     may_steer: bool
     is_heard: bool
     """Whether a worker listens to its queue."""
+    reason: str
+    """Why a queued run waits beyond its turn."""
+    may_raise: bool
+    """Whether the user may give it a high priority."""
     blockers: Sequence[str]
     waits_for: Sequence[str]
 
@@ -107,6 +111,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "newest": filters.query() if before else None,
         "older": filters.query(before=str(older)) if older else "",
+        "priorities": Priority.choices,
         "may_pick": any(row.may_steer for row in rows),
         "is_active": any(run.status in ACTIVE for run in shown),
     }
@@ -125,6 +130,21 @@ def run_move(request: HttpRequest, run_id: int) -> HttpResponse:
         messages.error(request, str(error))
     except ValueError:
         messages.error(request, "A run can go up, down or first in the queue.")
+    return redirect(f"{reverse('runs:run_list')}?status=queued")
+
+
+@require_POST
+def run_priority(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Give a run that waits another priority; only administrators a high one."""
+    user = cast(User, request.user)
+    run = access.get_run_or_404(user, run_id, to_change=True)
+    try:
+        wanted = Priority(int(request.POST.get("priority", "")))
+        places.set_priority(run, user, wanted, may_raise=access.can_administer(user, run.experiment.team_id))
+    except UserError as error:
+        messages.error(request, str(error))
+    except ValueError:
+        messages.error(request, "A priority is low, normal or high.")
     return redirect(f"{reverse('runs:run_list')}?status=queued")
 
 
@@ -151,14 +171,23 @@ def _states(filters: RunFilters, by_status: Mapping[str, int]) -> list[dict[str,
 
 
 def _rows(user: User, runs: Sequence[Run]) -> list[RunRow]:
-    """The runs with ranks and with what they wait for (at most 4 queries)."""
+    """The runs with ranks and with what they wait for (at most 8 queries)."""
     queued = {run.queue for run in runs if run.status == Status.QUEUED}
     ranks = places.ranks(queued) if queued else {}
     heard = queues.heard_queues() if queued else set()
     own = set(access.runs_to_steer(user).filter(pk__in=[run.pk for run in runs]).values_list("pk", flat=True))
+    why = waiting.reasons([run for run in runs if run.status == Status.QUEUED])
     waited_for = _waited_for([run for run in runs if run.status == Status.WAITING])
     return [
-        RunRow(run, ranks.get(run.pk), run.pk in own, run.queue in heard, *waited_for.get(run.pk, ((), ())))
+        RunRow(
+            run,
+            ranks.get(run.pk),
+            run.pk in own,
+            run.queue in heard,
+            why.get(run.pk, ""),
+            access.can_administer(user, run.experiment.team_id),
+            *waited_for.get(run.pk, ((), ())),
+        )
         for run in runs
     ]
 

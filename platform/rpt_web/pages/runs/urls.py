@@ -9,6 +9,7 @@ urlpatterns = [
     path("runs/", run_list.run_list, name="run_list"),
     path("runs/change", bulk.run_bulk, name="run_bulk"),
     path("runs/<int:run_id>/move", run_list.run_move, name="run_move"),
+    path("runs/<int:run_id>/priority", run_list.run_priority, name="run_priority"),
     path("runs/<int:run_id>/", views.run_detail, name="run_detail"),
     path("runs/<int:run_id>/stream", views.run_stream, name="run_stream"),
     path("runs/<int:run_id>/metrics.json", views.run_metrics, name="run_metrics"),

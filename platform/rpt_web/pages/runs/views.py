@@ -23,7 +23,7 @@ from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.runs import stream
 from rpt_web.results import figures, levels, metric_figures, published, table_queries, tables
 from rpt_web.results import queries as results
-from rpt_web.runs import attempts, deeds, display, queries, queues, services
+from rpt_web.runs import attempts, deeds, display, queries, queues, services, waiting
 from rpt_web.runs.differences import from_origin
 from rpt_web.runs.models import ENDED_BADLY, FINAL, Run, Status
 from rpt_web.serving.admission import busy
@@ -150,6 +150,8 @@ def _state(request: HttpRequest, run: Run) -> dict[str, Any]:
         "deeds": deeds.deeds_of(run),
         "now": timezone.now(),
         "has_rollouts": head.has_rollouts,
+        "reason": waiting.reasons([run]).get(run.pk, "") if run.status == Status.QUEUED else "",
+        "gpus": next((found.gpus for found in kept if found.number == run.attempt), None),
         "unheard": run.status == Status.QUEUED and not queues.is_heard(run.queue),
     }
 

@@ -159,7 +159,7 @@ def test_a_member_changes_the_order_of_own_runs_and_nobody_elses_moves(client, a
     assert order() == ["a1", "g1", "a3", "g2", "a2"]
     move("a2", "up")
     assert order() == ["a1", "g1", "a2", "g2", "a3"]
-    assert "is the first already of the queued runs that you may move." in flat(move("a1", "up"))
+    assert "is the first already of the queued runs of its priority that you may move." in flat(move("a1", "up"))
     assert "A run can go up, down or first in the queue." in flat(move("a2", "sideways"))
     assert move("g1", "up").status_code == 403
     assert order() == ["a1", "g1", "a2", "g2", "a3"]
