@@ -11,7 +11,8 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
    uploads that nobody continues; files of a fetch that died for good are removed.
 5. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
    did so, and results from before there were stored intervals have none.
-6. What has ended since is measured: what it takes on the disk.
+6. What is to go out by e-mail and webhook is looked after in the same way; what went out long ago is forgotten.
+7. What has ended since is measured: what it takes on the disk.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from rpt_web.celery import app
 from rpt_web.corpora import fetched, uploads
 from rpt_web.jobs import services as job_services
 from rpt_web.jobs.models import QUICK_QUEUE
+from rpt_web.notices import deliveries
+from rpt_web.notices import services as notices
 from rpt_web.runs import overdue, planning, queues, services
 from workers import disk, intervals, usage
 
@@ -50,6 +53,8 @@ def run_round(reap: bool = True) -> None:
     advance_waiting()
     send_overdue()
     job_services.delete_old(JOBS_KEPT_DAYS)
+    send_deliveries()
+    notices.delete_old()
     uploads.clean_up()
     fetched.clean_up()
     compute_intervals()
@@ -83,6 +88,13 @@ def send_overdue() -> None:
             _send_again(queue)
     if has_jobs and queue_is_empty(QUICK_QUEUE):
         _send_jobs_again()
+
+
+def send_deliveries() -> None:
+    """Wake a quick worker for what is due, unless one is about to wake."""
+    deliveries.delete_old()
+    if deliveries.is_due(0) and queue_is_empty(QUICK_QUEUE):
+        deliveries.dispatch()
 
 
 def compute_intervals() -> None:

@@ -23,6 +23,7 @@ from rpt_web.traces.partitions import ensure_partition
 from workers import event_rows, intervals
 from workers.outages import is_away
 from workers.stage_process import warn
+from workers.watching import Watching
 
 BATCH_EVENTS = 500
 BATCH_SHARDS = 4
@@ -46,6 +47,7 @@ class Recorder:
         """Read so far."""
         self._offset = run.recorded_offset
         self._step_times: list[float] = []
+        self._watching = Watching(run)
 
     def begin(self) -> None:
         """Before the stage starts: where its events are no longer those that were recorded, forget these, and say so.
@@ -91,6 +93,7 @@ class Recorder:
             warn(self.folder, str(line))
         if batch:
             self._write_or_leave_out(batch)
+            self._watching.look(batch)
             self._note_ending(batch)
             self._step_times += [event.time for event in batch if event.type == EventType.METRICS]
             if any(event.type == EventType.EVALUATION for event in batch):

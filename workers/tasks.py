@@ -10,9 +10,10 @@ import os
 
 from rpt_web.celery import app
 from rpt_web.jobs import services as job_services
+from rpt_web.notices.deliveries import DELIVER
 from rpt_web.runs import nodes, services, waking
 from rpt_web.runs.nodes import own_name
-from workers import disk, jobs, runner, shutdown
+from workers import deliveries, disk, jobs, runner, shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,12 @@ def execute_job(job_id: int) -> None:
         logger.info("job %s is not queued any more", job_id)
         return
     jobs.execute(job)
+
+
+@app.task(name=DELIVER)
+def deliver() -> None:
+    """Wake up for what is to go out."""
+    deliveries.send_due()
 
 
 def worker_name() -> str:

@@ -33,6 +33,10 @@ RPT_RAY_ADDRESSES comma-separated job servers that a run may name (default: none
 RPT_RAY_NODE_IP   where a Ray that a run starts listens: loopback or a private address (default: 127.0.0.1)
 RPT_SMTP_URL      smtps://user:password@host:port, or smtp:// for STARTTLS: where mail goes out (default: none is sent)
 RPT_MAIL_FROM     the address that mail comes from (default: rpt@ and the first of RPT_ALLOWED_HOSTS)
+RPT_PUBLIC_URL    the platform's address as people type it, https://rpt.example.org: for links in e-mails and webhooks
+                  (default: http:// or https:// and the first of RPT_ALLOWED_HOSTS)
+RPT_WEBHOOK_ADDRESSES       comma-separated beginnings of addresses that webhooks may go to although they are http:// or
+                  in a private network, such as http://10.0.0.7:8065/hooks/ (default: none)
 RPT_OIDC_URL      issuer of an OpenID Connect provider to log in with, https://... (default: there is none)
 RPT_OIDC_CLIENT_ID, RPT_OIDC_SECRET  how the platform is registered there
 RPT_OIDC_NAME     what people call the provider (default: its host)
@@ -109,6 +113,26 @@ def read_addresses() -> list[str]:
                 f"RPT_CORPUS_ADDRESSES: {name!r} is not an address. Write each with its protocol, such as s3://texts/."
             )
     return names
+
+
+def read_webhook_addresses() -> list[str]:
+    """The beginnings of addresses from RPT_WEBHOOK_ADDRESSES."""
+    names = read_list("RPT_WEBHOOK_ADDRESSES", "")
+    for name in names:
+        if not name.startswith(("http://", "https://")) or not urlsplit(name).hostname:
+            raise ImproperlyConfigured(
+                f"RPT_WEBHOOK_ADDRESSES: {name!r} is not an address. Write each as http://host:port/path or https://..."
+            )
+    return names
+
+
+def read_public_url(is_https: bool, hosts: list[str]) -> str:
+    """The platform's address from RPT_PUBLIC_URL, without a slash at its end."""
+    scheme = "https" if is_https else "http"
+    url = os.environ.get("RPT_PUBLIC_URL", "") or f"{scheme}://{(hosts or ['localhost'])[0]}"
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ImproperlyConfigured(f"RPT_PUBLIC_URL={url!r} is not an address. Write it as https://rpt.example.org.")
+    return url.rstrip("/")
 
 
 def read_database(data_dir: Path) -> dict[str, Any]:
@@ -316,6 +340,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 _HTTPS = read_bool("RPT_HTTPS", False)
+RPT_PUBLIC_URL = read_public_url(_HTTPS, ALLOWED_HOSTS)
+RPT_WEBHOOK_ADDRESSES = read_webhook_addresses()
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None

@@ -53,7 +53,14 @@ def test_all_services_are_looked_at():
     assert [param.id for param in SERVICES] == ["gpu-worker", "web", "worker", "quick", "reaper", "postgres", "redis"]
 
 
-OPTIONAL = {"AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "RPT_SMTP_URL", "RPT_OIDC_URL", "RPT_OIDC_SECRET"}
+OPTIONAL = {
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL",
+    "RPT_PUBLIC_URL",
+    "RPT_SMTP_URL",
+    "RPT_OIDC_URL",
+    "RPT_OIDC_SECRET",
+}
 """Secrets that a platform may do without."""
 
 

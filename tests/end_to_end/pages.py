@@ -48,6 +48,7 @@ def token_map_address(rows, **query):
 
 PAGES = {
     "home": lambda rows: reverse("home:home"),
+    "team-alarms": lambda rows: reverse("teams:team_alarms", args=[rows["finished"].team_id]),
     "inbox": lambda rows: reverse("home:inbox"),
     "experiments": lambda rows: reverse("experiments:experiment_list"),
     "experiments-none-found": lambda rows: reverse("experiments:experiment_list") + "?q=nothing-like-it",

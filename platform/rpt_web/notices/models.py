@@ -1,4 +1,4 @@
-"""What people are told: the lines of their inboxes.
+"""What people are told: alarms of runs, the lines of their inboxes, and what goes out by e-mail and webhook.
 
 A notice belongs to one person and says one sentence about one thing. Another kind of thing, such as an item to review,
 joins by a foreign key of its own beside `run` and `experiment`, and a line in `pages.home.inbox.PLACES`.
@@ -7,9 +7,14 @@ joins by a foreign key of its own beside `run` and `experiment`, and a line in `
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
+
+from rpt_web.teams.audit import audited
 
 LONGEST_TEXT = 400
+LONGEST_ADDRESS = 500
 
 
 class NoticeKind(models.TextChoices):
@@ -44,3 +49,96 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.user_id}: {self.text}"
+
+
+class AlarmKind(models.TextChoices):
+    """Why somebody should look at a run."""
+
+    MONITOR = "monitor", "Collapse monitor"
+    NOT_FINITE = "not_finite", "Number that is not finite"
+    SAMPLER_GAP = "sampler_gap", "Sampler and trainer apart"
+    STALLED = "stalled", "Not responding"
+    ENDED = "ended", "Failed or lost"
+
+
+class Alarm(models.Model):
+    """Something about a run that somebody should look at, at a time and where known at a step."""
+
+    run = models.ForeignKey("runs.Run", on_delete=models.CASCADE, related_name="alarms")
+    kind = models.CharField(max_length=20, choices=AlarmKind.choices)
+    key = models.CharField(max_length=120)
+    """Of a run, the same alarm has the same: read again from the events, it does not arise again."""
+    attempt = models.PositiveIntegerField(default=0)
+    step = models.PositiveIntegerField(null=True, blank=True)
+    metric = models.CharField(max_length=100, blank=True)
+    value = models.FloatField(null=True, blank=True)
+    limit = models.FloatField(null=True, blank=True)
+    text = models.CharField(max_length=LONGEST_TEXT)
+    """What it is, in a sentence; it may repeat what a stage wrote, so it is hostile input."""
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["run", "key"], name="alarm_once_per_run")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.run_id}: {self.text}"
+
+
+BY_MAIL = (NoticeKind.ALARM, NoticeKind.FAILED)
+"""What goes out to whoever has not chosen."""
+
+
+class MailChoice(models.Model):
+    """What somebody gets by e-mail, once they have chosen."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mail_choice")
+    kinds = ArrayField(models.CharField(max_length=20, choices=NoticeKind.choices), default=list, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {', '.join(self.kinds) or 'nothing'}"
+
+
+@audited("team", "url", "with_successes", "secret_at", "created_by")
+class Webhook(models.Model):
+    """Where a team's alarms are posted to. Its secret signs them, and is stored sealed."""
+
+    team = models.OneToOneField("teams.Team", on_delete=models.CASCADE, related_name="webhook")
+    url = models.CharField("address", max_length=LONGEST_ADDRESS)
+    """It may be a secret itself, so only administrators see it."""
+    sealed_secret = models.TextField()
+    secret_at = models.DateTimeField("secret made at", default=timezone.now)
+    with_successes = models.BooleanField("also of runs that succeed", default=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"webhook of {self.team_id}"
+
+
+class Delivery(models.Model):
+    """A message that is to go out, or has: an e-mail to a user, or a post to a webhook."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    webhook = models.ForeignKey(Webhook, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
+    payload = models.JSONField()
+    """Of an e-mail: subject and body. Of a post: its body."""
+    made_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(auto_now_add=True)
+    """When it is tried next."""
+    tries = models.PositiveIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    """When it went out or was given up."""
+    went_out = models.BooleanField(default=False)
+    answer = models.CharField(max_length=300, blank=True)
+    """What came of the last try, in words."""
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["due_at"], condition=models.Q(ended_at=None), name="delivery_due")]
+
+    def __str__(self) -> str:
+        return f"delivery {self.pk}: {self.answer or 'not tried yet'}"

@@ -11,8 +11,9 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from rpt_web.notices.models import LONGEST_TEXT, Notice, NoticeKind
-from rpt_web.text import clean_text
+from rpt_web.notices import deliveries
+from rpt_web.notices.models import Notice, NoticeKind
+from rpt_web.notices.words import shortened
 
 KEPT_DAYS = 180
 """What has been read is forgotten after so long."""
@@ -22,11 +23,10 @@ def tell(
     people: Iterable[int], kind: NoticeKind, text: str, *, run_id: int | None = None, experiment_id: int | None = None
 ) -> list[Notice]:
     """Put a sentence into the inboxes of users, given by their ids (1 query)."""
-    words = shortened(text)
+    words, told = shortened(text), list(dict.fromkeys(people))
     about = {"run_id": run_id, "experiment_id": experiment_id}
-    return Notice.objects.bulk_create(
-        Notice(user_id=person, kind=kind, text=words, **about) for person in dict.fromkeys(people)
-    )
+    deliveries.mail(told, kind, words, **about)
+    return Notice.objects.bulk_create(Notice(user_id=person, kind=kind, text=words, **about) for person in told)
 
 
 def tell_gathered(person: int, kind: NoticeKind, one: str, many: str, *, run_id: int, experiment_id: int) -> None:
@@ -37,6 +37,7 @@ def tell_gathered(person: int, kind: NoticeKind, one: str, many: str, *, run_id:
     unread = Notice.objects.filter(user=person, kind=kind, experiment=experiment_id, read_at=None)
     before = unread.select_for_update().first()
     count = 1 + (before.count if before else 0)
+    deliveries.mail([person], kind, shortened(one), run_id=run_id)
     if before is not None:
         before.delete()
     Notice.objects.create(
@@ -47,12 +48,6 @@ def tell_gathered(person: int, kind: NoticeKind, one: str, many: str, *, run_id:
         run_id=run_id if count == 1 else None,
         experiment_id=experiment_id,
     )
-
-
-def shortened(text: str) -> str:
-    """One line that fits into a notice."""
-    words = " ".join(clean_text(text).split())
-    return words if len(words) <= LONGEST_TEXT else f"{words[: LONGEST_TEXT - 1]}…"
 
 
 def mark_read(notices: QuerySet[Notice]) -> int:

@@ -13,6 +13,9 @@ from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from rpt_web.notices.models import AlarmKind
+from rpt_web.numbers import duration
+from rpt_web.runs.alarms import raise_alarm
 from rpt_web.runs.models import Run, Status
 from rpt_web.text import clean_text
 
@@ -41,8 +44,11 @@ def note_obstacle(run_id: int, error: str) -> None:
 
 
 def note_quiet(run: Run, seconds: float | None) -> None:
-    """Say for how long a run's stage has given no sign of life; None when it gives one again."""
-    owned(run).update(quiet_since=None if seconds is None else Now() - timedelta(seconds=seconds))
+    """Say for how long a run's stage has given no sign of life, with an alarm; None when it gives one again."""
+    is_ours = owned(run).update(quiet_since=None if seconds is None else Now() - timedelta(seconds=seconds))
+    if is_ours and seconds is not None:
+        words = f"Its stage has written nothing and computed nothing for {duration(seconds)}."
+        raise_alarm(run, AlarmKind.STALLED, f"quiet:{run.attempt}", words)
 
 
 def lease_end() -> Combinable:

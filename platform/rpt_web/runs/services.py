@@ -138,7 +138,10 @@ def finish(
 def interrupt(run: Run, error: str, *, log_tail: str = "", exit_code: int | None = None) -> Status | None:
     """The stage died without a word (killed, out of memory): queue the run again, or fail it at the cap."""
     texts: dict[str, Any] = {"error": clean_text(error), "log_tail": clean_text(log_tail), "exit_code": exit_code}
-    return _release(run, owned(run), Status.FAILED, **texts)
+    status = _release(run, owned(run), Status.FAILED, **texts)
+    if status == Status.QUEUED:
+        endings.tell_again(run, error)
+    return status
 
 
 def hand_back(run: Run, error: str = "") -> Status | None:
@@ -159,7 +162,10 @@ def requeue_or_lose(run: Run) -> Status | None:
         f"The worker fell silent in attempt {run.attempt}, the last automatic one. Look at its log, then retry the run."
     )
     lapsed = owned(run).filter(lease_until__lt=Now())
-    return _release(run, lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
+    status = _release(run, lapsed, Status.LOST, time_spent=_TO_LEASE_END, error=error)
+    if status == Status.QUEUED:
+        endings.tell_again(run, f"The worker {run.worker} fell silent in attempt {run.attempt}.")
+    return status
 
 
 def request_cancel(run: Run, user: User | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, cast
 
+from allauth.account.decorators import reauthentication_required
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -13,8 +14,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from rpt_web import access
+from rpt_web.notices import choices
 from rpt_web.pages.teams.entering import BY_LINK
-from rpt_web.pages.teams.forms import ChangePasswordForm, NewPasswordForm, TokenForm
+from rpt_web.pages.teams.forms import AddressForm, ChangePasswordForm, NewPasswordForm, TokenForm
 from rpt_web.teams import passkeys, sessions
 from rpt_web.teams.models import ApiToken, Factor, Identity, LoginLink, Scope, User
 
@@ -66,6 +68,28 @@ def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
 
 
 @require_POST
+def mail_choice(request: HttpRequest) -> HttpResponse:
+    """What is to come by e-mail."""
+    choices.choose(cast(User, request.user), request.POST.getlist("kind"))
+    messages.success(request, "From now on you get by e-mail what you have chosen.")
+    return redirect("teams:account")
+
+
+@require_POST
+@reauthentication_required(app="allauth.socialaccount")  # type: ignore[untyped-decorator]  # allauth has no types
+def mail_address(request: HttpRequest) -> HttpResponse:
+    """Another e-mail address, or none. A link for a new password goes there, so they confirm that it is they."""
+    form = AddressForm(request.POST)
+    if not form.is_valid():
+        return _account(request, address_form=form)
+    user = cast(User, request.user)
+    user.email = form.cleaned_data["email"]
+    user.save(update_fields=["email"])
+    messages.success(request, "Your e-mail address was stored.")
+    return redirect("teams:account")
+
+
+@require_POST
 def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
     """Log another browser out."""
     sessions.end(access.get_browser_or_404(request.user, session_id))
@@ -104,6 +128,7 @@ def _account(
     *,
     password_form: NewPasswordForm | None = None,
     token_form: TokenForm | None = None,
+    address_form: AddressForm | None = None,
     **more: Any,
 ) -> HttpResponse:
     user = cast(User, request.user)
@@ -119,9 +144,12 @@ def _account(
         "identities": identities,
         "may_connect": _may_connect(user, identities),
         "token_form": token_form or TokenForm(),
+        "address_form": address_form or AddressForm(initial={"email": user.email}),
+        "mail_kinds": choices.of_user(user),
+        "sends_mail": settings.RPT_MAILS,
         "tokens": user.api_tokens.order_by("-id"),
         "browsers": sessions.sessions_of(user),
         "session_key": request.session.session_key,
     }
-    is_wrong = bool((password_form and password_form.errors) or (token_form and token_form.errors))
+    is_wrong = any(form is not None and form.errors for form in (password_form, token_form, address_form))
     return render(request, "teams/account.html", context | more, status=422 if is_wrong else 200)

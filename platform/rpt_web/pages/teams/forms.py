@@ -231,6 +231,18 @@ class JoinForm(NewUserForm, NewPasswordForm):
     field_order = ("username", "email", "new_password", "again")
 
 
+class AddressForm(forms.Form):
+    """Where e-mail goes to."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        required=False,
+        max_length=254,
+        widget=forms.EmailInput(attrs={"class": "form-control", "autocomplete": "email"}),
+        help_text="Alarms go there, and a link to set another password. You confirm a change with your password.",
+    )
+
+
 class TokenForm(forms.Form):
     """A token for the API."""
 

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from rpt_web.pages.teams import account, disk, identities, joining, members, trail, views
+from rpt_web.pages.teams import account, alarms, disk, identities, joining, members, trail, views
 
 app_name = "teams"
 PERSON = "teams/<int:team_id>/people/<int:user_id>"
@@ -25,6 +25,11 @@ urlpatterns = [
     path("teams/<int:team_id>/disk/quota", disk.team_quota, name="team_quota"),
     path("teams/<int:team_id>/disk/rule", disk.team_rule, name="team_rule"),
     path("teams/<int:team_id>/disk/remove", disk.team_remove, name="team_remove"),
+    path("teams/<int:team_id>/alarms/", alarms.team_alarms, name="team_alarms"),
+    path("teams/<int:team_id>/alarms/webhook", alarms.hook_store, name="hook_store"),
+    path("teams/<int:team_id>/alarms/webhook/secret", alarms.hook_secret, name="hook_secret"),
+    path("teams/<int:team_id>/alarms/webhook/test", alarms.hook_test, name="hook_test"),
+    path("teams/<int:team_id>/alarms/webhook/remove", alarms.hook_remove, name="hook_remove"),
     path("teams/<int:team_id>/rename", members.team_rename, name="team_rename"),
     path("teams/<int:team_id>/invite", members.invite, name="invite"),
     path("teams/<int:team_id>/invitations/<int:invitation_id>/withdraw", members.withdraw, name="withdraw"),
@@ -37,6 +42,8 @@ urlpatterns = [
     path(f"{PERSON}/link", members.person_link, name="person_link"),
     path("account/", account.account, name="account"),
     path("account/password", account.password, name="password"),
+    path("account/mail", account.mail_choice, name="mail_choice"),
+    path("account/mail/address", account.mail_address, name="mail_address"),
     path("account/tokens", account.token_new, name="token_new"),
     path("account/tokens/<int:token_id>/revoke", account.token_revoke, name="token_revoke"),
     path("account/identities/connect", identities.identity_connect, name="identity_connect"),

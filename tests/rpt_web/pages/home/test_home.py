@@ -37,7 +37,7 @@ def test_the_owner_is_told_of_each_end_once(suite, ada):
     end_run(succeeded, events)
     (first, second) = told(ada)
     assert first[0] == NoticeKind.FAILED
-    assert first[1].startswith("“alone” of First has failed. Step 3: loss is not finite.")
+    assert first[1].startswith("“alone” of First: It has failed. Step 3: loss is not finite.")
     assert len(first[1]) == LONGEST_TEXT
     assert second == (NoticeKind.SUCCEEDED, "“base” of First has succeeded.")
     assert not services.finish(succeeded, succeeded.attempt, Status.FAILED), "it has ended"

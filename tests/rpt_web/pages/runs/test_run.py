@@ -301,7 +301,7 @@ def test_a_metric_that_a_step_has_not_is_a_gap_and_no_zero(ada, experiment):
 
 def test_the_number_of_queries_does_not_grow_with_the_run(page, ada, experiment, django_assert_max_num_queries):
     run, events = running_rpt(experiment, ada, done=1, groups=1)
-    with django_assert_max_num_queries(18) as few:
+    with django_assert_max_num_queries(20) as few:
         page(address(run))
     for step in range(2, 40):
         rpt_step(run, events, step, 1)
