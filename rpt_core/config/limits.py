@@ -31,7 +31,7 @@ class Limit:
     def checked(self, value: Any) -> Any:
         """The value. Raises pydantic's error for one above the limit."""
         if value > self.most:
-            raise PydanticCustomError(ABOVE, "{words}", {"words": self.words()})
+            raise PydanticCustomError(ABOVE, "{words}", {"words": self.words(), "most": self.most})
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rpt_core import config
+from rpt_core.config.limits import ABOVE
 from rpt_core.config.rules import BROKEN
 from rpt_core.words import counted
 
@@ -82,6 +83,34 @@ def with_given(error: ValidationError, model: type[BaseModel]) -> list[tuple[str
         (name, message(detail) + (_names_there(model, detail["loc"]) if _is_unknown(detail) else _given(detail)))
         for name, detail in _worth_telling(error.errors(include_url=False))
     ]
+
+
+def origins(error: ValidationError) -> list[tuple[str, str]]:
+    """(limit, where it comes from) of every error, in the order of `each_message` and `with_given`."""
+    return [_origin(detail) for _, detail in _worth_telling(error.errors(include_url=False))]
+
+
+def _origin(detail: ErrorDetails) -> tuple[str, str]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == ABOVE:
+        return f"at most {context['most']:,}" if "most" in context else "", LARGEST
+    if kind in (BROKEN, "value_error"):
+        return "", RULE
+    limit = _LIMITS.get(kind)
+    return limit(context) if limit else "", SETTING
+
+
+SETTING, LARGEST, RULE = "what the setting can be", "largest numbers that make sense", "settings that go together"
+"""Where a limit of a config comes from."""
+_LIMITS: dict[str, Callable[[Context], str]] = {
+    "greater_than": lambda c: f"above {c['gt']:g}",
+    "greater_than_equal": lambda c: f"at least {c['ge']:g}",
+    "less_than": lambda c: f"below {c['lt']:g}",
+    "less_than_equal": lambda c: f"at most {c['le']:g}",
+    "string_too_long": lambda c: f"at most {counted(c['max_length'], 'character')}",
+    "too_short": lambda c: f"at least {c['min_length']}",
+    "literal_error": lambda c: str(c["expected"]),
+}
 
 
 def in_lines(messages: Iterable[tuple[str, str]]) -> str:

@@ -71,7 +71,8 @@ def refused(title: str, values: Any, refusals: list[Refusal], others: list[Error
 def _kind(error: ErrorDetails) -> str | PydanticCustomError:
     """A type of our own needs its words again; one of pydantic is known by its name."""
     own = error["type"] in (BROKEN, ABOVE)
-    return PydanticCustomError(error["type"], "{words}", {"words": error["msg"]}) if own else error["type"]
+    context = {"words": error["msg"]} | {name: value for name, value in error.get("ctx", {}).items() if name == "most"}
+    return PydanticCustomError(error["type"], "{words}", context) if own else error["type"]
 
 
 @cache

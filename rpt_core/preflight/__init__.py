@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rpt_core.config import STAGES, StageConfig
+from rpt_core.config.messages import origins
 from rpt_core.config.reading import explain
 from rpt_core.config.rules import sound_part, until_a_field_is_missing
 from rpt_core.errors import UserError
@@ -27,6 +29,7 @@ from rpt_core.preflight.fit import memory_problems
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
 from rpt_core.preflight.work import Work, work_of
 
+SECONDS_OF_A_YEAR = 365.25 * 86400
 LATER = "Checks that depend on what is wrong follow once it is fixed, and so do memory, time and the first prompt."
 
 
@@ -102,7 +105,8 @@ def check_values(stage: str, values: Mapping[str, Any], machine: Hardware, folde
     try:
         return check(STAGES[stage].model_validate(dict(values)), machine, folder)
     except ValidationError as error:
-        problems = [Objection(field, words) for field, words in explain(stage, values, error)]
+        told = zip_longest(explain(stage, values, error), origins(error), fillvalue=("", ""))
+        problems = [Objection(field, words, "error", *origin) for (field, words), origin in told]
     part = sound_part(STAGES[stage], values)
     if impossible := impossible_paths(part):
         return Report(stage, machine, problems + impossible)
@@ -161,8 +165,18 @@ def _shortages(config: StageConfig, report: Report, folder: Path | None) -> list
         field = "checkpoint_every_steps" if config.stage in TRAINING else ""
         remedy = "Raise this, limit `keep_checkpoints`, or free some space." if field else "Free some space."
         words = f"The run writes up to {_gb(report.most.disk_bytes)}, and {folder} has {_gb(free)} free here. {remedy}"
-        found.append(Objection(field, words, "warning"))
-    return found
+        found.append(Objection(field, words, "warning", limit=_gb(free), source="the disk here"))
+    return found + _years(report)
+
+
+def _years(report: Report) -> list[Objection]:
+    """A warning where nobody will wait for the run to end."""
+    assert report.typical is not None
+    years = report.typical.seconds / SECONDS_OF_A_YEAR
+    if years < 1:
+        return []
+    words = f"It would typically take {years:,.1f} years on {report.hardware.title}. Use fewer steps, a smaller model "
+    return [Objection("", f"{words}or other hardware.", "warning", limit="a year", source=report.hardware.title)]
 
 
 def _existing(folder: Path) -> Path:

@@ -39,6 +39,10 @@ class Objection:
     """Dotted name of the config's field."""
     message: str
     level: Literal["error", "warning"] = "error"
+    limit: str = ""
+    """The most that there may be, in a few words; empty where the message is about no number."""
+    source: str = ""
+    """Where the limit comes from; empty where the message says it."""
 
 
 def problems_of(config: StageConfig, shape: ModelShape | None) -> list[Objection]:
@@ -128,7 +132,7 @@ def _missing_files(config: Any) -> Iterator[Objection]:
         )  # these are False for what cannot be looked at
         if not exists(value):
             hint = "Name the folder of a finished run." if must_be == "folder" else "Correct the path."
-            yield Objection(name, f"{value} does not exist. {hint}")
+            yield Objection(name, f"{value} does not exist. {hint}", source="files on this machine")
 
 
 def _paths(config: Any) -> Iterator[tuple[str, str, Literal["file", "folder"]]]:
@@ -347,6 +351,8 @@ def _lengths(config: Any, shape: ModelShape) -> Iterator[Objection]:
                 f"{name}.max_response_tokens",
                 f"A prompt of {prompt} and a response of {response} tokens are {longest}, but the model takes "
                 f"{shape.max_positions}. Lower one of the two limits, or use another model.",
+                limit=f"{shape.max_positions:,} tokens",
+                source="the model's config",
             )
 
 
@@ -373,6 +379,8 @@ def _boxes(config: Any, tokenizer: Any) -> Iterator[Objection]:
                 f"{name}.max_response_tokens",
                 f"Even the shortest answer, {SHORTEST_BOX}, takes {shortest} tokens of this model, so no response "
                 "could be right. Give more, with room for thoughts.",
+                limit=f"at least {shortest:,} tokens",
+                source="the model's tokenizer",
             )
 
 

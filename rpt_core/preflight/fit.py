@@ -20,13 +20,16 @@ def memory_problems(config: Any, shape: ModelShape, memory: Memory, machine: Har
     has = machine.memory_gb * 1e9
     if memory.total > has:
         needed = f"About {memory.total / 1e9:.0f} GB of memory are needed on one device, and {machine.title} has "
-        yield Objection("", f"{needed}{machine.memory_gb:g} GB. {_remedy(config, memory, has)}", "warning")
+        words = f"{needed}{machine.memory_gb:g} GB. {_remedy(config, memory, has)}"
+        yield Objection("", words, "warning", limit=f"{machine.memory_gb:g} GB", source=machine.title)
     if samples_with_vllm(config, machine) and vllm_weights(config, shape) > memory.vllm:
         yield Objection(
             "vllm.gpu_memory_share",
             f"vLLM's part of {machine.title} is {memory.vllm / 1e9:.0f} GB, and its copy of the model takes "
             f"{vllm_weights(config, shape) / 1e9:.0f} GB. Raise the share, or `vllm.tensor_parallel`.",
             "warning",
+            limit=f"{memory.vllm / 1e9:.0f} GB",
+            source="vLLM's share of the device",
         )
 
 

@@ -225,7 +225,8 @@ def preflight_config(request: HttpRequest, asked: PreflightIn) -> dict[str, Any]
     """What a config would need and what would go wrong, as far as this machine can see; nothing is queued."""
     access.require_change_somewhere(_user(request))
     values, teams = cast(dict[str, Any], asked.config), access.teams_to_change(_user(request))
-    return preflight.report(values["stage"], values, asked.hardware, [team.pk for team in teams])
+    person = _user(request).pk
+    return preflight.report(values["stage"], values, asked.hardware, [team.pk for team in teams], person=person)
 
 
 @api.get("/runs/{int:run_id}", response=RunDetailOut, tags=["runs"])

@@ -38,6 +38,9 @@ class Finding:
     message: str
     runs: tuple[str, ...] = ()
     """Names of the runs of a plan."""
+    limit: str = ""
+    source: str = ""
+    """Where the limit comes from."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -111,7 +114,8 @@ def _of(named: Sequence[tuple[str, StageConfig]], hardware: str, teams: Teams) -
     told: dict[Finding, list[str]] = {}
     for (name, _), report in zip(named, reports, strict=True):
         for problem in report["problems"]:
-            finding = Finding(problem["level"], problem["field"], problem["message"])
+            of = {name: problem.get(name, "") for name in ("limit", "source")}
+            finding = Finding(problem["level"], problem["field"], problem["message"], **of)
             told.setdefault(finding, []).append(name)
     found = [replace(finding, runs=tuple(filter(None, names))) for finding, names in told.items()]
     return sorted(found, key=lambda finding: finding.level)  # errors before warnings

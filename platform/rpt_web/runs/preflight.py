@@ -41,6 +41,8 @@ MOST_WAITING = 4
 StageValues = tuple[str, Mapping[str, Any]]
 """A stage, and values for its config."""
 BY_HAND = "Run it in a shell: .venv/bin/python -m rpt_core preflight STAGE CONFIG"
+MAY_READ = "what runs may read"
+"""Where a refusal comes from, in a report."""
 STAND_IN = "@refused/folder"
 """In place of what may not be read: pre-flight takes it for what an earlier run has yet to make."""
 _HARMLESS = {Reads.TEMPLATE: "v0", Reads.KEYWORDS: "paper", Reads.ADDRESS: None}
@@ -52,12 +54,16 @@ class TooManyChecks(UserError):
     """As many checks as are allowed run already."""
 
 
-def report(stage: str, values: Mapping[str, Any], hardware: str, teams: reach.Teams) -> dict[str, Any]:
+def report(
+    stage: str, values: Mapping[str, Any], hardware: str, teams: reach.Teams, *, person: int | None = None
+) -> dict[str, Any]:
     """Problems by field, memory, compute, hours, disk, the first prompt.
 
-    Raises TooManyChecks while as many run as may, UserError when the report cannot be made.
+    person: the key of who asks, of whom one check runs at a time. Raises TooManyChecks while as many run as may,
+    UserError when the report cannot be made.
     """
-    return reports([(stage, values)], hardware, teams)[0]
+    with _alone(person):
+        return reports([(stage, values)], hardware, teams)[0]
 
 
 def reports(
@@ -77,7 +83,7 @@ def _not_to_be_read(stage: str, values: Mapping[str, Any], teams: reach.Teams) -
     found = {}
     for reading in readings(part):
         if words := refused.get(reading.field):
-            found[reading] = {"field": reading.field, "message": words, "level": "error"}
+            found[reading] = {"field": reading.field, "message": words, "level": "error", "source": MAY_READ}
         elif words := reach.why_elsewhere(reading):
             found[reading] = {"field": reading.field, "message": words, "level": "warning"}
     return found
@@ -143,6 +149,22 @@ def _environment() -> dict[str, str]:
     """Without the addresses of database and queue, and with one thread: more take memory and help little."""
     passed = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     return passed | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
+
+
+@contextmanager
+def _alone(person: int | None) -> Iterator[None]:
+    """Hold what only one check of a person holds, in whichever web process; raises TooManyChecks for another one."""
+    if person is None:
+        yield
+        return
+    folder = settings.RPT_DATA_DIR / "checks"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{person}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TooManyChecks("A check of yours is running already. Wait for it to end, then check again.") from None
+        yield
 
 
 waiting = threading.BoundedSemaphore(MOST_WAITING)

@@ -41,7 +41,8 @@ def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
         assert browser.find_element(By.NAME, "optimiser.learning_rate").get_attribute("value") == "quick"
         visit.wait("return document.activeElement.matches('#checked')")
         summary = browser.execute_script("return document.activeElement.innerText")
-        assert "optimiser.learning_rate: Give a number." in summary
+        assert "optimiser.learning_rate" in summary
+        assert "Give a number." in summary
         for theme in THEMES:
             browser.execute_script("window.theme.choose(arguments[0])", theme)
             visit.axe()

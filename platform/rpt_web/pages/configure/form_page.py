@@ -6,6 +6,7 @@ In: what the form begins with, and what was typed. Out: the page, a part of it w
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,17 +21,20 @@ from rpt_core.machine.hardware import all_hardware
 from rpt_core.plans.preset import PlannedRun
 from rpt_web.corpora import offers
 from rpt_web.corpora.models import CorpusVersion
-from rpt_web.pages.configure.choice import Choice, free_name
+from rpt_web.pages.configure.choice import Choice, Place, free_name
 from rpt_web.pages.configure.corpus import typed_corpus, with_corpus
 from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm
 from rpt_web.pages.configure.from_file import ConfigFile
 from rpt_web.pages.configure.offered import Shelf, chosen_value
-from rpt_web.runs import checks, findings, planning, preflight, services
+from rpt_web.runs import checks, findings, planning, preflight, quick_look, services
+from rpt_web.runs.findings import Finding
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.planning import Refusals
 from rpt_web.teams.models import User
 
 MODEL = "model.path"
+FORM = "the form"
+"""Where a finding comes from that is about what was typed, before it is a setting."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,13 @@ def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
     if choice.planned and choice.place:
         form = _form(request, begin, choice.planned)
         if "difference" in request.POST:
-            shown = {"form": form, "origin": begin.origin, "file": begin.file, "choice": choice}
-            return render(request, "configure/_difference.html", shown)
+            rows = seen_at_once(form, choice)
+            shown = {"form": form, "origin": begin.origin, "file": begin.file, "choice": choice, "rows": rows}
+            return render(request, "configure/_live.html", shown)
         if form.is_bound and "download" in request.POST and (file := _file(form, choice.place.experiment)):
             return file
         if form.is_bound and "check" in request.POST:
-            report = _checked(form, choice.place.experiment, machine)
+            report = _checked(form, choice, machine, cast(User, request.user).pk)
         elif form.is_bound and not {"follow", "download"} & set(request.POST):
             run = _submitted(request, form, choice.place.experiment, machine, begin.origin)
             if run is not None:
@@ -189,14 +194,16 @@ def _submitted(
     return None
 
 
-def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dict[str, Any] | None:
+def _checked(form: PlannedRunForm, choice: Choice, hardware: str, person: int) -> dict[str, Any] | None:
     """What pre-flight says of the typed settings; its errors stand on their fields, too."""
-    planned = form.planned()
+    experiment, planned = cast(Place, choice.place).experiment, form.planned()
     values, refusals = _values(form, experiment, planned)
-    unread = [(name, words) for name in form.unread for words in form.errors[name]]
-    refused = form.add_refusals(refusals)
+    ours = own_findings(form, refusals) + in_name_only(choice)
     try:
-        found = preflight.report(planned.stage, values, hardware, [experiment.team_id])
+        found = preflight.report(planned.stage, values, hardware, [experiment.team_id], person=person)
+    except preflight.TooManyChecks as busy:
+        form.add_busy(busy, "It was not checked.")
+        return None
     except UserError as error:
         form.add_error(None, str(error))
         return None
@@ -204,13 +211,59 @@ def _checked(form: PlannedRunForm, experiment: Experiment, hardware: str) -> dic
     for problem in told:
         if problem["level"] == "error":
             form.add_problem(problem["field"], problem["message"])
-    ours = [{"field": name, "message": words} for name, words in (*unread, *refused)]
-    problems = [problem | {"place": form.place_of(problem["field"])} for problem in (*ours, *told)]
     estimates = [("Typically", found["typical"]), ("At most", found["most"])]
     for _, estimate in estimates:
         if estimate is not None:
             estimate.update({name: round(estimate[name]) for name in ("tokens", "rollouts")})
-    return found | {"problems": problems, "failing": bool(form.errors), "estimates": estimates}
+    rows = in_rows(form, [*ours, *(Finding(**_plain(problem)) for problem in told)])
+    return found | {"rows": rows, "failing": bool(form.errors), "estimates": estimates}
+
+
+def _plain(problem: dict[str, Any]) -> dict[str, Any]:
+    return {name: problem.get(name, "") for name in ("level", "field", "message", "limit", "source")}
+
+
+def seen_at_once(form: PlannedRunForm, choice: Choice) -> list[dict[str, Any]]:
+    """The rows of the table of findings, as far as they are known without the model and the data."""
+    experiment, planned = cast(Place, choice.place).experiment, form.planned()
+    values, refusals = _values(form, experiment, planned)
+    found = own_findings(form, refusals) + in_name_only(choice)
+    found += quick_look.look(planned.stage, values, [experiment.team_id])
+    return in_rows(form, [finding for finding in found if not form.is_unread(finding.field) or finding.source == FORM])
+
+
+def own_findings(form: PlannedRunForm, refusals: Refusals) -> list[Finding]:
+    """What the form itself has against what was typed: unreadable fields, references, what does not fit together."""
+    unread = [(name, str(words)) for name, found in form.errors.items() for words in found]
+    refused = form.add_refusals(refusals)
+    found = [Finding("error", name, words, source=FORM) for name, words in unread]
+    found += [Finding("error", name, words, source="the runs of the experiment") for name, words in refused]
+    return found + [
+        Finding("warning", name, f"{words}.", source="the tokenizers of both") for name, words in form.misfits()
+    ]
+
+
+def in_name_only(choice: Choice) -> list[Finding]:
+    """Runs of the place that have the name of one that the preset's run needs, and another stage (1 query)."""
+    place, planned, preset = choice.place, choice.planned, choice.preset
+    if place is None or planned is None or preset is None:
+        return []
+    stages = {f"{place.prefix}{need}": preset.run(need).stage for need in planned.needs()}
+    runs = place.experiment.runs.filter(name__in=stages).order_by("id")
+    words = (
+        "“{}” of this experiment is of stage {}, and that of the preset of stage {}: they have only the name in common."
+    )
+    return [
+        Finding("warning", "", words.format(run.name, run.stage, stages[run.name]), source=f"the preset {preset.name}")
+        for run in runs
+        if run.stage != stages[run.name]
+    ]
+
+
+def in_rows(form: PlannedRunForm, found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings as the table shows them, what is red first."""
+    ordered = sorted(found, key=lambda finding: finding.level)
+    return [{"finding": finding, "place": form.place_of(finding.field)} for finding in ordered]
 
 
 def _values(form: PlannedRunForm, experiment: Experiment, planned: PlannedRun) -> tuple[dict[str, Any], Refusals]:

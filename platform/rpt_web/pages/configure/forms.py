@@ -73,10 +73,12 @@ class FindingsForm(forms.Form):
             else:
                 self.add_problem(finding.field, finding.message, finding.runs)
 
-    def add_busy(self, busy: TooManyChecks) -> None:
+    def add_busy(
+        self, busy: TooManyChecks, words: str = "It was not submitted, because it could not be checked."
+    ) -> None:
         """Say that nothing was looked at; what was typed stays."""
         self.is_busy = True
-        self.add_error(None, f"It was not submitted, because it could not be checked. {busy}")
+        self.add_error(None, f"{words} {busy}")
 
     def add_problem(self, name: str, words: str, runs: Sequence[str] = ()) -> None:
         """Put a message on the form, with the config's field and the runs of a plan that it is about."""
@@ -185,6 +187,12 @@ class PlannedRunForm(FindingsForm):
         for name, words in told:
             self.add_error(name, words)
         return told
+
+    def misfits(self) -> list[tuple[str, str]]:
+        """Each field whose choice does not fit what else was chosen, with why."""
+        widgets = {name: field.widget for name, field in self.fields.items() if isinstance(field.widget, OfferedWidget)}
+        found = ((name, widget.misfit(str(self[name].value() or ""))) for name, widget in widgets.items())
+        return [(name, words) for name, words in found if words]
 
     def is_unread(self, name: str) -> bool:
         """Whether a dotted name belongs to a field that the form itself has refused."""

@@ -115,10 +115,14 @@ class OfferedWidget(forms.Widget):
             "is_optional": self.is_optional,
             "label": self.label,
             "follows": self.follows,
-            "misfit": next((offer.misfit for offer in self.offers if offer.value == text), ""),
+            "misfit": self.misfit(text),
         }
         context = super().get_context(name, value, attrs)
         return context | more | {"attributes": flatatt(context["widget"]["attrs"])}
+
+    def misfit(self, value: str) -> str:
+        """Why this value does not fit; empty where it does, or nobody knows."""
+        return next((_sentence(offer.misfit) for offer in self.offers if offer.value == value and offer.misfit), "")
 
     @property
     def known(self) -> dict[str, str]:
@@ -150,6 +154,10 @@ class OfferedBoxes(OfferedWidget):
         if isinstance(ticked, str):  # as other programs may send it
             ticked = [ticked]
         return ", ".join(filter(None, [*ticked, str(data.get(name + PATH, "")).strip()]))
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def offered_field(

@@ -82,7 +82,7 @@ def test_all_that_is_wrong_is_told_at_once(page, client, experiment, real_files)
     text = html.unescape(flat(response))
     assert response.status_code == 422
     report = text[text.index('<div class="card-pad preflight"') :]
-    bullets = re.findall(r"<li>(.*?)</li>", report[: report.index("</ul>")], re.S)
+    bullets = re.findall(r"<tr>(.*?)</tr>", report[report.index("<tbody>") : report.index("</tbody>")], re.S)
     wanted = (
         "Leave out slashes",
         "This experiment has no run 'nobody'",
@@ -178,6 +178,8 @@ def test_the_api_warns_of_a_disk_that_is_too_small(ada, settings):
     }
     answer = client_of(ada).post(f"{ROOT}/preflight", {"config": config}, content_type="application/json")
     assert answer.status_code == 200, answer.content
-    [problem] = answer.json()["problems"]
-    assert (problem["field"], problem["level"]) == ("checkpoint_every_steps", "warning")
-    assert f"{settings.RPT_DATA_DIR} has " in problem["message"]
+    disk, years = answer.json()["problems"]
+    assert (disk["field"], disk["level"], disk["source"]) == ("checkpoint_every_steps", "warning", "the disk here")
+    assert f"{settings.RPT_DATA_DIR} has " in disk["message"]
+    assert (years["limit"], years["source"]) == ("a year", "2 CPU cores")
+    assert " years on 2 CPU cores" in years["message"]
