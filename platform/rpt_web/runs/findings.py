@@ -111,8 +111,13 @@ def _of(named: Sequence[tuple[str, StageConfig]], hardware: str, teams: Teams) -
                 f"It is not known whether anything would go wrong, because the check did not finish. {error}",
             )
         ]
+    return of_reports([(name, report) for (name, _), report in zip(named, reports, strict=True)])
+
+
+def of_reports(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Finding]:
+    """What pre-flight's reports of some runs say, each thing once with the names of its runs; errors first."""
     told: dict[Finding, list[str]] = {}
-    for (name, _), report in zip(named, reports, strict=True):
+    for name, report in named:
         for problem in report["problems"]:
             of = {name: problem.get(name, "") for name in ("limit", "source")}
             finding = Finding(problem["level"], problem["field"], problem["message"], **of)

@@ -76,6 +76,14 @@ def reports(
     return [_with(report, list(kept.values())) for report, kept in zip(found, ours, strict=True)]
 
 
+def reports_of_person(
+    asked: Sequence[StageValues], hardware: str, teams: reach.Teams, person: int
+) -> list[dict[str, Any]]:
+    """The same for somebody who waits for it, of whom one check runs at a time."""
+    with _alone(person):
+        return reports(asked, hardware, teams)
+
+
 def _not_to_be_read(stage: str, values: Mapping[str, Any], teams: reach.Teams) -> dict[Reading, dict[str, str]]:
     """What the process gets no sight of, with what is said of it: what may not be read, and what a node may have."""
     part = sound_part(STAGES[stage], values)

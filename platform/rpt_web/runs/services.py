@@ -38,6 +38,7 @@ from rpt_web.runs.submitting import (
     submit,
     submit_planned,
     submit_suite,
+    submit_sweep,
 )
 from rpt_web.runs.versions import code_on_disk, code_version
 from rpt_web.runs.waking import EXECUTE_RUN, dispatch
@@ -70,6 +71,7 @@ __all__ = [
     "submit",
     "submit_planned",
     "submit_suite",
+    "submit_sweep",
 ]
 
 NOT_QUEUED = (

@@ -67,6 +67,23 @@ def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | Non
     return run
 
 
+def submit_sweep(
+    experiment: Experiment,
+    configs: Sequence[tuple[str, str, StageConfig]],
+    user: User | None,
+    origin: Run | None = None,
+) -> list[Run]:
+    """Queue runs, each with its name, title and config: all or none. Raises UserError as `submit` does."""
+    runs = [
+        planning.new_row(
+            experiment, name, user, title=title, origin=origin, **planning.admitted(config, experiment.team_id)
+        )
+        for name, title, config in configs
+    ]
+    _insert(runs)
+    return runs
+
+
 def submit_suite(
     experiment: Experiment,
     preset: Preset,

@@ -40,7 +40,7 @@ def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
         visit.wait("return document.querySelector('.field.wrong .errors')?.textContent.includes('Give a number.')")
         assert browser.find_element(By.NAME, "optimiser.learning_rate").get_attribute("value") == "quick"
         visit.wait("return document.activeElement.matches('#checked')")
-        summary = browser.execute_script("return document.activeElement.innerText")
+        summary = browser.execute_script("return document.querySelector('#findings table').innerText")
         assert "optimiser.learning_rate" in summary
         assert "Give a number." in summary
         for theme in THEMES:
@@ -101,7 +101,7 @@ def test_each_finding_of_a_check_leads_to_its_field_also_in_a_closed_fold(visit,
             "document.querySelectorAll('.form-section > .fold').forEach((fold) => (fold.open = false))"
         )
         for name in wrong:
-            press(browser, f"#checked a[href='#id_{name}']")
+            press(browser, f"#findings a[href='#id_{name}']")
             visit.wait("return document.activeElement.name === arguments[0]", name)
             assert browser.execute_script("return document.activeElement.offsetParent !== null")
             assert "aria-describedby" in browser.execute_script("return document.activeElement.outerHTML")
@@ -184,3 +184,57 @@ def test_the_steps_to_choose_from_follow_the_kind(visit, rows):
         browser.find_element(By.NAME, "step").send_keys(str(evaluated[-1]))
         visit.wait("return location.search.includes('step=')")
         assert browser.execute_script("return document.activeElement.id") == "f-step"
+
+
+def test_a_sweep_goes_from_the_form_to_queued_runs(visit, rows):
+    from selenium.webdriver.common.by import By
+
+    from rpt_web.runs.models import Experiment, Status
+
+    address = reverse("configure:run_new") + f"?preset=tiny&run=base&experiment={rows['finished'].pk}"
+    with visit(address) as browser:
+        press(browser, "#sweep summary")
+        browser.find_element(By.NAME, "sweep").send_keys("learning_rate: 1e-4, 3e-4\nbatch_documents: 8, 16")
+        visit.wait("return document.querySelector('#sweep-seen strong')?.textContent === '4 runs'")
+        name = browser.find_element(By.NAME, "sweep_name")
+        name.clear()
+        name.send_keys("Rates in the browser")
+        press(browser, "button[name=sweep_check]")
+        visit.wait("return document.querySelector('#sweep .total th')?.textContent === 'All 4 runs'")
+        for width in WIDTHS:
+            visit.resize(width)
+            for theme in THEMES:
+                visit.switch(theme)
+                visit.axe("#sweep")
+                visit.picture(f"run-sweep-{theme}-{width}")
+        press(browser, "button[name=sweep_submit]")
+        visit.wait("return document.querySelector('h1')?.textContent === 'Rates in the browser'")
+        assert browser.execute_script("return document.querySelectorAll('#runs tbody tr').length") == 4
+        experiment = committed(lambda: Experiment.objects.get(name="Rates in the browser"))
+        assert committed(lambda: set(experiment.runs.values_list("status", flat=True))) == {Status.QUEUED}
+        committed(experiment.delete)
+
+
+def test_a_run_begins_with_a_file_and_says_what_differs_from_it(visit, rows, tmp_path):
+    import json
+
+    from selenium.webdriver.common.by import By
+
+    from rpt_web.runs.models import Run
+
+    file = tmp_path / "small.json"
+    file.write_text(json.dumps(rows["base"].config))
+    changed = "return [...document.querySelectorAll('#difference dt a')].map((link) => link.textContent).join()"
+    with visit(reverse("configure:run_from_file")) as browser:
+        browser.find_element(By.ID, "file").send_keys(str(file))
+        press(browser, "form[method=post] .card-foot button")
+        visit.wait("return document.querySelector('#difference h2')?.textContent.includes('small.json')")
+        assert browser.execute_script(changed) == ""
+        browser.find_element(By.NAME, "batch_documents").send_keys("0")
+        visit.wait(f"{changed} === 'batch_documents'")
+        visit.axe()
+        visit.picture("run-from-file-light-wide")
+        press(browser, "form[method=post] .card-foot button.btn-primary")
+        visit.wait("return document.querySelector('h1')?.textContent !== 'New run'")
+        key = int(browser.current_url.rstrip("/").rpartition("/")[2])
+        committed(lambda: Run.objects.get(pk=key).delete())

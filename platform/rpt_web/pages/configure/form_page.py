@@ -19,6 +19,7 @@ from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_core.machine.hardware import all_hardware
 from rpt_core.plans.preset import PlannedRun
+from rpt_core.words import counted
 from rpt_web.corpora import offers
 from rpt_web.corpora.models import CorpusVersion
 from rpt_web.pages.configure.choice import Choice, Place, free_name
@@ -26,6 +27,7 @@ from rpt_web.pages.configure.corpus import typed_corpus, with_corpus
 from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm
 from rpt_web.pages.configure.from_file import ConfigFile
 from rpt_web.pages.configure.offered import Shelf, chosen_value
+from rpt_web.pages.configure.sweep_page import ANYWAY, CHECK, SUBMIT, Sweep, begun, check, look, submitted
 from rpt_web.runs import checks, findings, planning, preflight, quick_look, services
 from rpt_web.runs.findings import Finding
 from rpt_web.runs.models import Experiment, Run
@@ -33,6 +35,8 @@ from rpt_web.runs.planning import Refusals
 from rpt_web.teams.models import User
 
 MODEL = "model.path"
+SWEPT = {CHECK, SUBMIT, ANYWAY}
+"""What is sent when a sweep is meant and not one run."""
 FORM = "the form"
 """Where a finding comes from that is about what was typed, before it is a setting."""
 
@@ -55,18 +59,32 @@ class Beginning:
 def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
     """The form, what came of a check, or the page of the run that was submitted."""
     choice = begin.choice
-    form = report = None
-    machine = _machine(request, choice)
+    form = report = sweep = None
+    machine, user = _machine(request, choice), cast(User, request.user)
     if choice.planned and choice.place:
         form = _form(request, begin, choice.planned)
+        sweep = begun(form, request.POST, choice.planned.name)
         if "difference" in request.POST:
             rows = seen_at_once(form, choice)
-            shown = {"form": form, "origin": begin.origin, "file": begin.file, "choice": choice, "rows": rows}
+            shown: dict[str, Any] = {
+                "form": form,
+                "origin": begin.origin,
+                "file": begin.file,
+                "choice": choice,
+                "rows": rows,
+            }
+            look(sweep, choice)
+            shown["sweep"] = sweep
             return render(request, "configure/_live.html", shown)
         if form.is_bound and "download" in request.POST and (file := _file(form, choice.place.experiment)):
             return file
-        if form.is_bound and "check" in request.POST:
-            report = _checked(form, choice, machine, cast(User, request.user).pk)
+        if SWEPT & set(request.POST):
+            made = _swept(request, sweep, choice, machine, begin.origin)
+            if made is not None:
+                messages.success(request, f"“{made.name}” was submitted with {counted(made.runs.count(), 'run')}.")
+                return redirect("experiments:experiment_detail", made.pk)
+        elif form.is_bound and "check" in request.POST:
+            report = _checked(form, choice, machine, user.pk)
         elif form.is_bound and not {"follow", "download"} & set(request.POST):
             run = _submitted(request, form, choice.place.experiment, machine, begin.origin)
             if run is not None:
@@ -78,17 +96,31 @@ def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
         "origin": begin.origin,
         "form": form,
         "report": report,
+        "sweep": sweep,
         "is_check": "check" in request.POST,
         "machines": all_hardware().values(),
         "machine": machine,
+        "machine_title": all_hardware()[machine].title,
         "corpus": begin.corpus,
         "file": begin.file,
         "followed": ("model", "corpus"),
         "command": form and command_line(choice, form),
     }
+    if sweep is not None and SWEPT & set(request.POST):
+        status = 503 if sweep.is_busy else 422 if sweep.is_failing else 409 if sweep.is_asking else 200
+        return render(request, "configure/run_new.html", context, status=status)
     if "follow" in request.POST:  # htmx puts in place only what is no error
         return render(request, "configure/run_new.html", context)
     return answer(request, "configure/run_new.html", context)
+
+
+def _swept(request: HttpRequest, sweep: Sweep, choice: Choice, machine: str, origin: Run | None) -> Experiment | None:
+    """The experiment that a sweep was submitted as; None where it was only checked, or something speaks against it."""
+    user = cast(User, request.user)
+    if {SUBMIT, ANYWAY} & set(request.POST):
+        return submitted(sweep, choice, machine, user, origin, anyway=ANYWAY in request.POST)
+    check(sweep, choice, machine, user.pk)
+    return None
 
 
 def command_line(choice: Choice, form: PlannedRunForm) -> str:

@@ -258,6 +258,14 @@ class PlannedRunForm(FindingsForm):
         return name or None
 
 
+def with_values(planned: PlannedRun, values: Mapping[str, Any]) -> PlannedRun:
+    """The planned run with other values of some settings, by dotted name."""
+    config = deepcopy(planned.config)
+    for name, value in values.items():
+        _set(config, name, value)
+    return planned.model_copy(update={"config": config})
+
+
 class SuiteForm(FindingsForm):
     """A new experiment that plays a whole preset."""
 
@@ -348,7 +356,9 @@ def _at(values: Any, name: str) -> Any:
 def _set(config: dict[str, Any], name: str, value: Any) -> None:
     *parents, last = name.split(".")
     for parent in parents:
-        config = config.setdefault(parent, {})
+        if not isinstance(config.get(parent), dict):  # a part that was not there
+            config[parent] = {}
+        config = config[parent]
     config[last] = value
 
 
