@@ -19,6 +19,8 @@ NOT_MEASURED = {
     "runs/{run_id}/cancel": "changes something",
     "runs/{run_id}/retry": "changes something",
     "runs/{run_id}/move": "changes something",
+    "nodes/{node_id}/drain": "changes something",
+    "nodes/{node_id}/undrain": "changes something",
     "runs/{run_id}/priority": "changes something",
     "api/v1/runs/{run_id}/priority": "changes something",
     "runs/change": "changes something",

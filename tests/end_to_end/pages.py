@@ -11,6 +11,11 @@ GPU_NODE = [
     {"area": "folders", "name": "data", "level": "problem", "words": "cannot be written", "remedy": "chown 1000 /data"},
 ]
 
+GPU_FIGURES = [
+    {"index": 0, "name": "NVIDIA H100", "memory_bytes": 80e9, "used_bytes": 41e9, "load": 0.93},
+    {"index": 1, "name": "NVIDIA H100", "memory_bytes": 80e9, "used_bytes": None, "load": None},
+]
+
 
 def rollout_address(rows, reason):
     from rpt_web.traces.models import Rollout

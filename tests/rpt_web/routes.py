@@ -23,7 +23,7 @@ from rpt_web.jobs import services as jobs
 from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
 from rpt_web.runs import services
-from rpt_web.runs.models import Checkpoint
+from rpt_web.runs.models import Checkpoint, Node
 from rpt_web.serving.outside import Oidc
 from rpt_web.teams import sharing
 from rpt_web.teams.membership import first_team
@@ -148,6 +148,8 @@ PAGES = {
     "configure:suite_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "nodes:node_list": ("get", LOGGED_IN),
     "nodes:limit_list": (OF_ALL, LOGGED_IN),
+    "nodes:node_drain": ("post", by_role(403, 403, 403, 403) | {"server": 302}),
+    "nodes:node_undrain": ("post", by_role(403, 403, 403, 403) | {"server": 302}),
     "jobs:job_detail": ("get", by_role(404, 404, 200, 404) | {"server": 200}),  # the member's own
     "jobs:job_cancel": ("post", by_role(404, 404, 302, 404) | {"server": 302}),
     "teams:login": (OF_ALL, dict.fromkeys(PEOPLE, 302) | {"nobody": 200}),
@@ -321,6 +323,7 @@ class World:
             "job_id": jobs.submit("check", {}, member).pk,
             "notice_id": notices.tell([member.pk], NoticeKind.SUCCEEDED, "It ended.", run_id=run.pk)[0].pk,
         }
+        self.arguments["node_id"] = Node.objects.create(name="n", version="1", last_seen=timezone.now()).pk
         secret = Invitation.issue(team, Role.MEMBER, self.users["administrator"], note="x")
         self.arguments["invitation_id"] = Invitation.objects.get().pk
         self.secrets = {"teams:join": secret, "teams:login_link": LoginLink.issue(colleague)}

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from rpt_web.runs import nodes
 from rpt_web.runs.models import Node
@@ -107,7 +108,7 @@ class TestWithDatabase:
     def test_it_gives_signs_of_life_and_examines_once(self, doctor, monkeypatch, tmp_path):
         doctor(f"open({str(tmp_path / 'asked')!r}, 'a').write('x')\nprint('[]')")
         beats = []
-        monkeypatch.setattr(nodes, "register", lambda name, queues, findings: beats.append(findings))
+        monkeypatch.setattr(nodes, "register", lambda name, queues, findings, gpus: beats.append(findings))
         registration.keep_registered(["gpu"], Beats(3))
         assert beats == [None, [], None, None, None], "the findings are told once"
         assert (tmp_path / "asked").read_text() == "x"
@@ -117,20 +118,34 @@ class TestWithDatabase:
         doctor(f"print({json.dumps([finding])!r})")
         real, failures = nodes.register, [1, 2]
 
-        def register(name, queues, findings):
+        def register(name, queues, findings, gpus):
             if failures:
                 failures.pop()
                 raise OperationalError("away")
-            real(name, queues, findings)
+            real(name, queues, findings, gpus)
 
         monkeypatch.setattr(nodes, "register", register)
         registration.keep_registered(["gpu"], Beats(1))
         assert Node.objects.get().findings == [finding]
 
+    def test_a_worker_of_a_drained_node_stops_listening_until_it_is_undrained(self, monkeypatch):
+        node = Node.objects.create(name=nodes.own_name(), version="1", folder_mark="m", last_seen=timezone.now())
+        drained = iter([None, timezone.now(), timezone.now(), None, None])
+        told = []
+
+        class Days(Beats):
+            def wait(self, seconds):
+                Node.objects.filter(pk=node.pk).update(drained_at=next(drained, None))
+                return super().wait(seconds)
+
+        monkeypatch.setattr(registration, "examine", lambda stop: [])
+        registration.keep_registered(["gpu"], Days(5), told.append)
+        assert told == [True, False]
+
     def test_a_worker_announces_the_queues_that_it_consumes(self, monkeypatch):
         called = threading.Event()
         told = []
-        monkeypatch.setattr(registration, "keep_registered", lambda queues, stop: (told.append(queues), called.set()))
+        monkeypatch.setattr(registration, "keep_registered", lambda queues, *_: (told.append(queues), called.set()))
 
         class Consumer:
             from rpt_web.celery import app

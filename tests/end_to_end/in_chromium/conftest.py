@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.chromium import Visitor, chromium, committed
-from tests.end_to_end.pages import GPU_NODE
+from tests.end_to_end.pages import GPU_FIGURES, GPU_NODE
 from tests.web_server import web_server
 
 FOLDER = Path(__file__).parent
@@ -62,7 +62,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
         empty = factories.make_experiment(factories.make_user("grace"), "Seed 1, nothing yet", seed=1)
         preset_runs.put_real_files(finished, tmp_path_factory.mktemp("real"))
         nodes.register("laptop", ["default"], [asdict(found) for found in doctor.examine()])
-        nodes.register("gpu-node-1", ["gpu"], GPU_NODE)
+        nodes.register("gpu-node-1", ["gpu"], GPU_NODE, GPU_FIGURES)
         client = Client()
         client.force_login(user)
         yield {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,10 +12,26 @@ from django.db.models.functions import Now
 
 from rpt_web import access
 from rpt_web.jobs.models import QUICK_QUEUE
+from rpt_web.runs import gpus
 from rpt_web.runs.models import Listener, Node, Run, Status
 from rpt_web.runs.nodes import Finding, folder_mark
 from rpt_web.runs.queues import SILENT_SECONDS
 from rpt_web.runs.versions import code_version
+
+
+@dataclass(frozen=True)
+class GpuLine:
+    """A GPU of a node; a figure that was not reported is None."""
+
+    index: int
+    name: str
+    total: float | None
+    used: float | None
+    load: float | None
+    """From 0 to 1."""
+    run: Run | None
+    """The run that has it, if the user may see that."""
+    is_taken: bool
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,8 @@ class NodeLine:
     is_silent: bool
     warnings: list[str]
     """What does not fit this web server."""
+    gpu_lines: list[GpuLine]
+    """Its GPUs, as its worker has reported them."""
 
     @property
     def takes_runs(self) -> bool:
@@ -68,18 +86,35 @@ class NodeLine:
 
 
 def node_lines(user: access.Actor) -> list[NodeLine]:
-    """All nodes with what they do now (3 queries)."""
+    """All nodes with what they do now (4 queries)."""
     recently = Now() - timedelta(seconds=SILENT_SECONDS)
     heard = Prefetch("listeners", queryset=Listener.objects.filter(last_heard__gt=recently), to_attr="heard")
     silent = ExpressionWrapper(Q(last_seen__lte=recently), output_field=BooleanField())
     running = list(access.runs_for(user).filter(status=Status.RUNNING).order_by("started_at"))
-    return [_line(node, running) for node in Node.objects.annotate(is_silent=silent).prefetch_related(heard)]
+    leased = {(lease.host, lease.gpu): lease.run_id for lease in gpus.live()}
+    rows = Node.objects.annotate(is_silent=silent).select_related("drained_by").prefetch_related(heard)
+    return [_line(node, running, leased) for node in rows]
 
 
-def _line(node: Any, running: Sequence[Run]) -> NodeLine:
+def _line(node: Any, running: Sequence[Run], leased: Mapping[tuple[str, int], int]) -> NodeLine:
     runs = [run for run in running if run.worker.rpartition(":")[0] == node.name]
     queues = [listener.queue for listener in node.heard]
-    return NodeLine(node, queues, runs, node.is_silent, list(_warnings(node)))
+    return NodeLine(node, queues, runs, node.is_silent, list(_warnings(node)), list(_gpus(node, running, leased)))
+
+
+def _gpus(node: Node, running: Sequence[Run], leased: Mapping[tuple[str, int], int]) -> Iterator[GpuLine]:
+    seen = {run.pk: run for run in running}
+    for gpu in node.gpus or ():
+        key = leased.get((gpus.host_of(node.name), gpu["index"]))
+        yield GpuLine(
+            index=gpu["index"],
+            name=str(gpu.get("name", "")),
+            total=gpu.get("memory_bytes"),
+            used=gpu.get("used_bytes"),
+            load=gpu.get("load"),
+            run=seen.get(key or 0),
+            is_taken=key is not None,
+        )
 
 
 def _warnings(node: Node) -> Iterator[str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from collections.abc import Callable
+from typing import cast
 
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from rpt_core.errors import UserError
+from rpt_web import access
 from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.pages.nodes.lines import node_lines
-from rpt_web.runs import queues
-from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE
+from rpt_web.runs import nodes, queues
+from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE, Node
+from rpt_web.teams.models import User
 
 
 @require_safe
@@ -18,8 +25,33 @@ def node_list(request: HttpRequest) -> HttpResponse:
     heard = queues.heard_queues()
     context = {
         "nav": "nodes",
+        "may_drain": access.is_server_administrator(request.user),
         "lines": node_lines(request.user),
         "unheard": [queue for queue in (DEFAULT_QUEUE, GPU_QUEUE, QUICK_QUEUE) if queue not in heard],
     }
     part = request.headers.get("HX-Target") == "nodes"
     return render(request, "nodes/_nodes.html" if part else "nodes/node_list.html", context)
+
+
+@require_POST
+def node_drain(request: HttpRequest, node_id: int) -> HttpResponse:
+    """Let a node take no new runs."""
+    return _change(request, node_id, lambda node: nodes.drain(node, cast(User, request.user)))
+
+
+@require_POST
+def node_undrain(request: HttpRequest, node_id: int) -> HttpResponse:
+    """Let it take runs again."""
+    return _change(request, node_id, nodes.undrain)
+
+
+def _change(request: HttpRequest, node_id: int, act: Callable[[Node], None]) -> HttpResponse:
+    access.require_server_administrator(request.user)
+    node = Node.objects.filter(pk=node_id).first()
+    if node is None:
+        raise Http404("There is no such node: it may have been silent for so long that it was forgotten.")
+    try:
+        act(node)
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("nodes:node_list")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,8 +21,9 @@ from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
-from rpt_web.runs import archive, display, places, queues, waiting
-from rpt_web.runs.models import ACTIVE, NEEDED, Priority, Run, Status, blocked_by
+from rpt_web.runs import archive, display, gpus, places, queues, waiting
+from rpt_web.runs.expectations import Expected, expected, in_words
+from rpt_web.runs.models import ACTIVE, ENDED_BADLY, NEEDED, Checkpoint, Priority, Run, Status, blocked_by
 from rpt_web.teams.models import User
 
 RUNS_PER_PAGE = 30
@@ -80,6 +82,12 @@ class RunRow:
     """Why a queued run waits beyond its turn."""
     may_raise: bool
     """Whether the user may give it a high priority."""
+    expected: Expected | None
+    """Of a queued or running run: when it starts and ends."""
+    gpus: Sequence[int]
+    """Those that it has now."""
+    resumes_from: int | None
+    """Of one that ended badly: the step of its newest checkpoint."""
     blockers: Sequence[str]
     waits_for: Sequence[str]
 
@@ -87,6 +95,23 @@ class RunRow:
     def share(self) -> float | None:
         """How much of its steps is done."""
         return display.share_done(self.run)
+
+    @property
+    def start(self) -> str:
+        """When a queued run starts, in words."""
+        return in_words("start", self.expected.start) if self.expected and self.rank else ""
+
+    @property
+    def end(self) -> str:
+        """When a running run ends, in words."""
+        return in_words("end", self.expected.end) if self.expected and not self.rank else ""
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the worker of a running run last held its lease on."""
+        if self.run.status != Status.RUNNING or self.run.lease_until is None:
+            return None
+        return self.run.lease_until - timedelta(seconds=settings.RPT_LEASE_SECONDS)
 
     @property
     def time(self) -> timedelta | None:
@@ -171,12 +196,13 @@ def _states(filters: RunFilters, by_status: Mapping[str, int]) -> list[dict[str,
 
 
 def _rows(user: User, runs: Sequence[Run]) -> list[RunRow]:
-    """The runs with ranks and with what they wait for (at most 8 queries)."""
+    """The runs with ranks and with what they wait for (at most 16 queries)."""
     queued = {run.queue for run in runs if run.status == Status.QUEUED}
     ranks = places.ranks(queued) if queued else {}
     heard = queues.heard_queues() if queued else set()
     own = set(access.runs_to_steer(user).filter(pk__in=[run.pk for run in runs]).values_list("pk", flat=True))
     why = waiting.reasons([run for run in runs if run.status == Status.QUEUED])
+    when, leased, steps = expected(runs), gpus.leased_by(runs), _newest_checkpoints(runs)
     waited_for = _waited_for([run for run in runs if run.status == Status.WAITING])
     return [
         RunRow(
@@ -186,10 +212,20 @@ def _rows(user: User, runs: Sequence[Run]) -> list[RunRow]:
             run.queue in heard,
             why.get(run.pk, ""),
             access.can_administer(user, run.experiment.team_id),
+            when.get(run.pk),
+            leased.get(run.pk, ()),
+            steps.get(run.pk),
             *waited_for.get(run.pk, ((), ())),
         )
         for run in runs
     ]
+
+
+def _newest_checkpoints(runs: Sequence[Run]) -> dict[int, int]:
+    """Of those that ended badly (1 query)."""
+    ended = [run.pk for run in runs if run.status in ENDED_BADLY]
+    rows = Checkpoint.objects.filter(run__in=ended).order_by().values_list("run").annotate(Max("step"))
+    return dict(rows) if ended else {}
 
 
 def _waited_for(waiting: Sequence[Run]) -> dict[int, tuple[Sequence[str], Sequence[str]]]:

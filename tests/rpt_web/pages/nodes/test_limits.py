@@ -78,3 +78,27 @@ def test_priorities_are_given_in_the_queue_and_by_the_api(client, ada, page, exp
     client.force_login(make_user("head", Role.ADMINISTRATOR))
     client.post(f"/runs/{first.pk}/priority", {"priority": "2"})
     assert Run.objects.get(pk=first.pk).priority == Priority.HIGH
+
+
+def test_a_server_administrator_drains_a_node_and_the_page_shows_what_its_gpus_do(client, page, experiment, ada):
+    two = [
+        {"index": 0, "name": "H100", "memory_bytes": 80e9, "used_bytes": 41e9, "load": 0.73},
+        {"index": 1, "name": "H100", "memory_bytes": None, "used_bytes": None, "load": None},
+    ]
+    nodes.register("big", ["default"], [], gpus=two)
+    run = services.submit(experiment, "a", RptConfig.model_validate(CONFIG), ada)
+    services.claim_next(run.pk, "big:1")
+    text = page("/nodes/")
+    assert "41.0 GB of 80.0 GB" in text
+    assert "73 %" in text
+    assert f'<a href="/runs/{run.pk}/">First: a</a>' in text
+    assert "not reported" in text
+    assert "Drain" not in text
+    key = Node.objects.get(name="big").pk
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.post(f"/nodes/{key}/drain").status_code == 302
+    assert "Drained" in flat(client.get("/nodes/"))
+    assert "is drained already" in flat(client.post(f"/nodes/{key}/drain", follow=True))
+    client.post(f"/nodes/{key}/undrain")
+    assert not nodes.is_drained("big")
+    assert client.post("/nodes/0/drain").status_code == 404

@@ -139,7 +139,7 @@ def test_the_page_takes_as_many_queries_for_ten_nodes_as_for_one(client, ada, dj
     client.force_login(ada)
     for number in range(10):
         nodes.register(f"node-{number}", ["gpu"])
-    with django_assert_max_num_queries(8):  # 3 of them for the session, the user and their roles
+    with django_assert_max_num_queries(9):  # 3 of them for the session, the user and their roles
         client.get("/nodes/")
 
 
