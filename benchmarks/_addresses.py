@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from django.urls import URLPattern, URLResolver
 
 API = "api/v1/"
+TABS = ("curves", "monitors", "groups", "evaluations", "log", "config", "files")
+"""Of a run's page, beside the first."""
 NOT_MEASURED = {
     "experiments/{experiment_id}/cancel": "changes something",
     "experiments/{experiment_id}/resubmit": "changes something",
@@ -186,8 +188,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "runs/{run_id}/": [f"{run}/", f"{busiest}/"],
         "runs/{run_id}/delete": [f"{run}/delete"],
+        **{f"runs/{{run_id}}/{tab}/": [f"{run}/{tab}/", f"{busiest}/{tab}/"] for tab in TABS},
         "runs/{run_id}/metrics.json": [f"{busiest}/metrics.json"],
-        "runs/{run_id}/log": [f"{run}/log"],
         "runs/{run_id}/config.json": [f"{run}/config.json"],
         "runs/{run_id}/rollouts/": [
             rollouts,

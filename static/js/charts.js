@@ -116,7 +116,7 @@
     if (!window.Plotly) return figures.size && fetchPlotly().then(drawAll);
     for (const figure of figures.values()) {
       const plot = plotOf(figure.id);
-      if (figure.isStale && plot) draw(figure, plot);
+      if (figure.isStale && plot?.checkVisibility()) draw(figure, plot); // not in a fold that is closed
     }
   };
 
@@ -137,8 +137,8 @@
   };
   const loadWithin = (part) => part?.querySelectorAll('script[type="application/json"][id^="figures"]').forEach(load);
 
-  // Adds a run's new points to the lines of their metrics. False when a metric has no line yet.
-  const addPoints = (points) => {
+  // Adds a run's new points to the lines of their metrics. False when a metric that is to be shown has no line yet.
+  const addPoints = (points, isShown) => {
     const known = new Set();
     const touched = new Set();
     for (const figure of figures.values()) {
@@ -156,7 +156,7 @@
       }
     }
     touched.forEach(change);
-    return points.every(({ values }) => Object.keys(values).every((metric) => known.has(metric)));
+    return points.every(({ values }) => Object.keys(values).every((metric) => known.has(metric) || !isShown(metric)));
   };
 
   const live = () => [...figures.values()].flatMap((figure) => figure.data).filter((line) => line.meta.metric);

@@ -69,8 +69,8 @@
   };
 
   const listen = () => {
-    const address = document.getElementById("charts")?.dataset.runStream;
-    if (!address) return;
+    const address = document.getElementById("live")?.dataset.runStream;
+    if (!address || !isLive()) return;
     clearTimeout(again);
     source?.close();
     const state = document.getElementById("state").dataset.stateKey;
@@ -93,7 +93,11 @@
       if (own === source && own.readyState === EventSource.CLOSED) listenLater();
     };
     on("metrics", ({ points }) => {
-      if (!charts.addPoints(points) || charts.longest() > MOST_POINTS) refresh(["charts"]);
+      const { metricsHere, metricsElsewhere } = document.getElementById("charts").dataset;
+      const here = metricsHere?.split(" ");
+      const elsewhere = metricsElsewhere?.split(" ") ?? [];
+      const isShown = (metric) => (here ? here.includes(metric) : !elsewhere.includes(metric));
+      if (!charts.addPoints(points, isShown) || charts.longest() > MOST_POINTS) refresh(["charts"]);
     });
     on("progress", showProgress);
     on("refresh", ({ parts }) => refresh(parts));
@@ -109,12 +113,34 @@
   const followLog = () => {
     const lines = document.getElementById("log-lines");
     const isRead = lines && lines.scrollTop + lines.clientHeight < lines.scrollHeight - 8;
-    if (document.querySelector("[data-log]")?.open && !document.hidden && !isRead) htmx.trigger("#log", "refresh-log");
+    if (document.getElementById("log") && !document.hidden && !isRead) htmx.trigger("#log", "refresh-log");
   };
-  const isLive = () => document.getElementById("charts")?.dataset.runStream;
+  const showEnd = () => {
+    const lines = document.getElementById("log-lines");
+    if (lines) lines.scrollTop = lines.scrollHeight;
+  };
+  const isLive = () => document.getElementById("state")?.dataset.isLive !== undefined;
+
+  // Addresses from when all of this was one page.
+  const TABS = { tables: "evaluations", "charts-section": "curves", records: "files", "events-section": "log", "log-section": "log", "config-section": "config" };
+  const leadOn = () => {
+    const name = location.hash.slice(1);
+    const tab = TABS[name] ?? (name.startsWith("table-") ? "evaluations" : null);
+    if (tab && !document.querySelector(`nav.tabs a:first-child:not([aria-current])`)) location.replace(`${tab}/${location.hash}`);
+  };
+
+  // What a reader has folded and unfolded stays so when the part around it is fetched again.
+  const folds = new Map();
+  document.addEventListener("toggle", ({ target }) => target.dataset?.fold && folds.set(target.dataset.fold, target.open), true);
+  const keepFolds = () => {
+    for (const fold of document.querySelectorAll("details[data-fold]")) {
+      if (folds.has(fold.dataset.fold)) fold.open = folds.get(fold.dataset.fold);
+    }
+  };
 
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelector("[data-log]")?.addEventListener("toggle", followLog);
+    leadOn();
+    showEnd();
     setInterval(() => isLive() && followLog(), LOG_EVERY_MS);
     listen();
     tick();
@@ -129,12 +155,12 @@
       }
     });
   });
-  // A retry on this page makes an ended run live again.
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id === "state") tick();
-    const lines = document.getElementById("log-lines");
-    if (event.target.id === "log" && lines) lines.scrollTop = lines.scrollHeight;
-    if (event.target.id === "charts" && source?.readyState === EventSource.CLOSED) listen();
+    if (event.target.id === "log") showEnd();
+    keepFolds();
+    // A retry elsewhere makes an ended run live again.
+    if (event.target.id === "state" && source?.readyState === EventSource.CLOSED) listen();
   });
   window.addEventListener("pagehide", () => {
     clearTimeout(again);

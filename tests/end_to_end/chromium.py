@@ -50,7 +50,7 @@ DRAWN = """
 const [inView] = arguments;
 return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
   const { top, bottom } = plot.getBoundingClientRect();
-  return plot.dataset.drawn || (inView && (bottom < 0 || top > innerHeight));
+  return plot.dataset.drawn || !plot.checkVisibility() || (inView && (bottom < 0 || top > innerHeight));
 });
 """
 PICTURE = {"format": "png", "captureBeyondViewport": True, "optimizeForSpeed": True}

@@ -38,8 +38,8 @@ def version_address(rows, number):
     return reverse("corpora:version_detail", args=[rows["corpus"].corpus_id, number])
 
 
-def run_address(rows, experiment, name):
-    return reverse("runs:run_detail", args=[rows[experiment].runs.get(name=name).pk])
+def run_address(rows, experiment, name, tab="run_detail"):
+    return reverse(f"runs:{tab}", args=[rows[experiment].runs.get(name=name).pk])
 
 
 def form_address(rows, preset, run, place=""):
@@ -63,6 +63,13 @@ PAGES = {
     "runs-queued": lambda rows: reverse("runs:run_list") + "?status=queued",
     "runs-none-found": lambda rows: reverse("runs:run_list") + "?q=nothing-like-it",
     "run-rpt": lambda rows: reverse("runs:run_detail", args=[rows["rpt"].pk]),
+    "run-rpt-curves": lambda rows: reverse("runs:run_curves", args=[rows["rpt"].pk]),
+    "run-rpt-monitors": lambda rows: reverse("runs:run_monitors", args=[rows["rpt"].pk]),
+    "run-rpt-groups": lambda rows: reverse("runs:run_groups", args=[rows["rpt"].pk]),
+    "run-rpt-evaluations": lambda rows: reverse("runs:run_evaluations", args=[rows["rpt"].pk]),
+    "run-rpt-log": lambda rows: reverse("runs:run_log", args=[rows["rpt"].pk]),
+    "run-rpt-config": lambda rows: reverse("runs:run_settings", args=[rows["rpt"].pk]),
+    "run-rpt-files": lambda rows: reverse("runs:run_files", args=[rows["rpt"].pk]),
     "run-base": lambda rows: reverse("runs:run_detail", args=[rows["base"].pk]),
     "run-filter": lambda rows: reverse("runs:run_detail", args=[rows["filter"].pk]),
     "run-failed": lambda rows: reverse("runs:run_detail", args=[rows["failed"].pk]),
@@ -72,9 +79,10 @@ PAGES = {
     "run-waiting": lambda rows: run_address(rows, "stopped", "s0-cold"),
     "run-blocked": lambda rows: run_address(rows, "stopped", "s0-rpt"),
     "run-analyse": lambda rows: run_address(rows, "paper", "s0-analysis"),
-    "run-templates": lambda rows: run_address(rows, "paper", "s0-templates"),
-    "run-benchmark": lambda rows: run_address(rows, "paper", "s0-choice-rpt"),
-    "run-rlvr": lambda rows: run_address(rows, "paper", "s0-rlvr-rpt"),
+    "run-analyse-tables": lambda rows: run_address(rows, "paper", "s0-analysis", "run_evaluations"),
+    "run-templates": lambda rows: run_address(rows, "paper", "s0-templates", "run_evaluations"),
+    "run-benchmark": lambda rows: run_address(rows, "paper", "s0-choice-rpt", "run_evaluations"),
+    "run-rlvr": lambda rows: run_address(rows, "paper", "s0-rlvr-rpt", "run_evaluations"),
     "results-paper": lambda rows: reverse("results:experiment_results", args=[rows["paper"].pk]),
     "suite-new": lambda rows: reverse("configure:suite_new"),
     "suite-new-not-here": lambda rows: reverse("configure:suite_new") + "?preset=paper",

@@ -61,7 +61,13 @@ def test_a_preset_runs_through_the_worker_and_its_pages_show_it(one_thread, clie
     for address in ("/", f"/experiments/{experiment.pk}/", f"/experiments/{experiment.pk}/results/"):
         assert client.get(address).status_code == 200, address
     for run in experiment.runs.all():
-        for address in (f"/runs/{run.pk}/", f"/runs/{run.pk}/metrics.json", f"/runs/{run.pk}/rollouts/"):
+        for address in (
+            f"/runs/{run.pk}/",
+            f"/runs/{run.pk}/curves/",
+            f"/runs/{run.pk}/files/",
+            f"/runs/{run.pk}/metrics.json",
+            f"/runs/{run.pk}/rollouts/",
+        ):
             assert client.get(address).status_code == 200, (run.name, address)
 
 

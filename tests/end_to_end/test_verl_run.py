@@ -248,7 +248,7 @@ def check_same_accuracy(evaluations):
 def check_page(client, user, run):
     """The run's page shows charts of what verl reported, and its rollouts."""
     client.force_login(user)
-    page = client.get(f"/runs/{run.pk}/").content.decode()
+    page = "".join(client.get(f"/runs/{run.pk}/{tab}/").content.decode() for tab in ("curves", "groups"))
     for words in (
         "Reward",
         "Gradient norm",
@@ -279,7 +279,7 @@ def check_in_chromium(client, runs):
 
     if not (CHROMIUM and DRIVER):
         return
-    pages = {name: reverse("runs:run_detail", args=[run.pk]) for name, run in runs.items()}
+    pages = {name: reverse("runs:run_curves", args=[run.pk]) for name, run in runs.items()}
     pages["rollouts-verl"] = reverse("traces:rollout_list", args=[runs["run-verl"].pk])
     pages["experiment-verl"] = reverse("experiments:experiment_detail", args=[runs["run-verl"].experiment_id])
     pages["results-verl"] = reverse("results:experiment_results", args=[runs["run-verl"].experiment_id])

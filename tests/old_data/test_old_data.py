@@ -71,6 +71,7 @@ def asked(restored):
     pages = ["/", "/experiments/1/", "/experiments/1/results/", "/experiments/2/", "/nodes/", "/runs/new/"]
     pages += [f"/runs/{run}/" for run in runs] + [f"/runs/{run}/rollouts/" for run in runs]
     pages += [f"/runs/{RPT}/rollouts/{rollout}/", f"/runs/{RPT}/config.json", f"/runs/{RPT}/metrics.json"]
+    pages += [f"/runs/{run}/{tab}/" for run in runs for tab in ("curves", "groups", "evaluations", "log", "files")]
     api = [f"/api/v1/{name}" for name in ("experiments", "runs", f"runs/{RPT}", f"runs/{RPT}/evaluations")]
     return {"user": "ada", "token": TOKEN, "pages": pages, "api": api}
 
@@ -108,7 +109,7 @@ class TestOldData:
         assert "/nowhere.jsonl" in opened["/runs/11/"][1]
 
     def test_a_run_has_its_curves_evaluations_and_tables(self, opened):
-        text = opened[f"/runs/{RPT}/"][1]
+        text = opened[f"/runs/{RPT}/files/"][1]
         assert "step-000006" in text
         assert "Succeeded" in text
         assert len(json.loads(opened[f"/runs/{RPT}/metrics.json"][1])["steps"]) == 6

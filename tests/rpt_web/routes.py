@@ -99,6 +99,12 @@ PAGES = {
     "runs:run_priority": ("post", CHANGED),
     "runs:run_bulk": ("post", by_role(302, 302, 302, 302)),  # each run is looked at by itself
     "runs:run_detail": ("get", SEEN),
+    "runs:run_curves": ("get", SEEN),
+    "runs:run_monitors": ("get", SEEN),
+    "runs:run_groups": ("get", SEEN),
+    "runs:run_evaluations": ("get", SEEN),
+    "runs:run_settings": ("get", SEEN),
+    "runs:run_files": ("get", SEEN),
     "runs:run_stream": ("get", SEEN),
     "runs:run_metrics": ("get", SEEN),
     "runs:run_config": ("get", SEEN),

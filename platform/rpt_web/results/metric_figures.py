@@ -6,7 +6,7 @@ knows gets one of its own, so nothing a stage reports stays unseen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rpt_web.results.figures import EVALUATION, Axis, Figure, layout, line
@@ -28,7 +28,7 @@ class MetricChart:
 
 
 LEARNING, RESPONSES, COLLAPSE, UPDATE, COST = "Learning", "Responses", "Signs of collapse", "Update", "Cost"
-SAMPLING = "Dynamic sampling"
+SAMPLING, OTHER = "Dynamic sampling", "Other measurements"
 GROUP_ORDER = (LEARNING, EVALUATION, RESPONSES, COLLAPSE, SAMPLING, UPDATE, COST)
 SHARE = Axis("share of responses", percent=True)
 FROM_ZERO = {"rangemode": "tozero"}
@@ -306,12 +306,17 @@ CHARTS = (
 )
 
 
-def metric_figures(series: MetricSeries) -> list[Figure]:
-    """All charts of a run that have at least one point."""
+def metric_figures(series: MetricSeries, keep: Callable[[MetricChart], bool] = lambda chart: True) -> list[Figure]:
+    """The charts of a run that have at least one point, of those that are to be kept."""
     known = {name for chart in CHARTS for name in chart.metrics}
     charts = [chart for chart in CHARTS if any(name in series.values for name in chart.metrics)]
     charts += [_own_chart(name) for name in series.values if name not in known]
-    return [_figure(chart, series) for chart in charts]
+    return [_figure(chart, series) for chart in charts if keep(chart)]
+
+
+def metrics_of(keep: Callable[[MetricChart], bool]) -> list[str]:
+    """The metrics of the charts that are to be kept."""
+    return [name for chart in CHARTS if keep(chart) for name in chart.metrics]
 
 
 def group_order(figures: Iterable[Figure]) -> list[str]:
@@ -349,7 +354,7 @@ def _own_chart(name: str) -> MetricChart:
     words = name.replace("_", " ").replace("/", ", ")
     return MetricChart(
         f"metric-{name}",
-        "Other measurements",
+        OTHER,
         words.capitalize(),
         "As the stage reported it.",
         Axis(words),

@@ -19,7 +19,7 @@ from rpt_web.results.lineage import (
     stage_label,
     start,
 )
-from rpt_web.results.models import Evaluation
+from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Experiment, Run, Status
 
 MODE_LABELS = {
@@ -107,6 +107,11 @@ def accuracy_by_step(run: Run) -> dict[tuple[str, str], list[Evaluation]]:
     for row in run.evaluations.filter(n__gt=0).order_by("step"):
         found[row.mode, row.difficulty].append(row)
     return dict(found)
+
+
+def has_tables(run: Run) -> bool:
+    """Whether the run has written a result table (1 query)."""
+    return ResultTable.objects.filter(run=run).exists()
 
 
 def by_step_table(found: dict[tuple[str, str], list[Evaluation]]) -> list[tuple[int, list[ModelRow]]]:

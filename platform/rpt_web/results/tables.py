@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
+
 from rpt_web.numbers import duration, points, power, short, signed_points, whole
 from rpt_web.results.figures import Figure
 from rpt_web.results.models import ResultTable
@@ -21,6 +23,8 @@ from rpt_web.runs.models import Run
 ROWS_AT_FIRST = 50
 UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
 """Units that stand in a column's head; seconds and tokens carry theirs in each cell."""
+OF_GROUPS = ("ledger", "solved_positions")
+"""Tables of what became of groups, which a run's page shows with the groups."""
 PATHS = ("domain", "category")
 """Columns whose texts are paths through subjects, stored as corpora write them: Mathematics -> Algebra -> Integers."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
@@ -70,6 +74,12 @@ class TableView:
     heads: list[ColumnHead]
     rows: list[Row]
     figure: Figure | None
+
+    @property
+    def address(self) -> str:
+        """Where it stands on its run's page."""
+        tab = "run_groups" if self.name in OF_GROUPS else "run_evaluations"
+        return f"{reverse(f'runs:{tab}', args=[self.run.pk])}#{self.id}"
 
     @property
     def has_more(self) -> bool:

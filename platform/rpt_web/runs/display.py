@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -61,6 +61,13 @@ def run_state(run: Run, blockers: Sequence[str] = ()) -> State:
 def is_silent(run: Run) -> bool:
     """Whether a running run's worker has not renewed its lease."""
     return run.status == Status.RUNNING and run.lease_until is not None and run.lease_until < timezone.now()
+
+
+def heard_at(run: Run, lease_seconds: float) -> datetime | None:
+    """When the worker of a running run last renewed its lease of so many seconds; None for any other run."""
+    if run.status != Status.RUNNING or run.lease_until is None:
+        return None
+    return run.lease_until - timedelta(seconds=lease_seconds)
 
 
 def attempt_time(run: Run) -> timedelta | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from rpt_web.text import on_a_terminal
 TAIL_BYTES = 64_000
 TAIL_LINES = 300
 CHUNK_BYTES = 1 << 16
+LONGEST_LINE = 4_000
+"""Bytes of a line that are searched and shown."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,15 @@ class Tail:
     size_bytes: int
     key: str
     """Changes whenever something is written."""
+
+
+@dataclass(frozen=True)
+class FoundLines:
+    """Lines with a text: the last of them, each with its number; how many there are; of how many in all."""
+
+    lines: list[tuple[int, str]]
+    count: int
+    of: int
 
 
 def tail_of(run: Run) -> Tail | None:
@@ -55,8 +67,30 @@ def tail_of(run: Run) -> Tail | None:
         lines=min(len(lines), TAIL_LINES),
         is_all=size <= TAIL_BYTES and len(lines) <= TAIL_LINES,
         size_bytes=size,
-        key="-".join(f"{state.st_size}.{state.st_mtime_ns}" for state in states),
+        key=_key(states),
     )
+
+
+def key_of(run: Run) -> str:
+    """The same key as that of `tail_of`, without reading; empty when there is nothing."""
+    states = []
+    for path in _paths(run):
+        if file := _open(path):
+            with file:
+                states.append(os.fstat(file.fileno()))
+    return _key(states)
+
+
+def search(run: Run, wanted: str) -> FoundLines:
+    """The last lines that hold a text, whatever its case."""
+    lines: deque[tuple[int, str]] = deque(maxlen=TAIL_LINES)
+    number, count, wanted = 0, 0, wanted.lower()
+    for number, line in enumerate(_lines(run), start=1):
+        shown = on_a_terminal(line[:LONGEST_LINE].decode(errors="replace"))
+        if wanted in shown.lower():
+            count += 1
+            lines.append((number, shown.rstrip("\n")))
+    return FoundLines(list(lines), count, number)
 
 
 def whole_log(run: Run) -> Iterator[bytes]:
@@ -66,6 +100,20 @@ def whole_log(run: Run) -> Iterator[bytes]:
             with file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
+
+
+def _lines(run: Run) -> Iterator[bytes]:
+    for path in _paths(run):
+        if file := _open(path):
+            with file:
+                while line := file.readline(CHUNK_BYTES):  # an endless line comes in pieces
+                    yield line
+
+
+def _key(states: Sequence[os.stat_result]) -> str:
+    if not sum(state.st_size for state in states):
+        return ""
+    return "-".join(f"{state.st_size}.{state.st_mtime_ns}" for state in states)
 
 
 def _paths(run: Run) -> list[Path]:

@@ -19,7 +19,7 @@ from rpt_web.runs import display
 from rpt_web.runs.models import Experiment, ParentRole, Run, RunEvent, RunParent, Status, StepMetrics
 
 EXPERIMENTS_PER_PAGE = 20
-EVENTS_PER_PAGE = 50
+EVENTS_PER_PAGE = 25
 POINTS_PER_CHART = 1000
 """No chart is wider in pixels."""
 PACE_POINTS = 20
@@ -159,6 +159,11 @@ def new_metrics(run_id: int, after_step: int, limit: int = 500) -> list[dict[str
     """Steps after a step, oldest first, as the charts take them (1 query)."""
     rows = StepMetrics.objects.filter(run_id=run_id, step__gt=after_step).order_by("step")
     return [{"step": step, "values": values} for step, values in rows.values_list("step", "values")[:limit]]
+
+
+def last_step(run: Run) -> int:
+    """The step of the newest metrics; 0 for none (1 query)."""
+    return run.metrics.aggregate(step=Max("step"))["step"] or 0
 
 
 def pace(run: Run, now: datetime) -> float | None:

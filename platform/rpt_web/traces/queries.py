@@ -15,7 +15,7 @@ from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 
 from rpt_web.traces.models import IDS_OF_A_STEP, KINDS, LARGEST_SHARD_ROWS, Rollout, RolloutShard, rollout_id
 
-ROLLOUTS_PER_PAGE = 50
+ROLLOUTS_PER_PAGE = 40
 GROUP_LIMIT = 64
 SAME_POSITION_LIMIT = 200
 ALL_KINDS = "all"

@@ -13,7 +13,7 @@ from tests.end_to_end.pages import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
-PLOTS = "[...document.querySelectorAll('[data-figure] .plot')]"
+PLOTS = "[...document.querySelectorAll('[data-figure] .plot')].filter((plot) => plot.checkVisibility())"
 SHOW_LAST_PLOT = f"const plot = {PLOTS}.at(-1); plot.scrollIntoView({{behavior: 'instant'}}); return plot"
 
 
@@ -21,7 +21,7 @@ def test_charts_answer_the_pointer_within_the_policy(visit, rows):
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.by import By
 
-    for page in ("run-rpt", "results"):
+    for page in ("run-rpt-curves", "results"):
         with visit(PAGES[page](rows)) as browser:
             for plot in browser.find_elements(By.CSS_SELECTOR, "[data-figure] .plot")[:4]:
                 browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
@@ -37,7 +37,7 @@ def test_the_ticks_of_a_percent_axis_differ(visit, rows):
     Plotly.restyle(plot, { y: plot.data.map((line) => line.x.map((_, index) => (index % 2) * top)) }).then(() =>
       done([...plot.querySelectorAll(".ytick text")].map((tick) => tick.textContent)));
     """
-    with visit(reverse("runs:run_detail", args=[rows["rpt"].pk])) as browser:
+    with visit(PAGES["run-rpt-curves"](rows)) as browser:
         for top in (1, 0.012, 0.0004):
             found = browser.execute_async_script(ticks, top)
             assert len(set(found)) == len(found) > 2, found
@@ -49,13 +49,13 @@ def test_a_chart_is_drawn_when_it_comes_near_and_nothing_moves(visit, rows):
         "(figure) => Math.round(figure.getBoundingClientRect().top + scrollY))"
     )
     missing = f"return {PLOTS}.filter((plot) => !plot.dataset.drawn).length"
-    for page in ("run-rpt", "run-analyse", "results-paper"):
+    for page in ("run-rpt-curves", "run-analyse-tables", "results-paper"):
         for width in WIDTHS:
             with visit(PAGES[page](rows), width=width) as browser:
                 before = browser.execute_script(places)
                 last = browser.execute_script(SHOW_LAST_PLOT)
                 visit.wait("return arguments[0].dataset.drawn", last)
-                if page == "run-rpt":
+                if page == "run-rpt-curves" and width == "narrow":
                     assert browser.execute_script(missing) > 0, "those in between were not near"
                 browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
                 assert browser.execute_script(missing) == 0, "on paper, all are there"
@@ -72,7 +72,7 @@ def test_a_chart_far_away_gets_its_theme_and_its_points_when_it_comes_near(visit
     last_step = f"return {PLOTS}.at(-1).data?.[0].x.at(-1)"
     colour = f"return {PLOTS}.at(-1).layout.font.color"
     ink = "return getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()"
-    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+    with visit(reverse("runs:run_curves", args=[run.pk])) as browser:
         light = browser.execute_script(ink)
         assert browser.execute_script(last_step) is None
         browser.execute_script("window.theme.choose('dark')")
@@ -96,7 +96,7 @@ def test_a_chart_stays_drawn_while_its_part_of_the_page_is_fetched_anew(visit, l
         return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=4, groups=1)
 
     run, events = committed(another)
-    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+    with visit(reverse("runs:run_curves", args=[run.pk])) as browser:
         browser.execute_script(
             "window.drawing = document.querySelector('[data-figure=reward] .plot .main-svg');"
             "window.part = document.querySelector('#charts');"
@@ -110,7 +110,7 @@ def test_a_chart_stays_drawn_while_its_part_of_the_page_is_fetched_anew(visit, l
 
 
 def test_the_camera_of_a_chart_gives_a_file_with_the_chart(visit, rows, tmp_path):
-    with visit(PAGES["run-rpt"](rows)) as browser:
+    with visit(PAGES["run-rpt-curves"](rows)) as browser:
         browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
         visit.wait("return document.querySelector('[data-figure=reward] .plot').dataset.drawn")
         press(browser, "[data-figure=reward] .modebar-btn")  # the first one
@@ -142,7 +142,12 @@ def read_png(data):
 
 def test_plotly_is_fetched_only_where_a_chart_is(visit, rows):
     fetched = "return performance.getEntriesByType('resource').some(({name}) => name.includes('plotly-cartesian'))"
-    for page, has_chart in (("run-rpt", True), ("run-waiting", False), ("results-empty", False), ("run-queued", False)):
+    for page, has_chart in (
+        ("run-rpt-curves", True),
+        ("run-rpt", False),
+        ("results-empty", False),
+        ("run-queued", False),
+    ):
         with visit(PAGES[page](rows)) as browser:
             assert browser.execute_script(fetched) is has_chart, page
             assert (browser.execute_script("return document.querySelector('[data-figure]')") is not None) is has_chart

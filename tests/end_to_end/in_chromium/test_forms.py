@@ -128,10 +128,12 @@ def test_a_run_is_cloned_one_thing_is_changed_and_the_difference_stays_with_it(v
         visit.picture("run-clone-light-wide")
         press(browser, "form[method=post] .card-foot button.btn-primary")
         visit.wait("return document.querySelector('h1')?.textContent !== 'New run'")
+        press(browser, "#records a[href$='/config/']")
+        visit.wait("return document.querySelector('.changed-settings')")
         told = browser.find_element(By.CSS_SELECTOR, ".changed-settings").text
         assert "1 setting differs from base" in told
         visit.axe(".changed-settings")
-        key = int(browser.current_url.rstrip("/").rpartition("/")[2])
+        key = int(browser.current_url.split("/")[-3])
         committed(lambda: Run.objects.get(pk=key).delete())
 
 

@@ -12,34 +12,52 @@ from tests.end_to_end.chromium import THEMES, committed, press
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
 
-def test_a_run_page_follows_its_run_without_a_reload(visit, live):
+def test_every_tab_follows_its_run_without_a_reload(visit, live):
     from rpt_web.runs.models import Run
     from tests import factories, preset_runs
 
+    def three_steps(first):
+        for step in range(first, first + 3):
+            preset_runs.rpt_step(run, events, step, groups=1)
+        factories.record(run)
+
     run, events = live
-    last_step = "return document.querySelector('[data-figure=reward] .plot')?.data[0].x.at(-1) === arguments[0]"
+    last_step = "return document.querySelector('[data-figure=%s] .plot')?.data?.[0].x.at(-1) === arguments[0]"
+    fetched = "return performance.getEntriesByType('resource').some(({name}) => /(curves|monitors)\\/$/.test(name))"
+    for tab, figure, first in (("run_curves", "reward", 6), ("run_monitors", "form", 9)):
+        with visit(reverse(f"runs:{tab}", args=[run.pk])) as browser:
+            browser.execute_script("window.neverReloaded = true")
+            visit.wait(last_step % figure, first - 1)
+            committed(lambda first=first: three_steps(first))
+            visit.wait(last_step % figure, first + 2)
+            visit.wait("return document.querySelector('[data-live=step]').textContent === arguments[0]", str(first + 2))
+            assert browser.execute_script(fetched) is False, "points come by the stream alone"
+            assert browser.execute_script("return window.neverReloaded") is True
+
     with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
         browser.execute_script("window.neverReloaded = true")
-        visit.wait(last_step, 5)
-
-        def three_steps():
-            for step in (6, 7, 8):
-                preset_runs.rpt_step(run, events, step, groups=1)
-            factories.record(run)
-
-        committed(three_steps)
-        visit.wait(last_step, 8)
-        visit.wait("return document.querySelector('[data-live=step]').textContent === '8'")
 
         def end():
-            events.emit("finished", result={"steps": 8})
+            events.emit("finished", result={"steps": 11})
             factories.end_run(Run.objects.get(pk=run.pk), events)
 
         committed(end)
         visit.wait("return document.querySelector('#state h1 + .chip').textContent.trim() === 'Succeeded'")
-        visit.wait("return document.querySelector('#events').textContent.includes('Finished')")
-        visit.wait("return document.querySelector('#charts').dataset.runStream === ''")
+        visit.wait("return document.querySelector('#records').textContent.includes('Finished')")
+        visit.wait("return document.querySelector('#state').dataset.isLive === undefined")
         assert browser.execute_script("return window.neverReloaded") is True
+
+
+def test_what_is_folded_stays_so_and_addresses_of_old_lead_on(visit, rows):
+    with visit(reverse("runs:run_curves", args=[rows["rpt"].pk])) as browser:
+        press(browser, "[data-fold=Learning] summary")
+        browser.execute_script(
+            "window.part = document.querySelector('#charts'); htmx.trigger(document.body, 'refresh-charts')"
+        )
+        visit.wait("return document.querySelector('#charts') !== window.part")
+        assert browser.execute_script("return document.querySelector('[data-fold=Learning]').open") is False
+    with visit(reverse("runs:run_detail", args=[rows["rpt"].pk]) + "#config-section"):
+        visit.wait("return location.pathname.endsWith('/config/')")
 
 
 def test_a_time_that_goes_on_is_written_as_one_that_is_over(visit, live):
@@ -68,9 +86,8 @@ def test_the_head_of_a_live_page_goes_on_by_itself(visit, live):
         assert before.startswith("1 min 4")
         visit.wait(f"{time} !== arguments[0]", before)
 
-        assert browser.execute_script("return document.querySelector('#state a[href$=\"/rollouts/\"]')") is None
         committed(lambda: (preset_runs.rpt_step(run, events, 1, groups=1), factories.record(run)))
-        visit.wait("return document.querySelector('#state a[href$=\"/rollouts/\"]') !== null")
+        visit.wait("return document.querySelector('#state').dataset.stateKey.includes('rollouts')")
 
         in_words = (
             "const place = document.createElement('span'); place.dataset.ticks = arguments[0];"
@@ -137,18 +154,16 @@ def test_result_tables_appear_when_the_stage_writes_them(visit, live):
         return preset_runs.running_rpt(live[0].experiment, live[0].created_by, done=3, groups=1)
 
     run, events = committed(another)
-    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
+    with visit(reverse("runs:run_evaluations", args=[run.pk])) as browser:
         assert browser.execute_script("return document.querySelector('#tables').hasAttribute('data-empty')")
         browser.execute_script("window.neverReloaded = true")
 
-        def one_table_and_one_step():
-            preset_runs.rpt_step(run, events, 4, groups=1)
+        def one_table():
             emit_table(RunDir(run.directory), events, played_tables("templates")[0])
             factories.record(run)
 
-        committed(one_table_and_one_step)
+        committed(one_table)
         visit.wait("return document.querySelector('#tables .result-table .plot')?.dataset.drawn")
-        visit.wait("return document.querySelector('[data-figure=reward] .plot').data[0].x.at(-1) === 4")
         assert browser.execute_script("return window.neverReloaded") is True
 
 
@@ -194,8 +209,7 @@ def test_the_log_of_a_live_run_is_followed_while_somebody_looks_at_its_end(visit
     log = RunDir(run.directory).log
     log.write_text("".join(f"line {number}\n" for number in range(200)) + "\x1b[31m<b>red</b>\x1b[0m\n")
     lines = "return document.querySelector('#log-lines')?.textContent"
-    with visit(reverse("runs:run_detail", args=[run.pk])) as browser:
-        press(browser, "[data-log] summary")
+    with visit(reverse("runs:run_log", args=[run.pk])) as browser:
         visit.wait(f"{lines}?.endsWith('line 199\\n<b>red</b>')")
         at_the_end = "const {scrollTop, clientHeight, scrollHeight} = document.querySelector('#log-lines');"
         assert browser.execute_script(at_the_end + "return scrollTop > 0 && scrollTop + clientHeight >= scrollHeight")
@@ -207,7 +221,8 @@ def test_the_log_of_a_live_run_is_followed_while_somebody_looks_at_its_end(visit
             file.write("one more\n")
         visit.wait(f"{lines}.endsWith('one more')")
         fetched = browser.execute_async_script(
-            "fetch(document.querySelector('.log-card a').href).then((answer) => answer.text()).then(arguments[0])"
+            "const {href} = document.querySelector('[data-log] a[download]');"
+            "fetch(href).then((answer) => answer.text()).then(arguments[0])"
         )
         assert fetched == log.read_text()
         browser.get_log("browser")  # Chromium tells that it left the focus where it was when the state was fetched

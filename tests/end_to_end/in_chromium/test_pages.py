@@ -45,7 +45,7 @@ def test_public_page_looks_right_and_does_nothing_wrong(visit, rows, page):
 
 
 def test_the_theme_is_switched_by_hand_and_remembered(visit, rows):
-    with visit(PAGES["run-rpt"](rows)) as browser:
+    with visit(PAGES["run-rpt-curves"](rows)) as browser:
         ink = "return document.querySelector('[data-figure=reward] .plot').layout.font.color"
         before = browser.execute_script(ink)
         press(browser, "details.menu summary")
@@ -71,10 +71,10 @@ def test_the_bar_keeps_to_one_line_on_a_narrow_screen(visit, rows):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_both_bars_stay_at_the_top_of_a_long_page(visit, rows, width):
-    with visit(PAGES["run-rpt"](rows), width=width) as browser:
+    with visit(PAGES["run-rpt-curves"](rows), width=width) as browser:
         browser.execute_script("window.scrollTo({top: 0.8 * document.body.scrollHeight, behavior: 'instant'})")
         top, below, next_top = browser.execute_script(
-            "const [bar, jump] = ['.topbar', '.jump'].map((name) => document.querySelector(name));"
+            "const [bar, jump] = ['.topbar', '.tabs'].map((name) => document.querySelector(name));"
             "const place = bar.getBoundingClientRect();"
             "return [place.top, place.bottom, jump.getBoundingClientRect().top]"
         )

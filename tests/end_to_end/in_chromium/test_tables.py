@@ -25,7 +25,7 @@ requestAnimationFrame(() => requestAnimationFrame(() => {
 
 def test_rows_beyond_the_first_are_shown_on_request(visit, rows):
     shown = "return [...document.querySelectorAll('.more-row')].filter((row) => row.offsetParent !== null).length"
-    with visit(PAGES["run-analyse"](rows)) as browser:
+    with visit(PAGES["run-analyse-tables"](rows)) as browser:
         assert browser.execute_script(shown) == 0
         press(browser, ".more-rows summary")
         assert browser.execute_script(shown) == 10  # of the first long table only
@@ -48,7 +48,7 @@ def test_what_stands_in_a_cell_of_accuracies_keeps_to_it(visit, rows, width):
 def test_a_wide_table_scrolls_in_its_own_place_by_keyboard_too(visit, rows):
     from selenium.webdriver import ActionChains, Keys
 
-    with visit(PAGES["run-analyse"](rows), width="narrow") as browser:
+    with visit(PAGES["run-analyse-tables"](rows), width="narrow") as browser:
         table = browser.execute_script(
             "return [...document.querySelectorAll('#tables .table-wrap')].find((e) => e.scrollWidth > e.clientWidth)"
         )
@@ -61,7 +61,7 @@ def test_a_wide_table_scrolls_in_its_own_place_by_keyboard_too(visit, rows):
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_shade_tells_where_a_table_goes_on(visit, rows, theme):
     """The edge of a row without text: shaded while columns are hidden there, and plain at the end."""
-    with visit(PAGES["run-analyse"](rows), theme, "narrow") as browser:
+    with visit(PAGES["run-analyse-tables"](rows), theme, "narrow") as browser:
         table = browser.execute_script(
             "return [...document.querySelectorAll('#tables .table-wrap')].find((e) => e.scrollWidth > e.clientWidth)"
         )
@@ -95,7 +95,7 @@ def test_cells_that_stay_in_place_do_not_hide_that_a_table_goes_on(visit, rows, 
     def edges(browser, table, left):
         return browser.execute_async_script(SHADED_EDGES, table, left)
 
-    with visit(PAGES["run-analyse"](rows), theme, "narrow") as browser:
+    with visit(PAGES["run-analyse-tables"](rows), theme, "narrow") as browser:
         table = ".result-table .table-wrap"
         assert [edges(browser, table, left)[:2] for left in (0, 60, 9999)] == [
             [False, True],

@@ -37,7 +37,7 @@ def test_a_run_page_is_light_and_what_it_needs_is_fetched_once(visit, rows):
         with visit(PAGES["experiments"](rows)) as browser:
             if time == "cold":
                 browser.execute_cdp_cmd("Network.clearBrowserCache", {})
-        with visit(PAGES["run-rpt"](rows)) as browser:
+        with visit(PAGES["run-rpt-curves"](rows)) as browser:
             visit.draw_all()
             visits[time] = wire_bytes(browser)
     for time, received in visits.items():

@@ -18,7 +18,7 @@ from tests.rpt_web.markup import flat
 from tests.suite_graphs import DIAMOND
 
 ANSWERS = (200, 302, 304)
-LINK = re.compile(r"""<(a|form|[a-z]+)\b[^>]*?\s(href|action|hx-get|hx-post|data-run-stream)="([^"]*)"[^>]*>""")
+LINK = re.compile(r"""<(a|form|[a-z]+)\b[^>]*?\s(href|action|hx-get|hx-post)="([^"]*)"[^>]*>""")
 LOGOUT = "/logout/"
 OWN = "/account/"
 """Their own account is what viewers change, too; its forms have tests of their own."""

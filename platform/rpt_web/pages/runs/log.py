@@ -1,27 +1,42 @@
-"""A run's log: its last lines, fetched again while somebody looks at them, and the whole of it as a file."""
+"""The tab of a run's log: its last lines, fetched again while somebody looks at them, or those that hold a text.
+
+In: a request, whose address keeps the text that is searched for. Out: the tab, the part of it with the lines, or the
+whole log as a file.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_safe
 
 from rpt_web import access
+from rpt_web.pages.runs.frame import Part, render_tab
+from rpt_web.pages.runs.tabs import events
 from rpt_web.runs import logs
 from rpt_web.runs.models import Run
 
 
 @require_safe
 def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The last lines; 204 when nothing was written since those that the page has (`seen`)."""
+    """The log and the events; 204 when nothing was written since the lines that the page has (`seen`)."""
     run = access.get_run_or_404(request.user, run_id)
-    tail = logs.tail_of(run)
-    if tail and tail.key == request.GET.get("seen"):
+    if request.headers.get("HX-Target") == "log" and request.GET.get("seen", "") == (logs.key_of(run) or "-"):
         return HttpResponse(status=204)
-    return render(request, "runs/_log.html", {"run": run, "tail": tail})
+    parts: dict[str, Part] = {"log": ("runs/_log.html", _lines), "events": ("runs/_events.html", events)}
+    return render_tab(request, run, "log", "runs/run_log.html", parts, also_told=["records"])
+
+
+def _lines(request: HttpRequest, run: Run) -> dict[str, Any]:
+    wanted = request.GET.get("q", "").strip()
+    tail = logs.tail_of(run)
+    again = {"seen": tail.key if tail else "-"} | ({"q": wanted} if wanted else {})
+    found = logs.search(run, wanted) if wanted else None
+    return {"wanted": wanted, "tail": tail, "found": found, "again": urlencode(again)}
 
 
 @require_GET

@@ -31,6 +31,8 @@ CHECK_SECONDS = 5.0
 """How often it is looked whether the viewers may still come in."""
 HEARTBEAT_SECONDS = 15.0
 LONGEST_QUEUE = 60
+PARTS = frozenset({"state", "tables", "records", "charts", "metrics"})
+"""What a page may show of a run; "metrics" are the new points of its charts."""
 _readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="stream")
 
 
@@ -68,7 +70,9 @@ class Snapshot:
     progress: dict[str, Any]
     points: list[dict[str, Any]]
     is_final: bool
-    written: dict[tuple[Cursor, Seen, bool], list[str]] = field(default_factory=dict, compare=False, repr=False)
+    written: dict[tuple[Cursor, Seen, bool, frozenset[str]], list[str]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     """What viewers get of it, by what they have got before: most have got the same."""
 
 
@@ -152,9 +156,17 @@ def take_place() -> OpenStream:
 
 
 async def follow(
-    run_id: int, cursor: Cursor, seen: Seen, login: Login | None = None, place: OpenStream | None = None
+    run_id: int,
+    cursor: Cursor,
+    seen: Seen,
+    login: Login | None = None,
+    place: OpenStream | None = None,
+    parts: frozenset[str] = PARTS,
 ) -> AsyncIterator[str]:
-    """The stream of one viewer, as lines of the event-stream format; it ends with the viewer's login."""
+    """The stream of one viewer, as lines of the event-stream format; it ends with the viewer's login.
+
+    parts: what the viewer's page shows. Of what it does not show, nothing is told.
+    """
     queue: asyncio.Queue[Snapshot | None] = asyncio.Queue()
     hub = None
     try:
@@ -165,7 +177,7 @@ async def follow(
         hub = _join(run_id, _moved(cursor, first), queue, login) if not first.is_final else None
         snapshot, progress = first, None
         while True:
-            for line in _news(cursor, seen, progress, snapshot):
+            for line in _news(cursor, seen, progress, snapshot, parts):
                 yield line
             cursor, seen, progress = _moved(cursor, snapshot), snapshot.seen, snapshot.progress
             if snapshot.is_final:
@@ -255,17 +267,27 @@ def _read(run_id: int, cursor: Cursor) -> Snapshot | None:
         connection.close()
 
 
-def _news(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot) -> list[str]:
-    key = cursor, seen, progress != new.progress
+def parts_asked(text: str) -> frozenset[str]:
+    """From "state,charts"; all for nothing, as a page asks that was opened before there were tabs."""
+    return PARTS & set(text.split(",")) if text else PARTS
+
+
+def _news(
+    cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot, wanted: frozenset[str]
+) -> list[str]:
+    key = cursor, seen, progress != new.progress, wanted
     if key not in new.written:
-        new.written[key] = _lines(cursor, seen, progress, new)
+        new.written[key] = _lines(cursor, seen, progress, new, wanted)
     return new.written[key]
 
 
-def _lines(cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot) -> list[str]:
+def _lines(
+    cursor: Cursor, seen: Seen, progress: dict[str, Any] | None, new: Snapshot, wanted: frozenset[str]
+) -> list[str]:
     """What to tell a viewer of a snapshot, given what it has got before."""
-    parts = [name for name, differs in _differences(cursor, seen, new) if differs]
-    points = [] if "charts" in parts else [point for point in new.points if point["step"] > cursor.step]
+    parts = [name for name, differs in _differences(cursor, seen, new) if differs and name in wanted]
+    has_points = "metrics" in wanted and "charts" not in parts
+    points = [point for point in new.points if point["step"] > cursor.step] if has_points else []
     lines = []
     if points:
         lines.append(_event("metrics", {"points": points}, Cursor(new.attempt, points[-1]["step"])))

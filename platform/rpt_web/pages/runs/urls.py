@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.runs import bulk, log, removal, run_list, views
+from rpt_web.pages.runs import bulk, log, removal, run_list, tabs, views
 
 app_name = "runs"
 urlpatterns = [
@@ -10,11 +10,17 @@ urlpatterns = [
     path("runs/change", bulk.run_bulk, name="run_bulk"),
     path("runs/<int:run_id>/move", run_list.run_move, name="run_move"),
     path("runs/<int:run_id>/priority", run_list.run_priority, name="run_priority"),
-    path("runs/<int:run_id>/", views.run_detail, name="run_detail"),
+    path("runs/<int:run_id>/", tabs.run_detail, name="run_detail"),
+    path("runs/<int:run_id>/curves/", tabs.run_curves, name="run_curves"),
+    path("runs/<int:run_id>/monitors/", tabs.run_monitors, name="run_monitors"),
+    path("runs/<int:run_id>/groups/", tabs.run_groups, name="run_groups"),
+    path("runs/<int:run_id>/evaluations/", tabs.run_evaluations, name="run_evaluations"),
+    path("runs/<int:run_id>/log/", log.run_log, name="run_log"),
+    path("runs/<int:run_id>/config/", tabs.run_settings, name="run_settings"),
+    path("runs/<int:run_id>/files/", tabs.run_files, name="run_files"),
     path("runs/<int:run_id>/stream", views.run_stream, name="run_stream"),
     path("runs/<int:run_id>/metrics.json", views.run_metrics, name="run_metrics"),
     path("runs/<int:run_id>/config.json", views.run_config, name="run_config"),
-    path("runs/<int:run_id>/log", log.run_log, name="run_log"),
     path("runs/<int:run_id>/log.txt", log.run_log_file, name="run_log_file"),
     path("runs/<int:run_id>/cancel", views.run_cancel, name="run_cancel"),
     path("runs/<int:run_id>/archive", removal.run_archive, name="run_archive"),

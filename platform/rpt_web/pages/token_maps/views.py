@@ -17,6 +17,7 @@ from rpt_core.positions.summary import bin_counts
 from rpt_web import access
 from rpt_web.corpora import token_maps
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.runs.frame import frame
 from rpt_web.pages.token_maps.figures import split_figures
 from rpt_web.pages.token_maps.found import ScoredRun, find, find_document, reading_files, told
 from rpt_web.pages.token_maps.parts import position_context
@@ -55,7 +56,7 @@ def document_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "figures": figures,
         "figures_json": [figure.as_json() for figure in figures],
     }
-    return render(request, "token_maps/document_list.html", context)
+    return render(request, "token_maps/document_list.html", context | frame(request, found.run, "documents"))
 
 
 @require_safe

@@ -12,6 +12,7 @@ from rpt_core.errors import UserError
 from rpt_core.problems.prompts import load_template
 from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
 from rpt_web import access
+from rpt_web.pages.runs.frame import frame
 from rpt_web.runs import reach
 from rpt_web.runs.models import Run
 from rpt_web.traces import inspector, queries
@@ -60,7 +61,6 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
     filters, steps = _filters(request, shards, kinds)
     page = queries.rollout_page(rollouts, filters, after=_key(request, "after"), before=_key(request, "before"))
     context = {
-        "nav": "experiments",
         "run": run,
         "filters": filters,
         "page": page,
@@ -72,7 +72,7 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "choices": {"reward": queries.REWARDS, "reason": queries.REASONS, "finish": queries.FINISHES},
     }
     if request.headers.get("HX-Target") != "rollouts":
-        return render(request, "traces/rollout_list.html", context)
+        return render(request, "traces/rollout_list.html", context | frame(request, run, "responses"))
     response = render(request, "traces/_filtered.html", context)
     response["HX-Push-Url"] = f"{request.path}?{filters.query()}"  # what is shown: the kind may lack the step
     return response
@@ -90,7 +90,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
     texts = _read(run, shard, [rollout.row, *(member.row for member in group[:FULL_TEXTS_OF_GROUP])])
     full = texts.get(rollout.row)
     context = {
-        "nav": "experiments",
+        "nav": "runs",
         "run": run,
         "rollout": rollout,
         "kind_label": queries.KIND_LABELS.get(rollout.kind, rollout.kind),

@@ -76,7 +76,8 @@ def test_a_clone_remembers_its_origin_and_both_pages_say_so(page, client, run, c
     assert clone.origin == run
     text = page(reverse("runs:run_detail", args=[clone.pk]))
     origin = f'<a href="{reverse("runs:run_detail", args=[run.pk])}">a</a>'
-    assert f"cloned from {origin}" in text
+    assert f"cloned from</span> {origin}" in text
+    text = page(reverse("runs:run_settings", args=[clone.pk]))
     assert f"1 setting differs from {origin}" in text
     assert re.search(r"<dt>steps</dt> ?<dd> ?7 <span", text)
 
@@ -85,9 +86,9 @@ def test_a_clone_remembers_its_origin_and_both_pages_say_so(page, client, run, c
 def test_a_clone_without_a_change_says_so_and_outlives_its_origin(page, client, run, clone_of):
     client.post(clone_of(run), typed(page(clone_of(run))))
     clone = Run.objects.get(name="a-2")
-    assert "No setting differs from" in page(reverse("runs:run_detail", args=[clone.pk]))
+    assert "No setting differs from" in page(reverse("runs:run_settings", args=[clone.pk]))
     run.delete()
-    text = page(reverse("runs:run_detail", args=[clone.pk]))
+    text = "".join(page(reverse(f"runs:{tab}", args=[clone.pk])) for tab in ("run_detail", "run_settings"))
     assert "cloned from" not in text
     assert "differs from" not in text
 

@@ -185,7 +185,7 @@ def test_waiting_runs_say_what_they_wait_for(page, ada):
     text = page(reverse("runs:run_detail", args=[run.pk]))
     assert "It starts when all of these have succeeded" in text
     assert f'href="/runs/{experiment.runs.get(name="s0-cold").pk}/"' in text
-    assert "<dt>model.path</dt><dd>@s0-cold/checkpoint</dd>" in text
+    assert "<dt>model.path</dt><dd>@s0-cold/checkpoint</dd>" in page(reverse("runs:run_settings", args=[run.pk]))
     assert 'data-run-stream="/runs/' in text
     assert "config.json" not in text
     assert reverse("runs:run_cancel", args=[run.pk]) in text

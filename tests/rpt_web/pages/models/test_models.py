@@ -149,7 +149,7 @@ def test_a_checkpoint_is_registered_by_its_run_and_lineage_is_told_both_ways(pag
     assert f'Made by <a href="{reverse("runs:run_detail", args=[run.pk])}">base</a> at step 7' in text
     assert reverse("runs:run_detail", args=[after.pk]) in text
     assert reverse("runs:run_detail", args=[other.pk]) not in text
-    assert address("checkpoint_register", run.pk, 7) in page(reverse("runs:run_detail", args=[run.pk]))
+    assert address("checkpoint_register", run.pk, 7) in page(reverse("runs:run_files", args=[run.pk]))
 
 
 async def read(response):

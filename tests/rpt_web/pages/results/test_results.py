@@ -188,7 +188,7 @@ def test_several_samples_have_their_own_rows_in_order(page, experiment):
         "brand new",
     ]
     assert "reasoning, pass@16" in page(address(experiment))
-    assert "Next-token accuracy, reasoning, majority vote" in page(reverse("runs:run_detail", args=[run.pk]))
+    assert "Next-token accuracy, reasoning, majority vote" in page(reverse("runs:run_evaluations", args=[run.pk]))
 
 
 def test_copies_of_a_suite_are_told_apart_by_their_seeds(page, ada):

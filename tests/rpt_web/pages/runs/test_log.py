@@ -31,7 +31,7 @@ def log(run):
 
 
 def lines_of(client, run, query=""):
-    return client.get(reverse("runs:run_log", args=[run.pk]) + query)
+    return client.get(reverse("runs:run_log", args=[run.pk]) + query, headers={"HX-Target": "log"})
 
 
 def whole(client, run):
@@ -43,9 +43,10 @@ def whole(client, run):
 def test_the_log_can_be_read_in_every_state(client, ada, run, log, status):
     type(run).objects.filter(pk=run.pk).update(status=status)
     client.force_login(ada)
-    page = flat(client.get(reverse("runs:run_detail", args=[run.pk])))
-    assert reverse("runs:run_log", args=[run.pk]) in page
+    assert reverse("runs:run_log", args=[run.pk]) in flat(client.get(reverse("runs:run_detail", args=[run.pk])))
+    page = flat(client.get(reverse("runs:run_log", args=[run.pk])))
     assert reverse("runs:run_log_file", args=[run.pk]) in page
+    assert ">loading\nready\nstep 3</pre>" in page
     text = flat(lines_of(client, run))
     assert ">loading\nready\nstep 3</pre>" in text
     assert "This is the whole log." in text
@@ -70,6 +71,20 @@ def test_only_new_lines_are_sent(client, ada, run, log):
     with log.open("a") as file:
         file.write("more\n")
     assert "more</pre>" in flat(lines_of(client, run, f"?seen={key}"))
+
+
+def test_lines_are_searched_for_and_the_address_keeps_the_text(client, ada, run, log):
+    log.write_text("".join(f"Loss {number} <b>\n" for number in range(1000)) + "other\n")
+    log.with_name("stage.log.old").write_text("a loss before\n\n")
+    client.force_login(ada)
+    text = flat(client.get(reverse("runs:run_log", args=[run.pk], query={"q": "LOSS 99"})))
+    assert 'value="LOSS 99"' in text
+    assert '<span class="line-number">102</span>Loss 99 &lt;b&gt;' in text
+    assert "11 lines of 1,003 with “LOSS 99”." in text
+    assert "other" not in text.partition('id="log"')[2].partition("</pre>")[0]
+    assert f"?seen={logs.key_of(run)}&amp;q=LOSS+99" in text
+    assert "The last 300 of 1,001 lines" in flat(lines_of(client, run, "?q=loss"))
+    assert "0 lines of 1,003 with “nowhere”." in flat(lines_of(client, run, "?q=nowhere"))
 
 
 def test_hostile_lines_stay_text(client, ada, run, log):

@@ -37,8 +37,8 @@ def address(run, name="run_detail"):
     return reverse(f"runs:{name}", args=[run.pk])
 
 
-def part(page, run, name, query=""):
-    return page(address(run) + query, headers={"HX-Request": "true", "HX-Target": name})
+def part(page, run, name, tab="run_detail", query=""):
+    return page(address(run, tab) + query, headers={"HX-Request": "true", "HX-Target": name})
 
 
 def test_the_question_before_a_cancel_says_what_the_engine_does(page, experiment, ada):
@@ -56,10 +56,18 @@ def test_a_running_run_shows_progress_time_left_and_charts(page, experiment, ada
     assert '<strong data-live="step">6</strong>' in text
     assert '<span data-live="total">80</span>' in text
     assert "about 5 min left" in text  # 74 steps; the last 5 took 20 s, one evaluation included
-    assert 'data-figure="reward"' in text
+    assert "data-figure" not in text
     assert 'data-state-key="1-Running-rollouts"' in text
-    assert f"at=1-6&amp;event={run.events.latest('seq').seq}&amp;evaluation=" in text
+    newest = f"event={run.events.latest('seq').seq}&amp;evaluation="
+    assert f"at=1-6&amp;parts=state%2Crecords&amp;{newest}" in text
     assert "data-dialog" in text
+    text = page(address(run, "run_curves"))
+    assert 'data-figure="reward"' in text
+    assert 'data-figure="form"' not in text
+    assert f"at=1-6&amp;parts=state%2Ccharts%2Cmetrics&amp;{newest}" in text
+    text = page(address(run, "run_monitors"))
+    assert 'data-figure="form"' in text
+    assert 'data-figure="reward"' not in text
 
 
 def test_what_an_earlier_attempt_did_last_is_not_shown_of_the_next(page, experiment, ada):
@@ -68,11 +76,11 @@ def test_what_an_earlier_attempt_did_last_is_not_shown_of_the_next(page, experim
     record(run)
     assert "sampling for step 7" in page(address(run))
     end_run(run, events, Status.CANCELLED, exit_code=3)
-    assert "sampling for step 7" not in page(address(run)).partition('id="events"')[0]
+    assert "sampling for step 7" not in page(address(run)).partition('id="records"')[0]
 
     services.retry(run, ada)
     run, events = start_run(run, timedelta(seconds=2))
-    text = page(address(run)).partition('id="events"')[0]
+    text = page(address(run)).partition('id="records"')[0]
     assert "sampling for step 7" not in text
     assert " left</span>" not in text  # nothing of this attempt tells its pace
     events.emit("started", start_step=6, total_steps=80)
@@ -137,7 +145,7 @@ def test_a_failed_run_shows_the_error_in_words_and_the_log(page, ada):
     assert "no text in <code>solution</code>" in text
     assert address(run, "run_retry") in text
     assert address(run, "run_cancel") not in text
-    assert 'data-run-stream=""' in text
+    assert "data-is-live" not in text
 
 
 def test_a_queued_run_says_that_it_waits(page, experiment, ada):
@@ -160,19 +168,24 @@ def test_positions_checkpoints_corpus_and_evaluations_are_shown(page, ada):
     kept = run.events.get(type="positions", data__split="train").data["kept"]
     assert "Positions by difficulty" in text
     assert f'<td class="number">{kept:,}</td>' in text
-    text = page(address(experiment.runs.get(name="rpt")))
+    run = experiment.runs.get(name="rpt")
+    text = page(address(run, "run_files"))
     assert "checkpoints/step-000040" in text
     assert "2.3 MB" in text
+    text = page(address(run, "run_evaluations"))
     assert "Next-token accuracy, reasoning, greedy" in text
+    text = page(address(run))
+    assert f'starts from</span> <a href="{address(experiment.runs.get(name="cold"))}">cold</a>' in text
+    assert "reads what this run made" in page(address(experiment.runs.get(name="filter")))
 
 
 def test_result_tables_are_shown_with_their_charts(page, ada, experiment):
     run, events = running_rpt(experiment, ada, done=1, groups=1)
-    assert 'id="tables" aria-labelledby="tables-heading" data-empty' in page(address(run))
+    assert 'id="tables" aria-labelledby="tables-heading" data-empty' in page(address(run, "run_evaluations"))
     for table in played_tables("templates") + played_tables("analyse"):
         emit_table(RunDir(run.directory), events, table)
     record(run)
-    text = part(page, run, "tables")
+    text = part(page, run, "tables", "run_evaluations")
     assert "data-empty" not in text
     assert "<strong>20.0</strong> <span" in text
     assert "[16.4, 24.2]" in text
@@ -184,23 +197,26 @@ def test_result_tables_are_shown_with_their_charts(page, ada, experiment):
     assert text.count("&lt;script&gt;alert") >= 3
 
 
-def test_tables_can_be_seen_as_of_an_earlier_step(page, ada, experiment):
+def test_tables_can_be_seen_as_of_an_earlier_step(page, client, ada, experiment):
     run, events = running_rpt(experiment, ada, done=1, groups=1)
     table = played_tables("rlvr")[0]
     for step, title in ((0, "at the start"), (10, "after ten")):
         emit_table(RunDir(run.directory), events, replace(table, step=step, title=title))
     record(run)
-    assert "after ten" in part(page, run, "tables")
-    assert "at the start" not in part(page, run, "tables")
-    text = part(page, run, "tables", "?tables_at=0")
+    assert "after ten" in part(page, run, "tables", "run_evaluations")
+    assert "at the start" not in part(page, run, "tables", "run_evaluations")
+    text = part(page, run, "tables", "run_evaluations", "?tables_at=0")
     assert "at the start" in text
     assert "after ten" not in text
-    assert "after ten" in part(page, run, "tables", "?tables_at=99999")
+    assert "after ten" in part(page, run, "tables", "run_evaluations", "?tables_at=99999")
+    assert (
+        address(run, "run_evaluations") + "?tables_at=0#tables" in client.get(address(run) + "?tables_at=0")["Location"]
+    )
 
 
 def test_the_config_is_shown_flat_and_in_the_models_order(page, experiment, ada):
     run = queued_rpt(experiment, ada)
-    text = page(address(run))
+    text = page(address(run, "run_settings"))
     assert "<dt>optimiser.learning_rate</dt><dd>0.0003</dd>" in text
     assert text.index("<dt>steps</dt>") < text.index("<dt>group_size</dt>") < text.index("<dt>grpo.normalise</dt>")
 
@@ -213,12 +229,48 @@ def test_the_downloaded_config_starts_the_same_stage(client, page, experiment, a
     assert config.model_dump(mode="json") == run.config
 
 
-@pytest.mark.parametrize("name", ["state", "charts", "records", "events"])
-def test_a_part_comes_alone(page, experiment, ada, name):
+PARTS = {
+    "run_detail": ["state", "records"],
+    "run_curves": ["state", "charts"],
+    "run_monitors": ["charts"],
+    "run_groups": ["charts", "tables"],
+    "run_evaluations": ["charts", "tables"],
+    "run_log": ["log", "events"],
+    "run_files": ["records"],
+}
+
+
+def test_a_part_of_a_tab_comes_alone(page, client, experiment, ada):
     run, _ = running_rpt(experiment, ada, done=2, groups=1)
-    text = part(page, run, name)
-    assert f'id="{name}"' in text.partition(">")[0]
-    assert "<html" not in text
+    for tab, names in PARTS.items():
+        for name in names:
+            text = part(page, run, name, tab)
+            assert f'id="{name}"' in text.partition(">")[0]
+            assert "<html" not in text
+    answer = client.get(address(run), headers={"HX-Request": "true", "HX-Target": "charts"})
+    assert answer["HX-Refresh"] == "true", "of a page from before there were tabs"
+
+
+def test_the_tabs_are_those_of_the_stage(page, client, experiment, ada):
+    def tabs(run, name):
+        bar = page(address(run, name)).partition('<nav class="tabs"')[2].partition("</nav>")[0]
+        assert bar.count("aria-current") == 1
+        return re.findall(r">([A-Z][a-z]+)<", bar)
+
+    run, _ = running_rpt(experiment, ada, done=2, groups=1)
+    whole = ["Overview", "Curves", "Collapse", "Groups", "Evaluations", "Responses", "Log", "Config", "Files"]
+    assert tabs(run, "run_groups") == whole
+    assert tabs(experiment.runs.get(name="filter"), "run_files") == [
+        "Overview",
+        "Tables",
+        "Documents",
+        "Log",
+        "Config",
+        "Files",
+    ]
+    assert tabs(experiment.runs.get(name="base"), "run_curves") == ["Overview", "Curves", "Log", "Config", "Files"]
+    state = part(page, run, "state", query="?tab=responses")
+    assert re.search(r'aria-current="page">Responses<', state)
 
 
 def test_events_are_paged_by_key_and_none_is_lost(page, ada, monkeypatch):
@@ -232,8 +284,8 @@ def test_events_are_paged_by_key_and_none_is_lost(page, ada, monkeypatch):
         seen += [event.seq for event in found.events]
         before = found.older
     assert seen == expected
-    assert f"events_before={expected[2]}" in part(page, run, "events")
-    assert f"#{expected[3]} " in part(page, run, "events", f"?events_before={expected[2]}")
+    assert f"events_before={expected[2]}" in part(page, run, "events", "run_log")
+    assert f"#{expected[3]} " in part(page, run, "events", "run_log", f"?events_before={expected[2]}")
 
 
 def test_what_a_stage_says_is_escaped(page, ada, experiment):
@@ -245,7 +297,7 @@ def test_what_a_stage_says_is_escaped(page, ada, experiment):
     events.emit("corpus", name=HOSTILE, documents={"train": 1, "validation": 0}, bad=1, bad_records=bad)
     record(run)
     end_run(run, events, Status.FAILED, error=HOSTILE, log_tail=HOSTILE, exit_code=1)
-    text = page(address(run))
+    text = "".join(page(address(run, name)) for name in PARTS)
     assert "<script>alert" not in text
     assert text.count("&lt;script&gt;alert") >= 6
 
@@ -266,8 +318,8 @@ def test_long_runs_are_thinned_and_say_so(page, experiment, ada, django_assert_n
         queries.metric_series(run)
     assert "LIMIT 1001" in asked.captured_queries[0]["sql"]
     assert "OVER (" not in asked.captured_queries[2]["sql"]
-    assert "Every 9th step is drawn." in part(page, run, "charts")
-    assert len(part(page, run, "charts")) < 800_000
+    assert "Every 9th step is drawn." in part(page, run, "charts", "run_curves")
+    assert len(part(page, run, "charts", "run_curves")) < 800_000
 
 
 def test_as_many_metrics_as_are_drawn_are_all_there_however_far_apart(experiment, ada):
@@ -302,12 +354,12 @@ def test_a_metric_that_a_step_has_not_is_a_gap_and_no_zero(ada, experiment):
 def test_the_number_of_queries_does_not_grow_with_the_run(page, ada, experiment, django_assert_max_num_queries):
     run, events = running_rpt(experiment, ada, done=1, groups=1)
     with django_assert_max_num_queries(20) as few:
-        page(address(run))
+        page(address(run, "run_curves"))
     for step in range(2, 40):
         rpt_step(run, events, step, 1)
     record(run)
     with django_assert_max_num_queries(len(few)):
-        page(address(run))
+        page(address(run, "run_curves"))
 
 
 def test_cancelling_a_queued_run_ends_it_at_once(client, ada, experiment):
