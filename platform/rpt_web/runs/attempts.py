@@ -37,13 +37,6 @@ def gpus_of(run: Run) -> list[int] | None:
     return found
 
 
-def gpus_of(run: Run) -> list[int] | None:
-    """The numbers of the GPUs that the attempt under way has leased (1 query, none for a run without a worker)."""
-    if not run.worker:
-        return None
-    return run.attempts.filter(number=run.attempt).values_list("gpus", flat=True).first()
-
-
 def newest_code(run: Run) -> str:
     """The code of the newest attempt, or, where that is not known, what the run was submitted with."""
     return run.attempt_code_version or run.code_version

@@ -126,7 +126,7 @@ def _head(request: HttpRequest, run: Run, tab: str) -> dict[str, Any]:
             and not run.cancel_requested_at
             and access.can_steer(request.user, run),
             "may_retry": run.status in ENDED_BADLY and access.can_steer(request.user, run),
-            "gpus": attempts.gpus_of(run),
+            "gpus": attempts.gpus_of(run) if run.worker else None,
             "code": attempts.newest_code(run),
             "code_title": attempts.newest_code_title(run),
         }
