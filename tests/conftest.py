@@ -49,19 +49,13 @@ os.environ["RPT_HUB_MODELS"] = "*"
 django.setup()
 # The real hash, quickly: whoever reads it (a server that a test starts, too) finds the number of rounds in it.
 PBKDF2PasswordHasher.iterations = 1
+gc.set_threshold(20_000, 20, 100)  # all that was imported and collected need not be walked through again and again
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The workers of pytest-xdist inherit this environment, and must not read the settings before this file is read."""
     if getattr(config.option, "numprocesses", None):
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
-
-
-def pytest_collection_finish() -> None:
-    """The collector of garbage need not walk through all modules and tests again and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
