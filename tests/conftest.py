@@ -18,6 +18,7 @@ from typing import Any
 
 import django
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 LONGEST_FIRST = (
@@ -47,6 +48,9 @@ os.environ["RPT_HUB_MODELS"] = "*"
 
 # Here and not by pytest-django: it would read the settings before they know the folder above.
 django.setup()
+from tests.databases import give_database  # noqa: E402 # it needs the settings, and tells the workers where it is
+
+settings.WHITENOISE_AUTOREFRESH = True  # each test's client would list all static files first
 # The real hash, quickly: whoever reads it (a server that a test starts, too) finds the number of rounds in it.
 PBKDF2PasswordHasher.iterations = 1
 gc.set_threshold(20_000, 20, 100)  # all that was imported and collected need not be walked through again and again
@@ -90,10 +94,14 @@ def postgres() -> Iterator[None]:
     if os.environ.get("DATABASE_URL"):
         yield
         return
-    from rpt_web.supervisor.embedded import EmbeddedPostgres
+    from django.db import connection
 
+    from rpt_web.supervisor.embedded import DATABASE, EmbeddedPostgres
+
+    give_database(DATA_DIR)
     server = EmbeddedPostgres(DATA_DIR, durable=False)
     server.start()
+    connection.settings_dict["TEST"]["TEMPLATE"] = DATABASE
     yield
     server.stop()
 

@@ -19,6 +19,12 @@ pytestmark = pytest.mark.django_db
 SCRIPT = settings.ROOT / "static" / "js" / "run.js"
 
 
+@pytest.fixture(autouse=True)
+def listed_once(settings):
+    """As served to people: the other tests look for a file when it is asked for."""
+    settings.WHITENOISE_AUTOREFRESH = False
+
+
 @pytest.fixture
 def checkout(tmp_path, settings):
     """A few static files of our own."""

@@ -20,6 +20,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis
+from tests.databases import give_database
 
 ROOT = django_settings.ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
@@ -170,10 +171,18 @@ def data_dir():
 
 @pytest.fixture
 def up(data_dir):
+    """Started with a database that is migrated; `fresh` is what a newcomer starts."""
+    give_database(data_dir)
     return Up(data_dir).start().until_ready()
 
 
-def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(up):
+@pytest.fixture
+def fresh(data_dir):
+    return Up(data_dir).start().until_ready()
+
+
+def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(fresh):
+    up = fresh
     status, body = up.healthz()
     assert (status, body["status"], len(body["start_id"])) == (200, "ok", 16)
     assert f"http://127.0.0.1:{up.port}" in up.output
