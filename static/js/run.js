@@ -149,9 +149,8 @@
     find?.addEventListener("input", () => {
       const wanted = find.value.toLowerCase();
       for (const name of document.getElementById(find.dataset.find).querySelectorAll("dt")) {
-        const value = name.nextElementSibling;
-        const hide = !`${name.textContent} ${value.textContent}`.toLowerCase().includes(wanted);
-        name.hidden = value.hidden = hide;
+        const setting = name.parentElement;
+        setting.hidden = !setting.textContent.toLowerCase().includes(wanted);
       }
     });
   });

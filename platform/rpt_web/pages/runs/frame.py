@@ -22,6 +22,7 @@ from rpt_web.results.headlines import TRAINING
 from rpt_web.results.queries import has_tables
 from rpt_web.runs import attempts, deeds, display, queries, queues, waiting
 from rpt_web.runs.models import ENDED_BADLY, FINAL, Run, Status
+from rpt_web.runs.postmortem import postmortem
 
 Part = tuple[str, Callable[[HttpRequest, Run], dict[str, Any]]]
 """Its template, and what gives that its context."""
@@ -138,6 +139,7 @@ def _condition(run: Run) -> dict[str, Any]:
     return {
         "other_code": attempts.other_code(attempts.attempts_of(run)),
         "deeds": deeds.deeds_of(run),
+        "death": postmortem(run),
         "heard_at": display.heard_at(run, settings.RPT_LEASE_SECONDS),
         "reason": waiting.reasons([run]).get(run.pk, "") if run.status == Status.QUEUED else "",
         "unheard": run.status == Status.QUEUED and not queues.is_heard(run.queue),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -85,6 +86,7 @@ def run_settings(request: HttpRequest, run_id: int) -> HttpResponse:
             "config": queries.flatten(config),
             "config_json": json.dumps(config, indent=2),
             "differences": from_origin(run),
+            "command": command_line(run) if run.config else "",
         }
 
     return render_tab(request, run, "config", "runs/run_settings.html", {}, more=more)
@@ -96,6 +98,17 @@ def run_files(request: HttpRequest, run_id: int) -> HttpResponse:
     run = access.get_run_or_404(request.user, run_id)
     parts: dict[str, Part] = {"records": ("runs/_checkpoints.html", _checkpoints)}
     return render_tab(request, run, "files", "runs/run_files.html", parts)
+
+
+def command_line(run: Run) -> str:
+    """What does the same in a shell, once the config was downloaded."""
+    stage, folder = run.stage, shlex.quote(run.name)
+    return (
+        f"mkdir -p {folder}\n"
+        f"mv run-{run.pk}-config.json {folder}/config.json\n"
+        f".venv/bin/python -m rpt_core preflight {stage} {folder}/config.json\n"
+        f".venv/bin/python -m rpt_core {stage} {folder}"
+    )
 
 
 def events(request: HttpRequest, run: Run) -> dict[str, Any]:

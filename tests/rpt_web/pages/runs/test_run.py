@@ -218,6 +218,8 @@ def test_the_config_is_shown_flat_and_in_the_models_order(page, experiment, ada)
     run = queued_rpt(experiment, ada)
     text = page(address(run, "run_settings"))
     assert "<dt>optimiser.learning_rate</dt><dd>0.0003</dd>" in text
+    assert f"mv run-{run.pk}-config.json {run.name}/config.json" in text
+    assert f".venv/bin/python -m rpt_core {run.stage} {run.name}</pre>" in text
     assert text.index("<dt>steps</dt>") < text.index("<dt>group_size</dt>") < text.index("<dt>grpo.normalise</dt>")
 
 
