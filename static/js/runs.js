@@ -1,4 +1,4 @@
-// The list of runs: ticking several with Shift, all at once, and no refresh while something is ticked.
+// The list of runs: ticking several with Shift, all at once, and no refresh while something is ticked or chosen.
 (() => {
   const boxes = () => [...document.querySelectorAll("#runs input[data-pick]")];
   const picked = () => boxes().filter((box) => box.checked).length;
@@ -32,7 +32,8 @@
   });
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.target.id === "runs" && picked()) event.preventDefault();
+    const busy = picked() || document.activeElement?.matches("#runs select");
+    if (event.target.id === "runs" && busy) event.preventDefault();
   });
   document.addEventListener("htmx:afterSwap", show);
   document.addEventListener("DOMContentLoaded", show);
