@@ -19,7 +19,7 @@ from django.http import Http404
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Upload, Wording
 from rpt_web.jobs.models import Job
 from rpt_web.notices.models import Notice
-from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.models import Experiment, OwnPlan, Run
 from rpt_web.teams import sharing
 from rpt_web.teams.models import (
     CHANGING,
@@ -184,6 +184,20 @@ def get_wording_or_404(user: Actor, wording_id: int, *, to_change: bool = False)
     if to_change:
         require_change(user, wording.team_id)
     return wording
+
+
+def plans_for(user: Actor) -> QuerySet[OwnPlan]:
+    """Plans that the teams that the user is in have saved, by name."""
+    teams = list(roles_of(user))
+    return OwnPlan.objects.filter(team__in=teams).select_related("created_by", "team").order_by("name", "id")
+
+
+def get_plan_or_404(user: Actor, plan_id: int, *, to_change: bool = False) -> OwnPlan:
+    """One that the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
+    plan = _found(plans_for(user).filter(pk=plan_id), "plan", plan_id)
+    if to_change:
+        require_change(user, plan.team_id)
+    return plan
 
 
 def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_administer: bool = False) -> Team:

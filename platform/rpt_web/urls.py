@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.experiments.urls")),
     path("", include("rpt_web.pages.runs.urls")),
     path("", include("rpt_web.pages.configure.urls")),
+    path("", include("rpt_web.pages.plans.urls")),
     path("", include("rpt_web.pages.corpora.urls")),
     path("", include("rpt_web.pages.nodes.urls")),
     path("", include("rpt_web.pages.jobs.urls")),

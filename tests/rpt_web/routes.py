@@ -22,7 +22,7 @@ from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, 
 from rpt_web.jobs import services as jobs
 from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
-from rpt_web.runs import services
+from rpt_web.runs import own_plans, services
 from rpt_web.runs.models import Checkpoint, Node
 from rpt_web.serving.outside import Oidc
 from rpt_web.teams import sharing
@@ -152,6 +152,11 @@ PAGES = {
     "configure:run_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "configure:run_from_file": (OF_ALL, by_role(200, 403, 200, 200)),
     "configure:suite_new": (OF_ALL, by_role(200, 403, 200, 200)),
+    "plans:plan_list": ("get", LOGGED_IN),
+    "plans:plan_new": (OF_ALL, by_role(200, 403, 200, 200)),
+    "plans:plan_detail": (OF_ALL, of_team(200, 200, 200)),
+    "plans:plan_file": ("get", of_team(200, 200, 200)),
+    "plans:plan_delete": ("post", of_team(403, 302, 302)),
     "nodes:node_list": ("get", LOGGED_IN),
     "nodes:limit_list": (OF_ALL, LOGGED_IN),
     "nodes:node_drain": ("post", by_role(403, 403, 403, 403) | {"server": 302}),
@@ -339,6 +344,7 @@ class World:
         self._make_model(team, member, run, folder)
         text = template_text(template_names()[0])
         self.arguments["wording_id"] = wordings.create(team, WordingKind.TEMPLATE, "mine", text, member).wording_id
+        self.arguments["plan_id"] = own_plans.create(team, "mine", PLAN, member).pk
         self._share()
         self.posted = {
             "sharing:share": {"team": "Other"},
@@ -433,6 +439,11 @@ class World:
         return text
 
 
+PLAN = """
+description: one run
+runs:
+- {name: a, stage: ntp, title: A, config: {corpus: {source: tiny}, scratch: {}, budget: {steps: 1}}}
+"""
 ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
 
 

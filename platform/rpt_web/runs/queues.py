@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from rpt_core.machine.requirements import Requirements
 from rpt_core.plans.preset import load_preset, preset_names
 from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE, Listener, Run
@@ -100,5 +101,9 @@ def _devices(value: Any) -> Iterator[str]:
 def _preset_needs_gpu(name: str) -> bool:
     if name not in preset_names():
         return False
-    requires = load_preset(name).requires
+    return needs_gpu(load_preset(name).requires)
+
+
+def needs_gpu(requires: Requirements) -> bool:
+    """Whether only a GPU node can do what a plan holds."""
     return requires.gpu or requires.gpu_memory_gb is not None or requires.engine is not None

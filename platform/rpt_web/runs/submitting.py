@@ -13,8 +13,8 @@ from django.db import IntegrityError, transaction
 from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, missing
-from rpt_web.runs import checks, nodes, parents, planning, usage, waking
-from rpt_web.runs.models import Experiment, Run, Status
+from rpt_web.runs import checks, nodes, parents, planning, queues, usage, waking
+from rpt_web.runs.models import GPU_QUEUE, Experiment, Run, Status
 from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import Team, User
 
@@ -101,6 +101,9 @@ def submit_suite(
     if not anyway and (reasons := missing(preset)):
         raise UserError(f"The preset {preset.name!r} cannot run here. {' '.join(reasons)}")
     runs = [planning.suite_row(experiment, planned, user) for planned in planning.suite(preset, seeds).runs]
+    if queues.needs_gpu(preset.requires):
+        for run in runs:
+            run.queue = GPU_QUEUE
     _insert(runs)
     return runs
 

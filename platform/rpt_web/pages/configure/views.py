@@ -20,10 +20,11 @@ from rpt_web.pages.configure.form_page import Beginning, answer, form_page, post
 from rpt_web.pages.configure.forms import SuiteForm
 from rpt_web.pages.configure.from_file import MOST_BYTES, ConfigFile, read_file
 from rpt_web.pages.rights import team_to_change
-from rpt_web.runs import findings, planning, preflight, services
-from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs import findings, graph, own_plans, planning, preflight, queues, services
+from rpt_web.runs.models import Experiment, OwnPlan, Run
 from rpt_web.teams.models import Team, User
 
+PLANS_OFFERED = 50
 SMALLEST = "smoke"
 """The preset that is offered when the address asks for none."""
 
@@ -75,14 +76,21 @@ def _config_file(request: HttpRequest) -> tuple[ConfigFile, bool]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def suite_new(request: HttpRequest) -> HttpResponse:
     """Submit a whole preset as a new experiment: each of its runs starts when what it needs has succeeded."""
-    team = team_to_change(request)
+    own = _own_plan(request)
+    team = own.team if own else team_to_change(request)
     presets = sorted(map(load_preset, preset_names()), key=lambda found: (found.requires.gpu, found.run_count))
     wanted = request.GET.get("preset", "") or SMALLEST
     preset = next((found for found in presets if found.name == wanted), presets[0])
+    if own is not None:
+        try:
+            preset = own_plans.preset_of(own)
+        except UserError as error:
+            messages.error(request, f"This version does not accept the plan. {error}")
+            return redirect("plans:plan_detail", own.pk)
     form = SuiteForm(preset, posted(request), seeds=request.GET.get("seeds", ""))
     if request.headers.get("HX-Target") == "run-count":
-        return render(request, "configure/_run_count.html", {"form": form, "preset": preset})
-    experiment = _submitted_suite(request, form, preset, team) if form.is_valid() else None
+        return render(request, "configure/_run_count.html", {"form": form, "preset": preset, "own": own})
+    experiment = _submitted_suite(request, form, preset, team, "" if own else preset.name) if form.is_valid() else None
     if experiment is not None:
         messages.success(request, f"“{experiment.name}” was submitted. Its runs start one after another.")
         return redirect("experiments:experiment_detail", experiment.pk)
@@ -90,12 +98,22 @@ def suite_new(request: HttpRequest) -> HttpResponse:
         "nav": "new-suite",
         "team": team,
         "presets": presets,
+        "plans": list(access.plans_for(request.user).defer("text")[:PLANS_OFFERED]),
         "preset": preset,
+        "own": own,
         "form": form,
         "reasons": missing(preset),
         "lines": [(run, sorted(run.needs())) for run in preset.runs],
+        "graph": graph.graph_of(graph.steps_of(preset)),
     }
     return answer(request, "configure/suite_new.html", context)
+
+
+def _own_plan(request: HttpRequest) -> OwnPlan | None:
+    """The saved plan that the address names. Raises Http404, and PermissionDenied where its team may not submit."""
+    access.require_change_somewhere(request.user)
+    key = number_asked(request, "plan")
+    return None if key is None else access.get_plan_or_404(request.user, key, to_change=True)
 
 
 def _origin(request: HttpRequest) -> Run | None:
@@ -111,21 +129,24 @@ def _origin(request: HttpRequest) -> Run | None:
     return origin
 
 
-def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset, team: Team) -> Experiment | None:
-    """The experiment with all its runs, or None with the problem on the form and nothing stored."""
+def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset, team: Team, name: str) -> Experiment | None:
+    """The experiment with all its runs, or None with the problem on the form and nothing stored.
+
+    name: of the preset that the experiment plays; empty for a plan of one's own.
+    """
     user, values = cast(User, request.user), form.cleaned_data
     seeds = values["seeds"]
     is_single = preset.seeds is None and len(seeds) == 1  # then the experiment's seed is enough, without copies
     try:
         planning.suite(preset, seeds)  # refuses seeds that cannot be used, before anybody waits
-        hardware = findings.usual_hardware([run.config for run in preset.runs], preset.name)
+        hardware = _hardware(preset)
         findings.require(findings.of_plan(preset, seeds[0], hardware, [team.pk]), anyway=values["anyway"])
         with transaction.atomic():
             experiment = services.create_experiment(
                 values["name"],
                 user,
                 team=team,
-                preset=preset.name,
+                preset=name,
                 seed=seeds[0] if is_single else 0,
                 description=values["description"],
             )
@@ -140,3 +161,10 @@ def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset, team
         form.add_error("seeds" if "seed" in str(error) else None, str(error))
         return None
     return experiment
+
+
+def _hardware(preset: Preset) -> str:
+    """What a plan is checked for when nobody says."""
+    if queues.needs_gpu(preset.requires):
+        return findings.WITH_GPU
+    return findings.usual_hardware([run.config for run in preset.runs])

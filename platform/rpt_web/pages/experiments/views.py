@@ -18,7 +18,7 @@ from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.results.headlines import Headline, headlines, ranked_headlines
 from rpt_web.results.lineage import listed, seeds_in_words
-from rpt_web.runs import display, queries, services
+from rpt_web.runs import display, graph, queries, services
 from rpt_web.runs.models import ENDED_BADLY, Experiment, Run, Status, blocked_by, is_in_progress
 from rpt_web.teams.models import User
 
@@ -141,10 +141,17 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "missing": sum(run.status in ENDED_BADLY for run in steered),
         "total_time": sum(times, timedelta(0)) if times else None,
         "total_flops": sum(flops) if flops else None,
+        "graph": graph.graph_of([_step(line) for line in lines]),
         "headline": next(iter(ranked_headlines(experiment, runs)), None),
     }
     parts = {"runs": "experiments/_runs.html"}
     return render(request, _template(request, "experiments/experiment_detail.html", parts), context)
+
+
+def _step(line: RunLine) -> graph.Step:
+    """A run in the figure of what needs what."""
+    state = "blocked" if line.blockers else line.run.status
+    return graph.Step(line.run.name, line.run.needs, line.run.stage, state, line.run.pk)
 
 
 @require_POST

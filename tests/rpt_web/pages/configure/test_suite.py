@@ -46,7 +46,7 @@ def test_the_page_shows_the_runs_and_what_each_starts_after(page):
 
 def test_the_page_opens_on_the_smallest_preset_and_says_what_each_takes(page):
     text = page(NEW)
-    assert f"{NEW}?preset=smoke" in text[text.index('<form class="card" method="post"') :]
+    assert "?preset=smoke" in text[text.index('<form class="card" method="post"') :]
     rows = re.findall(r"<tr><th scope=\"row\"><a class=\"main-link\".*?</tr>", text)
     told = {name: next(words(row) for row in rows if f'preset={name}"' in row) for name in preset_names()}
     assert len(rows) == len(told)

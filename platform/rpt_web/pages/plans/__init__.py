@@ -1,0 +1,1 @@
+"""Plans that a team has saved."""
