@@ -168,6 +168,7 @@ PAGES = {
     "teams:identity_begin": ("post", dict.fromkeys(PEOPLE, 302) | {"nobody": 502}),  # the provider does not answer
     "teams:identity_back": ("get", everybody(400)),  # from a login that nobody has begun
     "teams:logout": ("post", dict.fromkeys(PEOPLE, LOGIN)),
+    "teams:first": (OF_ALL, everybody(410)),  # somebody has an account
     "teams:join": (OF_ALL, everybody(200)),
     "teams:my_team": ("get", by_role(302, 302, 302, 302)),
     "teams:choose_team": ("post", of_team(302, 302, 302)),
@@ -338,6 +339,7 @@ class World:
         secret = Invitation.issue(team, Role.MEMBER, self.users["administrator"], note="x")
         self.arguments["invitation_id"] = Invitation.objects.get().pk
         self.secrets = {"teams:join": secret, "teams:login_link": LoginLink.issue(colleague)}
+        self.arguments["signed"] = "of-the-first-account"
         self.arguments |= {"uidb36": "1", "key": "set-password"}
         self.callers = self._programs()
         self._make_corpus(member)

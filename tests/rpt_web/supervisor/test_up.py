@@ -186,7 +186,7 @@ def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(fr
     status, body = up.healthz()
     assert (status, body["status"], len(body["start_id"])) == (200, "ok", 16)
     assert f"http://127.0.0.1:{up.port}" in up.output
-    assert "manage.py createsuperuser" in up.output
+    assert f"    http://127.0.0.1:{up.port}/first/" in up.output
     assert up.pid_of("-Q quick --concurrency 2"), "what people wait for has a worker of its own"
     assert "quick: ready after" in up.output
     assert up.manage("invite", "ada").stdout.startswith(f"http://127.0.0.1:{up.port}/login/link/")

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from rpt_web.pages.teams import account, alarms, disk, identities, joining, members, trail, views
+from rpt_web.pages.teams import account, alarms, disk, first, identities, joining, members, trail, views
 
 app_name = "teams"
 PERSON = "teams/<int:team_id>/people/<int:user_id>"
@@ -13,6 +13,7 @@ urlpatterns = [
     path("login/identity/", identities.identity_begin, name="identity_begin"),
     path("login/identity/back/", identities.identity_back, name="identity_back"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("first/<str:signed>/", first.first, name="first"),
     path("join/<str:secret>/", joining.join, name="join"),
     path("team/", members.my_team, name="my_team"),
     path("team/choose", views.choose_team, name="choose_team"),

@@ -9,11 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
 
 from rpt_core.errors import UserError
 from rpt_web.runs.models import DEFAULT_QUEUE, GPU_QUEUE
 from rpt_web.supervisor.stopping import Interrupted
 from rpt_web.supervisor.tree import Options, ProcessTree
+from rpt_web.teams.first import first_token
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -82,10 +84,15 @@ def greeting(tree: ProcessTree) -> list[str]:
     """Where the platform is, and how to get in."""
     lines = ["", f"The platform runs at {tree.address} (data in {settings.RPT_DATA_DIR}). Ctrl-C stops it."]
     if not get_user_model().objects.exists():
-        lines += ["There is no user yet. Make the first one in another terminal:", f"    {command('createsuperuser')}"]
+        lines += ["There is no user yet. Make the first account by this link, within a day:", f"    {first_link(tree)}"]
     else:
         lines += ["Log in there, or make a login link in another terminal:", f"    {command('invite')} NAME"]
     return lines + host_advice(tree.options.host)
+
+
+def first_link(tree: ProcessTree) -> str:
+    """Where the first account can be made."""
+    return f"{tree.address}{reverse('teams:first', args=[first_token()])}"
 
 
 def command(name: str) -> str:
