@@ -172,6 +172,9 @@ def addresses(known: Known) -> dict[str, list[str]]:
     return {
         "healthz": ["healthz"],
         "": [""],
+        "find/": ["find/", "find/?q=trial+1", "find/?q=nothing+has+this", "find/?q=nobody:12", f"find/?q={known.run}"],
+        "help/": ["help/"],
+        "help/{name}/": ["help/glossary/", "help/method/"],
         "inbox/": ["inbox/", "inbox/?show=unread"],
         "experiments/": [
             "experiments/",

@@ -13,6 +13,8 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("api/v1/<path:rest>", api.nothing_here),
     path("", include("rpt_web.pages.home.urls")),
+    path("", include("rpt_web.pages.find.urls")),
+    path("", include("rpt_web.pages.help.urls")),
     path("", include("rpt_web.pages.experiments.urls")),
     path("", include("rpt_web.pages.runs.urls")),
     path("", include("rpt_web.pages.configure.urls")),

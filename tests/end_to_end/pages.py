@@ -54,6 +54,9 @@ def token_map_address(rows, **query):
 PAGES = {
     "home": lambda rows: reverse("home:home"),
     "team-alarms": lambda rows: reverse("teams:team_alarms", args=[rows["finished"].team_id]),
+    "help": lambda rows: reverse("help:help"),
+    "help-glossary": lambda rows: reverse("help:document", args=["glossary"]),
+    "help-method": lambda rows: reverse("help:document", args=["method"]),
     "inbox": lambda rows: reverse("home:inbox"),
     "experiments": lambda rows: reverse("experiments:experiment_list"),
     "experiments-none-found": lambda rows: reverse("experiments:experiment_list") + "?q=nothing-like-it",

@@ -86,6 +86,9 @@ PAGES = {
     "home:inbox": ("get", LOGGED_IN),
     "home:inbox_read": ("post", by_role(302, 302, 302, 302)),
     "home:notice": ("get", of_team(404, 302, 404)),  # the member's own
+    "find:find": ("get", LOGGED_IN),
+    "help:help": ("get", LOGGED_IN),
+    "help:document": ("get", LOGGED_IN),
     "experiments:experiment_list": ("get", LOGGED_IN),
     "experiments:experiment_detail": ("get", SEEN),
     "experiments:experiment_resubmit": ("post", CHANGED),
@@ -326,6 +329,7 @@ class World:
             "token_id": ApiToken.objects.get().pk,
             "identity_id": Identity.objects.create(user=member, provider=PROVIDER.url, uid="its").pk,
             "session_id": Browser.objects.get(user=member).pk,
+            "name": "glossary",
             "kind": "run",
             "pk": run.pk,
             "rest": "runs/abc",

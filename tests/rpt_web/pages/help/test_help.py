@@ -1,0 +1,57 @@
+"""Help: each document has its page with links that lead somewhere, and each term on a page is in the glossary."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.urls import resolve, reverse
+from django.utils.text import slugify
+
+from rpt_web.pages.help import documents
+
+ROOT = Path(__file__).parents[4]
+TERM = re.compile(r'\{% term "([^"]+)"')
+
+
+def test_help_lists_every_document(page):
+    text = page(reverse("help:help"))
+    names = documents.names()
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} == {*names}
+    assert all(reverse("help:document", args=[name]) in text for name in names)
+    assert "There is no document" in page("/help/stated/", 404)
+
+
+@pytest.mark.parametrize("name", documents.names())
+def test_a_document_is_a_page_whose_links_lead_somewhere(name):
+    found = documents.document(name)
+    assert found.title
+    assert found.summary
+    for place in re.findall(r'href="(/[^"#]*)(?:#([^"]*))?"', found.html):
+        match = resolve(place[0])
+        target = documents.document(match.kwargs["name"])
+        assert not place[1] or f'id="{place[1]}"' in target.html, place
+    for anchor in re.findall(r'href="#([^"]*)"', found.html):
+        assert f'id="{anchor}"' in found.html, anchor
+
+
+def test_html_in_a_document_stays_words(tmp_path, settings):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "odd.md").write_text(
+        "# Odd\n\n<script>alert(1)</script> [a](javascript:alert(1)) [b](../rpt_core/x.py) [c](https://example.org/)\n"
+    )
+    settings.ROOT = tmp_path
+    html = documents.document("odd").html
+    assert "<script>" not in html
+    assert "javascript:" not in html.replace("[a](javascript:alert(1))", "")
+    assert "x.py" not in html
+    assert 'href="https://example.org/"' in html
+    documents.document.cache_clear()
+
+
+def test_each_term_of_a_page_stands_in_the_glossary():
+    anchors = set(re.findall(r'<h3 id="([^"]+)"', documents.document("glossary").html))
+    used = {term for path in (ROOT / "templates").rglob("*.html") for term in TERM.findall(path.read_text())}
+    assert len(used) >= 10
+    assert {term for term in used if slugify(term) not in anchors} == set()
