@@ -41,7 +41,7 @@ PROGRAMS_STOP_SECONDS = 7.0
 """Web server, workers and reaper stop together within this time; then they are killed."""
 STAGE_STOP_SECONDS = "5"
 """A stage gets this long for its checkpoint, unless the environment says otherwise."""
-STOP_SECONDS = 9.5
+STOP_SECONDS = 9.0
 """Everything stops within this time: Redis and Postgres get what the programs leave of it, at least a second each."""
 
 

