@@ -26,7 +26,7 @@ def test_a_login_link_logs_in_by_its_button(visit, rows):
     secret = committed(lambda: LoginLink.issue(rows["user"], timedelta(hours=1)))
     with visit(reverse("teams:login_link", args=[secret]), anonymous=True) as browser:
         press(browser, "button[type=submit]")
-        visit.wait("return document.querySelector('h1')?.textContent === 'Experiments'")
+        visit.wait("return document.querySelector('h1')?.textContent === 'Home'")
 
 
 def test_wrong_settings_are_marked_on_their_fields_and_kept(visit, rows):
