@@ -21,6 +21,7 @@ from rpt_web.corpora import services as services_of_corpora
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job
 from rpt_web.numbers import size
+from rpt_web.runs import checkpoints
 from rpt_web.runs import deletion as deletion_of_runs
 from rpt_web.runs import retention as rules
 from workers import corpora, deletions, model_checks, retention
@@ -33,6 +34,7 @@ KINDS: dict[str, Work] = {
     models.DELETE: deletions.delete,
     deletion_of_runs.DELETE: deletions.delete_runs,
     rules.REMOVE: retention.remove,
+    checkpoints.FREE: retention.free,
     registry.CHECK: model_checks.check,
 }
 """Name of a kind -> its function."""

@@ -14,6 +14,7 @@ from rpt_core.errors import UserError, said
 from rpt_web.jobs.models import Job
 from rpt_web.numbers import size
 from rpt_web.runs import retention
+from rpt_web.runs.models import Run
 from rpt_web.teams.audit import who
 from rpt_web.teams.models import Team
 from workers.reports import JobReport
@@ -32,4 +33,17 @@ def remove(job: Job, report: JobReport) -> dict[str, Any]:
                     f"A checkpoint of run {run} cannot be removed: {said(error)}. Look at the rights of its folder, "
                     "then remove the rest."
                 ) from error
+    return {"bytes": freed, "words": f"{size(freed)} of the disk are free again."}
+
+
+def free(job: Job, report: JobReport) -> dict[str, Any]:
+    """Free the disk of the checkpoints of a run that somebody has deleted."""
+    run = Run.objects.filter(pk=job.arguments["run"]).first()
+    try:
+        freed = retention.free(run) if run else 0
+    except OSError as error:
+        raise UserError(
+            f"A checkpoint could not be removed: {said(error)}. Look at the rights of the run's folder; what is "
+            "deleted of this run next takes it along."
+        ) from error
     return {"bytes": freed, "words": f"{size(freed)} of the disk are free again."}

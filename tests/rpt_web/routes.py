@@ -108,6 +108,9 @@ PAGES = {
     "runs:run_evaluations": ("get", SEEN),
     "runs:run_settings": ("get", SEEN),
     "runs:run_files": ("get", SEEN),
+    "runs:checkpoint_start": ("get", by_role(404, 302, 302, 302)),
+    "runs:checkpoint_files": ("get", SEEN),
+    "runs:checkpoint_delete": (OF_ALL, by_role(404, 403, 200, 200)),
     "runs:run_stream": ("get", SEEN),
     "runs:run_metrics": ("get", SEEN),
     "runs:run_config": ("get", SEEN),
@@ -400,6 +403,8 @@ class World:
         model = RegisteredModel.objects.create(
             team=team, name="one", source=ModelSource.FOLDER, path=str(folder), created_by=member
         )
+        (run.directory / "c").mkdir(parents=True, exist_ok=True)
+        (run.directory / "c" / "config.json").write_text("{}")
         Checkpoint.objects.create(run=run, attempt=1, step=7, path="c", bytes=1, created_at=timezone.now())
         self.arguments |= {"model_id": model.pk, "step": 7}
 

@@ -172,7 +172,7 @@ class Run(Removable):
     measured_attempt = models.PositiveIntegerField(null=True, blank=True)
     """The attempt after which it was measured; None where it is to be measured again."""
     removed_checkpoints = models.PositiveIntegerField(default=0)
-    """How many the team's rule has removed."""
+    """How many the team's rule, or somebody, has removed."""
 
     class Meta:
         ordering = ["-id"]

@@ -87,11 +87,16 @@ def remove_of_run(team: Team, run_id: int, steps: Sequence[int], by: User | None
             counted = F("removed_checkpoints") + len(going)
             Run.objects.filter(pk=run.pk).update(removed_checkpoints=counted, measured_attempt=None)
             Checkpoint.objects.filter(pk__in=[found.pk for found in going]).delete()
-            _set_aside([run.directory / found.path for found in going])
+            set_aside([run.directory / found.path for found in going])
+    return free(run)
+
+
+def free(run: Run) -> int:
+    """Free the disk of what was set aside of a run; returns the bytes."""
     return sum(map(remove, RunDir(run.directory).checkpoints.glob(f"*{SET_ASIDE}")))
 
 
-def _set_aside(folders: Iterable[Path]) -> None:
+def set_aside(folders: Iterable[Path]) -> None:
     """All or none, so that rows and folders stay the same."""
     done: list[Path] = []
     try:

@@ -48,10 +48,14 @@ def model_files(request: HttpRequest, model_id: int) -> StreamingHttpResponse:
     folder = settings.ROOT / model.path
     if model.source == ModelSource.HUB or reach.why_not(Reading("path", model.path, Reads.MODEL), [model.team_id]):
         raise Http404("The model's files are not here.")
+    return sent(folder, slugify(model.name) or "model")
+
+
+def sent(folder: Path, name: str) -> StreamingHttpResponse:
+    """The model of a folder under a name. Raises Http404 where there is none."""
     files = files_of(folder)
     if not files:
         raise Http404("The model's folder is gone, or holds no model.")
-    name = slugify(model.name) or "model"
     sizes = [(f"{name}/{file.name}", file, file.stat().st_size) for file in files]
     response = StreamingHttpResponse(archive(sizes), content_type="application/x-tar")
     response["Content-Disposition"] = content_disposition_header(True, f"{name}.tar")

@@ -92,14 +92,6 @@ def run_settings(request: HttpRequest, run_id: int) -> HttpResponse:
     return render_tab(request, run, "config", "runs/run_settings.html", {}, more=more)
 
 
-@require_safe
-def run_files(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Its checkpoints."""
-    run = access.get_run_or_404(request.user, run_id)
-    parts: dict[str, Part] = {"records": ("runs/_checkpoints.html", _checkpoints)}
-    return render_tab(request, run, "files", "runs/run_files.html", parts)
-
-
 def command_line(run: Run) -> str:
     """What does the same in a shell, once the config was downloaded."""
     stage, folder = run.stage, shlex.quote(run.name)
@@ -151,11 +143,4 @@ def _tables(request: HttpRequest, run: Run, *, of_groups: bool) -> dict[str, Any
         "open_tables": TABLES_OPEN,
         "table_figures_json": [view.figure.as_json() for view in views if view.figure],
         "reference": published.reference_for(run.stage) if views and not of_groups else None,
-    }
-
-
-def _checkpoints(request: HttpRequest, run: Run) -> dict[str, Any]:
-    return {
-        "checkpoints": list(run.checkpoints.order_by("-step")[:50]),
-        "may_register": access.can_change(request.user, run.experiment.team_id),
     }

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.runs import bulk, log, removal, run_list, tabs, views
+from rpt_web.pages.runs import bulk, files, log, removal, run_list, tabs, views
 
 app_name = "runs"
 urlpatterns = [
@@ -17,7 +17,10 @@ urlpatterns = [
     path("runs/<int:run_id>/evaluations/", tabs.run_evaluations, name="run_evaluations"),
     path("runs/<int:run_id>/log/", log.run_log, name="run_log"),
     path("runs/<int:run_id>/config/", tabs.run_settings, name="run_settings"),
-    path("runs/<int:run_id>/files/", tabs.run_files, name="run_files"),
+    path("runs/<int:run_id>/files/", files.run_files, name="run_files"),
+    path("runs/<int:run_id>/checkpoints/<int:step>/start", files.checkpoint_start, name="checkpoint_start"),
+    path("runs/<int:run_id>/checkpoints/<int:step>/files.tar", files.checkpoint_files, name="checkpoint_files"),
+    path("runs/<int:run_id>/checkpoints/<int:step>/delete", files.checkpoint_delete, name="checkpoint_delete"),
     path("runs/<int:run_id>/stream", views.run_stream, name="run_stream"),
     path("runs/<int:run_id>/metrics.json", views.run_metrics, name="run_metrics"),
     path("runs/<int:run_id>/config.json", views.run_config, name="run_config"),
