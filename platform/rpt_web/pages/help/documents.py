@@ -20,7 +20,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 FIRST = (
-    "tutorial_team",
+    "tutorial-team",
+    "howto",
     "glossary",
     "configuring",
     "runs",
