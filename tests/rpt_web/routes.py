@@ -275,6 +275,11 @@ API = {
     ("post", "/runs/{run_id}/retry"): IN_CONFLICT,  # it runs
     ("delete", "/runs/{run_id}"): IN_CONFLICT,
     ("post", "/runs/{run_id}/priority"): IN_CONFLICT,
+    ("get", "/nodes"): LISTED,
+    ("post", "/nodes/{node_id}/drain"): by_token(403, 403, 403, 403, 403),  # none of a server administrator's
+    ("post", "/nodes/{node_id}/undrain"): by_token(403, 403, 403, 403, 403),
+    ("get", "/limits"): LISTED,
+    ("post", "/limits"): by_token(422, 403, 403, 403, 200) | {"shared": 422},  # what one is not in is no team
     ("post", "/runs/{run_id}/archive"): IN_CONFLICT,
     ("post", "/runs/{run_id}/bring-back"): IN_CONFLICT,
     ("delete", "/experiments/{experiment_id}"): IN_CONFLICT,
@@ -374,6 +379,7 @@ class World:
             "/runs": {"experiment": self.experiment.pk, "name": "a", "config": RUNNABLE},
             "/preflight": {"config": RUNNABLE},
             "/runs/{run_id}/priority": {"priority": "low"},
+            "/limits": {"team": self.arguments["team_id"], "most": 3},
             "/corpora": {"name": "New"},
             "/models": {"run": run.pk, "step": 7},
             "/wordings": {"kind": "template", "name": "new", "text": text},

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from rpt_core.errors import UserError
 from rpt_core.words import counted
@@ -69,6 +69,12 @@ def of_server() -> QuerySet[RunLimit]:
 def of_team(team: Team) -> QuerySet[RunLimit]:
     """A team's own."""
     return RunLimit.objects.filter(team=team)
+
+
+def about(teams: Sequence[Team]) -> list[RunLimit]:
+    """The limits of the server, then those of these teams (1 query)."""
+    found = RunLimit.objects.filter(Q(team=None) | Q(team__in=teams))
+    return list(found.order_by(F("team").asc(nulls_first=True), "id"))
 
 
 def set_limit(team: Team | None, queue: str, each_person: bool, most: int | None) -> None:

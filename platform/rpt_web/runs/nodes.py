@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.http import Http404
 from django.utils.crypto import salted_hmac
 
 from rpt_core.errors import UserError
@@ -56,6 +57,14 @@ def register(
         Listener.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["node", "queue"], update_fields=["last_heard"]
         )
+
+
+def get_or_404(node_id: int) -> Node:
+    """A node by its id; who may change it is for the caller to ask. Raises Http404."""
+    found = Node.objects.filter(pk=node_id).first()
+    if found is None:
+        raise Http404("There is no such node: it may have been silent for so long that it was forgotten.")
+    return found
 
 
 def drain(node: Node, user: User) -> None:

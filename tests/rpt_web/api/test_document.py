@@ -59,7 +59,7 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {409} if method == "DELETE" or path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
     expected |= (
         {409}
-        if method == "POST" and path.endswith(("/suite", "/runs", "/archive", "/bring-back", "/priority"))
+        if method == "POST" and path.endswith(("/suite", "/runs", "/archive", "/bring-back", "/priority", "drain"))
         else set()
     )
     assert named == expected

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -47,9 +47,7 @@ def node_undrain(request: HttpRequest, node_id: int) -> HttpResponse:
 
 def _change(request: HttpRequest, node_id: int, act: Callable[[Node], None]) -> HttpResponse:
     access.require_server_administrator(request.user)
-    node = Node.objects.filter(pk=node_id).first()
-    if node is None:
-        raise Http404("There is no such node: it may have been silent for so long that it was forgotten.")
+    node = nodes.get_or_404(node_id)
     try:
         act(node)
     except UserError as error:

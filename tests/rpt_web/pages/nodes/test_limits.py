@@ -11,11 +11,12 @@ from rpt_web.runs.models import Node, Priority, Run, RunLimit
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Role, User
 from tests.factories import make_user
-from tests.rpt_web.api_client import CONFIG, ROOT
+from tests.rpt_web.api_client import CONFIG, ROOT, client_of
 from tests.rpt_web.markup import flat
 
 pytestmark = pytest.mark.django_db
 PAGE = "/nodes/limits"
+FIGURES = ("memory_bytes", "used_bytes", "load")
 
 
 @pytest.fixture
@@ -102,3 +103,22 @@ def test_a_server_administrator_drains_a_node_and_the_page_shows_what_its_gpus_d
     client.post(f"/nodes/{key}/undrain")
     assert not nodes.is_drained("big")
     assert client.post("/nodes/0/drain").status_code == 404
+
+
+def test_the_api_lists_and_changes_nodes_and_limits(caller, ada):
+    nodes.register("big", ["default"], [], gpus=[{"index": 0, "name": "H100"} | dict.fromkeys(FIGURES)])
+    root = client_of(User.objects.create_superuser("root"))
+    (found,) = (node for node in caller.get(f"{ROOT}/nodes").json() if node["name"] == "big")
+    assert found["gpus"] == [{"index": 0, "name": "H100"} | dict.fromkeys(FIGURES)]
+    place = f"{ROOT}/nodes/{found['id']}"
+    assert caller.post(f"{place}/drain").status_code == 403
+    assert root.post(f"{place}/drain").json()["drained_at"]
+    assert root.post(f"{place}/drain").status_code == 409
+    assert root.post(f"{place}/undrain").json()["drained_at"] is None
+    limit = {"team": None, "queue": "gpu", "each_person": True, "most": 2}
+    assert root.post(f"{ROOT}/limits", limit, "application/json").status_code == 200
+    kept = [{"team_id": None, "queue": "gpu", "each_person": True, "most": 2}]
+    assert caller.get(f"{ROOT}/limits").json() == kept
+    wrong = root.post(f"{ROOT}/limits", limit | {"most": 0}, "application/json")
+    assert (wrong.status_code, list(wrong.json()["errors"])) == (422, ["most"])
+    assert root.post(f"{ROOT}/limits", limit | {"most": None}, "application/json").json() == []
