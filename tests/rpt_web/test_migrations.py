@@ -69,3 +69,26 @@ def test_times_are_filled_in_only_where_they_are_known():
         }
     finally:
         call_command("migrate", verbosity=0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_from_before_gpus_were_leased_ask_for_those_that_they_had():
+    rows = {
+        "queued": ("queued", {"model": {"device": "auto"}}, 1),
+        "failed": ("failed", {"engine": "verl", "verl": {"gpus_per_node": 4}}, 4),
+        "on the processor": ("queued", {"model": {"device": "cpu"}}, 0),
+        "waiting": ("waiting", {}, 0),
+        "succeeded": ("succeeded", {"model": {"device": "auto"}}, 0),
+    }
+    try:
+        apps = migrated("0018_own_plans")
+        team = apps.get_model("teams", "Team").objects.create(name="old")
+        experiment = apps.get_model("runs", "Experiment").objects.create(name="old", team=team)
+        old = apps.get_model("runs", "Run").objects
+        for name, (status, config, _) in rows.items():
+            old.create(experiment=experiment, name=name, stage="rpt", config=config, code_version="0", status=status)
+        runs = migrated("0019_gpus_of_older_runs").get_model("runs", "Run").objects
+        found = dict(runs.filter(experiment=experiment.pk).values_list("name", "gpus"))
+        assert found == {name: gpus for name, (_, _, gpus) in rows.items()}
+    finally:
+        call_command("migrate", verbosity=0)
