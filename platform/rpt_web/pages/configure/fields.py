@@ -16,9 +16,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import yaml
 from django import forms
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from rpt_core.config.reading import TOO_DEEP, refuse_too_deep
 from rpt_core.config.reads import Reads, kind_of
+from rpt_core.config.sources import source_of
 from rpt_core.errors import UserError
 from rpt_core.typed_yaml import read_typed
 from rpt_web.pages.configure.choice import is_reference
@@ -50,22 +53,48 @@ class Leaf:
     widget: Widget
     reads: Reads | None = None
     """What it makes a run read."""
+    default: Any = None
+    """What it is where nobody says anything; None where that is nothing, or it must be given."""
 
 
-def leaves(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[Leaf]:
-    """All single values of a config model, nested ones by dotted names. `values` tell which optional parts exist."""
+def leaves(
+    model: type[BaseModel], values: Mapping[str, Any], prefix: str = "", given: BaseModel | None = None
+) -> Iterator[Leaf]:
+    """All single values of a config model, nested ones by dotted names. `values` tell which optional parts exist.
+
+    given: what stands for the model where nobody says anything, which may differ from the model's own defaults.
+    """
     for key, info in model.model_fields.items():
         if key == "stage":
             continue
         name, words = f"{prefix}{key}", info.description or ""
         annotation, is_optional = _unwrapped(info.annotation)
-        part = values.get(key)
+        part, default = values.get(key), _default(info, key, given)
         if not _is_model(annotation) or (is_optional and part is None):
-            yield Leaf(name, annotation, is_optional, words, _widget(annotation, part), kind_of(info))
+            yield Leaf(name, annotation, is_optional, words, _widget(annotation, part), kind_of(info), default)
             continue
         if is_optional:
             yield Leaf(name, annotation, True, words, Widget.PART)
-        yield from leaves(annotation, part or {}, f"{name}.")
+        yield from leaves(annotation, part or {}, f"{name}.", default if isinstance(default, BaseModel) else None)
+
+
+def _default(info: FieldInfo, key: str, given: BaseModel | None) -> Any:
+    if given is not None:
+        return getattr(given, key)
+    default = info.get_default(call_default_factory=True, validated_data={})
+    return None if default is PydanticUndefined else default
+
+
+def default_words(leaf: Leaf, stage: str) -> str:
+    """The default of a setting in a sentence, with where it was published; empty where there is none to tell."""
+    is_plain = isinstance(leaf.default, str | int | float) or (
+        isinstance(leaf.default, tuple) and all(isinstance(item, str | int | float) for item in leaf.default)
+    )
+    if not is_plain or leaf.default in ("", ()):
+        return ""
+    shown = ", ".join(map(written, leaf.default)) if isinstance(leaf.default, tuple) else written(leaf.default)
+    source = source_of(stage, leaf.name)
+    return f"Default: {shown} ({source})." if source else f"Default: {shown}."
 
 
 def field(leaf: Leaf, value: Any, label: str, shelf: Shelf | None = None) -> forms.Field:

@@ -22,7 +22,7 @@ from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, Seed
 from rpt_core.words import counted
 from rpt_web.pages.configure.choice import is_reference
-from rpt_web.pages.configure.fields import Widget, as_text, differ, field, leaves, typed_value
+from rpt_web.pages.configure.fields import Widget, as_text, default_words, differ, field, leaves, typed_value
 from rpt_web.pages.configure.offered import OfferedWidget, Shelf
 from rpt_web.pages.configure.sections import GROUP_WORDS, SECTIONS, Section
 from rpt_web.runs import checks
@@ -119,7 +119,8 @@ class PlannedRunForm(FindingsForm):
         self.references = [name for name in self.leaves if is_reference(asked.get(name))]
         for leaf in self.leaves.values():
             value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
-            self.fields[leaf.name] = field(leaf, value, self._label(leaf.name), shelf)
+            made = self.fields[leaf.name] = field(leaf, value, self._label(leaf.name), shelf)
+            made.help_text = f"{made.help_text} {default_words(leaf, planned.stage)}".strip()
 
     def suggest(self, values: Mapping[str, str]) -> None:
         """Begin with other values than the plan's, by dotted name; names of no field are left alone."""
