@@ -122,6 +122,7 @@ NOT_MEASURED = {
     "api/v1/runs/{run_id}/cancel": "changes something",
     "api/v1/runs/{run_id}/retry": "changes something",
     "api/v1/models/{model_id}/check": "changes something",
+    "api/v1/plans/{plan_id}": "is one text of its team",
     "api/v1/preflight": "changes nothing, but takes a process of its own for seconds",
 }
 """Addresses that are no pages or lists -> why."""
@@ -273,6 +274,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "api/v1/versions/{version_id}": [f"{API}versions/{known.version}"],
         "api/v1/models": ["api/v1/models"],
         "api/v1/models/{model_id}": [f"{API}models/{known.model}"],
+        "api/v1/plans": [f"{API}plans"],
         "api/v1/wordings": ["api/v1/wordings", "api/v1/wordings?kind=template"],
         "api/v1/wordings/{wording_id}": [f"{API}wordings/{known.wording}"],
         "api/v1/nodes": ["api/v1/nodes"],

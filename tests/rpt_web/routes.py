@@ -268,6 +268,9 @@ API = {
     ("get", "/wordings/{wording_id}"): READ,
     ("get", "/wordings/{wording_id}/versions"): READ,
     ("post", "/wordings/{wording_id}/versions"): by_token(404, 403, 403, 201, 201),
+    ("get", "/plans"): LISTED,
+    ("post", "/plans"): by_token(201, 403, 403, 201, 201),
+    ("get", "/plans/{plan_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
     ("get", "/jobs/{job_id}"): by_token(404, 404, 200, 200, 404),  # the member's own
     ("post", "/preflight"): by_token(200, 403, 403, 200, 200),
     ("get", "/runs/{run_id}"): READ,
@@ -382,6 +385,7 @@ class World:
             "/limits": {"team": self.arguments["team_id"], "most": 3},
             "/corpora": {"name": "New"},
             "/models": {"run": run.pk, "step": 7},
+            "/plans": {"name": "new", "text": PLAN},
             "/wordings": {"kind": "template", "name": "new", "text": text},
             "/wordings/{wording_id}/versions": {"text": f"{text}!"},
             "/versions/{version_id}/check": {"mapping": {"text": "text"}},

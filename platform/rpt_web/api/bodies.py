@@ -121,6 +121,7 @@ class SuiteIn(Body):
         default=None,
         description="Or a plan of your own: runs, each after those that its config refers to with @NAME/WHAT.",
     )
+    plan: int | None = Field(default=None, ge=1, lt=2**63, description="Or the id of a plan that a team has saved.")
     seeds: list[Seed] | None = Field(
         default=None,
         min_length=1,
@@ -140,6 +141,13 @@ class SuiteIn(Body):
             with _refusals_of_field():
                 plan_of(runs)
         return runs
+
+    @field_validator("plan")
+    @classmethod
+    def _is_alone(cls, plan: int | None, info: ValidationInfo) -> int | None:
+        if plan is not None and (info.data.get("preset") or info.data.get("runs")):
+            raise ValueError("Give one of `preset`, `runs` and `plan`.")
+        return plan
 
     @field_validator("seeds")
     @classmethod

@@ -20,7 +20,7 @@ from ninja import Status as Answer
 from rpt_core.config import Split
 from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
-from rpt_web.api import corpora, library, machines, removal
+from rpt_web.api import corpora, library, machines, plans, removal
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
 from rpt_web.api.errors import (
     BoundedParser,
@@ -55,7 +55,7 @@ from rpt_web.api.schemas import (
 from rpt_web.corpora import token_maps
 from rpt_web.corpora.models import ScoredSplit
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import archive, checks, findings, preflight, services, usage
+from rpt_web.runs import archive, checks, findings, own_plans, preflight, services, usage
 from rpt_web.runs.models import Experiment, Run, Status, blocked_by, is_in_progress
 from rpt_web.teams.models import User
 from rpt_web.teams.tokens import TokenAuth, token_required
@@ -155,7 +155,7 @@ def submit_suite(request: HttpRequest, experiment_id: int, suite: SuiteIn) -> An
     """
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
-    plan = _plan(experiment, suite)
+    plan = _plan(user, experiment, suite)
     services.refuse_taken_names(experiment, plan, suite.seeds)
     hardware = suite.hardware or findings.usual_hardware([run.config for run in plan.runs], plan.name)
     findings.require(findings.of_plan(plan, experiment.seed, hardware, [experiment.team_id]), anyway=suite.anyway)
@@ -306,8 +306,11 @@ def documents(
     return {"items": lines[:limit], "next": lines[limit - 1].row if len(lines) > limit else None}
 
 
-def _plan(experiment: Experiment, suite: SuiteIn) -> Preset:
-    """The runs of a body as a plan, or the preset that it or the experiment names."""
+def _plan(user: User, experiment: Experiment, suite: SuiteIn) -> Preset:
+    """The runs of a body as a plan, a saved plan, or the preset that it or the experiment names."""
+    if suite.plan is not None:
+        with refusals_at("plan"):
+            return own_plans.preset_of(access.get_plan_or_404(user, suite.plan))
     if suite.runs is not None:
         return plan_of(suite.runs)
     with refusals_at("preset"):
@@ -341,6 +344,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 corpora.add_operations(api)
 library.add_operations(api)
+plans.add_operations(api)
 removal.add_operations(api)
 machines.add_operations(api)
 answer_errors(api)

@@ -27,6 +27,8 @@ from rpt_web.teams.models import Team, User
 
 LONGEST_TEXT = 200_000
 MOST_RUNS = 200
+OF_RESULTS = ("time", "findings", "caution", "is_twin")
+"""What a preset says of the results that it had; a copy that is changed has others."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,79}")
 
 
@@ -79,8 +81,8 @@ def preset_of(plan: OwnPlan) -> Preset:
 
 
 def as_text(plan: Preset) -> str:
-    """A plan as YAML, as `read` takes it: without its name, and without what has its default."""
-    values = plan.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+    """A plan as YAML, as `read` takes it: without its name, what has its default, and what tells a preset's results."""
+    values = plan.model_dump(mode="json", exclude_defaults=True, exclude={"name", *OF_RESULTS})
     if not (requires := {name: value for name, value in values.pop("requires", {}).items() if name != "paths"}):
         return _dumped(values)
     return _dumped({"requires": requires} | values)

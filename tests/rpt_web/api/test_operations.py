@@ -34,7 +34,7 @@ def operations():
 def test_every_operation_and_the_document_ask_for_a_token(client, ada):
     client.force_login(ada)  # a session is not a token
     paths = [*operations(), ("get", f"{ROOT}/openapi.json")]
-    assert len(paths) == 52
+    assert len(paths) == 55
     for method, path in paths:
         answer = getattr(client, method)(path)
         assert answer.status_code == 401, path
@@ -102,7 +102,7 @@ def test_a_name_that_cannot_be_is_refused_at_its_field(caller, experiment, path,
     ("path", "body", "fields"),
     [
         ("experiments", {"name": "x"}, "name, description, preset, seed, team"),
-        ("experiments/{}/suite", {"preset": "smoke"}, "preset, runs, seeds, hardware, anyway"),
+        ("experiments/{}/suite", {"preset": "smoke"}, "preset, runs, plan, seeds, hardware, anyway"),
         ("runs", {"name": "x", "config": CONFIG}, "experiment, name, title, config, hardware, anyway"),
         ("preflight", {"config": CONFIG}, "config, hardware"),
     ],

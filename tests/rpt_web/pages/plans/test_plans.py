@@ -16,6 +16,7 @@ from rpt_web.runs.models import GPU_QUEUE, Experiment, OwnPlan
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Role, Team
 from tests.factories import make_user
+from tests.rpt_web.api_client import ROOT
 from tests.rpt_web.markup import flat
 from tests.suite_graphs import DIAMOND, claim, end
 
@@ -181,3 +182,21 @@ def test_the_graph_of_an_experiment_has_its_states(page, diamond):
     text = page(reverse("experiments:experiment_detail", args=[diamond.pk]))
     assert "<title>base, stage rpt, failed</title>" in text
     assert "<title>end, stage rpt, blocked</title>" in text
+
+
+@pytest.mark.usefixtures("nothing_found")
+def test_programs_save_and_submit_plans_too(caller, experiment):
+    made = caller.post(f"{ROOT}/plans", {"name": "Mine", "text": TWO}, content_type="application/json")
+    assert made.status_code == 201, made.content
+    key = made.json()["id"]
+    assert [line["name"] for line in caller.get(f"{ROOT}/plans").json()["items"]] == ["Mine"]
+    assert caller.get(f"{ROOT}/plans/{key}").json()["text"] == TWO
+    address = f"{ROOT}/experiments/{experiment.pk}/suite"
+    answer = caller.post(address, {"plan": key, "seeds": [0]}, content_type="application/json")
+    assert [run["name"] for run in answer.json()] == ["s0-base", "s0-more"]
+    assert caller.post(address, {"plan": key + 1}, content_type="application/json").status_code == 422
+    both = caller.post(address, {"plan": key, "preset": "tiny"}, content_type="application/json")
+    assert "Give one of" in both.content.decode()
+    wrong = caller.post(f"{ROOT}/plans", {"name": "Bad", "text": "runs: 3"}, content_type="application/json")
+    assert wrong.status_code == 422
+    assert "This is not a plan" in wrong.content.decode()

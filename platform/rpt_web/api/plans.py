@@ -1,0 +1,78 @@
+"""Plans that teams have saved, by the API: the list, a new one, one with its text.
+
+Operations here are registered by `add_operations`, so that they stand in the one document of the API.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import NinjaAPI
+from ninja import Status as Answer
+from pydantic import Field
+
+from rpt_web import access
+from rpt_web.api.bodies import Body
+from rpt_web.api.errors import refusals_at
+from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.schemas import OfTeam, Page
+from rpt_web.runs import own_plans
+from rpt_web.runs.models import OwnPlan
+from rpt_web.teams.membership import home_of
+
+
+class PlanLineOut(OfTeam):
+    """A saved plan in a list."""
+
+    id: int
+    name: str
+    created_at: datetime
+    changed_at: datetime
+
+
+class PlanOut(PlanLineOut):
+    """A saved plan."""
+
+    text: str = Field(description="YAML, of the form of a preset.")
+
+
+class PlanIn(Body):
+    """A new plan."""
+
+    name: str
+    text: str = Field(description="YAML with `description` and `runs`, each run with name, stage, title and config.")
+    team: int | None = Field(
+        default=None,
+        ge=1,
+        lt=2**63,
+        description="Id of the team it belongs to; empty takes the first where the token's user may change things.",
+    )
+
+
+def add_operations(api: NinjaAPI) -> None:
+    """Register what is below."""
+    tags = ["plans"]
+    api.get("/plans", response=Page[PlanLineOut], tags=tags)(list_plans)
+    api.post("/plans", response={201: PlanOut}, tags=tags)(create_plan)
+    api.get("/plans/{int:plan_id}", response=PlanOut, tags=tags)(plan_detail)
+
+
+def list_plans(request: HttpRequest, after: After = None, limit: Limit = 50) -> dict[str, Any]:
+    """Plans of the user's teams, newest first."""
+    return page_of(access.plans_for(user_of(request)).defer("text"), "-id", after, limit)
+
+
+def create_plan(request: HttpRequest, plan: PlanIn) -> Answer[OwnPlan]:
+    """Save a plan under a new name; `plan` of a suite names it by its id."""
+    user = user_of(request)
+    access.require_change_somewhere(user)
+    with refusals_at("team"):
+        team = home_of(user) if plan.team is None else access.get_team_or_404(user, plan.team, to_change=True)
+    return Answer(201, own_plans.create(team, plan.name, plan.text, user))
+
+
+def plan_detail(request: HttpRequest, plan_id: int) -> OwnPlan:
+    """One plan with its text."""
+    return access.get_plan_or_404(user_of(request), plan_id)
