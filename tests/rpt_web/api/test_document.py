@@ -24,10 +24,16 @@ from rpt_web.corpora import wordings
 from rpt_web.corpora.models import RegisteredModel
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
+from rpt_web.runs import own_plans
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Role
 from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
 
+PLAN = """
+description: one run
+runs:
+- {name: a, stage: ntp, title: A, config: {corpus: {source: tiny}, scratch: {}, budget: {steps: 1}}}
+"""
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = api.get_openapi_schema()
 OPERATIONS = [(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods]
@@ -97,7 +103,7 @@ def ids(run):
     model = RegisteredModel.objects.create(team=first_team(), name="one", source="folder", path="/one", job=job)
     wording = wordings.create(first_team(), "template", "mine", "{context}", ada).wording_id
     names = {"corpus_id": version.corpus_id, "version_id": version.pk, "job_id": job.pk, "model_id": model.pk}
-    names |= {"wording_id": wording}
+    names |= {"wording_id": wording, "plan_id": own_plans.create(first_team(), "mine", PLAN, ada).pk}
     return {"run_id": run.pk, "experiment_id": run.experiment_id, **names}
 
 
