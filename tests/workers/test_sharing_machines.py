@@ -212,6 +212,7 @@ def test_a_drained_node_takes_nothing_until_it_is_undrained(submit, node, monkey
         ({"model": {"device": "cuda"}}, 1),
         ({"model": {"device": "cpu"}}, 0),
         ({"tables": []}, 0),
+        ({"scratch": {"layers": 3}, "model": None}, 1),
         ({"rollout_backend": "vllm", "vllm": {"tensor_parallel": 2}, "model": {"device": "auto"}}, 2),
         ({"engine": "verl", "verl": {"gpus_per_node": 4}}, 4),
         ({"engine": "verl", "verl": {"gpus_per_node": 4, "nodes": 2}}, 0),

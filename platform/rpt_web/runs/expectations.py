@@ -157,7 +157,7 @@ def _durations(wanted: Collection[Key]) -> Mapping[Key, Stretch]:
         status=Status.SUCCEEDED, experiment__team__in=teams, stage__in=stages, time_spent__isnull=False
     )
     found: dict[Key, list[float]] = defaultdict(list)
-    rows = ended.order_by(F("finished_at").desc(nulls_last=True)).values_list("time_spent", *_KEY)
-    for spent, *key in rows[:REMEMBERED]:
+    newest = ended.order_by(F("finished_at").desc(nulls_last=True)).values("pk")[:REMEMBERED]
+    for spent, *key in Run.objects.filter(pk__in=newest).order_by().values_list("time_spent", *_KEY):
         found[tuple(key)].append(spent.total_seconds())
     return {key: Stretch(median(took), max(took)) for key, took in found.items()}

@@ -34,8 +34,8 @@ def queue_for(config: Mapping[str, Any] | Sequence[Any], preset: str = "") -> st
 def gpus_for(config: Mapping[str, Any]) -> int:
     """How many GPUs of its node a run with this config asks for.
 
-    A device that is chosen by itself counts as one GPU, since the run takes one wherever there is one. What runs on a
-    Ray cluster asks its node for none.
+    A device that is chosen by itself, as a new model's is, counts as one GPU, since the run takes one wherever there is
+    one. What runs on a Ray cluster asks its node for none.
     """
     verl = config.get("verl") or {}
     if config.get("engine") == "verl":
@@ -43,7 +43,7 @@ def gpus_for(config: Mapping[str, Any]) -> int:
         return 0 if on_cluster or (config.get("model") or {}).get("device") == "cpu" else verl.get("gpus_per_node", 1)
     if config.get("rollout_backend") == "vllm":
         return int((config.get("vllm") or {}).get("tensor_parallel", 1))
-    return int(any(device in ("auto", "cuda") for device in _devices(config)))
+    return int(bool(config.get("scratch")) or any(device in ("auto", "cuda") for device in _devices(config)))
 
 
 def queue_of(run_id: int) -> str:
