@@ -300,6 +300,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
             f"{API}{run}/rollouts?reason=empty",
             f"{API}{run}/rollouts?reason=match&{middle}",
         ],
+        "api/v1/runs/{run_id}/alarms": [f"{API}{run}/alarms"],
         "api/v1/runs/{run_id}/evaluations": [f"{API}{run}/evaluations"],
         "api/v1/runs/{run_id}/tables": [f"{API}{run}/tables"],
         "api/v1/runs/{run_id}/splits": [f"{API}runs/{known.filtered}/splits"],

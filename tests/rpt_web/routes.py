@@ -291,6 +291,7 @@ API = {
     ("get", "/runs/{run_id}/metrics"): READ,
     ("get", "/runs/{run_id}/events"): READ,
     ("get", "/runs/{run_id}/rollouts"): READ,
+    ("get", "/runs/{run_id}/alarms"): READ,
     ("get", "/runs/{run_id}/evaluations"): READ,
     ("get", "/runs/{run_id}/tables"): READ,
     ("get", "/runs/{run_id}/splits"): READ,

@@ -36,6 +36,7 @@ from rpt_web.api.paging import After, Limit
 from rpt_web.api.paging import page_of as _page
 from rpt_web.api.paging import user_of as _user
 from rpt_web.api.schemas import (
+    AlarmOut,
     DocumentOut,
     EvaluationOut,
     EventOut,
@@ -54,6 +55,7 @@ from rpt_web.api.schemas import (
 )
 from rpt_web.corpora import token_maps
 from rpt_web.corpora.models import ScoredSplit
+from rpt_web.notices.models import Alarm
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import archive, checks, findings, own_plans, preflight, services, usage
 from rpt_web.runs.models import Experiment, Run, Status, blocked_by, is_in_progress
@@ -273,6 +275,12 @@ def rollouts(
     wanted = traces.Filters(kind=kind or traces.ALL_KINDS, step=step, reason=reason or "")
     _, found = access.get_rollouts_or_404(_user(request), run_id)
     return _page(wanted.apply(found), "id", after, limit)
+
+
+@api.get("/runs/{int:run_id}/alarms", response=Page[AlarmOut], tags=["what a run wrote"])
+def alarms(request: HttpRequest, run_id: int, after: After = None, limit: Limit = 50) -> dict[str, Any]:
+    """Why somebody should look at it, in the order in which that arose."""
+    return _page(Alarm.objects.filter(run=_run(request, run_id)), "id", after, limit)
 
 
 @api.get("/runs/{int:run_id}/evaluations", response=list[EvaluationOut], tags=["what a run wrote"])

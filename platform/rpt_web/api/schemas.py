@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from rpt_core.plans.preset import Preset, Requirements, missing
 from rpt_web import access
+from rpt_web.notices.models import AlarmKind
 from rpt_web.runs import attempts, deeds, display
 from rpt_web.runs.models import Run, RunParent
 
@@ -296,6 +297,20 @@ class EventOut(Schema):
     time: datetime
     type: str
     data: dict[str, Any]
+
+
+class AlarmOut(Schema):
+    """Something about a run that somebody should look at."""
+
+    id: int
+    kind: AlarmKind
+    attempt: int
+    step: int | None
+    metric: str = Field(description="Of a monitor; empty for other kinds.")
+    value: float | None
+    limit: float | None
+    text: str
+    at: datetime
 
 
 class EvaluationOut(Schema):

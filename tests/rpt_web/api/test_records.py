@@ -164,3 +164,18 @@ def test_a_runs_rollouts_of_a_kind_have_an_index(run):
     with connection.cursor() as cursor:
         cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [partition_name(run.pk)])
         assert any("(kind, id)" in definition for (definition,) in cursor.fetchall())
+
+
+def test_alarms_of_a_run_come_in_pages(caller, run):
+    from rpt_web.notices.models import AlarmKind
+    from rpt_web.runs.alarms import raise_alarm
+
+    for step in (3, 7):
+        raise_alarm(
+            run, AlarmKind.MONITOR, f"k{step}", "No box.", step=step, metric="share_no_box", value=0.8, limit=0.5
+        )
+    first = caller.get(f"{ROOT}/runs/{run.pk}/alarms?limit=1").json()
+    (alarm,) = first["items"]
+    assert (alarm["kind"], alarm["step"], alarm["value"], alarm["text"]) == ("monitor", 3, 0.8, "No box.")
+    rest = caller.get(f"{ROOT}/runs/{run.pk}/alarms?after={first['next']}").json()
+    assert ([found["step"] for found in rest["items"]], rest["next"]) == ([7], None)

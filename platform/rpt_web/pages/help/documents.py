@@ -27,7 +27,7 @@ FIRST = (
     "runs",
     "corpora",
     "alarms",
-    "results_reading",
+    "results",
     "method",
     "api",
     "administrator",
@@ -58,8 +58,9 @@ class HelpDocument:
 
 
 def names() -> list[str]:
-    """All documents: those that most people read first."""
-    found = sorted(path.stem for path in _folder().glob("*.md") if _NAME.fullmatch(path.stem))
+    """All documents: those that most people read first. What has no title is a part of another one."""
+    files = (path for path in _folder().glob("*.md") if _NAME.fullmatch(path.stem))
+    found = sorted(path.stem for path in files if path.read_text(encoding="utf-8").startswith("# "))
     return [*(name for name in FIRST if name in found), *(name for name in found if name not in FIRST)]
 
 
@@ -77,7 +78,6 @@ def document(name: str) -> HelpDocument | None:
         _link(inline)
     body = tokens[3:] if tokens and tokens[0].tag == "h1" else tokens
     html = markdown.renderer.render(body, markdown.options, {})
-    title = title or name.replace("_", " ").capitalize()
     return HelpDocument(name, title, summary, mark_safe(_scrollable(html)), headings)
 
 
@@ -99,7 +99,8 @@ def _pairs(tokens: Sequence[Token], kind: str) -> Iterator[tuple[Token, Token]]:
 
 
 def _plain(inline: Token) -> str:
-    return "".join(child.content if child.content else " " for child in inline.children or ()).strip()
+    breaks = ("softbreak", "hardbreak")
+    return "".join(" " if child.type in breaks else child.content for child in inline.children or ()).strip()
 
 
 def _anchored(tokens: Sequence[Token]) -> Iterator[HelpHeading]:
