@@ -13,6 +13,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.db.models import Model, QuerySet
 
+from rpt_web.notices.models import Notice, NoticeKind
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams import trail
 from rpt_web.teams.models import Invitation, Membership, Role, Team, User, digest
@@ -21,6 +22,8 @@ DOMAIN = "filled.invalid"
 """Of their mail addresses; the domain .invalid never exists."""
 ADMINISTRATORS = 5
 """So many administer the team, at most; of the others every fourth is a viewer."""
+UNREAD = 200
+"""Notices of somebody who has been away."""
 ATTEMPTS = 3
 """Changes of a run's status in the trail: each attempt makes two."""
 
@@ -81,6 +84,16 @@ def run_changes_of(runs: Iterable[Run]) -> Iterator[Model]:
             ended = run.status if attempt == ATTEMPTS else Status.QUEUED
             for status in (Status.RUNNING, ended):
                 yield _change(table, run, run.started_at, {"program": "worker"}, status=status)
+
+
+def notices_of(person: User, runs: Sequence[Run]) -> Iterator[Notice]:
+    """The inbox of somebody to whom all runs belong: the newest of it is not read."""
+    ran = [(run, run.started_at) for run in runs if run.started_at is not None]
+    for number, (run, at) in enumerate(ran):
+        kind = NoticeKind.SUCCEEDED if run.status == Status.SUCCEEDED else NoticeKind.FAILED
+        read_at = at if number < len(ran) - UNREAD else None
+        text = f"“{run.name}” has ended."
+        yield Notice(user=person, kind=kind, text=text, run=run, made_at=at, read_at=read_at)
 
 
 def _person(person: User) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rpt_core.run.rollout_files import RolloutRow
 from rpt_core.run.tables import Column, Estimate
 from rpt_core.statistics.intervals import wilson_interval
 from rpt_web.corpora.models import RunCorpus
+from rpt_web.notices.models import Alarm, AlarmKind
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, Status, StepMetrics
 from rpt_web.supervisor.filling.shape import SAMPLING, STEPS, FilledRun
@@ -85,6 +86,14 @@ def checkpoints_of(run: Run) -> Iterator[Checkpoint]:
     for step in (STEPS // 2, STEPS) if run.total_steps else ():
         path = _checkpoint(step)
         yield Checkpoint(run=run, attempt=1, step=step, path=path, bytes=4_000_000, created_at=run.created_at)
+
+
+def alarms_of(run: Run) -> Iterator[Alarm]:
+    """Two of each run that was on the way."""
+    for step in (10, 20):
+        known = {"kind": AlarmKind.MONITOR, "key": f"share_no_box:{step}", "metric": "share_no_box", "attempt": 1}
+        text = f"No box: share_no_box is 0.8, above 0.5 since step {step - 2}."
+        yield Alarm(run=run, step=step, value=0.8, limit=0.5, text=text, at=run.created_at, **known)
 
 
 def evaluations_of(run: Run) -> Iterator[Evaluation]:

@@ -105,6 +105,7 @@ def _copy_people(experiments: Sequence[Experiment], runs: Sequence[Run], now: da
     _copy(people.invitations_of(found, team, now))
     _copy(people.renames_of(experiments, found))
     _copy(people.run_changes_of(runs))
+    _copy(people.notices_of(found[0], runs))
     return found
 
 
@@ -157,6 +158,7 @@ def _copy_records(filled: Sequence[FilledRun]) -> Counts:
         "evaluations": map(rows.evaluations_of, runs),
         "tables": map(rows.tables_of, runs),
         "checkpoints": map(rows.checkpoints_of, runs),
+        "alarms": map(rows.alarms_of, runs),
         "corpora": map(rows.corpora_of, runs),
         "shards": map(rows.shards_of, ran),
     }
