@@ -62,8 +62,29 @@
     return isShort ? { dtick: 1 } : {};
   };
 
+  // What happened at which step, on the charts over a run's steps: a thin line, and a point that tells more.
+  const MARK_COLOURS = { resumed: "violet", checkpoint: "ink-faint", evaluation: "series-3", warning: "amber", alarm: "red" };
+  const marks = (data) => {
+    const found = document.getElementById("marks");
+    const xs = data.flatMap((line) => line.x);
+    if (!found || !xs.length || !data.some((line) => line.meta.metric)) return {};
+    const shown = JSON.parse(found.textContent).filter(({ step }) => step >= Math.min(...xs) && step <= Math.max(...xs));
+    return {
+      shapes: shown.map(({ step, kind }) => ({
+        type: "line", xref: "x", yref: "paper", x0: step, x1: step, y0: 0, y1: 1, layer: "below",
+        line: { width: 1, dash: "dot", color: faded(css(MARK_COLOURS[kind]), 0.55) },
+      })),
+      annotations: shown.map(({ step, kind, words }) => ({
+        xref: "x", yref: "paper", x: step, y: 0, yanchor: "bottom", text: "▴", showarrow: false, hovertext: words,
+        font: { size: 10, color: css(MARK_COLOURS[kind]) },
+        hoverlabel: { bgcolor: css("surface"), bordercolor: css("line-strong"), font: { color: css("ink"), size: 12 } },
+      })),
+    };
+  };
+
   const layout = (given, data) => ({
     ...given,
+    ...marks(data),
     xaxis: { ...axis(given.xaxis), ...wholeTicks(given, data), showgrid: false, showline: true },
     yaxis: { zeroline: false, ...axis(given.yaxis), nticks: 6 },
     paper_bgcolor: css("surface"), // that of the card; a file without it is hard to read on another ground

@@ -63,7 +63,8 @@ class MetricSeries:
 
 
 class Newest(NamedTuple):
-    """Numbers of a run's newest event, of its newest evaluation and of its newest result table; 0 for none."""
+    """Numbers of a run's newest event, of its newest evaluation or checkpoint (both are marked on curves), and of its
+    newest result table; 0 for none."""
 
     event: int
     evaluation: int
@@ -194,7 +195,7 @@ def newest_events(run: Run) -> Newest:
     """Numbers of a run's newest events (1 query)."""
     found = run.events.aggregate(
         event=Max("seq"),
-        evaluation=Max("seq", filter=Q(type="evaluation")),
+        evaluation=Max("seq", filter=Q(type__in=("evaluation", "checkpoint"))),
         table=Max("seq", filter=Q(type="table")),
     )
     return Newest(**{name: number or 0 for name, number in found.items()})

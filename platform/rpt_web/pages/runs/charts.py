@@ -11,13 +11,14 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from rpt_web.pages.runs.marks import marks_of
 from rpt_web.results import metric_figures as charts
 from rpt_web.results.figures import Figure
 from rpt_web.results.metric_figures import MetricChart
 from rpt_web.runs import queries
 from rpt_web.runs.models import Run
 
-ROWS_OPEN = 6
+ROWS_OPEN, ROWS_OPEN_BESIDE_MONITORS = 6, 3
 """So many rows of charts are open at first; what comes after them waits in folds."""
 IN_A_ROW, LONGEST_GROUP = 3, 9
 SIGNS = ("groups", "response-length", "predicted-bytes", "surprise", "entropy")
@@ -49,27 +50,34 @@ def on_groups(chart: MetricChart) -> bool:
     return chart.group == charts.SAMPLING or chart.id == "groups"
 
 
-def charts_of(keep: Callable[[MetricChart], bool]) -> Callable[[HttpRequest, Run], dict[str, Any]]:
+def charts_of(
+    keep: Callable[[MetricChart], bool], rows_open: int = ROWS_OPEN, first: str = ""
+) -> Callable[[HttpRequest, Run], dict[str, Any]]:
     """What the part with the charts of a tab shows."""
 
     def make(request: HttpRequest, run: Run) -> dict[str, Any]:
-        found = charts.metric_figures(queries.metric_series(run), keep)
-        return {"folds": folded(found), "figures_json": [figure.as_json() for figure in found]} | _told(keep)
+        series = queries.metric_series(run)
+        found = charts.metric_figures(series, keep)
+        drawn = {"folds": folded(found, rows_open, first), "figures_json": [figure.as_json() for figure in found]}
+        return drawn | marks_of(run, series) | _told(keep)
 
     return make
 
 
-def folded(figures: Sequence[Figure]) -> list[Fold]:
-    """The figures in their groups, a long one in several; open as far as ROWS_OPEN goes, and at least the first."""
+def folded(figures: Sequence[Figure], rows_open: int = ROWS_OPEN, first: str = "") -> list[Fold]:
+    """The figures in their groups, a long one in several; open as far as so many rows go, and at least one.
+
+    first: the group that comes before all others.
+    """
     folds: list[Fold] = []
     rows = 0
-    for group in charts.group_order(figures):
+    for group in sorted(charts.group_order(figures), key=lambda name: name != first):
         own = [figure for figure in figures if figure.group == group]
         for start in range(0, len(own), LONGEST_GROUP):
             part = own[start : start + LONGEST_GROUP]
             rows += -(-len(part) // (2 if len(part) == 4 else IN_A_ROW))
             title = f"{group}, continued" if start else group
-            folds.append(Fold(title, part, not folds or rows <= ROWS_OPEN))
+            folds.append(Fold(title, part, not folds or rows <= rows_open))
     return folds
 
 

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_safe
 from rpt_core.config import STAGES
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.runs import charts, overview
+from rpt_web.pages.runs import charts, monitors, overview
 from rpt_web.pages.runs.frame import Part, render_tab
 from rpt_web.results import figures, levels, published, table_queries, tables
 from rpt_web.results import queries as results
+from rpt_web.results.metric_figures import COLLAPSE
 from rpt_web.runs import display, queries
 from rpt_web.runs.differences import from_origin
 from rpt_web.runs.models import Run
@@ -48,9 +49,15 @@ def run_curves(request: HttpRequest, run_id: int) -> HttpResponse:
 @require_safe
 def run_monitors(request: HttpRequest, run_id: int) -> HttpResponse:
     """Whether its responses collapse."""
-    parts: dict[str, Part] = {"charts": ("runs/_charts.html", charts.charts_of(charts.on_monitors))}
+    parts: dict[str, Part] = {
+        "charts": (
+            "runs/_charts.html",
+            charts.charts_of(charts.on_monitors, charts.ROWS_OPEN_BESIDE_MONITORS, COLLAPSE),
+        )
+    }
     run = access.get_run_or_404(request.user, run_id)
-    return render_tab(request, run, "monitors", "runs/run_monitors.html", parts, also_told=["metrics"])
+    template, more = "runs/run_monitors.html", lambda: monitors.monitor_rows(run)
+    return render_tab(request, run, "monitors", template, parts, more=more, also_told=["metrics"])
 
 
 @require_safe
