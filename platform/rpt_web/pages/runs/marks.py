@@ -43,7 +43,9 @@ def marks_of(run: Run, series: MetricSeries) -> dict[str, Any]:
     """For the part with a run's charts (2 queries): the marks as JSON, and which kinds there are."""
     found: Counter[str] = Counter()
     marks = []
-    for mark in sorted({*_of_events(run, series), *_of_alarms(run)}, key=lambda mark: -mark.step):
+    for mark in sorted(
+        {*_of_events(run, series), *_of_alarms(run)}, key=lambda mark: (-mark.step, mark.kind, mark.words)
+    ):
         found[mark.kind] += 1
         if found[mark.kind] <= MOST_OF_A_KIND:
             marks.append(asdict(mark) | {"words": plain(readable(mark.words))})
