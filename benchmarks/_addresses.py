@@ -32,6 +32,7 @@ NOT_MEASURED = {
     "runs/{run_id}/bring-back": "changes something",
     "experiments/{experiment_id}/archive": "changes something",
     "experiments/{experiment_id}/bring-back": "changes something",
+    "api/v1/runs/{run_id}/checkpoints/{step}": "changes something",
     "api/v1/runs/{run_id}/archive": "changes something",
     "api/v1/runs/{run_id}/bring-back": "changes something",
     "api/v1/experiments/{experiment_id}/archive": "changes something",

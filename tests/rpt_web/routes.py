@@ -277,6 +277,7 @@ API = {
     ("post", "/runs/{run_id}/cancel"): WRITTEN,
     ("post", "/runs/{run_id}/retry"): IN_CONFLICT,  # it runs
     ("delete", "/runs/{run_id}"): IN_CONFLICT,
+    ("delete", "/runs/{run_id}/checkpoints/{step}"): IN_CONFLICT,
     ("post", "/runs/{run_id}/priority"): IN_CONFLICT,
     ("get", "/nodes"): LISTED,
     ("post", "/nodes/{node_id}/drain"): by_token(403, 403, 403, 403, 403),  # none of a server administrator's

@@ -15,7 +15,7 @@ from rpt_web.api.errors import conflicts
 from rpt_web.api.paging import user_of
 from rpt_web.api.schemas import ExperimentOut, Refused, RunOut
 from rpt_web.jobs.models import Job
-from rpt_web.runs import archive, deletion, places
+from rpt_web.runs import archive, checkpoints, deletion, places
 from rpt_web.runs.models import Experiment, Priority, Run
 
 
@@ -29,6 +29,8 @@ def add_operations(api: NinjaAPI) -> None:
     """Give the API the operations of this module."""
     of_run, of_experiment = "/runs/{int:run_id}", "/experiments/{int:experiment_id}"
     api.delete(of_run, response={202: JobOut, 409: Refused}, tags=["runs"])(delete_run)
+    of_checkpoint = f"{of_run}/checkpoints/{{int:step}}"
+    api.delete(of_checkpoint, response={202: JobOut, 409: Refused}, tags=["runs"])(delete_checkpoint)
     api.post(f"{of_run}/archive", response={200: RunOut, 409: Refused}, tags=["runs"])(archive_run)
     api.post(f"{of_run}/bring-back", response={200: RunOut, 409: Refused}, tags=["runs"])(bring_back_run)
     api.post(f"{of_run}/priority", response={200: RunOut, 409: Refused}, tags=["runs"])(set_priority)
@@ -45,6 +47,13 @@ def delete_run(request: HttpRequest, run_id: int) -> Answer[Job]:
     run = access.get_run_or_404(user_of(request), run_id, to_change=True)
     with conflicts():
         return Answer(202, deletion.ask([run], user_of(request)))
+
+
+def delete_checkpoint(request: HttpRequest, run_id: int, step: int) -> Answer[Job]:
+    """Delete a checkpoint, and the models that were registered from it; the job frees the disk."""
+    run = access.get_run_or_404(user_of(request), run_id, to_change=True)
+    with conflicts():
+        return Answer(202, checkpoints.delete(run, step, user_of(request)))
 
 
 def archive_run(request: HttpRequest, run_id: int) -> Run:
