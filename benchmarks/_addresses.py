@@ -231,6 +231,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "nodes/": ["nodes/"],
         "nodes/limits": ["nodes/limits"],
         "corpora/": ["corpora/", "corpora/?q=part+1", f"corpora/?after={known.corpus + 1}"],
+        "experiments/empty/": ["experiments/empty/"],
         "corpora/new/": ["corpora/new/"],
         "corpora/{corpus_id}/": [f"{corpus}/"],
         "corpora/{corpus_id}/edit/": [f"{corpus}/edit/"],

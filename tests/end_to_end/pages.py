@@ -122,6 +122,7 @@ PAGES = {
     "token-map-random": lambda rows: token_map_address(rows, keep="random", at="0.40"),
     "run-new-like": lambda rows: reverse("configure:run_new") + f"?like={rows['filter'].pk}&min_entropy_nats=0.75",
     "corpora": lambda rows: reverse("corpora:corpus_list"),
+    "experiment-new": lambda rows: reverse("experiments:experiment_new"),
     "corpus-new": lambda rows: reverse("corpora:corpus_new"),
     "corpus": lambda rows: reverse("corpora:corpus_detail", args=[rows["corpus"].corpus_id]),
     "corpus-version": lambda rows: version_address(rows, 1),

@@ -93,6 +93,7 @@ PAGES = {
     "experiments:experiment_detail": ("get", SEEN),
     "experiments:experiment_resubmit": ("post", CHANGED),
     "experiments:experiment_cancel": ("post", CHANGED),
+    "experiments:experiment_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "experiments:experiment_archive": ("post", CHANGED),
     "experiments:experiment_bring_back": ("post", CHANGED),
     "experiments:experiment_delete": (OF_ALL, by_role(404, 403, 200, 200)),

@@ -213,7 +213,19 @@ def test_without_a_ready_experiment_the_page_says_what_to_do(page, ada):
     text = page(NEW)
     assert "No experiment is ready" in text
     assert 'href="/experiments/new/?preset=tiny"' in text
-    assert "or run <code>make demo</code>" in page(f"{NEW}?preset=tiny&run=base")
+    assert 'href="/experiments/empty/?preset=tiny&amp;run=base"' in page(f"{NEW}?preset=tiny&run=base")
+
+
+def test_an_empty_experiment_is_made_for_a_first_run(client, ada):
+    client.force_login(ada)
+    new = "/experiments/empty/?preset=small&run=filter&corpus=7&x=y"
+    answer = client.post(new, {"name": "Own text", "description": "Does it help?"})
+    made = Experiment.objects.get()
+    assert (made.name, made.description, made.created_by, made.runs.count()) == ("Own text", "Does it help?", ada, 0)
+    assert answer["Location"] == f"/runs/new/?preset=small&run=filter&corpus=7&experiment={made.pk}"
+    wrong = client.post(new, {"name": " "})
+    assert (wrong.status_code, "This field is required." in wrong.content.decode()) == (422, True)
+    assert Experiment.objects.count() == 1
 
 
 @pytest.mark.parametrize("query", ["?preset=nonsense", "?experiment=x", "?experiment=999999", "?preset=&experiment="])
