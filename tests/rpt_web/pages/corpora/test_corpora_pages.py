@@ -142,7 +142,7 @@ def test_a_checked_version_shows_its_bad_records_by_file_and_line(page, checked)
     assert "<td>a.jsonl</td>" in row
     assert '<td class="number">21</td>' in row
     assert "not JSON" in row
-    assert f"?preset=tiny&amp;run=base&amp;corpus={checked.pk}" in text
+    assert f"?preset=small&amp;run=filter&amp;corpus={checked.pk}" in text
     assert "CC0" in text
 
 

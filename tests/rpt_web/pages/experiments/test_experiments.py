@@ -20,7 +20,7 @@ def detail(experiment):
 
 def test_the_first_visit_says_how_to_begin(page):
     assert "No experiments yet" in page(LIST)
-    assert "href=\"/experiments/empty/\"" in page(LIST)
+    assert 'href="/experiments/empty/"' in page(LIST)
 
 
 def test_the_list_shows_state_and_headline(page, ada):
