@@ -46,6 +46,7 @@ FONTS_ARE_THERE = """
 const done = arguments[arguments.length - 1];
 document.fonts.load('16px "Space sign"', '\u2420').then(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 """
+OPENED_AT = "return performance.timeOrigin + performance.getEntriesByType('navigation')[0].responseStart"
 DRAWN = """
 const [inView] = arguments;
 return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
@@ -94,6 +95,8 @@ class Visitor:
 
     def __init__(self, browser, site, session):
         self.browser, self.site, self.session = browser, site, session
+        self.opened_at = 0.0
+        """When the page took the place of the one before, in ms; what was said earlier is not about it."""
 
     @contextmanager
     def __call__(self, path, theme="light", width="wide", *, anonymous=False, status=200):
@@ -107,6 +110,7 @@ class Visitor:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [still]})
         try:
             browser.get(self.site + path)
+            self.opened_at = browser.execute_script(OPENED_AT)
             self.wait("return document.readyState === 'complete'")
             self.wait(DRAWN, True)
             self.browser.execute_async_script(FONTS_ARE_THERE)
@@ -167,6 +171,8 @@ class Visitor:
         browser = self.browser
         found = [f"policy: {report}" for report in browser.execute_script("return window.__violations ?? []")]
         for entry in browser.get_log("browser"):
+            if entry["timestamp"] < self.opened_at:
+                continue
             own_status = f"status of {status}" in entry["message"] and path in entry["message"]
             if status == 200 or not own_status:  # a page that is meant to be an error says so in the console
                 found.append(f"console: {entry['level']} {entry['message']}")
