@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
-import re
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -21,11 +16,11 @@ from django.conf import settings as django_settings
 
 from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.databases import give_database
+from tests.up import PATIENCE_SECONDS, Up, processes_of, wait_for
 
 ROOT = django_settings.ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
-PATIENCE_SECONDS = 120
-TINY_STAGE = ROOT / "tests" / "workers" / "tiny_stage.py"
+TINY_STAGE = {"RPT_STAGE_COMMAND": f"{sys.executable} {ROOT / 'tests' / 'workers' / 'tiny_stage.py'}"}
 SUBMIT = """
 import json, sys
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -54,107 +49,6 @@ print("ANSWER", json.dumps(Run.objects.values("status", "attempt", "step", "max_
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(what, patience=PATIENCE_SECONDS):
-    deadline = time.monotonic() + patience
-    while not (value := what()):
-        assert time.monotonic() < deadline, f"still {value!r} after {patience} s"
-        time.sleep(0.1)
-    return value
-
-
-class Up:
-    """One `manage.py up` on a data folder."""
-
-    def __init__(self, data_dir, port=None):
-        self.data_dir = data_dir
-        self.port = port or free_port()
-        removed = ("DATABASE_URL", "REDIS_URL", "RPT_DATA_DIR", "DJANGO_SETTINGS_MODULE")
-        self.environment = {name: value for name, value in os.environ.items() if name not in removed}
-        self.environment["RPT_STAGE_COMMAND"] = f"{sys.executable} {TINY_STAGE}"
-        self.process = None
-
-    def start(self):
-        command = [sys.executable, "manage.py", "up", "--data-dir", str(self.data_dir), "--port", str(self.port)]
-        with self.output_path.open("wb") as output:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=self.environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return self
-
-    @property
-    def output_path(self):
-        return Path(f"{self.data_dir}.output")
-
-    @property
-    def output(self):
-        return self.output_path.read_text()
-
-    def until_ready(self):
-        wait_for(lambda: "The platform runs at" in self.output or self.process.poll() is not None)
-        assert self.process.poll() is None, self.output
-        return self
-
-    def healthz(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", "/healthz")
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        except (OSError, http.client.HTTPException):
-            return None, None
-        finally:
-            connection.close()
-
-    def manage(self, *words):
-        """Run a command of `manage.py` on the platform's database."""
-        environment = self.environment | {"RPT_DATA_DIR": str(self.data_dir)}
-        command = [sys.executable, "manage.py", *words]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-    def ask(self, script):
-        """What a script answers that runs against the platform's database."""
-        done = self.manage("shell", "-c", script)
-        answer = re.search("^ANSWER (.*)$", done.stdout, re.MULTILINE)
-        assert answer, done.stderr
-        return json.loads(answer[1])
-
-    def stop(self, signum):
-        """Send a signal and wait for the end; how long it may take depends on what else this machine does."""
-        self.process.send_signal(signum)
-        return self.process.wait(PATIENCE_SECONDS)
-
-    def pid_of(self, part):
-        return next((pid for pid, words in processes_of(self.data_dir).items() if part in words), None)
-
-
-def processes_of(data_dir):
-    """Processes that know the data folder from their command line, environment or working folder."""
-    found = {}
-    mark = str(data_dir).encode()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes()
-            known = words + (entry / "environ").read_bytes() + os.readlink(entry / "cwd").encode()
-            if mark in known and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                found[int(entry.name)] = words.replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-    return found
-
-
 @pytest.fixture
 def data_dir():
     folder = Path(tempfile.mkdtemp(prefix="rpt-up-"))
@@ -171,12 +65,12 @@ def data_dir():
 def up(data_dir):
     """Started with a database that is migrated; `fresh` is what a newcomer starts."""
     give_database(data_dir)
-    return Up(data_dir).start().until_ready()
+    return Up(data_dir, **TINY_STAGE).start().until_ready()
 
 
 @pytest.fixture
 def fresh(data_dir):
-    return Up(data_dir).start().until_ready()
+    return Up(data_dir, **TINY_STAGE).start().until_ready()
 
 
 def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(fresh):
@@ -191,7 +85,7 @@ def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(fr
     assert up.stop(signal.SIGINT) == 0
     assert processes_of(up.data_dir) == {}
 
-    again = Up(up.data_dir, up.port).start().until_ready()
+    again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
     assert "manage.py invite NAME" in again.output
     assert again.healthz()[1]["start_id"] != body["start_id"]
     assert again.stop(signal.SIGTERM) == 0
@@ -205,18 +99,18 @@ def test_nothing_outlives_a_killed_supervisor_and_the_data_folder_can_be_used_at
     assert len(processes_of(up.data_dir)) >= 7
     up.process.kill()
     up.process.wait()
-    again = Up(up.data_dir, up.port).start().until_ready()
+    again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
     assert not again.pid_of("tiny_stage.py rpt")
     assert again.stop(signal.SIGINT) == 0
     assert processes_of(up.data_dir) == {}
 
 
 def test_a_taken_data_folder_and_a_taken_port_are_refused_in_words(up, data_dir):
-    second = Up(data_dir).start()
+    second = Up(data_dir, **TINY_STAGE).start()
     assert second.process.wait(PATIENCE_SECONDS) == 1
     assert f"is used by process {up.process.pid}, which serves http://127.0.0.1:{up.port}" in second.output
     other = Path(tempfile.mkdtemp(prefix="rpt-up-"))
-    third = Up(other, up.port).start()
+    third = Up(other, up.port, **TINY_STAGE).start()
     assert third.process.wait(PATIENCE_SECONDS) == 1
     assert f"Port {up.port} on 127.0.0.1 cannot be used" in third.output
     assert not (other / "postgres").exists()
@@ -242,7 +136,7 @@ def test_servers_named_by_the_environment_are_used_and_left_running(data_dir):
     postgres, redis = EmbeddedPostgres(theirs, durable=False), EmbeddedRedis(theirs, durable=False)
     for server in (postgres, redis):
         server.start()
-    up = Up(data_dir / "ours")
+    up = Up(data_dir / "ours", **TINY_STAGE)
     up.environment |= {"DATABASE_URL": f"postgresql://rpt@/rpt?host={postgres.sockets}", "REDIS_URL": redis.url}
     up.start().until_ready()
     assert "postgres: the server that DATABASE_URL names" in up.output
@@ -287,7 +181,7 @@ def test_it_stops_in_time_with_a_run_in_progress_and_the_run_goes_on_from_there_
     written = {path.name for path in (up.data_dir / "runs" / str(asked["run"]) / "checkpoints").iterdir()}
     assert len(written) == 1  # by the request to stop: the next regular one is far off
 
-    again = Up(up.data_dir, up.port).start().until_ready()
+    again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
     row = wait_for(lambda: (found := again.ask(LOOK.format(run=asked["run"])))["status"] == "succeeded" and found)
     assert (row["attempt"], row["max_attempts"], row["step"]) == (2, 4, 60)
     again.stop(signal.SIGTERM)
