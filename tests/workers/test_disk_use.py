@@ -86,7 +86,7 @@ def test_a_run_is_measured_once_it_has_ended_and_again_after_another_attempt(hea
     measure()
     assert usage.of_team(team).runs == 3500
     client.force_login(head)
-    assert "takes 3.5 kB on the disk" in flat(client.get(f"/runs/{run.pk}/files/"))
+    assert "The run took 3.5 kB on the disk when it was last measured." in flat(client.get(f"/runs/{run.pk}/files/"))
     assert client_of(head).get(f"{ROOT}/runs/{run.pk}").json()["disk_bytes"] == 3500
 
 
@@ -194,7 +194,7 @@ def test_the_page_says_what_goes_and_a_job_does_it_in_the_administrators_name(he
     measure()
     run.refresh_from_db()
     assert run.disk_bytes == 1000
-    assert "has removed 2 old checkpoints" in flat(client.get(f"/runs/{run.pk}/files/"))
+    assert "2 were removed." in flat(client.get(f"/runs/{run.pk}/files/"))
     text = flat(client.get(f"/runs/{run.pk}/"))
     assert "Old checkpoints removed by head" in text
     answer = client.post(f"{address}remove", follow=True)

@@ -118,7 +118,7 @@ def log_in(visit, browser, secret, used):
     visit.picture("second-factor-light-wide")
     write(browser, code=code_of(secret, used))
     press(browser, "button.btn-primary")
-    visit.wait(HEADING, "Experiments")
+    visit.wait(HEADING, "Home")
 
 
 def make_and_revoke_a_token(visit, browser, site):

@@ -74,7 +74,7 @@ def log_out(visit, browser):
 def test_a_passkey_is_added_and_logs_in_with_and_without_the_password(by_name, browser, person):
     with by_name(LOGIN, anonymous=True), authenticator(browser):
         log_in(by_name, browser)
-        by_name.wait(HEADING, "Experiments")
+        by_name.wait(HEADING, "Home")
         browser.get(by_name.site + ACCOUNT)
         press(browser, f"a[href='{reverse('mfa_add_webauthn')}']")
         by_name.wait(HEADING, "Is it you?")
@@ -92,14 +92,14 @@ def test_a_passkey_is_added_and_logs_in_with_and_without_the_password(by_name, b
         by_name.axe()
         log_out(by_name, browser)
         press(browser, "form[data-passkey] button")
-        by_name.wait(HEADING, "Experiments")
+        by_name.wait(HEADING, "Home")
         log_out(by_name, browser)
         log_in(by_name, browser)
         by_name.wait(HEADING, "Second factor")
         by_name.axe()
         by_name.picture("second-factor-passkey-light-wide")
         press(browser, "form[data-passkey] button")
-        by_name.wait(HEADING, "Experiments")
+        by_name.wait(HEADING, "Home")
         for theme in THEMES:
             browser.get(by_name.site + ACCOUNT)
             by_name.switch(theme)
@@ -133,7 +133,7 @@ def test_an_identity_is_connected_and_logs_in(visit, browser, site, provider, pe
     press(browser, "main .btn-primary")
     visit.wait(HEADING, "RPT platform")
     log_in(visit, browser)
-    visit.wait(HEADING, "Experiments")
+    visit.wait(HEADING, "Home")
     browser.get(site + ACCOUNT)
     press(browser, f"form[action='{reverse('teams:identity_connect')}'] button")
     visit.wait(HEADING, "Is it you?")
@@ -144,7 +144,7 @@ def test_an_identity_is_connected_and_logs_in(visit, browser, site, provider, pe
     log_out(visit, browser)
     press(browser, f"form[action='{reverse('teams:identity_begin')}'] button")
     at_the_provider(visit, browser, "grace")
-    visit.wait(HEADING, "Experiments")
+    visit.wait(HEADING, "Home")
     assert text_of(browser, ".user-name") == "barbara"
     browser.get(site + ACCOUNT)
     press(browser, "button[aria-label='Disconnect grace']")

@@ -86,7 +86,10 @@ NAMES = re.compile(
     r"(checkpoints|evaluations|tables|sets)/|rollouts/[a-z{]|step-\{|\.partial"
 )
 MAY_SAY = {
+    "platform/rpt_web/api/removal.py": "an address, no file",
     "platform/rpt_web/pages/models/urls.py": "an address of a page, no file",
+    "platform/rpt_web/pages/runs/files.py": "names of downloads",
+    "platform/rpt_web/pages/runs/urls.py": "addresses of pages, no files",
     "rpt_core/files.py": "files that are not complete",
     "rpt_core/run/folder.py": "the names",
     "rpt_core/verl_backend/folder.py": "verl's own",

@@ -51,6 +51,12 @@ class Sender:
         assert status == 200
         return int(headers["Upload-Offset"])
 
+    def settled(self, address):
+        """How much the server has, once it has read all that a broken connection still held; None before."""
+        before = self.offset(address)
+        time.sleep(0.5)
+        return before if self.offset(address) == before else None
+
     def cut_off(self, address, offset, body, announced):
         """Send the beginning of a body, and then break the connection."""
         with self.opened(address, offset, announced) as connection:

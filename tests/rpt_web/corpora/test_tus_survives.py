@@ -106,7 +106,7 @@ def test_a_large_file_that_is_broken_off_and_resumed_takes_no_memory_of_the_web_
         for _ in range(LARGE_MB // 2):
             connection.sendall(PIECE)
     until(lambda: sender.offset(address) > (LARGE_MB // 2 - 30) * MB, 60)
-    offset = sender.offset(address)
+    offset = until(lambda: sender.settled(address), 60)
     with sender.opened(address, offset, LARGE_MB * MB - offset) as connection:
         connection.sendall(PIECE[offset % MB :])
         for _ in range(LARGE_MB - offset // MB - 1):

@@ -1,6 +1,6 @@
 """Only `runs.services` changes the status of a run, and only `runs.waking` sends the task that executes one.
 
-`jobs.services` sends that of its own jobs, which are no runs."""
+`jobs.services` sends that of its own jobs, and `notices.deliveries` that of messages, which are no runs."""
 
 import ast
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 SERVICES = ROOT / "platform" / "rpt_web" / "runs" / "services.py"
 JOBS = Path("platform", "rpt_web", "jobs", "services.py")
+DELIVERIES = Path("platform", "rpt_web", "notices", "deliveries.py")
 WAKING = SERVICES.with_name("waking.py").relative_to(ROOT)
 SOURCES = [*(ROOT / "platform").rglob("*.py"), *(ROOT / "workers").rglob("*.py")]
 WRITERS = ("update", "create", "bulk_update", "get_or_create", "update_or_create")
@@ -37,6 +38,8 @@ def test_no_other_module_changes_a_status_or_sends_the_task():
     sources = {path.relative_to(ROOT): path.read_text() for path in SOURCES if path != SERVICES}
     assert len(sources) > 50
     assert {path: lines for path, source in sources.items() if (lines := changes_of_status(source))} == {}
-    assert [path for path, source in sources.items() if "send_task(" in source] == [JOBS, WAKING]
-    assert "send_task(EXECUTE_JOB," in sources[JOBS]
-    assert sources[JOBS].count("send_task(") == 1
+    sending = {path for path, source in sources.items() if "send_task(" in source}
+    assert sending == {DELIVERIES, JOBS, WAKING}
+    for path, task in {DELIVERIES: "DELIVER", JOBS: "EXECUTE_JOB"}.items():
+        assert f"send_task({task}," in sources[path]
+        assert sources[path].count("send_task(") == 1
