@@ -116,7 +116,8 @@ def test_lists_of_pages_and_api_mark_what_is_shared(client, head, guests, guest,
     for kind, thing in zip(sharing.KINDS, (experiment, corpus, model, wording), strict=True):
         sharing.share(kind, thing, "Guests", head)
     client.force_login(guest)
-    for place in ("/experiments/", "/corpora/", "/models/", "/wordings/", f"/experiments/{experiment.pk}/", f"/models/{model.pk}/"):
+    lists = ("/experiments/", "/corpora/", "/models/", "/wordings/")
+    for place in (*lists, f"/experiments/{experiment.pk}/", f"/models/{model.pk}/"):
         assert "shared by Team" in flat(client.get(place)), place
     caller, own = client_of(guest), client_of(head)
     for place in ("experiments", "corpora", "models", "wordings"):
