@@ -12,6 +12,8 @@ from rpt_core.files import read_json
 from rpt_core.run.folder import RunDir
 from tests.rpt_core import stages
 
+pytestmark = pytest.mark.slow  # processes of their own
+
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["help"], 0), (["--help"], 0), (["rpt", "-h"], 0)])
 def test_every_way_to_ask_lists_all_commands(arguments, code, capsys):

@@ -19,7 +19,7 @@ from rpt_web.teams.models import Role
 from tests.rpt_web.api_client import ROOT
 from tests.rpt_web.routes import API, LOGIN, OUTSIDE_THE_DOCUMENT, PAGES, PEOPLE, PROVIDER, World
 
-pytestmark = pytest.mark.django_db  # it makes the test database
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # it makes the test database
 BELOW = ROOT.removeprefix("/") + "/"
 METHODS = ("get", "post", "put", "patch", "delete")
 ALL_METHODS = (*METHODS, "head", "options")

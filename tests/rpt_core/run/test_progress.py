@@ -18,6 +18,8 @@ from rpt_core.run.progress import Progress, SuiteProgress
 from rpt_core.run.terminal import EVERY_SECONDS, interval
 from tests.rpt_core import stages
 
+pytestmark = pytest.mark.slow  # processes of their own
+
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 

@@ -17,6 +17,8 @@ from tests.factories import end_run, hostile_rows, make_user, start_run, write_s
 from tests.rpt_web.markup import flat
 from tests.suite_graphs import DIAMOND
 
+pytestmark = pytest.mark.slow  # every page is walked
+
 ANSWERS = (200, 302, 304)
 LINK = re.compile(r"""<(a|form|[a-z]+)\b[^>]*?\s(href|action|hx-get|hx-post)="([^"]*)"[^>]*>""")
 LOGOUT = "/logout/"

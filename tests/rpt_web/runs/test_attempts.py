@@ -74,6 +74,7 @@ def test_a_worker_that_loaded_old_code_keeps_what_the_stage_will_load(run, monke
     assert version.endswith("+ccccccc")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_of_old_rows_only_the_code_of_the_submit_is_known(client, django_user_model):
     """And the page says so."""

@@ -16,7 +16,7 @@ from tests.rpt_web.markup import flat
 from tests.rpt_web.pages.configure.test_new_run import NEW, typed
 from tests.rpt_web.runs.checked import TINY
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # checks are processes
 DOUBTFUL = TINY | {"optimiser": {"warmup_steps": 100}}
 SUITES = "/experiments/new/"
 

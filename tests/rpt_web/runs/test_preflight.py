@@ -14,6 +14,8 @@ from tests.factories import make_user
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.runs.checked import TINY
 
+pytestmark = pytest.mark.slow  # checks are processes
+
 
 def corpus_of(*paths: object) -> dict[str, object]:
     return TINY | {"corpus": {"paths": [str(path) for path in paths]}}

@@ -20,6 +20,8 @@ from tests.rpt_web.results.headline_pages import recompute
 from tests.suite_runs import finish_waiting, finished_suite
 from workers.event_rows import delete_beyond
 
+pytestmark = pytest.mark.slow  # a full experiment for each test
+
 
 def address(experiment, query=""):
     return reverse("results:experiment_results", args=[experiment.pk]) + query
