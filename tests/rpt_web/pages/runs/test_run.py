@@ -1,4 +1,4 @@
-"""A run's page: its parts, its states, cancel and retry."""
+"""A run's page: its parts and its states."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from rpt_web.runs.models import Run, Status, StepMetrics
 from tests.factories import HOSTILE, end_run, make_experiment, record, start_run
 from tests.played_tables import played_tables
 from tests.preset_runs import failed_run, finish_run, finished_experiment, queued_rpt, rpt_step, running_rpt
-from tests.rpt_web.markup import flat
 
 
 @pytest.fixture
@@ -362,58 +361,6 @@ def test_the_number_of_queries_does_not_grow_with_the_run(page, ada, experiment,
     record(run)
     with django_assert_max_num_queries(len(few)):
         page(address(run, "run_curves"))
-
-
-def test_cancelling_a_queued_run_ends_it_at_once(client, ada, experiment):
-    run = queued_rpt(experiment, ada)
-    client.force_login(ada)
-    response = client.post(address(run, "run_cancel"), follow=True)
-    run.refresh_from_db()
-    assert run.status == Status.CANCELLED
-    assert "was requested" in flat(response)
-    assert "Cancelled" in flat(response)
-
-
-def test_cancelling_a_running_run_asks_its_worker(client, ada, experiment):
-    run, _ = running_rpt(experiment, ada, done=1, groups=1)
-    client.force_login(ada)
-    text = flat(client.post(address(run, "run_cancel"), follow=True))
-    run.refresh_from_db()
-    assert run.status == Status.RUNNING
-    assert run.cancel_requested_at is not None
-    assert "Cancelling" in text
-    assert address(run, "run_cancel") not in text
-
-
-def test_cancelling_an_ended_run_says_why_not(client, ada):
-    run = failed_run(make_experiment(ada), ada)
-    client.force_login(ada)
-    text = flat(client.post(address(run, "run_cancel"), follow=True))
-    assert "Only waiting, queued and running runs can be cancelled." in text
-
-
-def test_retry_queues_the_run_again(client, ada):
-    run = failed_run(make_experiment(ada), ada)
-    client.force_login(ada)
-    text = flat(client.post(address(run, "run_retry"), follow=True))
-    run.refresh_from_db()
-    assert run.status == Status.QUEUED
-    assert "continues from its newest checkpoint" in text
-
-
-@pytest.mark.parametrize("name", ["run_cancel", "run_retry"])
-def test_changes_need_a_post_and_a_members_role(client, viewer_client, ada, name):
-    run = failed_run(make_experiment(ada), ada)
-    assert viewer_client.get(address(run, name)).status_code == 405
-    assert viewer_client.post(address(run, name)).status_code == 403
-    run.refresh_from_db()
-    assert run.status == Status.FAILED
-
-
-def test_viewers_see_the_page_without_the_buttons(viewer_client, ada, experiment):
-    run, _ = running_rpt(experiment, ada, done=1, groups=1)
-    text = flat(viewer_client.get(address(run)))
-    assert address(run, "run_cancel") not in text
 
 
 def test_time_left_is_unknown_before_the_first_step(page, ada, experiment):
