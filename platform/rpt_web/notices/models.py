@@ -1,4 +1,4 @@
-"""What people are told: alarms of runs, the lines of their inboxes, and what goes out by e-mail and webhook.
+"""Alarms of runs, notices in people's inboxes, and deliveries by e-mail and webhook.
 
 A notice belongs to one person and says one sentence about one thing. Another kind of thing, such as an item to review,
 joins by a foreign key of its own beside `run` and `experiment`, and a line in `pages.home.inbox.PLACES`.

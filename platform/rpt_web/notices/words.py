@@ -1,4 +1,4 @@
-"""How what people are told is written: short lines, and addresses of pages for those who read elsewhere."""
+"""The wording of notices: texts cut to length, and full addresses of pages for e-mail and webhooks."""
 
 from __future__ import annotations
 

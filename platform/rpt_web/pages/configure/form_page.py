@@ -1,4 +1,4 @@
-"""The page with the form of one run, whatever it begins with: a preset, a former run, a file.
+"""The form for one run, started from a preset, an earlier run or a file.
 
 In: what the form begins with, and what was typed. Out: the page, a part of it while somebody types, or a queued run.
 """

@@ -29,7 +29,7 @@ ACTS: dict[str, tuple[str, Callable[[Run, User], None]]] = {
     "archive": ("Archived", archive.archive),
     "bring-back": ("Shown in the lists again", archive.bring_back),
 }
-"""What can be done with several runs -> how it is told, and what does it for one."""
+"""Action -> the word for it in the message, and the function that does it to one run."""
 
 
 @require_POST

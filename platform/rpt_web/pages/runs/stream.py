@@ -165,7 +165,7 @@ async def follow(
 ) -> AsyncIterator[str]:
     """The stream of one viewer, as lines of the event-stream format; it ends with the viewer's login.
 
-    parts: what the viewer's page shows. Of what it does not show, nothing is told.
+    parts: what the viewer's page shows; changes of anything else are not sent.
     """
     queue: asyncio.Queue[Snapshot | None] = asyncio.Queue()
     hub = None
