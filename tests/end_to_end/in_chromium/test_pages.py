@@ -59,14 +59,25 @@ def test_the_theme_is_switched_by_hand_and_remembered(visit, rows):
         assert browser.execute_script("return localStorage.getItem('theme')") == "dark"
 
 
-def test_the_bar_keeps_to_one_line_on_a_narrow_screen(visit, rows):
-    for page in ("experiments", "run-new", "suite-new", "nodes"):
-        with visit(PAGES[page](rows), width="narrow") as browser:
-            heights = "return [...document.querySelectorAll('.topnav a')].map((link) => link.offsetHeight)"
-            assert len(set(browser.execute_script(heights))) == 1
-            assert max(browser.execute_script(heights)) < 40
-            hidden = "const bar = document.querySelector('.topnav'); return bar.scrollWidth - bar.clientWidth"
-            assert browser.execute_script(hidden) <= 0
+@pytest.mark.parametrize("theme", THEMES)
+def test_on_a_narrow_screen_a_button_opens_the_links_by_keyboard_alone(visit, rows, theme):
+    from selenium.webdriver import ActionChains, Keys
+
+    is_open = "return document.getElementById('pages').matches(':popover-open')"
+    seen = "return [...document.querySelectorAll('.topnav a')].filter((link) => link.checkVisibility()).length"
+    with visit(PAGES["nodes"](rows), theme, "narrow") as browser:
+        assert browser.execute_script("return document.querySelector('.topbar').offsetHeight") < 60, "one line"
+        assert browser.execute_script(seen) == 0
+        browser.execute_script("document.querySelector('.bar-menu').focus()")
+        ActionChains(browser).send_keys(Keys.ENTER).perform()
+        assert browser.execute_script(seen) >= 7
+        visit.axe()
+        visit.picture(f"links-{theme}-narrow")
+        ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+        assert not browser.execute_script(is_open)
+        assert browser.execute_script("return document.activeElement.className").endswith("bar-menu")
+        ActionChains(browser).send_keys(Keys.SPACE, Keys.TAB, Keys.TAB, Keys.ENTER).perform()
+        visit.wait("return location.pathname === arguments[0]", PAGES["runs"](rows))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
