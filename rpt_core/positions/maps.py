@@ -8,7 +8,7 @@ versions have no highest probabilities. Loads without torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ import pyarrow.parquet as pq
 from rpt_core.arrays import Floats, Indices
 from rpt_core.run.folder import positions_file
 
-NAMES_TOGETHER = 1 << 16
-"""Documents' names that are looked through at one go."""
+FILES_OF_NAMES_KEPT = 4
+"""Of those that were looked through last, in each process: whoever looks for one document looks for others."""
+MOST_GROUPS_ALONE = 16
+"""Row groups that may hold a name, up to which they alone are read: each costs by itself."""
 _PROBABILITIES = "highest_probabilities"
 _HASH = b"tokenizer_hash"
 _LISTED = ("document", "domain", "candidates_from", "entropies", "kept")
@@ -101,7 +103,10 @@ class PositionsFile:
 
     def __init__(self, positions_dir: Path | str, split: str) -> None:
         """Raises OSError without the file, and ValueError for one that is none."""
-        self._file = pq.ParquetFile(positions_file(positions_dir, split))
+        self._path = positions_file(positions_dir, split)
+        found = self._path.stat()
+        self._version = found.st_mtime_ns, found.st_size
+        self._file = pq.ParquetFile(self._path)
         rows = [self._file.metadata.row_group(n).num_rows for n in range(self._file.num_row_groups)]
         self._ends = np.cumsum(rows, dtype=np.int64)
 
@@ -122,14 +127,26 @@ class PositionsFile:
         return found
 
     def row_of(self, document: str) -> int | None:
-        """The row of a document by its id. Names are read over the ends of row groups: each group costs by itself."""
-        first = 0
-        for batch in self._file.iter_batches(NAMES_TOGETHER, columns=["document"], use_threads=False):
-            place = int(pc.index(batch.column(0), document).as_py())
-            if place >= 0:
-                return first + place
-            first += batch.num_rows
+        """The row of a document by its id. Names in order are found by the ends of row groups."""
+        groups = self._groups_that_may_hold(document)
+        if len(groups) > MOST_GROUPS_ALONE:
+            return _place(_names(self._path, self._version), document)
+        for group in groups:
+            table = self._file.read_row_group(group, columns=["document"], use_threads=False)
+            place = _place(table.column(0), document)
+            if place is not None:
+                return place + (int(self._ends[group - 1]) if group else 0)
         return None
+
+    def _groups_that_may_hold(self, document: str) -> list[int]:
+        column = self._file.schema_arrow.get_field_index("document")  # no list stands before it
+        metadata = self._file.metadata
+        found = []
+        for group in range(metadata.num_row_groups):
+            ends = metadata.row_group(group).column(column).statistics
+            if ends is None or not ends.has_min_max or ends.min <= document <= ends.max:
+                found.append(group)
+        return found
 
     def document(self, row: int) -> DocumentMap:
         """One document. Raises IndexError when there is none at this row."""
@@ -156,6 +173,17 @@ class PositionsFile:
         """The row group of a row, and the first row of that group."""
         group = int(np.searchsorted(self._ends, row, side="right"))
         return group, int(self._ends[group - 1]) if group else 0
+
+
+@lru_cache(FILES_OF_NAMES_KEPT)
+def _names(path: Path, version: tuple[int, int]) -> pa.ChunkedArray:
+    """All names of a file, some bytes each; `version` changes when the file is replaced."""
+    return pq.ParquetFile(path).read(columns=["document"], use_threads=False).column(0).combine_chunks()
+
+
+def _place(names: pa.ChunkedArray, document: str) -> int | None:
+    place = int(pc.index(names, document).as_py())
+    return place if place >= 0 else None
 
 
 def _line(row: int, table: pa.Table) -> DocumentLine:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from rpt_core.positions import scored
+from rpt_core.positions import maps, scored
 from rpt_core.positions.documents import read_documents
 from rpt_core.positions.maps import PositionsFile
 from rpt_core.positions.scored import SCHEMA, positions_writer, read_positions, to_table
@@ -100,6 +100,18 @@ def test_a_document_is_found_by_its_id(tmp_path):
     file = write(tmp_path, [document(number, size) for number, size in enumerate(SIZES)])
     assert [file.row_of(f"d{row}") for row in range(len(SIZES))] == list(range(len(SIZES)))
     assert file.row_of("d") is None
+    assert file.row_of("é\ud7ff") is None
+
+
+def test_a_name_is_found_in_a_file_of_many_groups_whatever_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "MOST_GROUPS_ALONE", 1)
+    numbers = [3, 900, 41, 7, 3, 77, 500]  # the first and the last groups hold names from far apart
+    file = write(tmp_path, [document(number, 30) for number in numbers])
+    for number in numbers:
+        assert file.row_of(f"d{number}") == numbers.index(number), "the first of equal ones"
+    assert file.row_of("d42") is None
+    file = write(tmp_path, [document(number, 30) for number in (*numbers, 42)])
+    assert file.row_of("d42") == len(numbers), "a file that is replaced is read again"
 
 
 def test_a_file_of_an_earlier_version_has_no_probabilities_and_trains_as_before(tmp_path):
