@@ -108,35 +108,6 @@ def test_each_finding_of_a_check_leads_to_its_field_also_in_a_closed_fold(visit,
         browser.get_log("browser")  # Chromium reports the answer's status, which is meant
 
 
-def test_a_run_is_cloned_one_thing_is_changed_and_the_difference_stays_with_it(visit, rows):
-    from selenium.webdriver.common.by import By
-
-    from rpt_web.runs.models import Run
-
-    changed = "return [...document.querySelectorAll('#difference dt a')].map((link) => link.textContent)"
-    with visit(reverse("runs:run_detail", args=[rows["base"].pk])) as browser:
-        press(browser, f"a[href$='?like={rows['base'].pk}']")
-        visit.wait("return document.querySelector('h1')?.textContent === 'New run'")
-        assert browser.execute_script(changed) == []
-        field = browser.find_element(By.NAME, "batch_documents")
-        field.send_keys("0")
-        visit.wait(f"return ({changed[7:]}).join() === 'batch_documents'")
-        assert field == browser.switch_to.active_element, "typing goes on"
-        press(browser, "#difference dt a")
-        assert browser.switch_to.active_element.get_attribute("name") == "batch_documents"
-        visit.axe("#difference")
-        visit.picture("run-clone-light-wide")
-        press(browser, "form[method=post] .card-foot button.btn-primary")
-        visit.wait("return document.querySelector('h1')?.textContent !== 'New run'")
-        press(browser, "#records a[href$='/config/']")
-        visit.wait("return document.querySelector('.changed-settings')")
-        told = browser.find_element(By.CSS_SELECTOR, ".changed-settings").text
-        assert "1 setting differs from base" in told
-        visit.axe(".changed-settings")
-        key = int(browser.current_url.split("/")[-3])
-        committed(lambda: Run.objects.get(pk=key).delete())
-
-
 def test_a_suite_is_submitted_by_one_button(visit, rows):
     from selenium.webdriver.common.by import By
 
