@@ -13,6 +13,7 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
    did so, and results from before there were stored intervals have none.
 6. What is to go out by e-mail and webhook is looked after in the same way; what went out long ago is forgotten.
 7. What has ended since is measured: what it takes on the disk.
+8. Answers of the API that were kept for calls that are sent again are forgotten after a day.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
+from rpt_web.api import repeating
 from rpt_web.celery import app
 from rpt_web.corpora import fetched, uploads
 from rpt_web.jobs import services as job_services
@@ -59,6 +61,7 @@ def run_round(reap: bool = True) -> None:
     fetched.clean_up()
     compute_intervals()
     usage.measure()
+    repeating.forget_old()
 
 
 def reap_lapsed() -> None:

@@ -1,4 +1,5 @@
-"""How the API refuses: JSON, {"detail": a sentence} and, where fields do not fit, {"errors": {field: what to do}}.
+"""How the API refuses: problem+json with a sentence in `detail` and, where fields do not fit, {"errors": {field: what to
+do}}.
 
 In: the API with all its operations, and what they raise. Out: answers.
 """
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, Self, cast
 import pydantic
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -28,10 +29,12 @@ from rpt_core.config import STAGES
 from rpt_core.config.messages import messages_of
 from rpt_core.config.reading import TOO_DEEP, refuse_too_deep
 from rpt_core.errors import UserError, said
+from rpt_web.api import repeating
 from rpt_web.api.bodies import Body, ExperimentIn, PreflightIn, RunIn, SuiteIn
 from rpt_web.api.schemas import Refused
 from rpt_web.runs.findings import HeldBack, NeedsConfirmation
 from rpt_web.runs.preflight import RETRY_AFTER_SECONDS, TooManyChecks
+from rpt_web.serving.problems import MEDIA_TYPE, problem
 from rpt_web.teams.tokens import UNAUTHORIZED, token_required
 
 DOCUMENT = "/api/v1/openapi.json"
@@ -136,6 +139,18 @@ def describe_refusals(api: NinjaAPI) -> None:
             operation.openapi_extra = {"responses": {status: {"description": REFUSALS[status]} for status in named}}
 
 
+def told_of_headers(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what Ninja cannot say: the type of refusals, and the header that a POST heeds."""
+    for methods in document["paths"].values():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400 and "content" in answer:
+                    answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+            if method == "post":
+                operation.setdefault("parameters", []).append(repeating.PARAMETER)
+    return document
+
+
 def _refusals(operation: Operation) -> tuple[int, ...]:
     """What follows from the kind of the operation. Nothing is posted that changes nothing."""
     sources = {model.__ninja_param_source__ for model in operation.models}
@@ -156,31 +171,31 @@ def answer_errors(api: NinjaAPI) -> None:
 
 
 def _unauthorized(request: HttpRequest, error: Exception) -> HttpResponse:
-    return _problem(401, UNAUTHORIZED)
+    return problem(401, UNAUTHORIZED)
 
 
 def _forbidden(request: HttpRequest, error: Exception) -> HttpResponse:
-    return _problem(403, str(error))
+    return problem(403, str(error))
 
 
 def _not_found(request: HttpRequest, error: Exception) -> HttpResponse:
-    return _problem(404, str(error))
+    return problem(404, str(error))
 
 
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Ninja does not tell why a body cannot be read: the reason is the cause of its error."""
     cause = error.__cause__
     if error.status_code != HTTPStatus.BAD_REQUEST or cause is None:
-        return _problem(error.status_code, str(error))
+        return problem(error.status_code, str(error))
     if isinstance(cause, json.JSONDecodeError):
-        return _problem(400, f"The body is not JSON. Line {cause.lineno}, column {cause.colno}: {cause.msg}.")
+        return problem(400, f"The body is not JSON. Line {cause.lineno}, column {cause.colno}: {cause.msg}.")
     if isinstance(cause, RecursionError | UserError):
-        return _problem(400, f"The body cannot be used. {TOO_DEEP}")
-    return _problem(400, f"The body cannot be read as JSON: {said(cause)}.")
+        return problem(400, f"The body cannot be used. {TOO_DEEP}")
+    return problem(400, f"The body cannot be read as JSON: {said(cause)}.")
 
 
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
-    return _problem(422, str(error), errors={error.field: str(error)} if isinstance(error, WrongField) else {})
+    return problem(422, str(error), errors={error.field: str(error)} if isinstance(error, WrongField) else {})
 
 
 def _kept_back(request: HttpRequest, error: HeldBack) -> HttpResponse:
@@ -188,22 +203,18 @@ def _kept_back(request: HttpRequest, error: HeldBack) -> HttpResponse:
     found = [finding.as_json() for finding in error.findings]
     wrong = [finding for finding in error.findings if finding.level == "error" and not finding.runs]
     errors = {f"config.{finding.field}": finding.message for finding in wrong if finding.field}
-    return _problem(409 if isinstance(error, NeedsConfirmation) else 422, str(error), errors=errors, findings=found)
+    return problem(409 if isinstance(error, NeedsConfirmation) else 422, str(error), errors=errors, findings=found)
 
 
 def _busy(request: HttpRequest, error: Exception) -> HttpResponse:
-    response = _problem(503, str(error))
+    response = problem(503, str(error))
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     errors = messages_of([_placed(cast(Any, detail)) for detail in error.errors])
-    return _problem(422, "Some fields do not fit.", errors=errors)
-
-
-def _problem(status: int, detail: str, **more: Any) -> HttpResponse:
-    return JsonResponse({"detail": detail, **more}, status=status)
+    return problem(422, "Some fields do not fit.", errors=errors)
 
 
 def _placed(detail: dict[str, Any]) -> Any:
@@ -229,7 +240,7 @@ def _field(location: Sequence[str | int]) -> Sequence[str | int]:
 @token_required
 def nothing_here(request: HttpRequest, rest: str = "") -> HttpResponse:
     """An address that is none of the API's, such as runs/abc."""
-    return _problem(404, f"There is nothing at {request.path}. The addresses are in {DOCUMENT}; ids are whole numbers.")
+    return problem(404, f"There is nothing at {request.path}. The addresses are in {DOCUMENT}; ids are whole numbers.")
 
 
 def tokens_alone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -260,6 +271,6 @@ def wrong_method_in_json(view: Callable[..., HttpResponse]) -> Callable[..., Htt
             return response
         allowed = ", ".join(sorted(response.headers["Allow"].split(", ")))  # it comes from a set
         words = f"{request.path} does not take {request.method}. It takes {allowed}."
-        return JsonResponse({"detail": words}, status=response.status_code, headers={"Allow": allowed})
+        return problem(response.status_code, words, {"Allow": allowed})
 
     return answer

@@ -30,11 +30,13 @@ from rpt_web.api.errors import (
     nothing_here,
     refusals_at,
     refuse_other_parameters,
+    told_of_headers,
     wrong_method_in_json,
 )
 from rpt_web.api.paging import After, Limit
 from rpt_web.api.paging import page_of as _page
 from rpt_web.api.paging import user_of as _user
+from rpt_web.api.repeating import repeatable
 from rpt_web.api.schemas import (
     AlarmOut,
     DocumentOut,
@@ -72,7 +74,7 @@ class _Api(NinjaAPI):
 
     @cached_property
     def _described(self) -> Any:
-        return super().get_openapi_schema()
+        return told_of_headers(super().get_openapi_schema())
 
     def get_openapi_schema(self, **_: Any) -> Any:
         """The OpenAPI document; do not change it."""
@@ -346,7 +348,7 @@ def _run(request: HttpRequest, run_id: int) -> Run:
 def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
     """The addresses without the middleware that would send a client to the login page: the API answers 401 itself."""
     for pattern in urls[0]:
-        pattern.callback = login_not_required(wrong_method_in_json(pattern.callback))
+        pattern.callback = login_not_required(wrong_method_in_json(repeatable(pattern.callback)))
     return urls
 
 

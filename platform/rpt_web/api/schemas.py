@@ -34,9 +34,11 @@ class FindingOut(Schema):
 
 
 class Refused(Schema):
-    """What was wrong."""
+    """What was wrong, as problem+json (RFC 9457)."""
 
-    detail: str
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What was wrong, in a sentence for people.")
     errors: dict[str, str] = Field(default={}, description="Dotted name of each wrong field -> what to do about it.")
     findings: list[FindingOut] = Field(
         default=[], description="What pre-flight found when it was submitted, errors first; with 409 all are warnings."

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from html import escape
 from typing import Any
 
+from rpt_web.serving.problems import MEDIA_TYPE, members
+
 MOST_BYTES, MOST_BYTES_UNKNOWN = 2_000_000, 20_000
 """Of a body: from somebody with a session or a token, and from anybody else. The largest config takes some 100 KB."""
 WAIT_SECONDS, WHOLE_SECONDS = 20.0, 60.0
@@ -101,10 +103,9 @@ def _again(first: Message, receive: Receive) -> Receive:
 async def _answer(scope: Scope, send: Send, refused: _Refused) -> None:
     is_api = scope["path"].startswith("/api/")
     words = str(refused)
-    body = (
-        json.dumps({"detail": words}) if is_api else f"<!doctype html><title>{refused.code}</title><p>{escape(words)}"
-    )
-    kind = "application/json" if is_api else "text/html; charset=utf-8"
+    page = f"<!doctype html><title>{refused.code}</title><p>{escape(words)}"
+    body = json.dumps(members(refused.code, words)) if is_api else page
+    kind = MEDIA_TYPE if is_api else "text/html; charset=utf-8"
     headers = {"content-type": kind, "content-length": str(len(body)), "connection": "close"}
     start = {"type": "http.response.start", "status": refused.code}
     await send(start | {"headers": [(name.encode(), value.encode()) for name, value in headers.items()]})

@@ -1,4 +1,4 @@
-"""What the web server answers when it cannot do what was asked: a page, or JSON {"detail"} under /api/.
+"""What the web server answers when it cannot do what was asked: a page, or problem+json under /api/.
 
 Every error page and every sentence of a 500 carries the request's id, by which the log has the rest.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import Resolver404
+
+from rpt_web.serving.problems import problem
 
 API = "/api/"
 SENTENCES = {
@@ -66,7 +68,7 @@ def answer(
     identity = request_id(request)
     if request.path.startswith(API):
         sentence = f"{SENTENCES[status]} Request {identity}." if status >= 500 else SENTENCES[status]
-        return JsonResponse({"detail": sentence}, status=status, headers=headers)
+        return problem(status, sentence, headers)
     words = {"request_id": identity, "sentence": sentence}
     page = render_to_string(template or f"{status}.html", words)  # without the user: it may be he
     return HttpResponse(page, status=status, headers=headers)

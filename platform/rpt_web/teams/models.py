@@ -319,3 +319,22 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} for {self.shared_with_id}"
+
+
+class RepeatableCall(models.Model):
+    """A call of the API that named a key, with what was answered: sent again, it gets that and does nothing."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    request_hash = models.CharField(max_length=64)
+    """Of method, address and body."""
+    status = models.PositiveSmallIntegerField(default=0)
+    content_type = models.CharField(max_length=100, default="")
+    body = models.BinaryField(default=b"")
+    made_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="repeatable_call_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.user_id}"

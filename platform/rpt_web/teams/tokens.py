@@ -7,10 +7,11 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from ninja.security import HttpBearer
 
+from rpt_web.serving.problems import problem
 from rpt_web.teams.audit import name_user
 from rpt_web.teams.models import ApiToken, Scope, User, digest
 
@@ -42,7 +43,7 @@ def token_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if TokenAuth()(request) is None:
-            return JsonResponse({"detail": UNAUTHORIZED}, status=401)
+            return problem(401, UNAUTHORIZED)
         return view(request, *args, **kwargs)
 
     return guarded

@@ -19,7 +19,8 @@ def test_a_parameter_that_there_is_not_is_refused_with_those_that_there_are(call
     answer = caller.get(f"{ROOT}/runs?experimnt=2")
     words = "There is no such parameter. The parameters are: after, limit, experiment, status, archived."
     assert answer.status_code == 422
-    assert answer.json() == {"detail": "Some fields do not fit.", "errors": {"experimnt": words}}
+    assert answer.json()["detail"] == "Some fields do not fit."
+    assert answer.json()["errors"] == {"experimnt": words}
     assert caller.get(f"{ROOT}/runs?experiment={run.experiment_id}&limit=1&status=queued").status_code == 200
 
 
@@ -94,7 +95,7 @@ def test_what_is_not_there_is_named(caller, method, path):
     answer = getattr(caller, method)(f"{ROOT}/{path}")
     noun = path.partition("s/")[0]
     words = f"There is no {noun} 9999 among those that you may see. The list of {noun}s shows them."
-    assert (answer.status_code, answer.json()) == (404, {"detail": words})
+    assert (answer.status_code, answer.json()["detail"]) == (404, words)
 
 
 @pytest.mark.parametrize("key", [99999, 10**20])
@@ -118,5 +119,5 @@ def test_a_run_of_an_unknown_experiment_is_refused_at_that_field(caller, key):
 )
 def test_a_body_that_is_no_json_is_refused_where_it_is_wrong(caller, body, words):
     answer = post(caller, "experiments", body)
-    assert (answer.status_code, list(answer.json())) == (400, ["detail"])
+    assert (answer.status_code, set(answer.json())) == (400, {"title", "status", "detail"})
     assert answer.json()["detail"].startswith(words)

@@ -70,7 +70,7 @@ def test_a_thread_is_not_lost_with_a_caller_who_goes():
 def test_busy_is_a_page_or_json():
     page, answer = (busy(RequestFactory().get(path)) for path in ("/", f"{ROOT}/runs"))
     assert "The platform is busy" in page.content.decode()
-    assert answer["Content-Type"] == "application/json"
+    assert answer["Content-Type"] == "application/problem+json"
     assert answer["Retry-After"] == "5"
 
 
