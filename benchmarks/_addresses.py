@@ -124,6 +124,8 @@ NOT_MEASURED = {
     "api/v1/runs/{run_id}/retry": "changes something",
     "api/v1/models/{model_id}/check": "changes something",
     "api/v1/plans/{plan_id}": "is one text of its team",
+    "api/v1/runs/{run_id}/rollouts.parquet": "is a file of any length",
+    "api/v1/runs/{run_id}/outcomes.parquet": "is a file of any length",
     "api/v1/preflight": "changes nothing, but takes a process of its own for seconds",
 }
 """Addresses that are no pages or lists -> why."""
@@ -302,6 +304,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
             f"{API}{run}/rollouts?reason=empty",
             f"{API}{run}/rollouts?reason=match&{middle}",
         ],
+        "api/v1/runs/{run_id}/rollouts/{rollout_id}": [f"{API}{run}/rollouts/{known.rollout}"],
+        "api/v1/runs/{run_id}/files": [f"{API}{run}/files"],
         "api/v1/runs/{run_id}/alarms": [f"{API}{run}/alarms"],
         "api/v1/runs/{run_id}/evaluations": [f"{API}{run}/evaluations"],
         "api/v1/runs/{run_id}/tables": [f"{API}{run}/tables"],

@@ -113,8 +113,8 @@ def test_a_page_refuses_every_other_method(world, name):
 
 @pytest.mark.parametrize(("method", "path"), sorted(API))
 def test_an_operation_answers_each_caller_as_the_table_says(world, method, path):
-    of_documents = {"run_id": world.filter_run.pk} if path.endswith(("/documents", "/splits")) else {}
-    address = ROOT + path.format(**(world.arguments | of_documents))
+    own = {"run_id": world.filter_run.pk} if path.endswith(("/documents", "/splits")) else {}
+    address = ROOT + path.format(**(world.arguments | own)) + world.queries.get(path, "")
     data = [world.bodies.get(path, {}), "application/json"] if method == "post" else []
     found = {who: outcome(client, method, address, *data) for who, client in world.callers.items()}
     assert found == API[method, path]

@@ -10,7 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from rpt_core.config import RptConfig
+from rpt_core.files import write_whole
 from rpt_core.problems.prompts import template_names, template_text
+from rpt_core.run.folder import RunDir
 from rpt_core.text.document_files import written_documents
 from rpt_web import access
 from rpt_web.corpora import services as corpora
@@ -55,6 +57,7 @@ class World:
         claimed, events = start_run(run)
         write_shard(claimed, events, "train", 1, hostile_rows(1, 0))
         recorded(claimed)
+        write_whole(RunDir(run.directory).evaluation(1), b"")
         self.filter_run, _ = make_filter_run(self.experiment, member, [("one", "One text of a few words.")])
         self.clients = {"nobody": Client()} | {name: self._browser(user) for name, user in self.users.items()}
         ApiToken.issue(member, "its", timedelta(days=1))
@@ -102,6 +105,10 @@ class World:
             "teams:person_activate": {"active": "no"},
             "teams:password": {"new_password": PASSWORD, "again": PASSWORD},
             "teams:token_new": {"name": "n", "scope": "read", "days": 3},
+        }
+        self.queries = {
+            "/runs/{run_id}/rollouts.parquet": "?kind=train&step=1",
+            "/runs/{run_id}/outcomes.parquet": "?step=1",
         }
         self.bodies = {
             "/experiments": {"name": "New"},

@@ -1,5 +1,4 @@
-"""How the API refuses: problem+json with a sentence in `detail` and, where fields do not fit, {"errors": {field: what to
-do}}.
+"""How the API refuses: problem+json with a sentence in `detail` and, where fields do not fit, `errors` by field.
 
 In: the API with all its operations, and what they raise. Out: answers.
 """
@@ -136,7 +135,9 @@ def describe_refusals(api: NinjaAPI) -> None:
             declared: dict[Any, Any] = dict.fromkeys(_refusals(operation), Refused)
             operation.response_models |= operation._create_response_model_multiple(declared)
             named = [status for status in REFUSALS if status in operation.response_models]
-            operation.openapi_extra = {"responses": {status: {"description": REFUSALS[status]} for status in named}}
+            own = (operation.openapi_extra or {}).get("responses", {})
+            told = {status: {"description": REFUSALS[status]} for status in named}
+            operation.openapi_extra = {"responses": own | told}
 
 
 def told_of_headers(document: dict[str, Any]) -> dict[str, Any]:

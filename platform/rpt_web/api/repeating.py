@@ -34,8 +34,8 @@ PARAMETER = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "maxLength": LONGEST_KEY},
-    "description": "A text of your own, such as a UUID: sent again within a day, the call does nothing and gets the same "
-    "answer.",
+    "description": "A text of your own, such as a UUID: sent again within a day, the call does nothing and gets the "
+    "same answer.",
 }
 """What the OpenAPI document says of it."""
 View = Callable[..., HttpResponse]

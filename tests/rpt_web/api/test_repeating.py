@@ -1,4 +1,4 @@
-"""A call with an Idempotency-Key: sent twice it happens once, sent at the same time too, and a refusal leaves nothing."""
+"""A call with an Idempotency-Key happens once, however often it is sent, and a refusal leaves nothing."""
 
 from __future__ import annotations
 
