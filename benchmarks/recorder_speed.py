@@ -77,6 +77,9 @@ def sampled_row(step: int, number: int, rng: random.Random) -> RolloutRow:
         response_tokens=len(text) // 4,
         mean_log_prob=-0.4,
         advantage=0.1,
+        text_hash=(number // GROUP_SIZE).to_bytes(16, "big"),
+        byte_offset=step,
+        domain="algebra",
     )
 
 

@@ -19,8 +19,8 @@ from rpt_web.corpora.models import RunCorpus, ScoredSplit
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
 from rpt_web.text import clean_json, clean_text
-from rpt_web.traces.models import KINDS, RolloutShard, rollout_id
-from workers import intervals, rollout_rows
+from rpt_web.traces.models import RolloutShard
+from workers import group_rows, intervals, rollout_rows
 from workers.stage_process import warn
 
 NOT_LISTED = (EventType.METRICS, EventType.PROGRESS, EventType.ROLLOUTS)
@@ -52,7 +52,7 @@ def delete_beyond(run: Run, step: int) -> None:
         intervals.note_results(run)
     for model in (StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard):
         model._default_manager.filter(run=run, step__gt=step).delete()
-    rollout_rows.delete_rows(run.pk, rollout_id(step + 1, KINDS[0], 0))
+    rollout_rows.delete_beyond(run.pk, step)
 
 
 def delete_all(run: Run) -> None:
@@ -60,7 +60,7 @@ def delete_all(run: Run) -> None:
     intervals.note_results(run)
     for model in (RunEvent, StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard, RunCorpus, ScoredSplit):
         model._default_manager.filter(run=run).delete()
-    rollout_rows.delete_rows(run.pk, 0)
+    rollout_rows.delete_beyond(run.pk, -1)
 
 
 def _parts(events: Sequence[Event]) -> Iterable[Sequence[Event]]:
@@ -82,9 +82,12 @@ def _write_metrics(run: Run, events: Sequence[Event]) -> None:
 
 def _write_rollouts(run: Run, events: Sequence[Event]) -> None:
     rows = {}
+    above_nats = group_rows.thresholds(run.config)
     for event in events:
         step, kind, name = event.data["step"], event.data["kind"], event.data["shard"]
-        shard = rollout_rows.Shard(run.pk, event.attempt, step, kind, run.directory / name)
+        shard = rollout_rows.Shard(
+            run.pk, run.experiment_id, event.attempt, step, kind, run.directory / name, above_nats
+        )
         try:
             with transaction.atomic():
                 counts = rollout_rows.replace_rows(shard)

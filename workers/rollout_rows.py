@@ -1,12 +1,13 @@
-"""A shard of rollouts -> rows of the run's partition, by binary COPY.
+"""A shard of rollouts -> rows of the run's partition, by binary COPY, and a row for each group.
 
 In: a Parquet file as `rpt_core.run.rollout_files` writes it. Out: one row of metadata for each rollout, with the first
-characters of its response; the full text stays in the file. What Postgres cannot store is replaced.
+characters of its response; the full text stays in the file. What Postgres cannot store is replaced. The groups are
+summed up from the same batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,10 @@ from psycopg import sql
 from rpt_core.errors import said
 from rpt_core.run.rollout_files import finite_column
 from rpt_web.text import REPLACEMENT
-from rpt_web.traces.models import LARGEST_SHARD_ROWS, PREVIEW_CHARACTERS, Rollout, rollout_id
+from rpt_web.traces.groups import delete_groups, replace_groups
+from rpt_web.traces.models import KINDS, LARGEST_SHARD_ROWS, PREVIEW_CHARACTERS, Rollout, rollout_id
 from rpt_web.traces.partitions import partition_name
+from workers.group_rows import OPTIONAL, Summary
 
 _OF_THE_SHARD = {"run_id": "int8", "attempt": "int4", "step": "int4", "kind": "varchar"}
 _OF_THE_ROW = {"id": "int8", "row": "int4"}
@@ -42,7 +45,7 @@ _FROM_THE_FILE = {
     "preview": "varchar",
 }
 _TYPES = _OF_THE_SHARD | _OF_THE_ROW | _FROM_THE_FILE
-_READ = [name for name in _FROM_THE_FILE if name != "preview"] + ["response"]
+_READ = [name for name in _FROM_THE_FILE if name != "preview"] + ["response", *OPTIONAL]
 BATCH_ROWS = 2048
 
 
@@ -51,10 +54,13 @@ class Shard:
     """One file of one step and kind."""
 
     run_id: int
+    experiment_id: int
     attempt: int
     step: int
     kind: str
     path: Path
+    above_nats: Sequence[float]
+    """Where the difficulties begin."""
 
 
 class UnreadableShard(Exception):
@@ -77,6 +83,7 @@ def replace_rows(shard: Shard) -> Counts:
     first = rollout_id(shard.step, shard.kind, 0)
     delete_rows(shard.run_id, first, first + LARGEST_SHARD_ROWS)
     rows = rewarded = 0
+    summary = Summary(shard.step, shard.kind, shard.above_nats)
     with connection.cursor() as cursor, _copy(cursor, shard.run_id) as copy:
         copy.set_types(list(_TYPES.values()))
         for batch in _batches(shard.path):
@@ -84,7 +91,23 @@ def replace_rows(shard: Shard) -> Counts:
             for row in _rows(shard, batch, rows):
                 copy.write_row(row)
             rows += batch.num_rows
+            summary.add(batch)
+    replace_groups((shard.run_id, shard.experiment_id), shard.step, shard.kind, *summary.columns())
     return Counts(rows, rewarded)
+
+
+def summed_up(shard: Shard) -> Summary:
+    """The groups of a shard whose rollouts are recorded already."""
+    summary = Summary(shard.step, shard.kind, shard.above_nats)
+    for batch in _batches(shard.path):
+        summary.add(batch)
+    return summary
+
+
+def delete_beyond(run_id: int, step: int) -> None:
+    """Delete a run's rollouts and groups of all steps after one; -1 stands for before the first."""
+    delete_rows(run_id, rollout_id(step + 1, KINDS[0], 0))
+    delete_groups(run_id, beyond=step)
 
 
 def delete_rows(run_id: int, first_id: int, end_id: int | None = None) -> None:

@@ -30,7 +30,7 @@ from rpt_core.errors import UserError
 from rpt_core.text.corpus import split_of
 from rpt_core.text.files import RECORD_KINDS, DataFile
 from rpt_core.text.finding import Found, Reader, find_files
-from rpt_core.text.names import Names, text_hash
+from rpt_core.text.names import Names, text_digest, text_hash
 from rpt_core.text.readers import ReadingProgress, read_records
 from rpt_core.text.records import Tally, Unusable, checked_text, field_of, label_of, text_of, usable
 from rpt_core.tiny.corpus import KINDS, TERSE_OPENING, records
@@ -51,6 +51,11 @@ class ChoiceQuestion:
     answer: int
     """Index of the right option."""
     category: str
+
+    @property
+    def text_hash(self) -> bytes:
+        """What question and options are known by in every run: the same words may be asked with other options."""
+        return text_digest("\n".join((self.question, *self.options)).encode())
 
     def is_right(self, choice: int | None) -> bool:
         """Whether an option is the right one, or has the same text."""

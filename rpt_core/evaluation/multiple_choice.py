@@ -42,7 +42,7 @@ from rpt_core.models.finite import output_not_finite
 from rpt_core.problems.plain_text import warn_of_plain_text
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventType
-from rpt_core.run.rollout_files import RolloutRow, emit_rollouts, write_table
+from rpt_core.run.rollout_files import AS_A_WHOLE, RolloutRow, emit_rollouts, write_table
 from rpt_core.run.tables import Estimate, emit_table
 from rpt_core.seeds import derive_seed
 from rpt_core.text.records import Tally
@@ -171,6 +171,9 @@ class _Benchmark:
             advantage=None,
             context_start=prompt.context_span[0],
             context_end=prompt.context_span[1],
+            text_hash=question.text_hash,
+            byte_offset=AS_A_WHOLE,
+            domain=question.category,
         )
 
 

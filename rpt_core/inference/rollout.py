@@ -55,6 +55,11 @@ class Asked(Protocol):
         ...
 
     @property
+    def text_hash(self) -> bytes | None:
+        """What the document's or question's text is known by in every run; None where it is not at hand."""
+        ...
+
+    @property
     def domain(self) -> str:
         """Subject area; empty when it is not known."""
         ...

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rpt_core.inference.rollout import Asked, Rollout
-from rpt_core.run.rollout_files import RolloutRow
+from rpt_core.run.rollout_files import AS_A_WHOLE, RolloutRow
 from rpt_core.verdict import Verdict
 
 
@@ -63,4 +63,7 @@ def _row(step: int, group: int, sample: int, problem: Asked, rollout: Rollout, v
         advantage=None,
         context_start=start,
         context_end=end,
+        text_hash=problem.text_hash,
+        byte_offset=AS_A_WHOLE if problem.entropy_nats is None else problem.byte_offset,
+        domain=problem.domain,
     )

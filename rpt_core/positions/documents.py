@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from rpt_core.arrays import Floats, Indices
 from rpt_core.config import Split
 from rpt_core.positions.scored import read_positions
+from rpt_core.text.names import text_digest
 from rpt_core.verdict import extract_prediction
 
 Flags = npt.NDArray[np.bool_]
@@ -43,6 +45,11 @@ class TokenDocument:
     """Nats of the proxy model."""
     is_kept: Flags
     """Chosen for training."""
+
+    @cached_property
+    def text_hash(self) -> bytes:
+        """What its text is known by in every run."""
+        return text_digest(self.text)
 
     def where(self, chosen: Flags) -> TokenDocument:
         """The document with only the chosen positions."""

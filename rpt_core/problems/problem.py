@@ -48,6 +48,8 @@ class Problem:
     """Where the completion begins in the document: the position's name that does not depend on a tokenizer."""
     context_span: tuple[int, int] | None = None
     """Where the context begins and ends in `prompt`, in characters; None where the prompt is not there."""
+    text_hash: bytes | None = None
+    """What the document's text is known by in every run; None where the document is not at hand."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class ProblemSet:
             domain=document.domain,
             byte_offset=int(offsets[position]),
             context_span=self.frame.span(context),
+            text_hash=document.text_hash,
         )
 
     def _document(self, index: int) -> TokenDocument:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from rpt_core.text.chats import asked_in
 from rpt_core.text.corpus import side_of, split_of
 from rpt_core.text.files import RECORD_KINDS, DataFile
 from rpt_core.text.finding import Found, Reader, find_files
-from rpt_core.text.names import Names, text_hash
+from rpt_core.text.names import Names, text_digest, text_hash
 from rpt_core.text.near_duplicates import near_duplicates
 from rpt_core.text.readers import ReadingProgress, read_records
 from rpt_core.text.records import BadRecord, Tally, label_of, usable
@@ -88,6 +88,11 @@ class PosedQuestion:
     byte_offset: int = 0
     entropy_nats: None = None
     """It is no position that a proxy model has read."""
+
+    @cached_property
+    def text_hash(self) -> bytes:
+        """What its words are known by in every run."""
+        return text_digest(self.question.text.encode())
 
     @property
     def document(self) -> str:

@@ -19,6 +19,8 @@ from rpt_core.files import written_whole
 from rpt_core.run.events import EventLog, EventType, finite
 from rpt_core.run.folder import RunDir
 
+AS_A_WHOLE = -1
+"""The byte offset of a question, which is no place in a text."""
 ROW_GROUP_ROWS = 256
 """Reading one row decodes one group; at 256 rows that is about 3 ms."""
 
@@ -62,6 +64,13 @@ class RolloutRow:
     """Where in the prompt the document's or question's own text begins, in characters; None in older shards."""
     context_end: int | None = None
     """Where it ends: what stands there belongs to the template again."""
+    text_hash: bytes | None = None
+    """16 bytes of BLAKE2b of the document's text, `rpt_core.text.names.text_digest`; None in older shards."""
+    byte_offset: int | None = None
+    """Where the completion begins in that text; AS_A_WHOLE for a question. Whatever the tokenizer, hash and offset
+    name the same position."""
+    domain: str | None = None
+    """The document's subject area; None or empty when it is not known."""
 
 
 SCHEMA = pa.schema(
@@ -88,6 +97,9 @@ SCHEMA = pa.schema(
         ("earned", pa.float32()),
         ("context_start", pa.int32()),
         ("context_end", pa.int32()),
+        ("text_hash", pa.binary(16)),
+        ("byte_offset", pa.int32()),
+        ("domain", pa.string()),
     ]
 )
 _NAMES = [field.name for field in fields(RolloutRow)]

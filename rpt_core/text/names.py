@@ -13,7 +13,12 @@ from rpt_core.words import counted
 
 def text_hash(text: str) -> str:
     """The name of a text that has no other."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return text_digest(text.encode()).hex()
+
+
+def text_digest(text: bytes) -> bytes:
+    """16 bytes that stand for a text, given in UTF-8, in whatever run and corpus it is found."""
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 class Names:

@@ -1,4 +1,5 @@
 """The partitions of `traces_rollout`, one for each run: made when the run's first rollouts come, dropped with the run.
+The rows of its groups go with it.
 
 Both are DDL of a few milliseconds. A new partition is made as a plain table and attached, because ATTACH lets readers
 and writers of other runs go on, where `CREATE TABLE ... PARTITION OF` would shut them out until the commit.
@@ -14,6 +15,7 @@ from django.db.models.signals import post_delete
 from psycopg import sql
 
 from rpt_web.runs.models import Run
+from rpt_web.traces.models import ResponseGroup
 
 PARENT = "traces_rollout"
 
@@ -42,8 +44,9 @@ def drop_partition(run_id: int) -> None:
 
 
 def drop_with_run(sender: type[Run], instance: Run, **_: Any) -> None:
-    """Signal handler: a deleted run takes its partition along."""
+    """Signal handler: a deleted run takes its partition and its groups along."""
     if instance.pk is not None:
+        ResponseGroup.objects.filter(run_id=instance.pk).delete()
         drop_partition(instance.pk)
 
 

@@ -71,6 +71,7 @@ def test_a_run_writes_a_table_outcomes_and_responses_that_agree(ground, tmp_path
         assert row["reasoning"] == bool(rollout.reward) == (rollout.reason == "match")
         assert row["tokens"] == rollout.response_tokens
         assert (rollout.position, rollout.entropy_nats, rollout.sample) == (0, None, 0)
+        assert (len(rollout.text_hash), rollout.byte_offset, rollout.domain) == (16, -1, row["category"])
         assert rollout.prompt.endswith("<think>")
         if rollout.reason == "match":
             assert rollout.prediction == rollout.completion

@@ -21,9 +21,10 @@ from rpt_core.positions.sets import PositionSample, load_set, store_sets
 from rpt_core.problems.problem import ProblemSet
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventLog, EventType
-from rpt_core.run.folder import RunDir
+from rpt_core.run.folder import RunDir, positions_file
 from rpt_core.run.rollout_files import read_rollouts
 from rpt_core.statistics.intervals import wilson_interval
+from rpt_core.text.names import text_digest
 from rpt_core.text.tokens import token_bytes
 from tests.rpt_core import stages
 
@@ -181,6 +182,14 @@ def test_a_stage_writes_results_outcomes_and_responses_that_agree(ground, tmp_pa
         assert [(row.document, row.position, row.reward) for row in rows] == [
             (row["document"], row["position"], row[mode]) for row in outcomes
         ]
+        scored = pq.read_table(
+            positions_file(ground / "filter" / "positions", "validation"), columns=["document", "text"]
+        )
+        texts = dict(zip(*scored.to_pydict().values(), strict=True))
+        for row, outcome in zip(rows, outcomes, strict=True):
+            text = texts[row.document].encode()
+            assert (row.text_hash, row.byte_offset) == (text_digest(text), outcome["byte_offset"])
+            assert text[row.byte_offset :].startswith(row.completion)
         easy = {(row["document"], row["position"]) for row in outcomes if row["easy"]}
         unboxed = [row.prediction is None for row in rows if (row.document, row.position) in easy]
         assert event["results"][mode]["easy"]["no_box"] == pytest.approx(sum(unboxed) / len(unboxed))

@@ -21,6 +21,7 @@ from rpt_core.run.events import EventLog, EventType
 from rpt_core.run.folder import RunDir
 from rpt_core.run.rollout_files import read_rollouts
 from rpt_core.statistics.intervals import wilson_interval
+from rpt_core.text.names import text_digest
 from rpt_core.train.loop import TrainingEnd
 from rpt_core.train.supervised import limit_of
 from tests.rpt_core import stages
@@ -190,6 +191,8 @@ def test_every_response_is_recorded_with_its_question_and_answer(whole):
         assert row.prompt.startswith("Digits: ")
         assert row.prompt.endswith("<think>")
         assert (row.position, row.entropy_nats) == (0, None)
+        asked = row.prompt[row.context_start : row.context_end]
+        assert (row.text_hash, row.byte_offset) == (text_digest(asked.encode()), -1)
         assert row.boundaries == [len(row.completion)]
         assert row.reward == row.earned == (row.reason == "match")
         assert (row.prediction == row.completion) == (row.reward == 1)

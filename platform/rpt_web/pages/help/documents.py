@@ -25,6 +25,7 @@ FIRST = (
     "glossary",
     "configuring",
     "runs",
+    "traces",
     "corpora",
     "alarms",
     "results",
