@@ -1,0 +1,210 @@
+"""The calls of a program on the platform, by what it wants.
+
+In: numbers of experiments and runs, configs as dictionaries. Out: dictionaries for one thing, `pyarrow` tables for many
+(`.to_pandas()` where pandas is installed). Every call may raise `ClientError` and the more exact classes of it.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rpt_core.client import login
+from rpt_core.client.connection import Connection
+from rpt_core.client.errors import ClientError
+from rpt_core.client.tables import metrics_table, table
+
+UNFINISHED = ("waiting", "queued", "running")
+"""What a run's status may be before its end."""
+
+
+class Client:
+    """The platform at an address, as the user of a token.
+
+    Without an address or a token, those in RPT_URL and RPT_TOKEN are taken, and else what `rpt login` has stored.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, timeout_seconds: float = 60.0) -> None:
+        known = login.found(url, token)
+        self.connection = Connection(known.url, known.token, timeout_seconds)
+
+    @property
+    def url(self) -> str:
+        """Where its pages are."""
+        return self.connection.root
+
+    # What there is.
+
+    def teams(self) -> pa.Table:
+        """The teams of the token's user, with role and disk use."""
+        return table(self.connection.call("GET", "/teams"))
+
+    def experiments(self, *, archived: bool = False, limit: int | None = None) -> pa.Table:
+        """Experiments in sight, newest first."""
+        return table(self.connection.items("/experiments", limit, archived=archived))
+
+    def experiment(self, experiment: int) -> dict[str, Any]:
+        """One, with the state of its runs."""
+        return self._get(f"/experiments/{experiment}")
+
+    def runs(
+        self,
+        *,
+        experiment: int | None = None,
+        status: str | None = None,
+        archived: bool = False,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Runs in sight, newest first; their `result` is JSON."""
+        found = self.connection.items("/runs", limit, experiment=experiment, status=status, archived=archived)
+        return table(found)
+
+    def run(self, run: int) -> dict[str, Any]:
+        """One, with its config and what it came from."""
+        return self._get(f"/runs/{run}")
+
+    # What a run wrote.
+
+    def metrics(self, run: int) -> pa.Table:
+        """A row for each step: step, attempt, time, flops, and a column for each metric."""
+        return metrics_table(self.connection.items(f"/runs/{run}/metrics"))
+
+    def evaluations(self, run: int) -> pa.Table:
+        """Accuracy by step, mode and difficulty, as fractions of 1, with a 95 % interval (`low`, `high`) and n."""
+        return table(self.connection.call("GET", f"/runs/{run}/evaluations"))
+
+    def events(self, run: int) -> pa.Table:
+        """Every event in its order; `data` is JSON."""
+        return table(self.connection.items(f"/runs/{run}/events"))
+
+    def alarms(self, run: int) -> pa.Table:
+        """Why somebody should look at it."""
+        return table(self.connection.items(f"/runs/{run}/alarms"))
+
+    def tables(self, run: int, name: str | None = None) -> list[dict[str, Any]]:
+        """Finished result tables, each with caption, columns and rows in `data`."""
+        return list(self.connection.items(f"/runs/{run}/tables", name=name))
+
+    def files(self, run: int) -> pa.Table:
+        """Its Parquet files: what (rollouts or outcomes), kind, step, bytes."""
+        return table(self._files(run))
+
+    def rollouts(
+        self,
+        run: int,
+        *,
+        step: int | None = None,
+        kind: str | None = None,
+        reason: str | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Responses without their full text: id, document, position, reward, prediction, the first characters."""
+        asked = {"step": step, "kind": kind, "reason": reason}
+        return table(self.connection.items(f"/runs/{run}/rollouts", limit, **asked))
+
+    def rollout(self, run: int, rollout: int) -> dict[str, Any]:
+        """One response, whole, with its prompt."""
+        return self._get(f"/runs/{run}/rollouts/{rollout}")
+
+    def shard(self, run: int, kind: str, step: int) -> pa.Table:
+        """All responses of a step with prompts and texts, as the stage wrote them; kind: train, sampled or greedy."""
+        return _parquet(self.connection.data(f"/runs/{run}/rollouts.parquet", kind=kind, step=step))
+
+    def outcomes(self, run: int, step: int | None = None) -> pa.Table:
+        """What an evaluation found at each position; by default the newest one. For paired comparisons."""
+        return _parquet(self.connection.data(f"/runs/{run}/outcomes.parquet", step=self._evaluated(run, step)))
+
+    # What is done.
+
+    def create_experiment(self, name: str, **more: Any) -> dict[str, Any]:
+        """Make one; `more` may hold description, preset, seed and team."""
+        return self._post("/experiments", {"name": name, **more})
+
+    def check(self, config: Mapping[str, Any], hardware: str | None = None) -> dict[str, Any]:
+        """What a config would need and what would go wrong; nothing is queued."""
+        return self._post("/preflight", _given(config=dict(config), hardware=hardware))
+
+    def submit(
+        self,
+        experiment: int,
+        name: str,
+        config: Mapping[str, Any],
+        *,
+        title: str | None = None,
+        anyway: bool = False,
+        hardware: str | None = None,
+    ) -> dict[str, Any]:
+        """Queue a run. Raises Refusal with `findings`; `anyway` submits where these are only warnings."""
+        body = _given(title=title, hardware=hardware, anyway=anyway or None)
+        return self._post("/runs", {"experiment": experiment, "name": name, "config": dict(config), **body})
+
+    def submit_suite(
+        self,
+        experiment: int,
+        *,
+        preset: str | None = None,
+        plan: int | None = None,
+        runs: Sequence[Mapping[str, Any]] | None = None,
+        seeds: Sequence[int] | None = None,
+        anyway: bool = False,
+    ) -> pa.Table:
+        """Submit every run of a preset, of a saved plan or of `runs`; without any, of the experiment's preset."""
+        body = _given(preset=preset, plan=plan, runs=runs, seeds=seeds, anyway=anyway or None)
+        return table(self.connection.call("POST", f"/experiments/{experiment}/suite", body))
+
+    def cancel(self, run: int) -> dict[str, Any]:
+        """Ask a run to stop; a running one takes some seconds for its checkpoint."""
+        return self._post(f"/runs/{run}/cancel", None)
+
+    def retry(self, run: int) -> dict[str, Any]:
+        """Queue a failed, cancelled or lost run again; it continues from its newest checkpoint."""
+        return self._post(f"/runs/{run}/retry", None)
+
+    def wait(
+        self, run: int, *, every_seconds: float = 2.0, tell: Callable[[dict[str, Any]], object] | None = None
+    ) -> dict[str, Any]:
+        """The run when it has ended, however it did; `tell` gets it each time that it was looked at."""
+        while True:
+            found = self.run(run)
+            if tell is not None:
+                tell(found)
+            if found["status"] not in UNFINISHED:
+                return found
+            time.sleep(every_seconds)
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """Any other call of the API, such as `call("GET", "/nodes")`; the platform's API page lists them."""
+        return self.connection.call(method, path, body, **query)
+
+    def _get(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.connection.call("GET", path)
+        return found
+
+    def _post(self, path: str, body: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.connection.call("POST", path, body)
+        return found
+
+    def _files(self, run: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.connection.call("GET", f"/runs/{run}/files")
+        return found
+
+    def _evaluated(self, run: int, step: int | None) -> int:
+        if step is not None:
+            return step
+        steps = [int(file["step"]) for file in self._files(run) if file["what"] == "outcomes"]
+        if not steps:
+            raise ClientError(f"Run {run} has no outcomes: it was not evaluated, or not yet.")
+        return max(steps)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _parquet(data: bytes) -> pa.Table:
+    return pq.read_table(io.BytesIO(data))

@@ -1,0 +1,92 @@
+"""What a run wrote, in a file of one's own: Parquet, CSV or JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from rpt_core.client.client import Client
+from rpt_core.client.errors import ClientError
+
+ENDINGS = (".parquet", ".csv", ".jsonl")
+WHAT: dict[str, Callable[[Client, int, str | None, int | None], pa.Table]] = {
+    "metrics": lambda platform, run, kind, step: platform.metrics(run),
+    "evaluations": lambda platform, run, kind, step: platform.evaluations(run),
+    "outcomes": lambda platform, run, kind, step: platform.outcomes(run, step),
+    "rollouts": lambda platform, run, kind, step: platform.rollouts(run, kind=kind, step=step),
+    "shard": lambda platform, run, kind, step: platform.shard(run, *_asked(kind, step)),
+    "events": lambda platform, run, kind, step: platform.events(run),
+    "alarms": lambda platform, run, kind, step: platform.alarms(run),
+}
+"""What can be exported -> how it is fetched. `shard` has the whole texts of one step."""
+
+
+def export(
+    platform: Client, run: int, what: str, path: Path, *, kind: str | None = None, step: int | None = None
+) -> int:
+    """Fetch and write, whole or not at all; returns the number of rows. Raises ClientError."""
+    if path.suffix not in ENDINGS:
+        raise ClientError(f"{path.name} has to end in {', '.join(ENDINGS)}: the ending says what is written.")
+    if not path.parent.is_dir():
+        raise ClientError(f"There is no folder {path.parent}.")
+    found = WHAT[what](platform, run, kind, step)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        _WRITERS[path.suffix](found, partial)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ClientError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return int(found.num_rows)
+
+
+def _asked(kind: str | None, step: int | None) -> tuple[str, int]:
+    if kind is None or step is None:
+        raise ClientError(
+            "A shard is one step of one kind: give --kind and --step. `rpt export RUN rollouts` lists them."
+        )
+    return kind, step
+
+
+def _csv(found: pa.Table, path: Path) -> None:
+    """Lists and bytes as text: CSV has neither. Bytes that are no UTF-8 are written as \\xNN."""
+    columns = {name: _as_text(found[name]) for name in found.column_names}
+    pc.write_csv(pa.table(columns), path)
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_list(column.type):
+        return pa.chunked_array(
+            [pa.array([None if value is None else json.dumps(value) for value in column.to_pylist()], pa.string())]
+        )
+    if pa.types.is_binary(column.type):
+        return pa.chunked_array([pa.array([_decoded(value) for value in column.to_pylist()], pa.string())])
+    return column
+
+
+def _jsonl(found: pa.Table, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for batch in found.to_batches(max_chunksize=1000):
+            for row in batch.to_pylist():
+                file.write(json.dumps(row, default=_plain, ensure_ascii=False) + "\n")
+
+
+def _plain(value: object) -> str:
+    """What JSON has no type for: bytes and times."""
+    return _decoded(value) or "" if isinstance(value, bytes) else str(value)
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", errors="backslashreplace")
+
+
+_WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
+    ".parquet": lambda found, path: pq.write_table(found, path, compression="zstd"),
+    ".csv": _csv,
+    ".jsonl": _jsonl,
+}

@@ -1,0 +1,37 @@
+"""Tables on a terminal. What the platform sends was partly written by models: nothing of it may steer the terminal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+GAP = "  "
+LONGEST_CELL = 60
+
+
+def lines_of(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Columns below their names; numbers to the right. Without rows, a line that says so."""
+    if not rows:
+        return ["none"]
+    texts = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(len(name), *(len(row[place]) for row in texts)) for place, name in enumerate(head)]
+    right = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
+    shown = [list(head), *texts]
+    room = max(40, shutil.get_terminal_size((160, 24)).columns)
+    return [_line(cells, widths, right)[:room] for cells in shown]
+
+
+def plain(value: Any) -> str:
+    """A value as one short line of printable characters; an empty one as a dash."""
+    text = "-" if value is None or value == "" else str(value)
+    safe = "".join(character if character.isprintable() else "·" for character in text)
+    return safe if len(safe) <= LONGEST_CELL else f"{safe[: LONGEST_CELL - 1]}…"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = (
+        cell.rjust(width) if is_number else cell.ljust(width)
+        for cell, width, is_number in zip(cells, widths, right, strict=True)
+    )
+    return GAP.join(padded).rstrip()
