@@ -239,6 +239,7 @@ INSTALLED_APPS = [
     "rpt_web.corpora",
     "rpt_web.traces",
     "rpt_web.results",
+    "rpt_web.comments",
     "rpt_web.pages",
     "rpt_web.supervisor",
     "workers",  # by name only, for `manage.py reaper`; the web imports nothing of it

@@ -15,6 +15,8 @@ from rpt_core.problems.prompts import template_names, template_text
 from rpt_core.run.folder import RunDir
 from rpt_core.text.document_files import written_documents
 from rpt_web import access
+from rpt_web.comments import services as comments
+from rpt_web.comments.subjects import Subject
 from rpt_web.corpora import services as corpora
 from rpt_web.corpora import uploads, wordings
 from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, WordingKind
@@ -92,8 +94,10 @@ class World:
         text = template_text(template_names()[0])
         self.arguments["wording_id"] = wordings.create(team, WordingKind.TEMPLATE, "mine", text, member).wording_id
         self.arguments["plan_id"] = own_plans.create(team, "mine", PLAN, member).pk
+        self.arguments["comment_id"] = comments.write(Subject(self.experiment, run), "A note.", member).comment.pk
         self._share()
         self.posted = {
+            **{f"comments:{name}": {"body": "Some words."} for name in COMMENTED},
             "sharing:share": {"team": "Other"},
             "teams:choose_team": {"team": team.pk},
             "teams:team_new": {"name": "New"},
@@ -199,6 +203,7 @@ description: one run
 runs:
 - {name: a, stage: ntp, title: A, config: {corpus: {source: tiny}, scratch: {}, budget: {steps: 1}}}
 """
+COMMENTED = ("on_experiment", "on_run", "on_response", "reply", "edit")
 ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
+from rpt_web.access.comments import comments_for
 from rpt_web.access.roles import (
     Actor,
     can_administer,
@@ -78,7 +79,8 @@ def get_browser_or_404(user: Actor, browser_id: int) -> Browser:
 def notices_for(user: Actor) -> QuerySet[Notice]:
     """The user's inbox, newest first: what is about something that they may still see."""
     seen = experiments_for(user)
-    about = Q(run=None, experiment=None) | Q(run__experiment__in=seen) | Q(experiment__in=seen)
+    about = Q(run=None, experiment=None, comment=None) | Q(run__experiment__in=seen) | Q(experiment__in=seen)
+    about |= Q(comment__in=comments_for(user))
     return Notice.objects.filter(about, user=user.pk or 0).order_by("-id")
 
 

@@ -24,6 +24,8 @@ class NoticeKind(models.TextChoices):
     FAILED = "failed", "Run failed or lost"
     SUCCEEDED = "succeeded", "Run succeeded"
     CANCELLED = "cancelled", "Run cancelled by somebody else"
+    MENTION = "mention", "Named in a comment"
+    REPLY = "reply", "Reply in a thread of yours"
 
 
 class Notice(models.Model):
@@ -37,6 +39,7 @@ class Notice(models.Model):
     """Of how many things of the same kind it tells; see `services.tell_gathered`."""
     run = models.ForeignKey("runs.Run", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     experiment = models.ForeignKey("runs.Experiment", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    comment = models.ForeignKey("comments.Comment", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, blank=True)
 
@@ -85,7 +88,7 @@ class Alarm(models.Model):
         return f"{self.kind} of {self.run_id}: {self.text}"
 
 
-BY_MAIL = (NoticeKind.ALARM, NoticeKind.FAILED)
+BY_MAIL = (NoticeKind.ALARM, NoticeKind.FAILED, NoticeKind.MENTION)
 """What goes out to whoever has not chosen."""
 
 

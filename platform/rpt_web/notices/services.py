@@ -20,11 +20,17 @@ KEPT_DAYS = 180
 
 
 def tell(
-    people: Iterable[int], kind: NoticeKind, text: str, *, run_id: int | None = None, experiment_id: int | None = None
+    people: Iterable[int],
+    kind: NoticeKind,
+    text: str,
+    *,
+    run_id: int | None = None,
+    experiment_id: int | None = None,
+    comment_id: int | None = None,
 ) -> list[Notice]:
     """Put a sentence into the inboxes of users, given by their ids (1 query)."""
     words, told = shortened(text), list(dict.fromkeys(people))
-    about = {"run_id": run_id, "experiment_id": experiment_id}
+    about = {"run_id": run_id, "experiment_id": experiment_id, "comment_id": comment_id}
     deliveries.mail(told, kind, words, **about)
     return Notice.objects.bulk_create(Notice(user_id=person, kind=kind, text=words, **about) for person in told)
 
@@ -53,6 +59,11 @@ def tell_gathered(person: int, kind: NoticeKind, one: str, many: str, *, run_id:
 def mark_read(notices: QuerySet[Notice]) -> int:
     """Mark those of the notices as read that are not; returns how many that were."""
     return notices.filter(read_at=None).update(read_at=Now())
+
+
+def forget(comment_id: int) -> None:
+    """Take back what was told of a comment that was taken back."""
+    Notice.objects.filter(comment=comment_id).delete()
 
 
 def delete_old(limit: int = 1000) -> int:

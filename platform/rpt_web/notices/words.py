@@ -15,12 +15,14 @@ def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
-def path_of(run_id: int | None, experiment_id: int | None) -> str:
-    """The path of the page of a run, or else of an experiment; of the inbox for neither."""
+def path_of(run_id: int | None, experiment_id: int | None, comment_id: int | None = None) -> str:
+    """The path of the page of a run, else of an experiment, else of a comment; of the inbox for none of them."""
     if run_id is not None:
         return reverse("runs:run_detail", args=[run_id])
     if experiment_id is not None:
         return reverse("experiments:experiment_detail", args=[experiment_id])
+    if comment_id is not None:
+        return reverse("comments:comment", args=[comment_id])
     return reverse("home:inbox")
 
 

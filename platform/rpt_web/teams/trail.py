@@ -22,7 +22,7 @@ PER_PAGE = 50
 ROUTINE = ("worker", "reaper")
 """Programs that change runs all the time, which the trail of a team leaves out unless it is asked for them."""
 BY_HAND = "SQL"
-UNSEEN = ("email", "url")
+UNSEEN = ("email", "url", "body")
 """Fields of which only is shown that they changed."""
 WHOLES = {"experiment", "corpus", "version", "wording"}
 """Fields that name what something is a part of."""

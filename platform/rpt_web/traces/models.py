@@ -30,6 +30,13 @@ def rollout_id(step: int, kind: str, row: int) -> int:
     return step * IDS_OF_A_STEP + KINDS.index(kind) * LARGEST_SHARD_ROWS + row
 
 
+def rollout_place(key: int) -> tuple[int, str, int]:
+    """Step, kind and row of a rollout's id."""
+    step, rest = divmod(key, IDS_OF_A_STEP)
+    kind, row = divmod(rest, LARGEST_SHARD_ROWS)
+    return step, KINDS[min(kind, len(KINDS) - 1)], row
+
+
 class RolloutShard(models.Model):
     """One Parquet file of rollouts, with the roll-up of its rewards."""
 

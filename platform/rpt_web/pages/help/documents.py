@@ -28,6 +28,7 @@ FIRST = (
     "traces",
     "corpora",
     "alarms",
+    "comments",
     "results",
     "method",
     "api",

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from rpt_web.notices.models import AlarmKind, Delivery, Webhook
+from rpt_web.notices.models import AlarmKind, Delivery, NoticeKind, Webhook
 from rpt_web.runs.alarms import raise_alarm
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Role, User
@@ -66,7 +66,7 @@ def test_an_alarm_stands_on_its_run_and_on_the_page_of_the_team(page, run):
 
 
 def test_people_choose_what_they_get_by_mail(page, client, ada):
-    assert page("/account/").count('name="kind"') == 4
+    assert page("/account/").count('name="kind"') == len(NoticeKind)
     client.post(reverse("teams:mail_choice"), {"kind": ["succeeded", "cancelled"]})
     assert ada.mail_choice.kinds == ["succeeded", "cancelled"]
     text = page("/account/")

@@ -1,0 +1,76 @@
+"""Comments: who reads and who writes them.
+
+Whoever sees an experiment reads the comments on it, its runs and their responses, also those of a team that it is
+shared with; only the team's own members write. What people change and take back is their own; an administrator may take
+back anybody's.
+"""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from rpt_web.access.roles import Actor, can_administer, can_change, found_or_404, refusal, require_change
+from rpt_web.access.work import experiments_for, get_experiment_or_404, get_rollout_or_404, get_run_or_404
+from rpt_web.comments.models import Comment
+from rpt_web.comments.subjects import Subject
+
+
+def comments_for(user: Actor) -> QuerySet[Comment]:
+    """Comments that the user may read, oldest first."""
+    found = Comment.objects.select_related("author", "resolved_by", "run", "experiment")
+    return found.filter(experiment__in=experiments_for(user)).order_by("id")
+
+
+def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:
+    """Those on one thing, which the user must be known to see."""
+    return comments_for(user).filter(**subject.fields)
+
+
+def can_comment(user: Actor, team_id: int) -> bool:
+    """Whether the user writes comments on what belongs to this team, and settles threads."""
+    return can_change(user, team_id)
+
+
+def can_edit_comment(user: Actor, comment: Comment) -> bool:
+    """Whether the user may change its text."""
+    is_own = comment.author_id is not None and comment.author_id == user.pk
+    return is_own and comment.deleted_at is None and can_change(user, comment.team_id)
+
+
+def can_delete_comment(user: Actor, comment: Comment) -> bool:
+    """Whether the user may take it back."""
+    if comment.deleted_at is not None:
+        return False
+    return can_edit_comment(user, comment) or can_administer(user, comment.team_id)
+
+
+def get_comment_or_404(user: Actor, comment_id: int, *, to_answer: bool = False) -> Comment:
+    """A comment that the user may read. Raises Http404, or PermissionDenied for who may not write there."""
+    comment = found_or_404(comments_for(user).filter(pk=comment_id), "comment", comment_id, "It may be deleted.")
+    if to_answer:
+        require_change(user, comment.team_id)
+    return comment
+
+
+def get_own_comment_or_404(user: Actor, comment_id: int, *, to_delete: bool = False) -> Comment:
+    """A comment that the user may change, or take back. Raises as `get_comment_or_404`."""
+    comment = get_comment_or_404(user, comment_id, to_answer=True)
+    if not (can_delete_comment if to_delete else can_edit_comment)(user, comment):
+        raise refusal(user, f"Only {comment.author or 'its author'} changes this comment. Reply to it instead.")
+    return comment
+
+
+def get_subject_or_404(
+    user: Actor, *, experiment_id: int | None = None, run_id: int | None = None, rollout_id: int | None = None
+) -> Subject:
+    """What a comment is to be about, for somebody who may write there. Raises Http404, or PermissionDenied."""
+    if run_id is not None:
+        run = get_run_or_404(user, run_id)
+        if rollout_id is not None:
+            get_rollout_or_404(user, run_id, rollout_id)
+        subject = Subject(run.experiment, run, rollout_id)
+    else:
+        assert experiment_id is not None
+        subject = Subject(get_experiment_or_404(user, experiment_id))
+    require_change(user, subject.team_id)
+    return subject

@@ -1,0 +1,1 @@
+"""Comments: experiments, runs and responses, in threads, with names that are told."""

@@ -1,0 +1,1 @@
+"""Comments: threads below what they are about."""

@@ -1,0 +1,18 @@
+"""Addresses of comments."""
+
+from django.urls import path
+
+from rpt_web.pages.comments import views
+
+app_name = "comments"
+urlpatterns = [
+    path("experiments/<int:experiment_id>/comments", views.on_experiment, name="on_experiment"),
+    path("runs/<int:run_id>/comments", views.on_run, name="on_run"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/comments", views.on_response, name="on_response"),
+    path("comments/<int:comment_id>/", views.comment, name="comment"),
+    path("comments/<int:comment_id>/reply", views.reply, name="reply"),
+    path("comments/<int:comment_id>/edit", views.edit, name="edit"),
+    path("comments/<int:comment_id>/delete", views.delete, name="delete"),
+    path("comments/<int:comment_id>/resolve", views.resolve, name="resolve"),
+    path("comments/<int:comment_id>/reopen", views.reopen, name="reopen"),
+]
