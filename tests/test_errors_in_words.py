@@ -20,6 +20,7 @@ OURS = {
     "UnreadableShard",
     "TooManyChecks",
     "OverQuota",
+    "ClientError",
 }
 """Their words are sentences of ours."""
 TRANSLATED = {"ValidationError", "Http404"}

@@ -14,6 +14,8 @@ DEPLOY = ROOT / "deploy"
 VARIABLE = re.compile(r"RPT_[A-Z_]+|DATABASE_URL|REDIS_URL")
 OWN = {"RPT_CONNECTION_POOL", "RPT_START_ID", "RPT_VERL_RUN"}
 """Set by the platform for its own processes."""
+OF_THE_CLIENT = {"RPT_URL", "RPT_TOKEN"}
+"""Where programs run; docs/client.md has them."""
 NO_MATTER_OF_A_NODE = {"RPT_DEBUG", "RPT_STAGE_COMMAND"}
 """For whoever works on the platform itself."""
 WEB = {"RPT_ALLOWED_HOSTS", "RPT_HTTPS", "RPT_SMTP_URL", "RPT_MAIL_FROM", "RPT_PUBLIC_URL", "RPT_WEBHOOK_ADDRESSES"}
@@ -54,7 +56,8 @@ def names_in(text):
 def test_the_page_about_operations_names_every_variable():
     assert len(variables()) > 20
     table = (ROOT / "docs/operations.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
-    assert names_in(table) == variables()
+    assert names_in(table) == variables() - OF_THE_CLIENT
+    assert names_in((ROOT / "docs/client.md").read_text()) >= OF_THE_CLIENT
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_the_page_about_operations_names_every_variable():
 def test_what_may_be_set_stands_in_the_example_and_reaches_the_container(compose, example, service):
     passed = set(yaml.safe_load((DEPLOY / compose).read_text())["services"][service]["environment"])
     in_image = {"RPT_COMMIT"}
-    wanted = variables() - OWN - NO_MATTER_OF_A_NODE - in_image
+    wanted = variables() - OWN - NO_MATTER_OF_A_NODE - OF_THE_CLIENT - in_image
     if service != "web":
         wanted -= WEB | {name for name in wanted if name.startswith("RPT_WEB_")}
     assert wanted <= passed

@@ -23,7 +23,7 @@ from rpt_core.client import login
 from rpt_core.client.client import Client
 from rpt_core.client.comparing import compared
 from rpt_core.client.connection import root_of
-from rpt_core.client.errors import ClientError
+from rpt_core.client.errors import ClientError, said
 from rpt_core.client.exporting import ENDINGS, WHAT, export
 from rpt_core.client.files import read_config
 from rpt_core.client.watching import watch
@@ -111,7 +111,7 @@ def _token(file: Path | None, url: str) -> str:
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ClientError(f"{file} cannot be read: {error}.") from None
+        raise ClientError(f"{file} cannot be read: {said(error)}.") from None
 
 
 def _list(arguments: argparse.Namespace) -> int:

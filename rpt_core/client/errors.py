@@ -36,3 +36,9 @@ class Refusal(ClientError):
         told = {*self.errors.values()}
         lines += [f"{found['level']}: {found['message']}" for found in self.findings if found["message"] not in told]
         super().__init__("\n  ".join([detail, *(line for line in lines if line != detail)]))
+
+
+def said(error: Exception) -> str:
+    """Somebody else's error in a line; where it says nothing, its kind in words."""
+    words = " ".join((getattr(error, "strerror", None) or str(error)).split())
+    return words or type(error).__name__

@@ -11,7 +11,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from rpt_core.client.client import Client
-from rpt_core.client.errors import ClientError
+from rpt_core.client.errors import ClientError, said
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 WHAT: dict[str, Callable[[Client, int, str | None, int | None], pa.Table]] = {
@@ -41,7 +41,7 @@ def export(
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise ClientError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise ClientError(f"{path} cannot be written: {said(error)}.") from None
     return int(found.num_rows)
 
 

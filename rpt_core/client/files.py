@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from rpt_core.client.errors import ClientError
+from rpt_core.client.errors import ClientError, said
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -17,13 +17,13 @@ def read_config(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
-        raise ClientError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise ClientError(f"{path} cannot be read: {said(error)}.") from None
     except UnicodeDecodeError:
         raise ClientError(f"{path} is not UTF-8 text.") from None
     except (ValueError, RecursionError) as error:
-        raise ClientError(f"{path} is not JSON: {error}.") from None
+        raise ClientError(f"{path} is not JSON: {said(error)}.") from None
     except yaml.YAMLError as error:
-        raise ClientError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+        raise ClientError(f"{path} is not YAML: {said(error)}.") from None
     if not isinstance(found, dict) or "stage" not in found:
         raise ClientError(f"{path} holds no config: give an object with `stage` (such as rpt) and the stage's fields.")
     return found
