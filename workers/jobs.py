@@ -24,7 +24,9 @@ from rpt_web.numbers import size
 from rpt_web.runs import checkpoints
 from rpt_web.runs import deletion as deletion_of_runs
 from rpt_web.runs import retention as rules
+from rpt_web.searches import services as searches
 from workers import corpora, deletions, model_checks, retention
+from workers import searches as search_jobs
 from workers.reports import JobReport, Stopping, Why
 
 Work = Callable[[Job, JobReport], Mapping[str, Any]]
@@ -36,6 +38,7 @@ KINDS: dict[str, Work] = {
     rules.REMOVE: retention.remove,
     checkpoints.FREE: retention.free,
     registry.CHECK: model_checks.check,
+    searches.KIND: search_jobs.search,
 }
 """Name of a kind -> its function."""
 logger = logging.getLogger(__name__)

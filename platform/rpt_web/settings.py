@@ -238,6 +238,7 @@ INSTALLED_APPS = [
     "rpt_web.runs",
     "rpt_web.corpora",
     "rpt_web.traces",
+    "rpt_web.searches",
     "rpt_web.results",
     "rpt_web.comments",
     "rpt_web.pages",

@@ -34,6 +34,11 @@ def answer_address(rows):
     return reverse("traces:rollout_detail", args=[run.pk, found.id])
 
 
+def search_hit_address(rows):
+    hit = rows["search"].hits.first()
+    return reverse("traces:rollout_detail", args=[hit.run_id, hit.rollout]) + f"?search={rows['search'].pk}"
+
+
 def version_address(rows, number):
     return reverse("corpora:version_detail", args=[rows["corpus"].corpus_id, number])
 
@@ -105,6 +110,9 @@ PAGES = {
     "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),
     "rollouts-all": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?kind=all",
     "rollouts-filtered": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?step=20&reward=0",
+    "searches": lambda rows: reverse("searches:search_list") + f"?runs={rows['rpt'].pk}",
+    "search": lambda rows: reverse("searches:search_detail", args=[rows["search"].pk]),
+    "search-hit": search_hit_address,
     "rollout-match": lambda rows: rollout_address(rows, "match"),
     "rollout-mismatch": lambda rows: rollout_address(rows, "mismatch"),
     "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),

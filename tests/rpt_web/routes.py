@@ -105,6 +105,9 @@ PAGES = {
     "comments:delete": ("post", CHANGED),
     "comments:resolve": ("post", CHANGED),
     "comments:reopen": ("post", CHANGED),
+    "searches:search_list": (OF_ALL, by_role(200, 200, 200, 200)),
+    "searches:search_detail": ("get", of_team(200, 200, 200)),
+    "searches:search_stop": ("post", of_team(403, 302, 302)),
     "token_maps:document_list": ("get", SEEN),
     "token_maps:document_detail": ("get", SEEN),
     "token_maps:tokens": ("get", SEEN),
@@ -250,6 +253,11 @@ API = {
     ("get", "/wordings/{wording_id}"): READ,
     ("get", "/wordings/{wording_id}/versions"): READ,
     ("post", "/wordings/{wording_id}/versions"): by_token(404, 403, 403, 201, 201),
+    ("get", "/searches"): LISTED,
+    ("post", "/searches"): by_token(422, 202, 202, 202, 202),  # to search is to read; what one may not see is no run
+    ("get", "/searches/{search_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
+    ("get", "/searches/{search_id}/hits"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
+    ("post", "/searches/{search_id}/stop"): by_token(404, 403, 202, 202, 202) | {"shared": 404},  # the member's own
     ("get", "/plans"): LISTED,
     ("post", "/plans"): by_token(201, 403, 403, 201, 201),
     ("get", "/plans/{plan_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},

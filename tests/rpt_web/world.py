@@ -13,6 +13,7 @@ from rpt_core.config import RptConfig
 from rpt_core.files import write_whole
 from rpt_core.problems.prompts import template_names, template_text
 from rpt_core.run.folder import RunDir
+from rpt_core.run.rollout_search import Wanted
 from rpt_core.text.document_files import written_documents
 from rpt_web import access
 from rpt_web.comments import services as comments
@@ -25,6 +26,7 @@ from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
 from rpt_web.runs import own_plans, services
 from rpt_web.runs.models import Checkpoint, Node
+from rpt_web.searches import services as searches
 from rpt_web.teams import sharing
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Browser, Identity, Invitation, LoginLink, Role, Scope, Team, User
@@ -95,6 +97,7 @@ class World:
         self.arguments["wording_id"] = wordings.create(team, WordingKind.TEMPLATE, "mine", text, member).wording_id
         self.arguments["plan_id"] = own_plans.create(team, "mine", PLAN, member).pk
         self.arguments["comment_id"] = comments.write(Subject(self.experiment, run), "A note.", member).comment.pk
+        self.arguments["search_id"] = search(team, member, run).pk
         self._share()
         self.posted = {
             **{f"comments:{name}": {"body": "Some words."} for name in COMMENTED},
@@ -121,6 +124,7 @@ class World:
             "/preflight": {"config": RUNNABLE},
             "/runs/{run_id}/priority": {"priority": "low"},
             "/limits": {"team": self.arguments["team_id"], "most": 3},
+            "/searches": {"text": "the", "runs": [run.pk]},
             "/corpora": {"name": "New"},
             "/models": {"run": run.pk, "step": 7},
             "/plans": {"name": "new", "text": PLAN},
@@ -205,6 +209,10 @@ runs:
 """
 COMMENTED = ("on_experiment", "on_run", "on_response", "reply", "edit")
 ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
+
+
+def search(team, user, run):
+    return searches.start(team, user, Wanted("the"), [run], searches.SearchFilters())
 
 
 def _coded(text):

@@ -55,6 +55,13 @@ from rpt_web.access.roles import (
     roles_of,
     teams_to_change,
 )
+from rpt_web.access.searches import (
+    can_stop,
+    get_search_or_404,
+    hits_for,
+    searchable_runs,
+    searches_for,
+)
 from rpt_web.access.things import Shareable, get_share_or_404, get_thing_or_404, get_to_share_or_404, shared_by
 from rpt_web.access.work import (
     OF_JOBS,
@@ -93,6 +100,7 @@ __all__ = [
     "can_steer",
     "comments_for",
     "comments_on",
+    "can_stop",
     "corpora_for",
     "experiments_for",
     "experiments_to_change",
@@ -111,6 +119,7 @@ __all__ = [
     "get_rollout_or_404",
     "get_rollouts_or_404",
     "get_run_or_404",
+    "get_search_or_404",
     "get_share_or_404",
     "get_subject_or_404",
     "get_team_or_404",
@@ -121,6 +130,7 @@ __all__ = [
     "get_version_by_id_or_404",
     "get_version_or_404",
     "get_wording_or_404",
+    "hits_for",
     "is_server_administrator",
     "jobs_for",
     "models_for",
@@ -134,6 +144,8 @@ __all__ = [
     "rollouts_for",
     "runs_for",
     "runs_to_steer",
+    "searchable_runs",
+    "searches_for",
     "shared_by",
     "steered_by",
     "teams_to_change",

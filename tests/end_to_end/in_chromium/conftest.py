@@ -83,6 +83,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
             "empty": empty,
             "corpus": shown_corpora.checked_version(user, tmp_path_factory.mktemp("texts")),
             "models": registered_models(finished, user),
+            "search": searched(finished, user),
             "wording": wordings.create(finished.team, "template", "terse", "{context}\n", user),
             "link": LoginLink.issue(user, timedelta(hours=1)),
         }
@@ -103,6 +104,19 @@ def forget_trail():
 
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(model._meta.db_table for model in event_models())}")
+
+
+def searched(experiment, user):
+    """A search in the responses of a run that has been carried out."""
+    from rpt_core.run.rollout_search import Wanted
+    from rpt_web.jobs import services as jobs
+    from rpt_web.searches import services
+    from workers.jobs import execute
+
+    run = experiment.runs.get(name="rpt")
+    made = services.start(experiment.team, user, Wanted("the"), [run], services.SearchFilters())
+    execute(jobs.claim(made.job.pk, "laptop:1"))
+    return made
 
 
 def registered_models(experiment, user):

@@ -44,6 +44,7 @@ PAGES = (
     FoundPage("flask", "Experiments", "experiments:experiment_list"),
     FoundPage("list-details", "Runs", "runs:run_list", "queue"),
     FoundPage("clock", "Runs that are queued", "runs:run_list", "queue waiting order", "?status=queued"),
+    FoundPage("search", "Search in responses", "searches:search_list", "find text words expression traces rollouts"),
     FoundPage("x", "Runs that failed", "runs:run_list", "error broken", "?status=failed"),
     FoundPage("database", "Data", "corpora:corpus_list", "corpora corpus text upload documents"),
     FoundPage("brain", "Models", "models:model_list", "checkpoints"),

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from rpt_core.errors import UserError
-from rpt_core.problems.prompts import load_template
-from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
 from rpt_web import access
 from rpt_web.pages.runs.frame import frame
-from rpt_web.runs import reach
-from rpt_web.runs.models import Run
-from rpt_web.traces import inspector, queries
-from rpt_web.traces.models import Rollout, RolloutShard
-
-FULL_TEXTS_OF_GROUP = 16
-ANSWER_WORDS = {
-    "match": "The answer equals the reference.",
-    "mismatch": "The answer does not equal the reference.",
-    "empty": "The box is empty. An empty answer earns nothing.",
-}
-"""Verdicts on answers to questions, which are compared as a whole; byte by byte they say little."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A rendered prompt around its context; the parts joined are the whole of it."""
-
-    before: str
-    context: str
-    context_end: bytes
-    after: str
-
-
-@dataclass(frozen=True)
-class GroupMember:
-    """A response of the group with its text; None when the shard cannot be read."""
-
-    rollout: Rollout
-    full: RolloutRow | None
-    parts: inspector.ResponseParts | None
-    is_current: bool
-
-    @property
-    def thought(self) -> str:
-        """Its chain of thought, or where that cannot be read how the response begins."""
-        return self.parts.thought if self.parts else self.rollout.preview
+from rpt_web.traces import queries
+from rpt_web.traces.models import RolloutShard
 
 
 @require_safe
@@ -76,40 +38,6 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
     response = render(request, "traces/_filtered.html", context)
     response["HX-Push-Url"] = f"{request.path}?{filters.query()}"  # what is shown: the kind may lack the step
     return response
-
-
-@require_safe
-def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
-    """One response: its prompt, thought, prediction against the text, its group, the same position at other steps."""
-    run, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
-    rollouts = access.rollouts_for(request.user, run)
-    filters = queries.Filters.from_query(request.GET)
-    shard = RolloutShard.objects.filter(run=run, kind=rollout.kind, step=rollout.step).first()
-    previous, following = queries.neighbours(rollouts, filters, rollout.id)
-    group = queries.group_of(rollouts, rollout)
-    texts = _read(run, shard, [rollout.row, *(member.row for member in group[:FULL_TEXTS_OF_GROUP])])
-    full = texts.get(rollout.row)
-    context = {
-        "nav": "runs",
-        "run": run,
-        "rollout": rollout,
-        "kind_label": queries.KIND_LABELS.get(rollout.kind, rollout.kind),
-        "reason_label": queries.REASONS.get(rollout.reason, rollout.reason),
-        "filter_query": f"?{filters.query()}" if request.GET else "",
-        "previous": previous,
-        "next": following,
-        "full": full,
-        "prompt": _prompt(run, full) if full else None,
-        "response": inspector.split_response(full.response, full.prediction) if full else None,
-        "is_question": rollout.entropy_nats is None,
-        "answer_words": ANSWER_WORDS.get(rollout.reason, ""),
-        "inspection": _inspection(rollout, full),
-        "group": [_member(member, texts.get(member.row), rollout) for member in group],
-        "votes": _votes(group),
-        "elsewhere": queries.same_position(rollouts, rollout),
-        "elsewhere_limit": queries.SAME_POSITION_LIMIT,
-    }
-    return render(request, "traces/rollout_detail.html", context)
 
 
 def _filters(
@@ -139,67 +67,3 @@ def _steps(shards: list[RolloutShard], kind: str) -> list[tuple[int, str]]:
         if shard.kind == told and shard.rows:
             labels[shard.step] = f"{shard.step} ({100 * shard.rewarded / shard.rows:.0f} %)"
     return list(labels.items())
-
-
-def _read(run: Run, shard: RolloutShard | None, rows: list[int]) -> dict[int, RolloutRow]:
-    """The full texts by row; none when the file is gone or is not the one that was recorded."""
-    if shard is None:
-        return {}
-    try:
-        return dict(zip(rows, read_rollouts_at(run.directory / shard.path, rows), strict=True))
-    except (OSError, IndexError, ValueError):  # pyarrow's errors are ValueErrors
-        return {}
-
-
-def _prompt(run: Run, full: RolloutRow) -> Prompt:
-    """The prompt in its parts, as the stage has stored them."""
-    text = full.prompt
-    span = _span_of_old(run, text) if full.context_start is None else (full.context_start, full.context_end)
-    if span is None:
-        return Prompt("", text, b"", "")
-    context = text[slice(*span)]
-    bare = context.rstrip(" \t\n")
-    return Prompt(text[: span[0]], bare, context[len(bare) :].encode(), text[span[1] :])
-
-
-def _span_of_old(run: Run, text: str) -> tuple[int, int] | None:
-    """Where the context stands in a prompt that was stored before its place was: searched for by the template of the
-    run's config. None where that is not found."""
-    # Stages that ask questions name their template outside of `prompt`.
-    name = (run.config.get("prompt") or run.config).get("template", "")
-    try:
-        template = load_template(reach.template_place(name, [run.experiment.team_id]))
-    except (UserError, OSError):
-        return None
-    start = text.find(template.before) + len(template.before) if template.before else 0
-    end = text.rfind(template.after) if template.after else len(text)
-    return None if start < len(template.before) or end < start else (start, end)
-
-
-def _inspection(rollout: Rollout, full: RolloutRow | None) -> dict[str, object]:
-    prediction = None if rollout.prediction is None else bytes(rollout.prediction)
-    completion = bytes(rollout.completion)
-    boundaries = full.boundaries if full else []
-    mismatch = full.mismatch_byte if full else None
-    return {
-        "columns": inspector.columns(completion, boundaries, prediction, mismatch),
-        "words": inspector.verdict_words(
-            rollout.reason, rollout.finish_reason, completion, boundaries, prediction, mismatch
-        ),
-        "bytes": None if prediction is None else len(prediction),
-    }
-
-
-def _member(member: Rollout, full: RolloutRow | None, current: Rollout) -> GroupMember:
-    parts = inspector.split_response(full.response, full.prediction) if full else None
-    return GroupMember(member, full, parts, member.id == current.id)
-
-
-def _votes(group: list[Rollout]) -> list[tuple[bytes | None, int, float]]:
-    """The group's predictions, each once, with how often and its reward; the most frequent first."""
-    votes: dict[bytes | None, list[float]] = {}
-    for member in group:
-        key = None if member.prediction is None else bytes(member.prediction)
-        votes.setdefault(key, []).append(member.reward)
-    found = [(prediction, len(rewards), max(rewards)) for prediction, rewards in votes.items()]
-    return sorted(found, key=lambda vote: -vote[1])

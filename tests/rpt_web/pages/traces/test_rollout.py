@@ -118,7 +118,7 @@ def test_the_group_stands_side_by_side_with_each_thought(page, run):
 
 
 def test_the_votes_of_a_group_count_each_prediction_once(page, run):
-    from rpt_web.pages.traces.views import _votes
+    from rpt_web.pages.traces.detail import _votes
 
     group = list(rollouts(run).filter(step=6, kind="train", group=0))
     votes = _votes(group)

@@ -1,0 +1,41 @@
+"""Searches in responses: a team's own, and of their hits what the user may see of the runs."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, roles_of
+from rpt_web.access.work import runs_for
+from rpt_web.runs.models import Run
+from rpt_web.searches.models import Search, SearchHit
+from rpt_web.traces.models import RolloutShard
+
+_GONE = "A search is kept for two weeks, for those in its team. Start it again."
+
+
+def searches_for(user: Actor) -> QuerySet[Search]:
+    """Searches of the teams that the user is in, newest first."""
+    return Search.objects.filter(team__in=list(roles_of(user))).select_related("job", "created_by", "team")
+
+
+def get_search_or_404(user: Actor, search_id: int, *, to_stop: bool = False) -> Search:
+    """One that the user may see. Raises Http404, or PermissionDenied when it is to be stopped and is not theirs."""
+    search = found_or_404(searches_for(user).filter(pk=search_id), "search", search_id, _GONE)
+    if to_stop and not can_stop(user, search):
+        raise refusal(user, "Only who has started a search stops it, or an administrator of the team.")
+    return search
+
+
+def can_stop(user: Actor, search: Search) -> bool:
+    """Whether the user may end it."""
+    return search.created_by_id == user.pk or can_administer(user, search.team_id)
+
+
+def hits_for(user: Actor, search: Search) -> QuerySet[SearchHit]:
+    """Its hits in runs that the user may see."""
+    return search.hits.filter(run__in=runs_for(user)).select_related("run")
+
+
+def searchable_runs(user: Actor) -> QuerySet[Run]:
+    """Runs that the user may see and that have responses, newest first."""
+    return runs_for(user).filter(pk__in=RolloutShard.objects.values("run_id")).order_by("-id")

@@ -1,0 +1,1 @@
+"""Searches in what the policy wrote."""
