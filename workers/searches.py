@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from rpt_core.errors import UserError
-from rpt_core.run.rollout_search import Found, Hit, RowFilter, Wanted, search_shard
+from rpt_core.run.rollout_search import Hit, RowFilter, ShardHits, Sought, search_shard
 from rpt_core.words import counted
 from rpt_web.jobs.models import Job
 from rpt_web.searches import services
@@ -26,7 +26,7 @@ THREADS = 2
 AHEAD = 8
 """Shards that are read or wait before the first of them is stored: bounds what is in memory."""
 logger = logging.getLogger(__name__)
-Read = tuple[RolloutShard, Found | None]
+Read = tuple[RolloutShard, ShardHits | None]
 
 
 class _Ended(Exception):
@@ -79,7 +79,7 @@ class _Tally:
         hits = counted(sum(self.by_run.values()), "hit")
         self.report(read / max(self.rows, 1), f"{read:,} of {self.rows:,} responses read, {hits}", self.result())
 
-    def add(self, shard: RolloutShard, found: Found | None) -> None:
+    def add(self, shard: RolloutShard, found: ShardHits | None) -> None:
         """A shard is done; None for one that cannot be read."""
         if found is None:
             self.unreadable += 1
@@ -107,9 +107,9 @@ class _Tally:
         )  # fmt: skip
 
 
-def _read_all(shards: Sequence[RolloutShard], wanted: Wanted, counts: RowFilter, tally: _Tally) -> Iterator[Read]:
+def _read_all(shards: Sequence[RolloutShard], wanted: Sought, counts: RowFilter, tally: _Tally) -> Iterator[Read]:
     """The shards in order with what was found in each, some of them read ahead."""
-    waiting: deque[tuple[RolloutShard, Future[Found | None]]] = deque()
+    waiting: deque[tuple[RolloutShard, Future[ShardHits | None]]] = deque()
     coming = iter(shards)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="search") as pool:
         try:
@@ -129,14 +129,14 @@ def _read_all(shards: Sequence[RolloutShard], wanted: Wanted, counts: RowFilter,
             pool.shutdown(cancel_futures=True)
 
 
-def _wait(future: Future[Found | None], seconds: float = 0.2) -> None:
+def _wait(future: Future[ShardHits | None], seconds: float = 0.2) -> None:
     """Until it is done, or for a moment."""
     done = threading.Event()
     future.add_done_callback(lambda _: done.set())
     done.wait(seconds)
 
 
-def _read(shard: RolloutShard, wanted: Wanted, counts: RowFilter, tally: _Tally) -> Found | None:
+def _read(shard: RolloutShard, wanted: Sought, counts: RowFilter, tally: _Tally) -> ShardHits | None:
     path = shard.run.directory / shard.path
     try:
         return search_shard(path, wanted, counts, max(tally.room, 0), tally.check)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, said
 
 Mode = Literal["words", "phrase", "expression"]
 Place = Literal["response", "prompt"]
@@ -34,7 +34,7 @@ _FACTS = ("step", "group", "sample", "reward", "reason", "finish_reason")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Sought:
     """What is looked for. Words may stand anywhere, all of them; a phrase stands as it is written, but for blanks."""
 
     text: str
@@ -92,7 +92,7 @@ class Hit:
 
 
 @dataclass
-class Found:
+class ShardHits:
     """What came of a shard."""
 
     rows: int = 0
@@ -103,15 +103,15 @@ class Found:
 
 def search_shard(
     path: Path,
-    wanted: Wanted,
+    wanted: Sought,
     counts: RowFilter,
     limit: int,
     check: Callable[[int], None] = lambda rows: None,
-) -> Found:
+) -> ShardHits:
     """Search one file. `limit`: hits that are described, the first ones. `check` hears of rows that are done, and may
     raise to end it. Raises OSError or ValueError (pyarrow's errors) for a file that cannot be read.
     """
-    found, patterns = Found(), wanted.patterns()
+    found, patterns = ShardHits(), wanted.patterns()
     last_group = None
     with pq.ParquetFile(path, read_dictionary=["prompt"] if wanted.place == "prompt" else None) as file:
         for groups, rows in _parts(file.metadata, wanted.place):
@@ -130,7 +130,7 @@ def search_shard(
     return found
 
 
-def marked(text: str, wanted: Wanted) -> list[tuple[str, bool]]:
+def marked(text: str, wanted: Sought) -> list[tuple[str, bool]]:
     """The text in pieces, each with whether it is a match of an expression; joined they are the whole of it."""
     opened, closed = _marks(text)
     if opened is None:
@@ -150,7 +150,7 @@ def _marks(text: str) -> tuple[str | None, str | None]:
     return (free[0], free[1]) if len(free) == 2 else (None, None)
 
 
-def _checked(wanted: Wanted) -> tuple[str, ...]:
+def _checked(wanted: Sought) -> tuple[str, ...]:
     text = wanted.text.strip() if wanted.mode != "expression" else wanted.text
     if not text:
         raise UserError("Nothing is looked for. Write words, a phrase or an expression.")
@@ -177,9 +177,9 @@ def _require_expression(text: str) -> None:
     try:
         is_empty = pc.match_substring_regex(pa.array([""]), text)[0].as_py()
     except (pa.ArrowInvalid, UnicodeEncodeError) as error:
-        said = str(error).removeprefix("Invalid regular expression: ")
+        why = said(error).removeprefix("Invalid regular expression: ")
         raise UserError(
-            f"The expression is not one of RE2: {said}. RE2 has no look-ahead, no look-behind and no back-references; "
+            f"The expression is not one of RE2: {why}. RE2 has no look-ahead, no look-behind and no back-references; "
             "write \\( for a bracket and \\\\ for a backslash."
         ) from None
     if is_empty:
@@ -206,7 +206,7 @@ def _parts(metadata: Any, place: str) -> Iterator[tuple[list[int], int]]:
         yield groups, rows
 
 
-def _facts(file: pq.ParquetFile, groups: Sequence[int], wanted: Wanted, counts: RowFilter) -> pa.Table | None:
+def _facts(file: pq.ParquetFile, groups: Sequence[int], wanted: Sought, counts: RowFilter) -> pa.Table | None:
     """The small columns that decide; None where none does."""
     columns = counts.columns() + (["group"] if wanted.place == "prompt" else [])
     return file.read_row_groups(groups, columns=columns, use_threads=False).combine_chunks() if columns else None

@@ -13,7 +13,7 @@ from rpt_core.config import RptConfig
 from rpt_core.files import write_whole
 from rpt_core.problems.prompts import template_names, template_text
 from rpt_core.run.folder import RunDir
-from rpt_core.run.rollout_search import Wanted
+from rpt_core.run.rollout_search import Sought
 from rpt_core.text.document_files import written_documents
 from rpt_web import access
 from rpt_web.comments import services as comments
@@ -212,7 +212,7 @@ ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
 
 
 def search(team, user, run):
-    return searches.start(team, user, Wanted("the"), [run], searches.SearchFilters())
+    return searches.start(team, user, Sought("the"), [run], searches.SearchFilters())
 
 
 def _coded(text):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.urls import reverse
 
-from rpt_core.run.rollout_search import Wanted, marked
+from rpt_core.run.rollout_search import Sought, marked
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.searches.models import Search, SearchHit
@@ -18,7 +18,7 @@ from rpt_web.traces.models import Rollout
 class SearchMarks:
     """Marks what was looked for."""
 
-    wanted: Wanted
+    wanted: Sought
 
     def pieces(self, text: str) -> list[tuple[str, str]]:
         """The text in pieces, each with the kind of its mark, which may be none."""
