@@ -95,7 +95,7 @@ def _login(arguments: argparse.Namespace) -> int:
     url = root_of(arguments.url)
     token = _token(arguments.token_file, url).strip()
     teams = Client(url, token).teams().to_pylist()
-    path = login.store(login.Login(url, token))
+    path = login.store(login.Credentials(url, token))
     said = ", ".join(f"{team['name']} ({team['role']})" for team in teams) or "no team"
     print(f"Logged in at {url}, in {said}. The token is in {path}.")
     return DONE

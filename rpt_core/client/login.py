@@ -17,18 +17,18 @@ URL, TOKEN = "RPT_URL", "RPT_TOKEN"
 
 
 @dataclass(frozen=True)
-class Login:
+class Credentials:
     """An address and a token for it."""
 
     url: str
     token: str
 
 
-def found(url: str | None = None, token: str | None = None) -> Login:
+def found(url: str | None = None, token: str | None = None) -> Credentials:
     """What to call with. Raises ClientError when it is not complete."""
     url, token = url or os.environ.get(URL), token or os.environ.get(TOKEN)
     if url and token:
-        return Login(url, token)
+        return Credentials(url, token)
     stored = read()
     if stored is None or (token and not url):
         raise ClientError(
@@ -41,19 +41,19 @@ def found(url: str | None = None, token: str | None = None) -> Login:
     return stored
 
 
-def read() -> Login | None:
+def read() -> Credentials | None:
     """What is stored. Raises ClientError for a file that is not as it was written."""
     path = place()
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return Login(str(values["url"]), str(values["token"]))
+        return Credentials(str(values["url"]), str(values["token"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise ClientError(f"{path} cannot be read. Delete it, and run `rpt login` again.") from None
 
 
-def store(known: Login) -> Path:
+def store(known: Credentials) -> Path:
     """Write the file, for its owner's eyes alone; returns where it is."""
     path = place()
     path.parent.mkdir(parents=True, exist_ok=True)
