@@ -117,6 +117,11 @@ NOT_MEASURED = {
     "api/v1/versions/{version_id}/check": "changes something",
     "api/v1/uploads/": "takes a file",
     "api/v1/uploads/{upload_id}": "takes a file",
+    "review/queues/{queue_id}/next": "changes something",
+    "review/queues/{queue_id}/close": "changes something",
+    "review/items/{item_id}/draft": "changes something",
+    "review/items/{item_id}/take": "changes something",
+    "review/items/{item_id}/take-back": "changes something",
     "wordings/preview": "takes what was typed",
     "plans/{plan_id}/": "is one text of its team",
     "plans/{plan_id}/plan.yaml": "is one text of its team",
@@ -179,6 +184,10 @@ class Known:
     """A checkpoint of a run."""
     wording: int
     job: int
+    queue: int
+    """With the most items."""
+    item: int
+    label_set: int
 
 
 def addresses(known: Known) -> dict[str, list[str]]:
@@ -269,6 +278,13 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "wordings/": ["wordings/"],
         "wordings/{wording_id}/": [f"wordings/{known.wording}/", f"wordings/{known.wording}/?version=1"],
         "wordings/new/": ["wordings/new/", "wordings/new/?kind=patterns"],
+        "review/": ["review/", "review/?show=closed"],
+        "review/label-sets/": ["review/label-sets/"],
+        "review/label-sets/new/": ["review/label-sets/new/"],
+        "review/label-sets/{label_set_id}/": [f"review/label-sets/{known.label_set}/"],
+        "review/queues/new/": [f"review/queues/new/?run={known.run}&kind=train&reward=0"],
+        "review/queues/{queue_id}/": [f"review/queues/{known.queue}/"],
+        "review/items/{item_id}/": [f"review/items/{known.item}/"],
         "account/": ["account/"],
         "teams/": ["teams/"],
         "teams/{team_id}/": [f"{team}/"],

@@ -138,6 +138,18 @@ PAGES = {
     "wordings:wording_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "wordings:wording_detail": (OF_ALL, SEEN),
     "wordings:wording_preview": ("post", LOGGED_IN),
+    "review:inbox": ("get", LOGGED_IN),
+    "review:label_set_list": ("get", LOGGED_IN),
+    "review:label_set_new": (OF_ALL, by_role(200, 403, 200, 200)),
+    "review:label_set_detail": (OF_ALL, of_team(200, 200, 200)),
+    "review:queue_new": (OF_ALL, by_role(404, 404, 404, 404)),  # the address names a run
+    "review:queue_detail": ("get", of_team(200, 200, 200)),
+    "review:queue_next": ("post", of_team(403, 302, 302)),
+    "review:queue_close": ("post", of_team(403, 302, 302)),
+    "review:item_detail": (OF_ALL, of_team(200, 200, 200)),
+    "review:item_draft": ("post", of_team(403, 422, 409)),  # the member's own, and the body is no draft
+    "review:item_take": ("post", of_team(403, 302, 302)),
+    "review:item_take_back": ("post", of_team(403, 302, 302)),
     "sharing:share": ("post", by_role(404, 403, 403, 302)),
     "sharing:withdraw": ("post", by_role(404, 404, 404, 302)),
     "configure:run_new": (OF_ALL, by_role(200, 403, 200, 200)),

@@ -24,6 +24,7 @@ from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, 
 from rpt_web.jobs import services as jobs
 from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
+from rpt_web.review import reviews
 from rpt_web.runs import own_plans, services
 from rpt_web.runs.models import Checkpoint, Node
 from rpt_web.searches import services as searches
@@ -34,6 +35,7 @@ from rpt_web.traces.models import Rollout
 from tests.factories import PASSWORD, hostile_rows, make_user, start_run, write_shard
 from tests.factories import record as recorded
 from tests.rpt_web.api_client import CONFIG, RUNNABLE
+from tests.rpt_web.review_rows import make_queue
 from tests.rpt_web.routes import PROVIDER
 from tests.scored_files import make_filter_run
 from tests.suite_graphs import ALONE
@@ -98,6 +100,7 @@ class World:
         self.arguments["plan_id"] = own_plans.create(team, "mine", PLAN, member).pk
         self.arguments["comment_id"] = comments.write(Subject(self.experiment, run), "A note.", member).comment.pk
         self.arguments["search_id"] = search(team, member, run).pk
+        self._make_queue(run, member)
         self._share()
         self.posted = {
             **{f"comments:{name}": {"body": "Some words."} for name in COMMENTED},
@@ -159,6 +162,12 @@ class World:
         (run.directory / "c" / "config.json").write_text("{}")
         Checkpoint.objects.create(run=run, attempt=1, step=7, path="c", bytes=1, created_at=timezone.now())
         self.arguments |= {"model_id": model.pk, "step": 7}
+
+    def _make_queue(self, run, member):
+        """A queue that is open to all, and an item of it that the member has taken."""
+        queue = make_queue(run, member, sample=1, reviewers_per_item=2)
+        review = reviews.take_next(queue, member)
+        self.arguments |= {"queue_id": queue.pk, "item_id": review.item_id, "label_set_id": queue.version.label_set_id}
 
     def _share(self):
         """Everything that can be shared is, with a team of guests."""

@@ -81,7 +81,8 @@ def notices_for(user: Actor) -> QuerySet[Notice]:
     seen = experiments_for(user)
     about = Q(run=None, experiment=None, comment=None) | Q(run__experiment__in=seen) | Q(experiment__in=seen)
     about |= Q(comment__in=comments_for(user))
-    return Notice.objects.filter(about, user=user.pk or 0).order_by("-id")
+    of_queue = Q(queue=None) | Q(queue__team__in=list(roles_of(user)))
+    return Notice.objects.filter(about, of_queue, user=user.pk or 0).order_by("-id")
 
 
 def get_notice_or_404(user: Actor, notice_id: int) -> Notice:

@@ -42,6 +42,7 @@ def mail(
     run_id: int | None = None,
     experiment_id: int | None = None,
     comment_id: int | None = None,
+    queue_id: int | None = None,
 ) -> None:
     """Queue an e-mail to those of the users, by their ids, who want this kind and have an address (2 queries)."""
     chosen = dict(MailChoice.objects.filter(user__in=people).values_list("user", "kinds"))
@@ -50,7 +51,8 @@ def mail(
         return
     reachable = User.objects.filter(pk__in=asked, is_active=True).exclude(email="")
     subject = shortened(f"RPT: {text}", LONGEST_SUBJECT)
-    payload = {"subject": subject, "text": text, "path": path_of(run_id, experiment_id, comment_id)}
+    path = path_of(run_id, experiment_id, comment_id, queue_id)
+    payload = {"subject": subject, "text": text, "path": path}
     _queue([Delivery(user_id=person, payload=payload) for person in reachable.values_list("pk", flat=True)])
 
 

@@ -26,6 +26,7 @@ class NoticeKind(models.TextChoices):
     CANCELLED = "cancelled", "Run cancelled by somebody else"
     MENTION = "mention", "Named in a comment"
     REPLY = "reply", "Reply in a thread of yours"
+    REVIEW = "review", "Items to review"
 
 
 class Notice(models.Model):
@@ -40,6 +41,7 @@ class Notice(models.Model):
     run = models.ForeignKey("runs.Run", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     experiment = models.ForeignKey("runs.Experiment", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     comment = models.ForeignKey("comments.Comment", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    queue = models.ForeignKey("review.ReviewQueue", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, blank=True)
 

@@ -27,10 +27,11 @@ def tell(
     run_id: int | None = None,
     experiment_id: int | None = None,
     comment_id: int | None = None,
+    queue_id: int | None = None,
 ) -> list[Notice]:
     """Put a sentence into the inboxes of users, given by their ids (1 query)."""
     words, told = shortened(text), list(dict.fromkeys(people))
-    about = {"run_id": run_id, "experiment_id": experiment_id, "comment_id": comment_id}
+    about = {"run_id": run_id, "experiment_id": experiment_id, "comment_id": comment_id, "queue_id": queue_id}
     deliveries.mail(told, kind, words, **about)
     return Notice.objects.bulk_create(Notice(user_id=person, kind=kind, text=words, **about) for person in told)
 

@@ -15,15 +15,17 @@ def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
-def path_of(run_id: int | None, experiment_id: int | None, comment_id: int | None = None) -> str:
-    """The path of the page of a run, else of an experiment, else of a comment; of the inbox for none of them."""
+def path_of(
+    run_id: int | None, experiment_id: int | None, comment_id: int | None = None, queue_id: int | None = None
+) -> str:
+    """The path of the page of a run, else of an experiment, a comment, a queue; of the inbox for none of them."""
     if run_id is not None:
         return reverse("runs:run_detail", args=[run_id])
     if experiment_id is not None:
         return reverse("experiments:experiment_detail", args=[experiment_id])
     if comment_id is not None:
         return reverse("comments:comment", args=[comment_id])
-    return reverse("home:inbox")
+    return reverse("home:inbox") if queue_id is None else reverse("review:queue_detail", args=[queue_id])
 
 
 def public_address(path: str) -> str:

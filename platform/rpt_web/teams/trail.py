@@ -22,9 +22,9 @@ PER_PAGE = 50
 ROUTINE = ("worker", "reaper")
 """Programs that change runs all the time, which the trail of a team leaves out unless it is asked for them."""
 BY_HAND = "SQL"
-UNSEEN = ("email", "url", "body")
+UNSEEN = ("email", "url", "body", "answers")
 """Fields of which only is shown that they changed."""
-WHOLES = {"experiment", "corpus", "version", "wording"}
+WHOLES = {"experiment", "corpus", "version", "wording", "label_set", "queue"}
 """Fields that name what something is a part of."""
 VERBS = {"insert": "made", "update": "changed", "delete": "removed", PASSWORD: "new password"}
 
@@ -254,7 +254,7 @@ def _title(row: Any, names: _Names) -> str:
     for name in ("name", "username", "user", "note"):
         if name in kept and (written := names.written(kept[name], getattr(row, kept[name].attname))):
             return written
-    if (whole := next((name for name in ("corpus", "wording") if name in kept), "")) and "number" in kept:
+    if (whole := next((name for name in ("corpus", "wording", "label_set") if name in kept), "")) and "number" in kept:
         return f"{names.written(kept[whole], getattr(row, kept[whole].attname))}, version {row.number}"
     return f"number {row.pgh_obj_id}"
 

@@ -19,6 +19,7 @@ PLACES: dict[str, Callable[[Notice], str]] = {
     "run_id": lambda notice: reverse("runs:run_detail", args=[notice.run_id]),
     "experiment_id": lambda notice: reverse("experiments:experiment_detail", args=[notice.experiment_id]),
     "comment_id": lambda notice: reverse("comments:comment", args=[notice.comment_id]),
+    "queue_id": lambda notice: reverse("review:queue_detail", args=[notice.queue_id]),
 }
 """The field of a notice that says what it is about -> the page of that."""
 

@@ -25,6 +25,7 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
     context = {
         "run": run,
         "filters": filters,
+        "may_review": access.can_change(request.user, run.experiment.team_id),
         "page": page,
         "previous_query": filters.query(before=page.previous) if page.previous is not None else "",
         "next_query": filters.query(after=page.next) if page.next is not None else "",

@@ -1,0 +1,101 @@
+"""Label sets, queues, items and reviews: who sees what of them, and when.
+
+They belong to a team and are not shared with others. Whoever has yet to submit an item sees nothing that others said of
+it, nor, where the queue is blind, its reward and its run: not on its page, not in an export, not by the API. Whoever
+could still take an item of a queue that is open to all has yet to submit it.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from rpt_web.access.roles import Actor, found_or_404, refusal, require_change, role_in, roles_of, teams_to_change
+from rpt_web.review.models import LabelSet, Review, ReviewItem, ReviewQueue
+from rpt_web.teams.models import Role
+
+
+def label_sets_for(user: Actor) -> QuerySet[LabelSet]:
+    """Label sets of the teams that the user is in, by name."""
+    teams = list(roles_of(user))
+    return LabelSet.objects.filter(team__in=teams).select_related("created_by", "team").order_by("name", "id")
+
+
+def get_label_set_or_404(user: Actor, label_set_id: int, *, to_change: bool = False) -> LabelSet:
+    """One that the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
+    found = found_or_404(label_sets_for(user).filter(pk=label_set_id), "label set", label_set_id)
+    if to_change:
+        require_change(user, found.team_id)
+    return found
+
+
+def queues_for(user: Actor) -> QuerySet[ReviewQueue]:
+    """Queues of the teams that the user is in, newest first."""
+    found = ReviewQueue.objects.filter(team__in=list(roles_of(user)))
+    return found.select_related("team", "created_by", "version__label_set").order_by("-id")
+
+
+def can_manage_queue(user: Actor, queue: ReviewQueue) -> bool:
+    """Whether the user may close the queue and import labels: who made it, or administers the team."""
+    role = role_in(user, queue.team_id)
+    return role == Role.ADMINISTRATOR or (role == Role.MEMBER and queue.created_by_id == user.pk)
+
+
+def get_queue_or_404(user: Actor, queue_id: int, *, to_review: bool = False, to_manage: bool = False) -> ReviewQueue:
+    """A queue that the user may see. Raises Http404, or PermissionDenied for who may not review, or manage it."""
+    queue = found_or_404(queues_for(user).filter(pk=queue_id), "queue", queue_id, "The page Review shows them.")
+    if to_review or to_manage:
+        require_change(user, queue.team_id)
+    if to_manage and not can_manage_queue(user, queue):
+        raise refusal(
+            user,
+            f"Only {queue.created_by or 'an administrator'}, who made the queue, or an administrator of the team does "
+            "this. Ask one of them.",
+        )
+    return queue
+
+
+def get_item_or_404(user: Actor, item_id: int, *, to_review: bool = False) -> ReviewItem:
+    """An item of a queue that the user may see. Raises Http404, or PermissionDenied for who may not review it."""
+    rows = ReviewItem.objects.filter(queue__in=queues_for(user), pk=item_id)
+    item = found_or_404(
+        rows.select_related("queue__team", "queue__version__label_set", "run__experiment"),
+        "item",
+        item_id,
+        "The page of a queue leads to them.",
+    )
+    if to_review:
+        require_change(user, item.queue.team_id)
+    return item
+
+
+def blind_items(user: Actor) -> Q:
+    """Of items: those that the user has yet to submit, or could still take."""
+    own = Review.objects.filter(item=OuterRef("pk"), reviewer=user.pk or 0)
+    begun = Q(Exists(own.filter(submitted_at=None)))
+    untouched = Q(~Exists(own))
+    could_take = Q(queue__is_open_to_all=True, queue__team__in=teams_to_change(user), submitted__lt=F("wanted"))
+    return Q(queue__closed_at=None) & (begun | (could_take & untouched))
+
+
+def is_blind(user: Actor, item: ReviewItem) -> bool:
+    """Whether the user must not see what others said of an item yet."""
+    return ReviewItem.objects.filter(blind_items(user), pk=item.pk).exists()
+
+
+def seen_reviews(user: Actor, queue: ReviewQueue) -> QuerySet[Review]:
+    """Submitted reviews of a queue, those of items that the user is not blind for; the user's own always."""
+    hidden = ReviewItem.objects.filter(blind_items(user), queue=queue)
+    own = Q(reviewer=user.pk or 0)
+    found = Review.objects.filter(own | ~Q(item__in=hidden.values("pk")), item__queue=queue)
+    return found.exclude(submitted_at=None).select_related("item", "reviewer")
+
+
+def reviews_of(user: Actor, item: ReviewItem) -> QuerySet[Review]:
+    """What was submitted of an item, as far as the user may see it."""
+    return seen_reviews(user, item.queue).filter(item=item)
+
+
+def blind_rollouts(user: Actor, run_id: int) -> set[int]:
+    """Responses of a run that the user has yet to review: what others said of them is not shown (1 query)."""
+    rows = ReviewItem.objects.filter(blind_items(user), run=run_id)
+    return {rollout for rollout in rows.values_list("rollout_id", flat=True) if rollout is not None}

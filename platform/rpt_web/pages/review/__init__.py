@@ -1,0 +1,1 @@
+"""Reviewing: label sets, queues, the reviewer's page, agreement."""

@@ -1,0 +1,123 @@
+"""The form of a new queue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any, cast
+
+from django import forms
+
+from rpt_web import access
+from rpt_web.review import label_sets, queues
+from rpt_web.review.models import LabelSetVersion
+from rpt_web.teams.models import Team, User
+
+CONTROL = {"class": "form-control", "autocomplete": "off"}
+BUILT_IN = "built-in"
+
+
+class QueueForm(forms.Form):
+    """How responses are drawn, what is asked, and who is asked."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=100,
+        help_text="Reviewers read it, so it should give away neither run nor reward.",
+        widget=forms.TextInput(attrs=CONTROL),
+    )
+    label_set = forms.ChoiceField(label="Label set", widget=forms.Select(attrs={"class": "form-select"}))
+    sample = forms.IntegerField(
+        label="Draw at random",
+        required=False,
+        min_value=1,
+        max_value=queues.MOST_ITEMS,
+        initial=50,
+        help_text=f"How many of them. Leave it empty for all, at most {queues.MOST_ITEMS:,}.",
+        widget=forms.NumberInput(attrs=CONTROL),
+    )
+    seed = forms.IntegerField(
+        label="Seed",
+        min_value=0,
+        max_value=2**31 - 1,
+        initial=0,
+        help_text="The same seed draws the same items.",
+        widget=forms.NumberInput(attrs=CONTROL),
+    )
+    reviewers = forms.MultipleChoiceField(
+        label="Assign to",
+        required=False,
+        help_text="Nobody chosen: every member of the team takes items, and holds one while working on it.",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    reviewers_per_item = forms.IntegerField(
+        label="Reviewers for each item",
+        min_value=1,
+        max_value=queues.MOST_REVIEWERS,
+        initial=2,
+        widget=forms.NumberInput(attrs=CONTROL),
+    )
+    overlap_percent = forms.IntegerField(
+        label="Overlap, %",
+        min_value=0,
+        max_value=100,
+        initial=100,
+        help_text="The share of the items that so many people look at. One person looks at each of the others.",
+        widget=forms.NumberInput(attrs=CONTROL),
+    )
+    due = forms.DateField(
+        label="Due", required=False, widget=forms.DateInput(attrs={**CONTROL, "type": "date"}, format="%Y-%m-%d")
+    )
+    instructions = forms.CharField(
+        label="Instructions",
+        required=False,
+        max_length=queues.LONGEST_INSTRUCTIONS,
+        widget=forms.Textarea(attrs={"class": "form-control", "rows": 4}),
+    )
+    is_blind = forms.BooleanField(
+        label="Hide reward and run until an item is submitted",
+        required=False,
+        initial=True,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+    hides_truth = forms.BooleanField(
+        label="Hide how the text continues, too",
+        required=False,
+        initial=True,
+        help_text="Beside the prediction it tells the reward.",
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
+    def __init__(self, user: User, team: Team, data: Any = None) -> None:
+        super().__init__(data)
+        self._user, self._team = user, team
+        self._people = {str(person.pk): person for person in queues.reviewers_of(team)}
+        self._sets = {str(found.pk): found for found in access.label_sets_for(user).filter(team=team)}
+        own = [(key, found.name) for key, found in self._sets.items() if found.name != label_sets.BUILT_IN]
+        offered = [(BUILT_IN, label_sets.BUILT_IN), *own]
+        cast(forms.ChoiceField, self.fields["label_set"]).choices = offered
+        people = [(key, person.username) for key, person in self._people.items()]
+        cast(forms.MultipleChoiceField, self.fields["reviewers"]).choices = people
+
+    def plan(self) -> queues.QueuePlan:
+        """What was chosen, once it is valid. Raises UserError where it cannot be right."""
+        given = self.cleaned_data
+        return queues.QueuePlan(
+            name=given["name"],
+            version=self._version(given["label_set"]),
+            sample=given["sample"],
+            seed=given["seed"],
+            reviewers=[self._people[key] for key in given["reviewers"]],
+            reviewers_per_item=given["reviewers_per_item"],
+            overlap=given["overlap_percent"] / 100,
+            instructions=given["instructions"].strip(),
+            is_blind=given["is_blind"],
+            hides_truth=given["is_blind"] and given["hides_truth"],
+            due_at=datetime.combine(given["due"], time.max, UTC) if given["due"] else None,
+        )
+
+    def _version(self, chosen: str) -> LabelSetVersion:
+        if chosen == BUILT_IN:
+            return label_sets.built_in(self._team, self._user)
+        version = self._sets[chosen].versions.first()
+        assert version is not None, "a label set has a version from the start"
+        return version

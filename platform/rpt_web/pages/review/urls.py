@@ -1,0 +1,21 @@
+"""Addresses of reviewing. An item is named by a number of its own, so that its address gives nothing away."""
+
+from django.urls import path
+
+from rpt_web.pages.review import items, label_sets, queues
+
+app_name = "review"
+urlpatterns = [
+    path("review/", queues.inbox, name="inbox"),
+    path("review/label-sets/", label_sets.label_set_list, name="label_set_list"),
+    path("review/label-sets/new/", label_sets.label_set_new, name="label_set_new"),
+    path("review/label-sets/<int:label_set_id>/", label_sets.label_set_detail, name="label_set_detail"),
+    path("review/queues/new/", queues.queue_new, name="queue_new"),
+    path("review/queues/<int:queue_id>/", queues.queue_detail, name="queue_detail"),
+    path("review/queues/<int:queue_id>/next", queues.queue_next, name="queue_next"),
+    path("review/queues/<int:queue_id>/close", queues.queue_close, name="queue_close"),
+    path("review/items/<int:item_id>/", items.item_detail, name="item_detail"),
+    path("review/items/<int:item_id>/draft", items.item_draft, name="item_draft"),
+    path("review/items/<int:item_id>/take", items.item_take, name="item_take"),
+    path("review/items/<int:item_id>/take-back", items.item_take_back, name="item_take_back"),
+]
