@@ -380,6 +380,7 @@ def known_ids() -> Known:
     from rpt_web.corpora.models import CorpusVersion, RegisteredModel, ScoredSplit, Wording
     from rpt_web.corpora.token_maps import document_map
     from rpt_web.jobs.models import Job
+    from rpt_web.review.models import ReviewItem
     from rpt_web.runs.models import Run
     from rpt_web.supervisor.filling.people import filled_people
     from rpt_web.traces.models import Rollout, RolloutShard
@@ -391,6 +392,7 @@ def known_ids() -> Known:
     newest = RolloutShard.objects.filter(run_id=run, kind="train").aggregate(step=Max("step"))["step"]
     busiest = Run.objects.annotate(rows=Count("metrics")).latest("rows")
     experiment = Run.objects.select_related("experiment").get(pk=run).experiment
+    waiting = ReviewItem.objects.select_related("queue__version").filter(submitted=0).latest("number")
     corpus = CorpusVersion.objects.annotate(files_there=Count("uploads")).latest("files_there")
     return Known(
         run=run,
@@ -410,4 +412,7 @@ def known_ids() -> Known:
         model=RegisteredModel.objects.exclude(run=None).latest("id").pk,
         wording=Wording.objects.annotate(there=Count("versions")).latest("there").pk,
         job=Job.objects.filter(created_by=user).earliest("id").pk,
+        queue=waiting.queue_id,
+        item=waiting.pk,
+        label_set=waiting.queue.version.label_set_id,
     )

@@ -46,7 +46,7 @@ class LabelSetVersion(models.Model):
     text = models.TextField()
     """YAML, as it was typed."""
     questions = models.JSONField()
-    """The same as data: see `questions.Question`."""
+    """The same as data: see `questions.ReviewQuestion`."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 

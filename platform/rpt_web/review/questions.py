@@ -1,7 +1,7 @@
 """The questions of a label set: read from YAML, and answers to them checked.
 
-In: what somebody has typed, or sent as answers. Out: `Question`s, answers as they are stored, or a UserError that says
-what is wrong, what is allowed and what to do.
+In: what somebody has typed, or sent as answers. Out: `ReviewQuestion`s, answers as they are stored, or a UserError
+that says what is wrong, what is allowed and what to do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from rpt_core.errors import UserError
+from rpt_core.errors import UserError, said
 from rpt_core.typed_yaml import read_typed
 from rpt_core.words import counted, listed
 from rpt_web.characters import unfit_for_a_name
@@ -30,7 +30,7 @@ _OF_LABEL = ("value", "title", "colour", "key")
 
 
 @dataclass(frozen=True)
-class Choice:
+class Label:
     """A label that can be chosen, by its key."""
 
     value: str
@@ -40,7 +40,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Question:
+class ReviewQuestion:
     """Something that a reviewer is asked."""
 
     name: str
@@ -48,7 +48,7 @@ class Question:
     kind: str
     hint: str = ""
     required: bool = True
-    labels: tuple[Choice, ...] = ()
+    labels: tuple[Label, ...] = ()
     lowest: int = 1
     highest: int = 5
 
@@ -70,12 +70,12 @@ class Question:
         return titles.get(str(answer), str(answer))
 
 
-def read_questions(text: str) -> list[Question]:
+def read_questions(text: str) -> list[ReviewQuestion]:
     """The questions of a label set. Raises UserError that names the question and what is wrong with it."""
     try:
         data = read_typed(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"This is no YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"This is no YAML: {said(error)}.") from None
     given = data.get("questions") if isinstance(data, dict) and list(data) == ["questions"] else None
     if not isinstance(given, list) or not 0 < len(given) <= MOST_QUESTIONS:
         raise UserError(f"Give `questions:` with a list of 1 to {MOST_QUESTIONS} questions, and nothing beside it.")
@@ -84,19 +84,20 @@ def read_questions(text: str) -> list[Question]:
     return questions
 
 
-def from_stored(stored: Sequence[Mapping[str, Any]]) -> list[Question]:
+def from_stored(stored: Sequence[Mapping[str, Any]]) -> list[ReviewQuestion]:
     """The questions of a version."""
     return [
-        Question(**{**found, "labels": tuple(Choice(**label) for label in found.get("labels", ()))}) for found in stored
+        ReviewQuestion(**{**found, "labels": tuple(Label(**label) for label in found.get("labels", ()))})
+        for found in stored
     ]
 
 
-def as_stored(questions: Sequence[Question]) -> list[dict[str, Any]]:
+def as_stored(questions: Sequence[ReviewQuestion]) -> list[dict[str, Any]]:
     """The same as JSON."""
     return [asdict(question) for question in questions]
 
 
-def checked_answers(questions: Sequence[Question], given: Any, *, whole: bool) -> dict[str, Any]:
+def checked_answers(questions: Sequence[ReviewQuestion], given: Any, *, whole: bool) -> dict[str, Any]:
     """Answers as they are stored: of each question, what fits it. Raises UserError for one that does not fit.
 
     whole: whether every required question must have an answer, as on submitting.
@@ -113,7 +114,7 @@ def checked_answers(questions: Sequence[Question], given: Any, *, whole: bool) -
     return {name: answer for name, answer in found.items() if answer is not None}
 
 
-def allowed(question: Question) -> str:
+def allowed(question: ReviewQuestion) -> str:
     """What may be answered, in a sentence."""
     if question.kind == "text":
         return f"Write a text of at most {LONGEST_ANSWER:,} characters."
@@ -129,7 +130,7 @@ def _either(names: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _answer(question: Question, given: Any) -> Any:
+def _answer(question: ReviewQuestion, given: Any) -> Any:
     """What is stored of an answer; None for none."""
     if given is None or given in ("", []):
         return None
@@ -153,7 +154,7 @@ def _whole(given: Any) -> int | None:
     return int(given) if isinstance(given, str) and re.fullmatch(r"-?\d{1,6}", given) else None
 
 
-def _question(entry: Any, place: int) -> Question:
+def _question(entry: Any, place: int) -> ReviewQuestion:
     where = f"Question {place}"
     if not isinstance(entry, dict):
         raise UserError(f"{where}: give an object with `name`, `title` and `kind`.")
@@ -169,10 +170,10 @@ def _question(entry: Any, place: int) -> Question:
     if not isinstance(required, bool):
         raise UserError(f"{where}: `required` is true or false.")
     title = _text(where, entry, "title", name)
-    return Question(name, title, kind, _text(where, entry, "hint", ""), required, labels, lowest, highest)
+    return ReviewQuestion(name, title, kind, _text(where, entry, "hint", ""), required, labels, lowest, highest)
 
 
-def _labels(where: str, given: Any, kind: str) -> tuple[Choice, ...]:
+def _labels(where: str, given: Any, kind: str) -> tuple[Label, ...]:
     if kind not in ("one", "several"):
         if given is not None:
             raise UserError(f"{where}: only the kinds `one` and `several` have `labels`. Remove them.")
@@ -185,7 +186,7 @@ def _labels(where: str, given: Any, kind: str) -> tuple[Choice, ...]:
     return labels
 
 
-def _label(where: str, entry: Any, place: int) -> Choice:
+def _label(where: str, entry: Any, place: int) -> Label:
     entry = {"value": entry} if isinstance(entry, str) else entry
     if not isinstance(entry, dict):
         raise UserError(f"{where}: give a word, or an object with `value`, `title`, `colour` and `key`.")
@@ -199,7 +200,7 @@ def _label(where: str, entry: Any, place: int) -> Choice:
     key = str(entry.get("key", place if place < 10 else ""))
     if len(key) > 1 or (key and not key.isalnum()) or key in TAKEN_KEYS:
         raise UserError(f"{where}: `key` is one letter or digit, but not u, c or f, which the page itself uses.")
-    return Choice(value, _text(where, entry, "title", value.replace("_", " ")), colour, key)
+    return Label(value, _text(where, entry, "title", value.replace("_", " ")), colour, key)
 
 
 def _scale(where: str, entry: Mapping[str, Any]) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
-from rpt_web.review.questions import Question, checked_answers, from_stored
+from rpt_web.review.questions import ReviewQuestion, checked_answers, from_stored
 from rpt_web.teams.models import User
 from rpt_web.text import clean_text
 
@@ -33,6 +33,7 @@ class StaleReview(UserError):
 
     def __init__(self, words: str, review: Review) -> None:
         super().__init__(words)
+        self.words = words
         self.review = review
 
 
@@ -47,7 +48,7 @@ class Draft:
     seconds: float = 0.0
 
 
-def questions_of(queue: ReviewQueue) -> list[Question]:
+def questions_of(queue: ReviewQueue) -> list[ReviewQuestion]:
     """What the queue asks."""
     return from_stored(queue.version.questions)
 
@@ -139,7 +140,7 @@ def _store(review: Review, draft: Draft, *, is_submit: bool) -> Review:
     return fresh
 
 
-def _values(questions: list[Question], draft: Draft, is_submit: bool) -> dict[str, Any]:
+def _values(questions: list[ReviewQuestion], draft: Draft, is_submit: bool) -> dict[str, Any]:
     if len(draft.note) > LONGEST_NOTE:
         raise UserError(f"A note has at most {LONGEST_NOTE:,} characters. Shorten it.")
     return {

@@ -29,7 +29,7 @@ def fill(**options):
 def test_as_many_are_made_as_were_asked_for(page):
     told = fill(responses=1000, runs=31, steps=300)
     assert "3 experiments, 31 runs, " in told
-    assert "1,000 responses." in told
+    assert "1,000 responses, " in told
     assert (Run.objects.count(), Rollout.objects.count()) == (31, 1000)
     assert StepMetrics.objects.filter(run=Run.objects.earliest("id")).count() == 300
     assert not Run.objects.filter(status__in=["queued", "running"]).exists()  # a worker would take them
@@ -103,7 +103,9 @@ def test_a_database_with_others_experiments_is_refused_and_theirs_stay(ada):
     )
     folders += [version.folder.parent, text.path.parent]
     assert all(folder.exists() for folder in folders[-2:])
-    told = "Removed: 1 experiments, 6 runs, 3 corpora, 5 models, 3 wordings, 71 jobs, 3 people.\n"
+    told = "Removed: 1 experiments, 6 runs, 3 corpora, 5 models, 3 wordings, 71 jobs, 1 queues, 1 label sets, "
+    told += "3 people.
+"
     assert fill(remove=True) == told
     assert Experiment.objects.get() == own
     assert User.objects.get() == ada

@@ -6,8 +6,7 @@ Until the reviewer has submitted, the page holds neither what others said nor, i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
@@ -20,7 +19,7 @@ from rpt_web import access
 from rpt_web.pages.review.shown import shown_response
 from rpt_web.review import progress, reviews
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
-from rpt_web.review.questions import Question
+from rpt_web.review.questions import ReviewQuestion
 from rpt_web.teams.models import User
 
 
@@ -38,7 +37,7 @@ def item_detail(request: HttpRequest, item_id: int) -> HttpResponse:
     try:
         reviews.submit(own, draft)
     except reviews.StaleReview as error:
-        messages.error(request, str(error))
+        messages.error(request, error.words)
         return redirect("review:item_detail", item.pk)
     except UserError as error:
         return _page(request, item, own, wrong=str(error), draft=draft)
@@ -53,14 +52,12 @@ def item_draft(request: HttpRequest, item_id: int) -> HttpResponse:
     if own is None:
         return JsonResponse({"detail": "You do not have this item. Reload the page."}, status=409)
     try:
-        given = json.loads(request.body)
-        draft, is_submit = draft_of_json(given), given.get("submit") is True
+        draft, is_submit = draft_of_json(request.body)
         saved = reviews.submit(own, draft) if is_submit else reviews.save_draft(own, draft)
     except reviews.StaleReview as error:
-        return JsonResponse({"detail": str(error), "version": error.review.version}, status=409)
-    except (UserError, ValueError, TypeError, AttributeError) as error:
-        words = str(error) if isinstance(error, UserError) else "This is no draft of a review."
-        return JsonResponse({"detail": words}, status=422)
+        return JsonResponse({"detail": error.words, "version": error.review.version}, status=409)
+    except UserError as error:
+        return JsonResponse({"detail": str(error)}, status=422)
     answer = {"version": saved.version}
     return JsonResponse(answer | ({"next": _next_address(request, item.queue)} if is_submit else {}))
 
@@ -89,7 +86,7 @@ def item_take_back(request: HttpRequest, item_id: int) -> HttpResponse:
     return redirect("review:item_detail", item.pk)
 
 
-def draft_of_form(posted: QueryDict, questions: list[Question]) -> reviews.Draft:
+def draft_of_form(posted: QueryDict, questions: list[ReviewQuestion]) -> reviews.Draft:
     """What a browser sends without our script."""
     answers = {
         question.name: posted.getlist(f"q-{question.name}")
@@ -107,18 +104,18 @@ def draft_of_form(posted: QueryDict, questions: list[Question]) -> reviews.Draft
     )
 
 
-def draft_of_json(given: Mapping[str, Any]) -> reviews.Draft:
-    """What our script sends. Raises ValueError or TypeError for anything else."""
-    note, version, seconds = given.get("note", ""), given.get("version"), given.get("seconds", 0)
-    if type(version) is not int or not isinstance(note, str) or not 0 <= version < 2**31:
-        raise ValueError("no draft")
-    return reviews.Draft(
-        version=version,
-        answers=given.get("answers", {}),
-        note=note,
-        is_flagged=given.get("flagged") is True,
-        seconds=float(seconds),
-    )
+def draft_of_json(body: bytes) -> tuple[reviews.Draft, bool]:
+    """What our script sends, and whether it submits. Raises UserError for anything else."""
+    try:
+        given = json.loads(body)
+        version, note, seconds = given["version"], given.get("note", ""), float(given.get("seconds", 0))
+        fits = type(version) is int and 0 <= version < 2**31 and isinstance(note, str) and seconds == seconds
+        answers, is_flagged, is_submit = given.get("answers", {}), given.get("flagged"), given.get("submit")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        fits = False
+    if not fits:
+        raise UserError("This is no draft of a review.")
+    return reviews.Draft(version, answers, note, is_flagged is True, seconds), is_submit is True
 
 
 def _page(

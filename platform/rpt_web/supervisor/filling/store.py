@@ -24,13 +24,16 @@ from rpt_web.corpora import registry, services
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Wording
 from rpt_web.corpora.uploads import MOST_FILES
 from rpt_web.jobs.models import Job
+from rpt_web.review import label_sets, queues
+from rpt_web.review.models import LabelSet, ReviewItem, ReviewQueue
 from rpt_web.runs import parents
 from rpt_web.runs.models import Experiment, Run, Status
-from rpt_web.supervisor.filling import documents, library, people, rows
+from rpt_web.supervisor.filling import documents, library, people, reviews, rows
 from rpt_web.supervisor.filling.library import Makers
 from rpt_web.supervisor.filling.shape import MARK, Amounts, FilledRun, experiment_of, experiments_needed, filled_runs
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Invitation, User
+from rpt_web.traces.models import Rollout
 from rpt_web.traces.partitions import PARENT, ensure_partition
 
 Counts = dict[str, int]
@@ -52,11 +55,13 @@ def fill(amounts: Amounts, say: Callable[[str], None]) -> Counts:
     with transaction.atomic():
         parents.record([found.run for found in filled if found.run.config])
     runs = [found.run for found in filled]
-    counts |= _copy_library(Makers(_copy_people(experiments, runs, now), team, now), runs, amounts)
+    makers = Makers(_copy_people(experiments, runs, now), team, now)
+    counts |= _copy_library(makers, runs, amounts)
     say(f"{counts['experiments']:,} experiments and {counts['runs']:,} runs are there; now what they wrote.")
     counts |= _copy_records(filled)
     counts["scored documents"] = _score_documents(runs, amounts.documents)
     counts["responses"] = sum(_copy_responses(found) for found in filled)
+    counts["reviews"] = _copy_reviews(max(filled, key=lambda found: found.responses), makers)
     _analyse()
     return counts
 
@@ -81,6 +86,8 @@ def _remove_library() -> Counts:
         "models": RegisteredModel,
         "wordings": Wording,
         "jobs": Job,
+        "queues": ReviewQueue,
+        "label sets": LabelSet,
     }
     by_them = people.filled_people()
     with transaction.atomic():
@@ -175,6 +182,25 @@ def _copy_responses(filled: FilledRun) -> int:
     for shard in shards[-2:]:  # the newest of training, and the evaluation
         write_rollouts(filled.run.directory / shard.path, rows.full_rows(shard))
     return number
+
+
+def _copy_reviews(filled: FilledRun, makers: Makers) -> int:
+    """A queue of the run's responses, and what was said of them."""
+    rollouts = list(Rollout.objects.filter(run_id=filled.run.pk).order_by("id")[: queues.MOST_ITEMS])
+    if not rollouts:
+        return 0
+    version = label_sets.built_in(makers.team, makers.people[0])
+    queue = ReviewQueue.objects.create(
+        team=makers.team,
+        name="Filled",
+        version=version,
+        reviewers_per_item=reviews.REVIEWERS,
+        source={"run": filled.run.pk, "query": "", "seed": 0, "sample": None, "found": len(rollouts)},
+        created_by=makers.people[0],
+    )
+    items = list(reviews.items_of(queue, rollouts, _new_keys(ReviewItem, len(rollouts))))
+    _copy(items)
+    return _copy(reviews.reviews_of(items, makers))
 
 
 def _copy(objects: Iterable[Model]) -> int:

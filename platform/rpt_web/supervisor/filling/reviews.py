@@ -1,0 +1,50 @@
+"""What people of a filled platform said of responses: a queue of the largest run, each item for two people.
+
+In: people, responses, keys. Out: objects that are not stored yet. The last items wait for their reviewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from rpt_web.review.models import Review, ReviewItem, ReviewQueue
+from rpt_web.supervisor.filling.library import Makers
+from rpt_web.traces.models import Rollout
+
+REVIEWERS = 2
+"""Of each item."""
+OPEN = 20
+"""So many of the last items wait."""
+LABELS = ("sound", "sound", "lucky_guess", "broken_arithmetic", "loops", "copied", "gives_up")
+
+
+def items_of(queue: ReviewQueue, rollouts: Sequence[Rollout], keys: Sequence[int]) -> Iterator[ReviewItem]:
+    """An item for each response."""
+    done = len(rollouts) - OPEN
+    for place, (row, pk) in enumerate(zip(rollouts, keys, strict=True)):
+        known = {name: getattr(row, name) for name in ("step", "row", "group", "document", "position", "reward")}
+        yield ReviewItem(
+            pk=pk,
+            queue=queue,
+            number=place + 1,
+            run_id=row.run_id,
+            rollout_id=row.id,
+            rollout_kind=row.kind,
+            wanted=REVIEWERS,
+            submitted=REVIEWERS if place < done else 0,
+            **known,
+        )
+
+
+def reviews_of(items: Sequence[ReviewItem], makers: Makers) -> Iterator[Review]:
+    """What the first people said, who disagree about every fifth item."""
+    start = makers.now - timedelta(days=30)
+    for item in items:
+        at = start + timedelta(minutes=item.number)
+        for turn in range(REVIEWERS):
+            label = LABELS[(item.number * 7 + (turn if item.number % 5 == 0 else 0)) % len(LABELS)]
+            said = {"answers": {"thought": label}, "version": 1, "seconds": 20.0 + item.number % 40}
+            times = {"taken_at": at, "changed_at": at, "submitted_at": at + timedelta(seconds=30)}
+            values = {**said, **times} if item.submitted else {"answers": {}}
+            yield Review(item=item, reviewer=makers.people[turn], note="", **values)
