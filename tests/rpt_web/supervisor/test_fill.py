@@ -104,8 +104,7 @@ def test_a_database_with_others_experiments_is_refused_and_theirs_stay(ada):
     folders += [version.folder.parent, text.path.parent]
     assert all(folder.exists() for folder in folders[-2:])
     told = "Removed: 1 experiments, 6 runs, 3 corpora, 5 models, 3 wordings, 71 jobs, 1 queues, 1 label sets, "
-    told += "3 people.
-"
+    told += "3 people.\n"
     assert fill(remove=True) == told
     assert Experiment.objects.get() == own
     assert User.objects.get() == ada
