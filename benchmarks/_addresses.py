@@ -253,6 +253,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "plans/": ["plans/"],
         "plans/new/": ["plans/new/?preset=tiny", f"plans/new/?experiment={known.experiment}"],
         "runs/new/file/": ["runs/new/file/"],
+        "runs/new/choices/": [f"runs/new/choices/?team={known.team}&list=models&q=trial"],
+        "runs/new/former/": ["runs/new/former/", "runs/new/former/?q=trial"],
         "nodes/": ["nodes/"],
         "nodes/limits": ["nodes/limits"],
         "corpora/": ["corpora/", "corpora/?q=part+1", f"corpora/?after={known.corpus + 1}"],

@@ -153,6 +153,8 @@ PAGES = {
     "sharing:share": ("post", by_role(404, 403, 403, 302)),
     "sharing:withdraw": ("post", by_role(404, 404, 404, 302)),
     "configure:run_new": (OF_ALL, by_role(200, 403, 200, 200)),
+    "configure:choices": ("get", by_role(404, 403, 404, 404, shared=404)),  # without a team
+    "configure:runs_to_clone": ("get", by_role(200, 403, 200, 200)),
     "configure:run_from_file": (OF_ALL, by_role(200, 403, 200, 200)),
     "configure:suite_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "plans:plan_list": ("get", LOGGED_IN),

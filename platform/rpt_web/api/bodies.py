@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from ninja import Schema
 from pydantic import (
@@ -87,6 +87,10 @@ CheckedFor = Annotated[
         description="The machine that pre-flight estimates for; if empty, a typical one, with a GPU if the config asks."
     ),
 ]
+PriorityName = Annotated[
+    Literal["low", "normal", "high"],
+    Field(description="Which of the queued runs come first. Only administrators of the team give a high one."),
+]
 Anyway = Annotated[bool, Field(description="Submit in spite of pre-flight's warnings; errors are refused anyway.")]
 PresetName = Annotated[str, _passing(_check_preset)]
 AnyStageConfig = Annotated[StageConfig, Field(discriminator="stage")]
@@ -131,6 +135,7 @@ class SuiteIn(Body):
     )
     hardware: CheckedFor = None
     anyway: Anyway = False
+    priority: PriorityName = "normal"
 
     @field_validator("runs")
     @classmethod
@@ -169,6 +174,7 @@ class RunIn(Body):
     )
     hardware: CheckedFor = None
     anyway: Anyway = False
+    priority: PriorityName = "normal"
 
 
 def _left_to_preflight(values: Any, validate: ValidatorFunctionWrapHandler) -> Any:

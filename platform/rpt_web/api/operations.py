@@ -59,8 +59,8 @@ from rpt_web.corpora import token_maps
 from rpt_web.corpora.models import ScoredSplit
 from rpt_web.notices.models import Alarm
 from rpt_web.results.models import Evaluation
-from rpt_web.runs import archive, checks, findings, own_plans, preflight, services, usage
-from rpt_web.runs.models import Experiment, Run, Status, blocked_by, is_in_progress
+from rpt_web.runs import archive, checks, findings, own_plans, places, preflight, services, usage
+from rpt_web.runs.models import Experiment, Priority, Run, Status, blocked_by, is_in_progress
 from rpt_web.teams.models import User
 from rpt_web.teams.tokens import TokenAuth, token_required
 from rpt_web.text import clean_text
@@ -159,11 +159,12 @@ def submit_suite(request: HttpRequest, experiment_id: int, suite: SuiteIn) -> An
     """
     user = _user(request)
     experiment = access.get_experiment_or_404(user, experiment_id, to_change=True)
-    plan = _plan(user, experiment, suite)
+    plan, priority = _plan(user, experiment, suite), _priority(user, experiment, suite.priority)
     services.refuse_taken_names(experiment, plan, suite.seeds)
     hardware = suite.hardware or findings.usual_hardware([run.config for run in plan.runs], plan.name)
     findings.require(findings.of_plan(plan, experiment.seed, hardware, [experiment.team_id]), anyway=suite.anyway)
-    return Answer(201, _as_they_are(user, services.submit_suite(experiment, plan, user, suite.seeds, anyway=True)))
+    made = services.submit_suite(experiment, plan, user, suite.seeds, anyway=True, priority=priority)
+    return Answer(201, _as_they_are(user, made))
 
 
 @api.post("/experiments/{int:experiment_id}/resubmit", response={202: list[RunOut], 409: Refused}, tags=["experiments"])
@@ -218,10 +219,12 @@ def submit_run(request: HttpRequest, run: RunIn) -> Answer[Run]:
         experiment = access.get_experiment_or_404(user, run.experiment, to_change=True)
     with refusals_at("name"):
         checks.refuse_taken_name(experiment, run.name)
+    priority = _priority(user, experiment, run.priority)
     hardware = run.hardware or findings.usual_hardware(run.config.model_dump(mode="json"), experiment.preset)
     findings.require(findings.of_config(run.config, hardware, [experiment.team_id]), anyway=run.anyway)
     with refusals_at("name"):
-        return Answer(201, services.submit(experiment, run.name, run.config, user, title=run.title))
+        made = services.submit(experiment, run.name, run.config, user, title=run.title, priority=priority)
+        return Answer(201, made)
 
 
 @api.post("/preflight", response=dict[str, Any], tags=["runs"])
@@ -325,6 +328,13 @@ def _plan(user: User, experiment: Experiment, suite: SuiteIn) -> Preset:
         return plan_of(suite.runs)
     with refusals_at("preset"):
         return load_preset(suite.preset or experiment.preset)
+
+
+def _priority(user: User, experiment: Experiment, name: str) -> Priority:
+    priority = Priority[name.upper()]
+    with refusals_at("priority"):
+        places.refuse_high(priority, may_raise=access.can_administer(user, experiment.team_id))
+    return priority
 
 
 def _change(request: HttpRequest, run_id: int, act: Callable[[Run, User], None]) -> Answer[Run]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja import Status as Answer
 
 from rpt_web import access
-from rpt_web.api.bodies import Body
+from rpt_web.api.bodies import Body, PriorityName
 from rpt_web.api.corpora import JobOut
 from rpt_web.api.errors import conflicts
 from rpt_web.api.paging import user_of
@@ -22,7 +20,7 @@ from rpt_web.runs.models import Experiment, Priority, Run
 class PriorityIn(Body):
     """A run's priority."""
 
-    priority: Literal["low", "normal", "high"]
+    priority: PriorityName
 
 
 def add_operations(api: NinjaAPI) -> None:

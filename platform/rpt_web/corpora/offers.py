@@ -8,14 +8,15 @@ that the config holds, a name for people, and why it does not fit where it does 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 
 from rpt_core.analysis.patterns import keyword_list_names
 from rpt_core.positions.maps import tokenizer_of
@@ -27,8 +28,9 @@ from rpt_web.runs.models import Checkpoint, Experiment, Run, Status
 from rpt_web.teams import sharing
 from rpt_web.teams.models import Team
 
+Row = TypeVar("Row", bound=Model)
 MOST = 50
-"""Offers of a kind; what is older is named by its path."""
+"""Offers of a kind, the newest; a search finds the others."""
 LARGEST_LIST = 10_000_000
 """Bytes of a list of positions that is counted while somebody waits."""
 LISTS = ("never-solved", "sometimes-solved", "always-solved")
@@ -52,13 +54,40 @@ class Offer:
         return f"{self.label} ({self.misfit})" if self.misfit else self.label
 
 
-def models(team: Team) -> list[Offer]:
+@dataclass(frozen=True)
+class Sought:
+    """Which offers of a kind are meant: those with each of the words, or of what may have made this value; or all."""
+
+    words: Sequence[str] = ()
+    value: str = ""
+
+    def among(self, rows: QuerySet[Row], *fields: str) -> QuerySet[Row]:
+        """The rows that have each of the words in one of these fields."""
+        for word in self.words:
+            rows = rows.filter(reduce(or_, (Q(**{f"{field}__icontains": word}) for field in fields)))
+        return rows
+
+    def of_runs(self, rows: QuerySet[Row], to_run: str = "") -> QuerySet[Row]:
+        """The same of what runs have made; a value is a path below the run's folder, so it names the run."""
+        if self.value:
+            keys = [int(part) for part in Path(self.value).parts if part.isdecimal() and len(part) < 19]
+            rows = rows.filter(**{f"{to_run}id__in": keys})
+        return self.among(rows, f"{to_run}name", f"{to_run}title", f"{to_run}experiment__name")
+
+
+ANY = Sought()
+
+
+def models(team: Team, sought: Sought = ANY) -> list[Offer]:
     """Registered models, and the newest checkpoint of each run that has trained (2 queries)."""
-    registered = RegisteredModel.objects.filter(_of(team, "model")).order_by("-id")[:MOST]
+    registered = RegisteredModel.objects.filter(_of(team, "model"))
+    if sought.value:
+        registered = registered.filter(path=sought.value)
+    registered = sought.among(registered, "name", "path").order_by("-id")[:MOST]
     found = [Offer(model.path, _named(model), "Registered models", _fault(model)) for model in registered]
     newest = Checkpoint.objects.filter(run=OuterRef("run")).order_by("-step").values("pk")[:1]
     theirs = Checkpoint.objects.filter(run__experiment__in=_experiments(team), pk=Subquery(newest))
-    rows = theirs.select_related("run__experiment").order_by("-run")[:MOST]
+    rows = sought.of_runs(theirs.select_related("run__experiment"), "run__").order_by("-run")[:MOST]
     known = {offer.value for offer in found}
     made = [
         Offer(str(row.run.directory / row.path), f"{_run(row.run)}, step {row.step}", "Newest checkpoints")
@@ -67,10 +96,11 @@ def models(team: Team) -> list[Offer]:
     return found + [offer for offer in made if offer.value not in known]
 
 
-def positions(team: Team, tokenizer: str) -> list[Offer]:
+def positions(team: Team, tokenizer: str, sought: Sought = ANY) -> list[Offer]:
     """What finished filter runs have chosen (1 query)."""
     splits = ScoredSplit.objects.filter(run__experiment__in=_experiments(team), split="train")
-    rows = splits.filter(run__status=Status.SUCCEEDED).select_related("run__experiment").order_by("-run")[:MOST]
+    splits = splits.filter(run__status=Status.SUCCEEDED).select_related("run__experiment")
+    rows = sought.of_runs(splits, "run__").order_by("-run")[:MOST]
     return [
         Offer(
             str(RunDir(row.run.directory).positions),
@@ -82,11 +112,11 @@ def positions(team: Team, tokenizer: str) -> list[Offer]:
     ]
 
 
-def position_lists(team: Team) -> list[Offer]:
+def position_lists(team: Team, sought: Sought = ANY) -> list[Offer]:
     """The lists that RPT runs have written of what they solve (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), stage="rpt", status=Status.SUCCEEDED)
     found = []
-    for run in runs.select_related("experiment").order_by("-id")[:MOST]:
+    for run in sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST]:
         for name in LISTS:
             path = RunDir(run.directory).position_list(name)
             with suppress(OSError):
@@ -95,9 +125,10 @@ def position_lists(team: Team) -> list[Offer]:
     return found
 
 
-def corpora(team: Team) -> list[Offer]:
+def corpora(team: Team, sought: Sought = ANY) -> list[Offer]:
     """Checked versions (1 query). A place with a comma cannot stand in a list that commas part."""
-    rows = _versions(team)[:MOST]
+    rows: Any = sought.among(_versions(team), "corpus__name", "corpus__source")
+    rows = (row for row in rows if row.place == sought.value) if sought.value else rows[:MOST]
     return [
         Offer(row.place, f"{_version(row)} ({counted(row.documents or 0, 'document')})", "Corpora of the team")
         for row in rows
@@ -110,22 +141,22 @@ def version_at(team: Team, place: str) -> CorpusVersion | None:
     return next((row for row in _versions(team) if row.place == place), None)
 
 
-def templates(team: Team) -> list[Offer]:
+def templates(team: Team, sought: Sought = ANY) -> list[Offer]:
     """Prompt templates: built-in ones, and the versions of the team's own (1 query)."""
-    return [Offer(name, name, "Built in") for name in template_names()] + _wordings(team, WordingKind.TEMPLATE)
+    return _built_in(template_names(), sought) + _wordings(team, WordingKind.TEMPLATE, sought)
 
 
-def pattern_lists(team: Team) -> list[Offer]:
+def pattern_lists(team: Team, sought: Sought = ANY) -> list[Offer]:
     """The same of pattern lists."""
-    return [Offer(name, name, "Built in") for name in keyword_list_names()] + _wordings(team, WordingKind.PATTERNS)
+    return _built_in(keyword_list_names(), sought) + _wordings(team, WordingKind.PATTERNS, sought)
 
 
-def trained_runs(team: Team) -> list[Offer]:
+def trained_runs(team: Team, sought: Sought = ANY) -> list[Offer]:
     """Folders of finished runs that have counted FLOPs (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), status=Status.SUCCEEDED, flops__gt=0)
     return [
         Offer(str(run.directory), f"{_run(run)}: {run.flops:.3g} FLOPs", "Finished runs")
-        for run in runs.select_related("experiment").order_by("-id")[:MOST]
+        for run in sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST]
     ]
 
 
@@ -156,14 +187,19 @@ def _versions(team: Team) -> QuerySet[CorpusVersion]:
     return found.order_by("-corpus", "-number")
 
 
-def _wordings(team: Team, kind: str) -> list[Offer]:
-    own = Wording.objects.filter(_of(team, "wording"), kind=kind)
-    rows: Iterable[WordingVersion] = (
+def _built_in(names: Iterable[str], sought: Sought) -> list[Offer]:
+    return [Offer(name, name, "Built in") for name in names if all(word.lower() in name for word in sought.words)]
+
+
+def _wordings(team: Team, kind: str, sought: Sought) -> list[Offer]:
+    own = sought.among(Wording.objects.filter(_of(team, "wording"), kind=kind), "name")
+    rows: Any = (
         WordingVersion.objects.filter(wording__in=own)
         .select_related("wording")
         .defer("text")
-        .order_by("wording__name", "-number")[:MOST]
+        .order_by("wording__name", "-number")
     )
+    rows = (row for row in rows if str(row.path) == sought.value) if sought.value else rows[:MOST]
     return [Offer(str(row.path), f"{row.wording.name}, version {row.number}", "Of the team") for row in rows]
 
 
@@ -186,8 +222,8 @@ def _version(version: CorpusVersion) -> str:
     return f"{version.corpus.name}, version {version.number}"
 
 
-def _misfit(wanted: str, found: str) -> str:
-    return ANOTHER_TOKENIZER if wanted and found and wanted != found else ""
+def _misfit(sought: str, found: str) -> str:
+    return ANOTHER_TOKENIZER if sought and found and sought != found else ""
 
 
 def _tokenizer_of_positions(run: Run) -> str:

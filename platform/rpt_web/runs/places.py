@@ -68,13 +68,18 @@ def move(run: Run, user: User | None, movable: QuerySet[Run], to: Move) -> None:
         deeds.note([run], Deed.MOVED, user)
 
 
+def refuse_high(priority: Priority, *, may_raise: bool) -> None:
+    """Raises UserError for a high priority that somebody gives who may not."""
+    if priority == Priority.HIGH and not may_raise:
+        raise UserError("Only administrators of the team give a run a high priority. Ask one of them.")
+
+
 def set_priority(run: Run, user: User | None, priority: Priority, *, may_raise: bool) -> None:
     """Give a run that has not started another priority; only who `may_raise` it gives a high one.
 
     Raises UserError when the run has started, or ended.
     """
-    if priority == Priority.HIGH and not may_raise:
-        raise UserError("Only administrators of the team give a run a high priority. Ask one of them.")
+    refuse_high(priority, may_raise=may_raise)
     with transaction.atomic():
         rows = Run.objects.filter(pk=run.pk, status__in=(Status.WAITING, Status.QUEUED))
         if not rows.update(priority=priority):

@@ -14,7 +14,7 @@ from rpt_core.config import StageConfig
 from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, missing
 from rpt_web.runs import checks, nodes, parents, planning, queues, usage, waking
-from rpt_web.runs.models import GPU_QUEUE, Experiment, Run, Status
+from rpt_web.runs.models import GPU_QUEUE, Experiment, Priority, Run, Status
 from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import Team, User
 
@@ -46,16 +46,24 @@ def submit(
     *,
     title: str = "",
     max_attempts: int = DEFAULT_ATTEMPTS,
+    priority: Priority = Priority.NORMAL,
 ) -> Run:
     """Queue a run with its config frozen, and wake a worker on commit. Raises UserError when the name is taken."""
     run = planning.new_row(
         experiment, name, user, title=title, max_attempts=max_attempts, **planning.admitted(config, experiment.team_id)
     )
-    _insert([run])
+    _insert([run], priority)
     return run
 
 
-def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | None, *, origin: Run | None = None) -> Run:
+def submit_planned(
+    experiment: Experiment,
+    planned: PlannedRun,
+    user: User | None,
+    *,
+    origin: Run | None = None,
+    priority: Priority = Priority.NORMAL,
+) -> Run:
     """Submit one run of a preset; its references mean runs of this experiment, which must have succeeded.
 
     origin: the run that it is a clone of.
@@ -63,7 +71,7 @@ def submit_planned(experiment: Experiment, planned: PlannedRun, user: User | Non
     config = planning.resolve(planned, experiment.seed, planning.needed(experiment, planned))
     values = planning.as_planned(planned) | planning.admitted(config, experiment.team_id)
     run = planning.new_row(experiment, planned.name, user, title=planned.title, origin=origin, **values)
-    _insert([run])
+    _insert([run], priority)
     return run
 
 
@@ -72,6 +80,8 @@ def submit_sweep(
     configs: Sequence[tuple[str, str, StageConfig]],
     user: User | None,
     origin: Run | None = None,
+    *,
+    priority: Priority = Priority.NORMAL,
 ) -> list[Run]:
     """Queue runs, each with its name, title and config: all or none. Raises UserError as `submit` does."""
     runs = [
@@ -80,7 +90,7 @@ def submit_sweep(
         )
         for name, title, config in configs
     ]
-    _insert(runs)
+    _insert(runs, priority)
     return runs
 
 
@@ -91,6 +101,7 @@ def submit_suite(
     seeds: Sequence[int] | None = None,
     *,
     anyway: bool = False,
+    priority: Priority = Priority.NORMAL,
 ) -> list[Run]:
     """Make a row for every run of a plan: those that need no other are queued, the others wait. All or none.
 
@@ -104,7 +115,7 @@ def submit_suite(
     if queues.needs_gpu(preset.requires):
         for run in runs:
             run.queue = GPU_QUEUE
-    _insert(runs)
+    _insert(runs, priority)
     return runs
 
 
@@ -116,11 +127,13 @@ def refuse_taken_names(experiment: Experiment, preset: Preset, seeds: Sequence[i
         raise UserError(checks.name_is_taken(taken))
 
 
-def _insert(runs: Sequence[Run]) -> None:
-    """Store new runs, all or none, and wake workers on commit.
+def _insert(runs: Sequence[Run], priority: Priority) -> None:
+    """Store new runs with a priority, all or none, and wake workers on commit.
 
     Raises UserError when a name is taken, and when the team has used up its quota.
     """
+    for run in runs:
+        run.priority = priority
     checks.refuse_closed(runs[0].experiment)
     usage.refuse_over_quota(runs[0].experiment.team_id)
     try:

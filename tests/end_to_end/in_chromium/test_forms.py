@@ -108,6 +108,37 @@ def test_each_finding_of_a_check_leads_to_its_field_also_in_a_closed_fold(visit,
         browser.get_log("browser")  # Chromium reports the answer's status, which is meant
 
 
+def test_a_long_list_and_the_runs_to_clone_are_searched_by_keyboard(visit, rows, monkeypatch):
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.common.by import By
+
+    from rpt_web.corpora import offers
+
+    monkeypatch.setattr(offers, "MOST", 1)
+    status = "return document.querySelector('.search-found').textContent.trim()"
+    chosen = "return document.getElementsByName('model.path')[0].value"
+    with visit(PAGES["run-new"](rows)) as browser:
+        before = browser.execute_script(chosen)
+        browser.find_element(By.CSS_SELECTOR, ".search-list").send_keys("cold", Keys.ENTER)
+        visit.wait(f"{status}.endsWith('More words find fewer.')")
+        assert browser.execute_script(chosen) == before, "what was chosen stays"
+        visit.axe("#settings")
+        visit.picture("run-search-light-wide")
+        ActionChains(browser).send_keys(Keys.TAB, Keys.END, Keys.ARROW_UP).perform()
+        visit.wait("return document.querySelector('#difference').textContent.includes('model.path')")
+        assert "/checkpoints/" in browser.execute_script(chosen), "the last choice counts"
+
+        browser.find_element(By.CSS_SELECTOR, "[data-dialog=clone-dialog]").send_keys(Keys.ENTER)
+        found = "return [...document.querySelectorAll('#runs-to-clone a')].map((link) => link.textContent).join()"
+        visit.wait(f"{found} !== ''")
+        ActionChains(browser).send_keys("cold-filter").perform()
+        visit.wait(f"{found}.split(',').every((name) => name.includes('cold-filter'))")
+        visit.axe("#clone-dialog")
+        visit.picture("run-clone-dialog-light-wide", all_charts=False)
+        ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER).perform()
+        visit.wait("return location.search.startsWith('?like=')")
+
+
 def test_a_suite_is_submitted_by_one_button(visit, rows):
     from selenium.webdriver.common.by import By
 

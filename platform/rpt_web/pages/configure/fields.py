@@ -97,14 +97,18 @@ def default_words(leaf: Leaf, stage: str) -> str:
     return f"Default: {shown} ({source})." if source else f"Default: {shown}."
 
 
-def field(leaf: Leaf, value: Any, label: str, shelf: Shelf | None = None) -> forms.Field:
-    """The form field of a leaf. A reference to another run is a text whatever the leaf is, beside what is offered."""
+def field(leaf: Leaf, value: Any, label: str, shelf: Shelf | None = None, chosen: str = "") -> forms.Field:
+    """The form field of a leaf. A reference to another run is a text whatever the leaf is, beside what is offered.
+
+    chosen: what was chosen in its list so far.
+    """
     shared: dict[str, Any] = {"label": label, "help_text": leaf.words, "required": False}
-    found = shelf.offers(leaf.name, leaf.reads) if shelf and leaf.widget in (Widget.TEXT, Widget.COMMAS) else None
-    if found is not None:
+    if shelf and leaf.widget in (Widget.TEXT, Widget.COMMAS):
         several = leaf.widget is Widget.COMMAS
-        text = ", ".join(value) if several and isinstance(value, list | tuple) else written(value)
-        return offered_field(leaf.name, found, text, is_optional=leaf.is_optional, is_several=several, shared=shared)
+        text = ", ".join(map(written, value)) if several and isinstance(value, list | tuple) else written(value)
+        if (listed := shelf.offers(leaf.name, leaf.reads, chosen or text)) is not None:
+            more: dict[str, Any] = {"is_optional": leaf.is_optional, "is_several": several, "shared": shared}
+            return offered_field(leaf.name, shelf, listed, text, **more)
     if is_reference(value):
         return _text(value, shared)
     if leaf.widget is Widget.CHOICE:

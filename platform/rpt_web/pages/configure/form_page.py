@@ -20,11 +20,13 @@ from rpt_core.errors import UserError
 from rpt_core.machine.hardware import all_hardware
 from rpt_core.plans.preset import PlannedRun
 from rpt_core.words import counted
+from rpt_web import access
 from rpt_web.corpora import offers
 from rpt_web.corpora.models import CorpusVersion
 from rpt_web.pages.configure.choice import Choice, Place, free_name
 from rpt_web.pages.configure.corpus import typed_corpus, with_corpus
-from rpt_web.pages.configure.forms import FindingsForm, PlannedRunForm
+from rpt_web.pages.configure.findings_form import FindingsForm
+from rpt_web.pages.configure.forms import PlannedRunForm
 from rpt_web.pages.configure.from_file import ConfigFile
 from rpt_web.pages.configure.offered import Shelf, chosen_value
 from rpt_web.pages.configure.sweep_page import ANYWAY, CHECK, SUBMIT, Sweep, begun, check, look, submitted
@@ -161,7 +163,8 @@ def _form(request: HttpRequest, begin: Beginning, planned: PlannedRun) -> Planne
         data = typed_corpus(data, lambda path: offers.version_at(team, path))
     name = free_name(place.experiment, planned.name)
     shelf = Shelf(team, _model_path(planned, place.experiment, data))
-    form = PlannedRunForm(planned, name, data, seed=place.seed, shelf=shelf)
+    may_raise = access.can_administer(request.user, team.pk)
+    form = PlannedRunForm(planned, name, data, seed=place.seed, shelf=shelf, may_raise=may_raise)
     form.suggest(request.GET)
     return form
 
@@ -214,7 +217,8 @@ def _submitted(
         if form.errors:
             return None
         findings.require(findings.of_config(config, hardware, [experiment.team_id]), anyway="anyway" in request.POST)
-        return services.submit_planned(experiment, planned, cast(User, request.user), origin=origin)
+        user, priority = cast(User, request.user), form.cleaned_data["priority"]
+        return services.submit_planned(experiment, planned, user, origin=origin, priority=priority)
     except ValidationError as error:
         form.add_problems(error)
     except findings.HeldBack as found:

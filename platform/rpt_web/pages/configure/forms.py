@@ -8,27 +8,23 @@ rest, and `add_problems` puts its messages on the fields they belong to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
 from pydantic import TypeAdapter, ValidationError
 
 from rpt_core.config import STAGES
 from rpt_core.config.messages import each_message
-from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, Seed
 from rpt_core.words import counted
 from rpt_web.pages.configure.choice import is_reference
 from rpt_web.pages.configure.fields import Widget, as_text, default_words, differ, field, leaves, typed_value
-from rpt_web.pages.configure.offered import OfferedWidget, Shelf
+from rpt_web.pages.configure.findings_form import FindingsForm, refusals_of_form
+from rpt_web.pages.configure.offered import OfferedWidget, Shelf, chosen_value
 from rpt_web.pages.configure.sections import GROUP_WORDS, SECTIONS, Section
 from rpt_web.runs import checks
-from rpt_web.runs.findings import Finding, HeldBack
 from rpt_web.runs.planning import Refusals
-from rpt_web.runs.preflight import TooManyChecks
 from rpt_web.runs.queries import flatten
 from rpt_web.text import titled
 
@@ -40,50 +36,6 @@ LONGEST_NAME = 200
 MANY_RUNS = 100
 """More runs than this are submitted only when that is confirmed."""
 _SEEDS = TypeAdapter(list[Seed])
-
-
-@contextmanager
-def _refusals_of_form() -> Iterator[None]:
-    """What a check refuses stands on the field that is cleaned."""
-    try:
-        yield
-    except UserError as error:
-        raise forms.ValidationError(str(error)) from None
-
-
-class FindingsForm(forms.Form):
-    """A form whose submit pre-flight may keep back."""
-
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self.asked: list[Finding] = []
-        """What may be submitted all the same."""
-        self.is_busy = False
-        """Whether too many other checks ran."""
-
-    def marked(self) -> int:
-        """How many fields are wrong."""
-        return sum(name != NON_FIELD_ERRORS for name in self.errors)
-
-    def add_findings(self, found: HeldBack) -> None:
-        """Put what is red among the form's errors, and keep what asks."""
-        for finding in found.findings:
-            if finding.level == "warning":
-                self.asked.append(finding)
-            else:
-                self.add_problem(finding.field, finding.message, finding.runs)
-
-    def add_busy(
-        self, busy: TooManyChecks, words: str = "It was not submitted, because it could not be checked."
-    ) -> None:
-        """Say that nothing was looked at; what was typed stays."""
-        self.is_busy = True
-        self.add_error(None, f"{words} {busy}")
-
-    def add_problem(self, name: str, words: str, runs: Sequence[str] = ()) -> None:
-        """Put a message on the form, with the config's field and the runs of a plan that it is about."""
-        about = f"{counted(len(runs), 'run')} ({', '.join(runs)}): " if runs else ""
-        self.add_error(None, f"{about}{f'`{name}`: ' if name else ''}{words}")
 
 
 class PlannedRunForm(FindingsForm):
@@ -109,8 +61,9 @@ class PlannedRunForm(FindingsForm):
         *,
         seed: int = 0,
         shelf: Shelf | None = None,
+        may_raise: bool = False,
     ) -> None:
-        super().__init__(data, initial={"run_name": name, "run_title": planned.title})
+        super().__init__(data, initial={"run_name": name, "run_title": planned.title}, may_raise=may_raise)
         self.plan = planned
         self.unread: set[str] = set()
         values = planned.rehearse(seed).model_dump(mode="json")
@@ -119,7 +72,8 @@ class PlannedRunForm(FindingsForm):
         self.references = [name for name in self.leaves if is_reference(asked.get(name))]
         for leaf in self.leaves.values():
             value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
-            made = self.fields[leaf.name] = field(leaf, value, self._label(leaf.name), shelf)
+            chosen = chosen_value(data, leaf.name) if data else None
+            made = self.fields[leaf.name] = field(leaf, value, self._label(leaf.name), shelf, chosen or "")
             made.help_text = f"{made.help_text} {default_words(leaf, planned.stage)}".strip()
 
     def suggest(self, values: Mapping[str, str]) -> None:
@@ -145,12 +99,12 @@ class PlannedRunForm(FindingsForm):
 
     def clean_run_name(self) -> str:
         """The name, if it can be one."""
-        with _refusals_of_form():
+        with refusals_of_form():
             return checks.checked_run_name(self.cleaned_data["run_name"])
 
     def clean_run_title(self) -> str:
         """The title, if it can be one."""
-        with _refusals_of_form():
+        with refusals_of_form():
             return checks.checked_title(self.cleaned_data["run_title"])
 
     def planned(self) -> PlannedRun:
@@ -298,19 +252,21 @@ class SuiteForm(FindingsForm):
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
 
-    def __init__(self, preset: Preset, data: Mapping[str, Any] | None = None, *, seeds: str = "") -> None:
+    def __init__(
+        self, preset: Preset, data: Mapping[str, Any] | None = None, *, seeds: str = "", may_raise: bool = False
+    ) -> None:
         seeds = seeds or ", ".join(map(str, preset.seeds or (0,)))
-        super().__init__(data, initial={"name": f"{preset.name} suite", "seeds": seeds})
+        super().__init__(data, initial={"name": f"{preset.name} suite", "seeds": seeds}, may_raise=may_raise)
         self.runs_per_seed = len(preset.runs)
 
     def clean_name(self) -> str:
         """The name, if it can be one."""
-        with _refusals_of_form():
+        with refusals_of_form():
             return checks.checked_name(self.cleaned_data["name"], "experiment", LONGEST_NAME)
 
     def clean_description(self) -> str:
         """The description, if it can be one."""
-        with _refusals_of_form():
+        with refusals_of_form():
             return checks.checked_description(self.cleaned_data["description"])
 
     def clean_seeds(self) -> list[int]:

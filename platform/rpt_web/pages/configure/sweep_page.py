@@ -18,7 +18,7 @@ from rpt_web.pages.configure.forms import LONGEST_NAME, PlannedRunForm
 from rpt_web.pages.configure.sweep import GRID, LIST, Variant, variants
 from rpt_web.runs import checks, findings, planning, preflight, quick_look, services
 from rpt_web.runs.findings import Finding
-from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.models import Experiment, Priority, Run
 from rpt_web.teams.models import User
 
 TEXT, WAY, NAME = "sweep", "sweep_way", "sweep_name"
@@ -44,6 +44,7 @@ class Sweep:
     is_asking: bool = False
     """Whether it may be submitted all the same."""
     is_busy: bool = False
+    priority: Priority = Priority.NORMAL
 
     @property
     def names(self) -> list[str]:
@@ -79,6 +80,8 @@ def begun(form: PlannedRunForm, data: Mapping[str, Any], origin: str) -> Sweep:
     """What was typed, with the runs that it makes."""
     sweep = Sweep(data.get(TEXT, ""), LIST if data.get(WAY) == LIST else GRID, data.get(NAME, "") or f"{origin} sweep")
     if form.is_bound and sweep.text.strip():
+        sweep.refusal = " ".join(map(str, form.errors.get("priority", ())))
+        sweep.priority = form.cleaned_data.get("priority", Priority.NORMAL)
         try:
             sweep.variants = variants(form, sweep.text, sweep.way)
         except UserError as error:
@@ -167,7 +170,7 @@ def _stored(
     )
     planned = [variant.planned for variant in sweep.variants]
     named = [(run.name, run.title, config) for run, config in zip(planned, configs, strict=True)]
-    services.submit_sweep(experiment, named, user, origin)
+    services.submit_sweep(experiment, named, user, origin, priority=sweep.priority)
     return experiment
 
 

@@ -87,7 +87,8 @@ def suite_new(request: HttpRequest) -> HttpResponse:
         except UserError as error:
             messages.error(request, f"This version does not accept the plan. {error}")
             return redirect("plans:plan_detail", own.pk)
-    form = SuiteForm(preset, posted(request), seeds=request.GET.get("seeds", ""))
+    may_raise = access.can_administer(request.user, team.pk)
+    form = SuiteForm(preset, posted(request), seeds=request.GET.get("seeds", ""), may_raise=may_raise)
     if request.headers.get("HX-Target") == "run-count":
         return render(request, "configure/_run_count.html", {"form": form, "preset": preset, "own": own})
     experiment = _submitted_suite(request, form, preset, team, "" if own else preset.name) if form.is_valid() else None
@@ -150,7 +151,8 @@ def _submitted_suite(request: HttpRequest, form: SuiteForm, preset: Preset, team
                 seed=seeds[0] if is_single else 0,
                 description=values["description"],
             )
-            services.submit_suite(experiment, preset, user, None if is_single else seeds, anyway=True)
+            copies, priority = None if is_single else seeds, values["priority"]
+            services.submit_suite(experiment, preset, user, copies, anyway=True, priority=priority)
     except findings.HeldBack as found:
         form.add_findings(found)
         return None

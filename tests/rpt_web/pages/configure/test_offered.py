@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from rpt_core.run.folder import RunDir
 from rpt_web.corpora import offers, services, wordings
 from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel
-from rpt_web.pages.configure.offered import OTHER, PATH
+from rpt_web.pages.configure.offered import OTHER, PATH, Shelf
 from rpt_web.runs import services as runs
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Role, Team
@@ -118,6 +119,49 @@ def test_a_corpus_brings_its_mapping_and_keeps_what_was_typed(page, client, shel
     assert found["batch_documents"] == "77"
     changed = flat(client.post(address(shelf, "base"), found | {"difference": "1"}))
     assert "<strong>Proofs, version 1 (100 documents)</strong>" in changed, "the difference names it, too"
+
+
+def test_a_long_list_is_searched_and_what_is_chosen_stays_in_it(page, client, shelf, monkeypatch):
+    assert "search-list" not in page(address(shelf)), "short lists need no search"
+    monkeypatch.setattr(offers, "MOST", 1)
+    data = typed(page(address(shelf))) | {"model.path": "/models/same", "follow": "model"}
+    text = flat(client.post(address(shelf), data))
+    assert lines_of(text, "model.path")["/models/same"].startswith("same ("), "though it is not the newest"
+    vals = json.loads(html.unescape(re.search(r'hx-vals="([^"]*models[^"]*)"', text)[1]))
+    asked = vals | {"model.path": "/models/same", "q": "COLD base"}
+    found = flat(client.get(reverse("configure:choices", query=asked)))
+    cold = shelf.experiment.runs.get(name="cold")
+    assert "cold of “Base”, step" in found
+    assert str(cold.directory) in found
+    assert "stranger" not in found
+    assert '<option value="/models/same" selected>' in found
+    assert 'value="@cold/checkpoint"' in found
+    assert "1 found" in found
+    assert "Nothing has these words" in flat(client.get(reverse("configure:choices", query=asked | {"q": "zzz"})))
+    for more in ({"list": "none"}, {"team": 999_999}, {"team": ""}):
+        assert client.get(reverse("configure:choices", query=asked | more)).status_code == 404
+    odd = client.get(reverse("configure:choices", query=asked | {"q": "\0 %", "field": "<b>", "tokenizer": "é"}))
+    assert odd.status_code == 200
+    assert "<b>" not in flat(odd)
+
+
+@pytest.mark.parametrize(("kind", "words"), [("positions", "words"), ("corpora", "proof"), ("templates", "ters")])
+def test_each_list_finds_by_words_and_by_value(shelf, kind, words):
+    team = shelf.experiment.team
+    found = Shelf(team, tokenizer="").search(kind, [words], "")
+    own = [offer for offer in found if offer.group != "Built in"]
+    assert len(own) == 1
+    assert Shelf(team).with_value(kind, [], own[0].value)[0].value == own[0].value
+    assert not [offer for offer in Shelf(team).search(kind, ["zzz"], "") if offer.group != "Built in"]
+
+
+def test_runs_to_clone_are_found_by_words_and_only_where_one_may_submit(page, client, shelf):
+    text = page(reverse("configure:runs_to_clone", query={"q": "cold base"}))
+    cold = shelf.experiment.runs.get(name="cold")
+    assert f"?like={cold.pk}" in text
+    assert f"?like={shelf.filtered.pk}" not in text
+    client.force_login(make_user("stranger", Role.MEMBER, team=Team.objects.create(name="Other")))
+    assert "like=" not in flat(client.get(reverse("configure:runs_to_clone")))
 
 
 @pytest.mark.usefixtures("nothing_found")
