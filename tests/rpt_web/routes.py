@@ -275,6 +275,14 @@ API = {
     ("get", "/plans"): LISTED,
     ("post", "/plans"): by_token(201, 403, 403, 201, 201),
     ("get", "/plans/{plan_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
+    ("get", "/comments"): LISTED,
+    ("post", "/comments"): by_token(422, 403, 403, 201, 201),  # what one may not see is no run
+    ("get", "/comments/{comment_id}"): READ,
+    ("post", "/comments/{comment_id}"): by_token(404, 403, 403, 200, 403),  # the member's own
+    ("delete", "/comments/{comment_id}"): by_token(404, 403, 403, 204, 204),
+    ("post", "/comments/{comment_id}/replies"): by_token(404, 403, 403, 201, 201),
+    ("post", "/comments/{comment_id}/resolve"): by_token(404, 403, 403, 200, 200),
+    ("post", "/comments/{comment_id}/reopen"): by_token(404, 403, 403, 200, 200),
     ("get", "/jobs/{job_id}"): by_token(404, 404, 200, 200, 404),  # the member's own
     ("post", "/preflight"): by_token(200, 403, 403, 200, 200),
     ("get", "/runs/{run_id}"): READ,

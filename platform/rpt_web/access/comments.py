@@ -1,24 +1,26 @@
 """Comments: who reads and who writes them.
 
 Whoever sees an experiment reads the comments on it, its runs and their responses, also those of a team that it is
-shared with; only the team's own members write. What people change and take back is their own; an administrator may take
-back anybody's.
+shared with; only the team's own members write. Comments on a position are read and written within one team.
+What people change and take back is their own; an administrator may take back anybody's.
 """
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from rpt_web.access.roles import Actor, can_administer, can_change, found_or_404, refusal, require_change
+from rpt_web.access.roles import Actor, can_administer, can_change, found_or_404, refusal, require_change, roles_of
 from rpt_web.access.work import experiments_for, get_experiment_or_404, get_rollout_or_404, get_run_or_404
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject
+from rpt_web.traces.models import CorpusPosition
 
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
     """Comments that the user may read, oldest first."""
-    found = Comment.objects.select_related("author", "resolved_by", "run", "experiment")
-    return found.filter(experiment__in=experiments_for(user)).order_by("id")
+    found = Comment.objects.select_related("author", "resolved_by", "run", "experiment", "position")
+    on_positions = Q(experiment=None, team__in=list(roles_of(user)))
+    return found.filter(Q(experiment__in=experiments_for(user)) | on_positions).order_by("id")
 
 
 def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:
@@ -61,16 +63,28 @@ def get_own_comment_or_404(user: Actor, comment_id: int, *, to_delete: bool = Fa
 
 
 def get_subject_or_404(
-    user: Actor, *, experiment_id: int | None = None, run_id: int | None = None, rollout_id: int | None = None
+    user: Actor,
+    *,
+    experiment_id: int | None = None,
+    run_id: int | None = None,
+    rollout_id: int | None = None,
+    position_id: int | None = None,
+    team_id: int = 0,
 ) -> Subject:
-    """What a comment is to be about, for somebody who may write there. Raises Http404, or PermissionDenied."""
+    """What a comment is to be about, for somebody who may write there. Raises Http404, or PermissionDenied.
+
+    team_id: whose comment on a position it is.
+    """
     if run_id is not None:
         run = get_run_or_404(user, run_id)
         if rollout_id is not None:
             get_rollout_or_404(user, run_id, rollout_id)
         subject = Subject(run.experiment, run, rollout_id)
-    else:
-        assert experiment_id is not None
+    elif experiment_id is not None:
         subject = Subject(get_experiment_or_404(user, experiment_id))
+    else:
+        rows = CorpusPosition.objects.filter(pk=position_id or 0, groups__experiment__in=experiments_for(user))
+        found = found_or_404(rows, "position", position_id or 0, "A response leads to its position.")
+        subject = Subject(position=found, of_team=team_id)
     require_change(user, subject.team_id)
     return subject

@@ -20,7 +20,7 @@ from ninja import Status as Answer
 from rpt_core.config import Split
 from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
-from rpt_web.api import corpora, library, machines, plans, removal, run_files, searches
+from rpt_web.api import comments, corpora, library, machines, plans, removal, run_files, searches
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
 from rpt_web.api.errors import (
     BoundedParser,
@@ -362,6 +362,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
     return urls
 
 
+comments.add_operations(api)
 corpora.add_operations(api)
 library.add_operations(api)
 plans.add_operations(api)

@@ -1,6 +1,7 @@
-"""Comments: what somebody wrote about an experiment, a run or a response, and the replies to it.
+"""Comments: what somebody wrote about an experiment, a run, a response or a position, and the replies to it.
 
-A comment belongs to the team of what it is about, and whoever may see that reads it. A reply has the same subject as
+A comment belongs to the team of what it is about, and whoever may see that reads it. A position is nobody's own, so
+comments on it are those of one team. A reply has the same subject as
 the comment that it replies to. A passage of a response is kept by its place, in code points of the whole response, and
 by its words: see `spans`.
 """
@@ -16,7 +17,18 @@ LONGEST_BODY = 10_000
 
 
 @audited(
-    "team", "experiment", "run", "rollout", "thread", "author", "body", "start", "end", "resolved_by", "deleted_at"
+    "team",
+    "experiment",
+    "run",
+    "rollout",
+    "position",
+    "thread",
+    "author",
+    "body",
+    "start",
+    "end",
+    "resolved_by",
+    "deleted_at",
 )
 class Comment(models.Model):
     """The first of a thread, or a reply in one."""
@@ -27,6 +39,7 @@ class Comment(models.Model):
     run = models.ForeignKey("runs.Run", null=True, on_delete=models.CASCADE, related_name="comments")
     """A run, unless `rollout` names one of its responses."""
     rollout = models.BigIntegerField("response", null=True)
+    position = models.ForeignKey("traces.CorpusPosition", null=True, on_delete=models.CASCADE, related_name="comments")
     thread = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="replies")
     """Of a reply, the comment that it replies to."""
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

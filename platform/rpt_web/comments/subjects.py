@@ -1,7 +1,7 @@
 """What a comment can be about.
 
-In: an experiment, a run, a response. Out: a subject, with the fields that its comments have, its words, and the people
-who may see it and so may be told.
+In: an experiment, a run, a response, a position. Out: a subject, with the fields that its comments have, its words,
+and the people who may see it and so may be told.
 """
 
 from __future__ import annotations
@@ -14,35 +14,43 @@ from django.db.models import Q, QuerySet
 from rpt_web.comments.models import Comment
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.teams.models import User
-from rpt_web.traces.models import rollout_place
+from rpt_web.traces.models import CorpusPosition, rollout_place
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An experiment, a run of it, or a response of that run."""
+    """An experiment, a run of it, a response of that run; or a position, for one team."""
 
-    experiment: Experiment
+    experiment: Experiment | None = None
     run: Run | None = None
     rollout: int | None = None
+    position: CorpusPosition | None = None
+    of_team: int | None = None
+    """Whose comments on a position are meant."""
 
     @property
     def team_id(self) -> int:
-        """The team that it belongs to."""
-        return self.experiment.team_id
+        """The team that its comments belong to."""
+        found = self.of_team if self.experiment is None else self.experiment.team_id
+        assert found is not None
+        return found
 
     @property
     def fields(self) -> dict[str, Any]:
         """What all its comments have, and no others."""
         return {
             "team_id": self.team_id,
-            "experiment_id": self.experiment.pk,
+            "experiment_id": self.experiment.pk if self.experiment else None,
             "run_id": self.run.pk if self.run else None,
             "rollout": self.rollout,
+            "position_id": self.position.pk if self.position else None,
         }
 
     @property
     def words(self) -> str:
         """What it is called within a sentence."""
+        if self.experiment is None:
+            return "a position"
         if self.run is None:
             return f"the experiment “{self.experiment.name}”"
         if self.rollout is None:
@@ -52,12 +60,14 @@ class Subject:
 
 def subject_of(comment: Comment) -> Subject:
     """What a comment is about; its experiment and run are loaded if they were not."""
-    assert comment.experiment is not None
+    if comment.experiment is None:
+        return Subject(position=comment.position, of_team=comment.team_id)
     return Subject(comment.experiment, comment.run, comment.rollout)
 
 
 def audience(subject: Subject) -> QuerySet[User]:
-    """Everybody who may see the subject: its team, and those whom the experiment is shared with."""
-    of_team = Q(memberships__team=subject.team_id)
-    of_share = Q(memberships__team__received__experiment=subject.experiment.pk)
-    return User.objects.filter(of_team | of_share | Q(is_superuser=True), is_active=True).distinct()
+    """Everybody who reads its comments: its team, and those whom the experiment is shared with."""
+    seers = Q(memberships__team=subject.team_id) | Q(is_superuser=True)
+    if subject.experiment is not None:
+        seers |= Q(memberships__team__received__experiment=subject.experiment.pk)
+    return User.objects.filter(seers, is_active=True).distinct()

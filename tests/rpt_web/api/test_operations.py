@@ -34,7 +34,7 @@ def operations():
 def test_every_operation_and_the_document_ask_for_a_token(client, ada):
     client.force_login(ada)  # a session is not a token
     paths = [*operations(), ("get", f"{ROOT}/openapi.json")]
-    assert len(paths) == 66
+    assert len(paths) == 74
     for method, path in paths:
         answer = getattr(client, method)(path)
         assert answer.status_code == 401, path

@@ -10,6 +10,8 @@ from rpt_web.comments.subjects import Subject, subject_of
 
 def page_of(subject: Subject) -> str:
     """The page of what comments are about."""
+    if subject.experiment is None:
+        return reverse("home:inbox")
     if subject.run is None:
         return reverse("experiments:experiment_detail", args=[subject.experiment.pk])
     if subject.rollout is None:
@@ -24,6 +26,8 @@ def place_of(comment: Comment) -> str:
 
 def writing_place(subject: Subject) -> str:
     """Where a new comment is posted to."""
+    if subject.experiment is None:
+        return reverse("home:inbox")
     if subject.run is None:
         return reverse("comments:on_experiment", args=[subject.experiment.pk])
     if subject.rollout is None:
