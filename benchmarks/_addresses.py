@@ -211,6 +211,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "find/": ["find/", "find/?q=trial+1", "find/?q=nothing+has+this", "find/?q=nobody:12", f"find/?q={known.run}"],
         "help/": ["help/"],
         "help/{name}/": ["help/glossary/", "help/method/"],
+        "help/calls/": ["help/calls/"],
+        "help/calls/{name}/": ["help/calls/RptConfig/"],
         "inbox/": ["inbox/", "inbox/?show=unread"],
         "experiments/": [
             "experiments/",

@@ -3,11 +3,14 @@
 from django.urls import include, path
 
 from rpt_web.api import operations as api
+from rpt_web.api import page
 from rpt_web.api.corpora import upload_urls
 from rpt_web.health import healthz
 
 urlpatterns = [
     path("healthz", healthz),
+    path("help/calls/", page.calls, name="calls"),
+    path("help/calls/<slug:name>/", page.call_object, name="call_object"),
     path("api/v1/", api.nothing_here),
     path("api/v1/uploads/", include(upload_urls)),
     path("api/v1/", api.urls),

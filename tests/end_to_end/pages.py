@@ -61,6 +61,8 @@ PAGES = {
     "team-alarms": lambda rows: reverse("teams:team_alarms", args=[rows["finished"].team_id]),
     "help": lambda rows: reverse("help:help"),
     "help-glossary": lambda rows: reverse("help:document", args=["glossary"]),
+    "help-calls": lambda rows: reverse("calls"),
+    "help-call-object": lambda rows: reverse("call_object", args=["RptConfig"]),
     "help-method": lambda rows: reverse("help:document", args=["method"]),
     "inbox": lambda rows: reverse("home:inbox"),
     "experiments": lambda rows: reverse("experiments:experiment_list"),

@@ -60,6 +60,8 @@ PAGES = {
     "home:notice": ("get", of_team(404, 302, 404)),  # the member's own
     "find:find": ("get", LOGGED_IN),
     "help:help": ("get", LOGGED_IN),
+    "calls": ("get", LOGGED_IN),
+    "call_object": ("get", LOGGED_IN),
     "help:document": ("get", LOGGED_IN),
     "experiments:experiment_list": ("get", LOGGED_IN),
     "experiments:experiment_detail": ("get", SEEN),

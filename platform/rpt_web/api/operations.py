@@ -1,4 +1,4 @@
-"""The API at /api/v1/, described at /api/v1/openapi.json. Everything asks for a token, the description too.
+"""The API at /api/v1/, described at /api/v1/openapi.json. All asks for a token; a session may read the description.
 
 How to call it is in docs/api.md, how it refuses in `api.errors`.
 Lists are paged by key: `after` is the `next` from the page before.
@@ -62,7 +62,7 @@ from rpt_web.results.models import Evaluation
 from rpt_web.runs import archive, checks, findings, own_plans, places, preflight, services, usage
 from rpt_web.runs.models import Experiment, Priority, Run, Status, blocked_by, is_in_progress
 from rpt_web.teams.models import User
-from rpt_web.teams.tokens import TokenAuth, token_required
+from rpt_web.teams.tokens import TokenAuth, token_or_session
 from rpt_web.text import clean_text
 from rpt_web.traces import queries as traces
 
@@ -87,7 +87,7 @@ api = _Api(
     parser=BoundedParser(),
     auth=TokenAuth(),
     docs_url=None,  # its page would load scripts from other machines
-    docs_decorator=token_required,
+    docs_decorator=token_or_session,
     urls_namespace="api",
 )
 Kind = Literal["train", "sampled", "greedy"]

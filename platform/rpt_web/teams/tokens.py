@@ -47,3 +47,15 @@ def token_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def token_or_session(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """For what tells no more than pages do, such as the API's description: whoever is logged in reads it, too."""
+    by_token = token_required(view)
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        has_session = request.method in ("GET", "HEAD") and request.user.is_authenticated
+        return (view if has_session else by_token)(request, *args, **kwargs)
+
+    return guarded
