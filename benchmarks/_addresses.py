@@ -212,7 +212,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "help/": ["help/"],
         "help/{name}/": ["help/glossary/", "help/method/"],
         "help/calls/": ["help/calls/"],
-        "help/calls/{name}/": ["help/calls/RptConfig/"],
+        "help/calls/{schema}/": ["help/calls/RptConfig/"],
         "inbox/": ["inbox/", "inbox/?show=unread"],
         "experiments/": [
             "experiments/",

@@ -10,7 +10,7 @@ from rpt_web.health import healthz
 urlpatterns = [
     path("healthz", healthz),
     path("help/calls/", page.calls, name="calls"),
-    path("help/calls/<slug:name>/", page.call_object, name="call_object"),
+    path("help/calls/<slug:schema>/", page.call_object, name="call_object"),
     path("api/v1/", api.nothing_here),
     path("api/v1/uploads/", include(upload_urls)),
     path("api/v1/", api.urls),

@@ -77,6 +77,7 @@ class World:
             "identity_id": Identity.objects.create(user=member, provider=PROVIDER.url, uid="its").pk,
             "session_id": Browser.objects.get(user=member).pk,
             "name": "glossary",
+            "schema": "RunOut",
             "kind": "run",
             "pk": run.pk,
             "rest": "runs/abc",

@@ -81,17 +81,17 @@ def calls(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def call_object(request: HttpRequest, name: str) -> HttpResponse:
+def call_object(request: HttpRequest, schema: str) -> HttpResponse:
     """The fields of one object of the API."""
-    schema = _schemas().get(name)
-    if schema is None:
-        raise Http404(f"The API has no object {name!r}. The page of its calls names them.")
+    found = _schemas().get(schema)
+    if found is None:
+        raise Http404(f"The API has no object {schema!r}. The page of its calls names them.")
     context = {
         "nav": "help",
-        "name": name,
-        "words": schema.get("description", ""),
-        "fields": list(_fields(schema)),
-        "values": [str(value) for value in schema.get("enum", ())],
+        "name": schema,
+        "words": found.get("description", ""),
+        "fields": list(_fields(found)),
+        "values": [str(value) for value in found.get("enum", ())],
     }
     return render(request, "help/call_object.html", context)
 
