@@ -20,6 +20,7 @@ from rpt_web.api.operations import api
 
 REFERENCE = "#/components/schemas/"
 TYPES = {"integer": "whole number", "string": "text", "boolean": "true or false", "null": "null"}
+FORMATS = {"date-time": "time", "uuid": "UUID", "binary": "a file"}
 Schema = Mapping[str, Any]
 
 
@@ -168,8 +169,8 @@ def _type(schema: Schema) -> list[TypePart]:
     if schema.get("type") == "object":
         inner = schema.get("additionalProperties")
         return [TypePart("object of "), *_type(inner)] if isinstance(inner, dict) and inner else [TypePart("object")]
-    kind = {"date-time": "time", "uuid": "UUID", "binary": "a file"}.get(schema.get("format", ""))
-    return [TypePart(kind or TYPES.get(schema.get("type", ""), schema.get("type", "anything")))]
+    plain, written = str(schema.get("type", "anything")), str(schema.get("format", ""))
+    return [TypePart(FORMATS.get(written) or TYPES.get(plain, plain))]
 
 
 def _joined(parts: list[list[TypePart]], between: str) -> list[TypePart]:
