@@ -123,7 +123,12 @@ NOT_MEASURED = {
     "api/v1/uploads/{upload_id}": "takes a file",
     "review/queues/{queue_id}/next": "changes something",
     "review/queues/{queue_id}/close": "changes something",
+    "review/queues/{queue_id}/import/": "is one field",
     "review/items/{item_id}/draft": "changes something",
+    "api/v1/queues/{queue_id}/close": "changes something",
+    "api/v1/queues/{queue_id}/next": "changes something",
+    "api/v1/items/{item_id}/review": "changes something",
+    "api/v1/items/{item_id}/decision": "changes something",
     "review/items/{item_id}/take": "changes something",
     "review/items/{item_id}/take-back": "changes something",
     "wordings/preview": "takes what was typed",
@@ -191,6 +196,9 @@ class Known:
     queue: int
     """With the most items."""
     item: int
+    """Of it, one that is not reviewed yet."""
+    disputed: int
+    """Of it, one about which reviewers disagree."""
     label_set: int
 
 
@@ -292,6 +300,16 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "review/label-sets/{label_set_id}/": [f"review/label-sets/{known.label_set}/"],
         "review/queues/new/": [f"review/queues/new/?run={known.run}&kind=train&reward=0"],
         "review/queues/{queue_id}/": [f"review/queues/{known.queue}/"],
+        "review/queues/{queue_id}/agreement/": [f"review/queues/{known.queue}/agreement/"],
+        "review/queues/{queue_id}/labels.{ending}": [f"review/queues/{known.queue}/labels.parquet"],
+        "review/items/{item_id}/settle/": [f"review/items/{known.disputed}/settle/"],
+        "api/v1/label-sets": ["api/v1/label-sets"],
+        "api/v1/label-sets/{label_set_id}/versions": [f"{API}label-sets/{known.label_set}/versions"],
+        "api/v1/queues": ["api/v1/queues"],
+        "api/v1/queues/{queue_id}": [f"{API}queues/{known.queue}"],
+        "api/v1/queues/{queue_id}/items": [f"{API}queues/{known.queue}/items"],
+        "api/v1/queues/{queue_id}/labels": [f"{API}queues/{known.queue}/labels"],
+        "api/v1/items/{item_id}": [f"{API}items/{known.item}"],
         "review/items/{item_id}/": [f"review/items/{known.item}/"],
         "account/": ["account/"],
         "teams/": ["teams/"],
@@ -427,5 +445,6 @@ def known_ids() -> Known:
         job=Job.objects.filter(created_by=user).earliest("id").pk,
         queue=waiting.queue_id,
         item=waiting.pk,
+        disputed=ReviewItem.objects.get(queue=waiting.queue, number=5).pk,
         label_set=waiting.queue.version.label_set_id,
     )

@@ -1,4 +1,5 @@
 // The reviewer's page by keyboard: labels by their keys, drafts that are saved by themselves, the time it was in sight.
+// The page of a decision uses it, too; it saves no drafts.
 // A draft names the version that it began with; the server refuses it when another tab has changed the review since.
 (() => {
   const form = document.getElementById("review");
@@ -35,10 +36,14 @@
   const content = () => ({
     answers: Object.fromEntries(questions.map(answerOf)),
     note: note.value,
-    flagged: form.elements.flagged.checked,
+    flagged: form.elements.flagged?.checked ?? false,
   });
   let before = content();
 
+  const leave = () => {
+    isLeaving = true;
+    form.submit();
+  };
   const say = (words) => (saved.textContent = words);
   const refuse = (words) => {
     refused.textContent = words;
@@ -70,6 +75,7 @@
   };
   const send = (isSubmit = false) => {
     clearTimeout(timer);
+    if (!form.dataset.draft) return isSubmit ? leave() : null;
     sending = sending.then(async () => {
       try {
         const told = await post(isSubmit);
@@ -131,7 +137,7 @@
       }
     }
     note.value = old.note;
-    form.elements.flagged.checked = old.flagged;
+    if (form.elements.flagged) form.elements.flagged.checked = old.flagged;
     before = old;
     isDirty = true;
     later();
@@ -167,7 +173,7 @@
     ArrowDown: () => show(current + 1),
     Enter: () => show(current + 1),
     u: undo,
-    f: () => form.elements.flagged.click(),
+    f: () => form.elements.flagged?.click(),
     c: () => note.focus(),
   };
   document.addEventListener("keydown", (event) => {

@@ -148,6 +148,10 @@ PAGES = {
     "review:queue_detail": ("get", of_team(200, 200, 200)),
     "review:queue_next": ("post", of_team(403, 302, 302)),
     "review:queue_close": ("post", of_team(403, 302, 302)),
+    "review:queue_agreement": ("get", of_team(200, 200, 200)),
+    "review:queue_export": ("get", of_team(200, 200, 200)),
+    "review:queue_import": (OF_ALL, of_team(403, 200, 200)),
+    "review:item_settle": (OF_ALL, of_team(200, 302, 302)),  # who could still take it is led to the item
     "review:item_detail": (OF_ALL, of_team(200, 200, 200)),
     "review:item_draft": ("post", of_team(403, 422, 409)),  # the member's own, and the body is no draft
     "review:item_take": ("post", of_team(403, 302, 302)),
@@ -241,6 +245,7 @@ READ = by_token(404, 200, 200, 200, 200)
 LISTED = by_token(200, 200, 200, 200, 200)
 WRITTEN = by_token(404, 403, 403, 202, 202)
 IN_CONFLICT = by_token(404, 403, 403, 409, 409)
+OWN_READ = by_token(404, 200, 200, 200, 200) | {"shared": 404}
 API = {
     ("get", "/presets"): LISTED,
     ("get", "/teams"): LISTED,
@@ -285,6 +290,22 @@ API = {
     ("post", "/comments/{comment_id}/replies"): by_token(404, 403, 403, 201, 201),
     ("post", "/comments/{comment_id}/resolve"): by_token(404, 403, 403, 200, 200),
     ("post", "/comments/{comment_id}/reopen"): by_token(404, 403, 403, 200, 200),
+    ("get", "/label-sets"): LISTED,
+    ("post", "/label-sets"): by_token(201, 403, 403, 201, 201),
+    ("get", "/label-sets/{label_set_id}/versions"): OWN_READ,
+    ("post", "/label-sets/{label_set_id}/versions"): by_token(404, 403, 403, 201, 201) | {"shared": 404},
+    ("get", "/queues"): LISTED,
+    ("post", "/queues"): by_token(422, 403, 403, 201, 201),  # what one may not see is no run
+    ("get", "/queues/{queue_id}"): OWN_READ,
+    ("post", "/queues/{queue_id}/close"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
+    ("get", "/queues/{queue_id}/items"): OWN_READ,
+    ("get", "/queues/{queue_id}/labels"): OWN_READ,
+    ("post", "/queues/{queue_id}/labels"): by_token(404, 403, 403, 201, 201) | {"shared": 404},
+    ("post", "/queues/{queue_id}/next"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
+    ("get", "/items/{item_id}"): OWN_READ,
+    ("post", "/items/{item_id}/review"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
+    # nobody has submitted it, and whoever could still take it is blind
+    ("post", "/items/{item_id}/decision"): by_token(404, 403, 403, 409, 409) | {"shared": 404},
     ("get", "/jobs/{job_id}"): by_token(404, 404, 200, 200, 404),  # the member's own
     ("post", "/preflight"): by_token(200, 403, 403, 200, 200),
     ("get", "/runs/{run_id}"): READ,

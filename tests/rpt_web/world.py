@@ -25,6 +25,7 @@ from rpt_web.jobs import services as jobs
 from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
 from rpt_web.review import reviews
+from rpt_web.review.label_sets import BUILT_IN_TEXT
 from rpt_web.runs import own_plans, services
 from rpt_web.runs.models import Checkpoint, Node
 from rpt_web.searches import services as searches
@@ -81,6 +82,7 @@ class World:
             "kind": "run",
             "pk": run.pk,
             "rest": "runs/abc",
+            "ending": "jsonl",
             "split": "train",
             "row": 0,
             "token": 1,
@@ -135,6 +137,12 @@ class World:
             "/comments/{comment_id}": {"text": "Other words."},
             "/comments/{comment_id}/replies": {"text": "Some words."},
             "/plans": {"name": "new", "text": PLAN},
+            "/label-sets": {"name": "New", "text": BUILT_IN_TEXT},
+            "/label-sets/{label_set_id}/versions": {"text": f"{BUILT_IN_TEXT}# more\n"},
+            "/queues": {"run": run.pk, "name": "New", "sample": 1},
+            "/queues/{queue_id}/labels": {"labels": [{"item": 1, "answers": {"thought": "sound"}}]},
+            "/items/{item_id}/review": {"version": 0, "answers": {"thought": "sound"}},
+            "/items/{item_id}/decision": {"answers": {"thought": "sound"}},
             "/wordings": {"kind": "template", "name": "new", "text": text},
             "/wordings/{wording_id}/versions": {"text": f"{text}!"},
             "/versions/{version_id}/check": {"mapping": {"text": "text"}},

@@ -40,6 +40,7 @@ from rpt_web.access.people import (
     notices_for,
 )
 from rpt_web.access.review import (
+    blind_items,
     blind_rollouts,
     can_manage_queue,
     get_item_or_404,
@@ -102,6 +103,7 @@ __all__ = [
     "VIEWER",
     "Actor",
     "Shareable",
+    "blind_items",
     "blind_rollouts",
     "can_administer",
     "can_change",

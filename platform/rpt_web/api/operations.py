@@ -20,7 +20,18 @@ from ninja import Status as Answer
 from rpt_core.config import Split
 from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
-from rpt_web.api import comments, corpora, library, machines, plans, removal, run_files, searches
+from rpt_web.api import (
+    comments,
+    corpora,
+    library,
+    machines,
+    plans,
+    removal,
+    review,
+    review_items,
+    run_files,
+    searches,
+)
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
 from rpt_web.api.errors import (
     BoundedParser,
@@ -370,6 +381,8 @@ removal.add_operations(api)
 machines.add_operations(api)
 run_files.add_operations(api)
 searches.add_operations(api)
+review.add_operations(api)
+review_items.add_operations(api)
 answer_errors(api)
 describe_refusals(api)
 refuse_other_parameters(api)

@@ -31,6 +31,7 @@ from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Role
 from rpt_web.traces.models import Rollout
 from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
+from tests.rpt_web.review_rows import make_queue
 
 PLAN = """
 description: one run
@@ -67,6 +68,8 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {403} if method != "GET" else set()
     is_deletion = method == "DELETE" and "/comments/" not in path  # of what runs may need
     expected |= {409} if is_deletion or path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
+    in_reviewing = ("/labels", "/next", "/review", "/decision")
+    expected |= {409} if method == "POST" and path.endswith(in_reviewing) else set()
     expected |= (
         {409}
         if method == "POST" and path.endswith(("/suite", "/runs", "/archive", "/bring-back", "/priority", "drain"))
@@ -111,6 +114,8 @@ def ids(run):
     note = comments.write(Subject(run.experiment, run), "A note.", run.created_by)
     names["comment_id"] = note.comment.pk
     names["rollout_id"] = Rollout.objects.filter(run_id=run.pk).earliest("id").id
+    queue = make_queue(claimed, ada, sample=1)
+    names |= {"queue_id": queue.pk, "item_id": queue.items.get().pk, "label_set_id": queue.version.label_set_id}
     return {"run_id": run.pk, "experiment_id": run.experiment_id, **names}
 
 

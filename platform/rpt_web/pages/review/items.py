@@ -16,10 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.pages.review.shown import shown_response
 from rpt_web.review import progress, reviews
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion
+from rpt_web.review.shown import shown_response
 from rpt_web.teams.models import User
 
 
@@ -118,6 +118,20 @@ def draft_of_json(body: bytes) -> tuple[reviews.Draft, bool]:
     return reviews.Draft(version, answers, note, is_flagged is True, seconds), is_submit is True
 
 
+def said_of(user: User, item: ReviewItem) -> list[tuple[Review, list[tuple[str, str]]]]:
+    """What was submitted, in words; from now on the reader's own review stands."""
+    found = access.reviews_of(user, item).order_by("submitted_at")
+    questions = reviews.questions_of(item.queue)
+    reviews.note_seen(found, user)
+    return [
+        (
+            review,
+            [(q.title, q.words_of(review.answers[q.name])) for q in questions if q.name in review.answers],
+        )
+        for review in found
+    ]
+
+
 def _page(
     request: HttpRequest,
     item: ReviewItem,
@@ -141,7 +155,7 @@ def _page(
         "fields": [(question, answers.get(question.name)) for question in reviews.questions_of(queue)],
         "note": draft.note if draft else own.note if own else "",
         "shown": shown_response(item, with_truth=not (is_blind and queue.hides_truth)),
-        "others": _others(user, item) if not is_blind else None,
+        "others": said_of(user, item) if not is_blind else None,
         "may_take": own is None and access.can_change(user, queue.team_id) and queue.is_open_to_all,
         "progress": progress.of_queues([queue], user)[queue.pk],
         "pace": progress.pace(queue, user),
@@ -149,20 +163,6 @@ def _page(
         **_neighbours(user, item),
     }
     return render(request, "review/item_detail.html", context, status=422 if wrong else 200)
-
-
-def _others(user: User, item: ReviewItem) -> list[tuple[Review, list[tuple[str, str]]]]:
-    """What was submitted, in words; from now on the reader's own review stands."""
-    found = access.reviews_of(user, item).order_by("submitted_at")
-    questions = reviews.questions_of(item.queue)
-    reviews.note_seen(found, user)
-    return [
-        (
-            review,
-            [(q.title, q.words_of(review.answers[q.name])) for q in questions if q.name in review.answers],
-        )
-        for review in found
-    ]
 
 
 def _neighbours(user: User, item: ReviewItem) -> dict[str, int | None]:

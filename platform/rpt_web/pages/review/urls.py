@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.review import items, label_sets, queues
+from rpt_web.pages.review import agreement, files, items, label_sets, queues
 
 app_name = "review"
 urlpatterns = [
@@ -14,6 +14,10 @@ urlpatterns = [
     path("review/queues/<int:queue_id>/", queues.queue_detail, name="queue_detail"),
     path("review/queues/<int:queue_id>/next", queues.queue_next, name="queue_next"),
     path("review/queues/<int:queue_id>/close", queues.queue_close, name="queue_close"),
+    path("review/queues/<int:queue_id>/agreement/", agreement.queue_agreement, name="queue_agreement"),
+    path("review/queues/<int:queue_id>/labels.<str:ending>", files.queue_export, name="queue_export"),
+    path("review/queues/<int:queue_id>/import/", files.queue_import, name="queue_import"),
+    path("review/items/<int:item_id>/settle/", agreement.item_settle, name="item_settle"),
     path("review/items/<int:item_id>/", items.item_detail, name="item_detail"),
     path("review/items/<int:item_id>/draft", items.item_draft, name="item_draft"),
     path("review/items/<int:item_id>/take", items.item_take, name="item_take"),

@@ -23,6 +23,7 @@ class ShownResponse:
     context: str
     """The text before the position; empty where the shard cannot be read."""
     is_cut: bool
+    text: str
     response: inspector.ResponseParts
     prediction: bytes | None
     tokens: int
@@ -39,12 +40,14 @@ def shown_response(item: ReviewItem, *, with_truth: bool) -> ShownResponse | Non
     if row is None:
         return None
     full = _full(item, row)
+    text = full.response if full else row.preview
     prediction = None if row.prediction is None else bytes(row.prediction)
     context = _context(full)
     return ShownResponse(
         context=context[-LONGEST_CONTEXT:],
         is_cut=len(context) > LONGEST_CONTEXT,
-        response=inspector.split_response(full.response if full else row.preview, prediction),
+        text=text,
+        response=inspector.split_response(text, prediction),
         prediction=prediction,
         tokens=row.response_tokens,
         was_cut_by_limit=row.finish_reason == "length",
