@@ -68,8 +68,8 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {403} if method != "GET" else set()
     is_deletion = method == "DELETE" and "/comments/" not in path  # of what runs may need
     expected |= {409} if is_deletion or path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
-    in_reviewing = ("/labels", "/next", "/review", "/decision")
-    expected |= {409} if method == "POST" and path.endswith(in_reviewing) else set()
+    of_state = ("/labels", "/next", "/review", "/decision", "/stop")  # and searches
+    expected |= {409} if method == "POST" and path.endswith(of_state) else set()
     expected |= (
         {409}
         if method == "POST" and path.endswith(("/suite", "/runs", "/archive", "/bring-back", "/priority", "drain"))
