@@ -154,6 +154,7 @@ NOT_MEASURED = {
     "api/v1/plans/{plan_id}": "is one text of its team",
     "api/v1/runs/{run_id}/rollouts.parquet": "is a file of any length",
     "api/v1/runs/{run_id}/outcomes.parquet": "is a file of any length",
+    "metrics": "is asked by one program, every some seconds",
     "api/v1/preflight": "changes nothing, but takes a process of its own for seconds",
 }
 """Addresses that are no pages or lists -> why."""

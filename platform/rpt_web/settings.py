@@ -252,6 +252,7 @@ LOGGING = logs.logging_config(_PROGRAM, read_choice("RPT_LOG_LEVEL", logs.defaul
 
 MIDDLEWARE = [
     "rpt_web.serving.requests.named",
+    "rpt_web.serving.latency.timed",
     "rpt_web.serving.admission.connections_given_back",
     "django.middleware.security.SecurityMiddleware",
     "rpt_web.serving.static_files.StaticFiles",

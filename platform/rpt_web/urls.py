@@ -3,12 +3,13 @@
 from django.urls import include, path
 
 from rpt_web.api import operations as api
-from rpt_web.api import page
+from rpt_web.api import page, prometheus
 from rpt_web.api.corpora import upload_urls
 from rpt_web.health import healthz
 
 urlpatterns = [
     path("healthz", healthz),
+    path("metrics", prometheus.metrics, name="metrics"),
     path("help/calls/", page.calls, name="calls"),
     path("help/calls/<slug:schema>/", page.call_object, name="call_object"),
     path("api/v1/", api.nothing_here),

@@ -53,6 +53,7 @@ OF_ALL = "get post"
 
 PAGES = {
     # name of the route: (methods, who gets what); posted data and other arguments stand below
+    "metrics": ("get", everybody(401)),  # a token alone lets in
     "healthz": ("get post put", everybody(200)),
     "home:home": ("get", LOGGED_IN),
     "home:inbox": ("get", LOGGED_IN),
