@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,10 +12,14 @@ from rpt_core.errors import UserError
 from rpt_core.problems.prompts import load_template
 from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
 from rpt_web import access
-from rpt_web.pages.traces.found import found_by
+from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.traces.cards import cards_of
+from rpt_web.pages.traces.found import FoundBy, found_by
+from rpt_web.pages.traces.marks import Marks, marks_for
+from rpt_web.pages.traces.parts import Prompt, near_the_box, shown_prompt, window
 from rpt_web.runs import reach
 from rpt_web.runs.models import Run
-from rpt_web.traces import inspector, queries
+from rpt_web.traces import inspector, queries, votes
 from rpt_web.traces.models import Rollout, RolloutShard
 
 FULL_TEXTS_OF_GROUP = 16
@@ -27,31 +29,6 @@ ANSWER_WORDS = {
     "empty": "The box is empty. An empty answer earns nothing.",
 }
 """Verdicts on answers to questions, which are compared as a whole; byte by byte they say little."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A rendered prompt around its context; the parts joined are the whole of it."""
-
-    before: str
-    context: str
-    context_end: bytes
-    after: str
-
-
-@dataclass(frozen=True)
-class GroupMember:
-    """A response of the group with its text; None when the shard cannot be read."""
-
-    rollout: Rollout
-    full: RolloutRow | None
-    parts: inspector.ResponseParts | None
-    is_current: bool
-
-    @property
-    def thought(self) -> str:
-        """Its chain of thought, or where that cannot be read how the response begins."""
-        return self.parts.thought if self.parts else self.rollout.preview
 
 
 @require_safe
@@ -67,6 +44,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
     group = queries.group_of(rollouts, rollout)
     texts = _read(run, shard, [rollout.row, *(member.row for member in group[:FULL_TEXTS_OF_GROUP])])
     full = texts.get(rollout.row)
+    marks = _marks(full, found)
     context = {
         "nav": "runs",
         "run": run,
@@ -79,12 +57,14 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "next": following,
         "full": full,
         "prompt": _prompt(run, full) if full else None,
-        "response": inspector.split_response(full.response, full.prediction) if full else None,
+        **(_response(request, full, marks) if full else {}),
         "is_question": rollout.entropy_nats is None,
         "answer_words": ANSWER_WORDS.get(rollout.reason, ""),
         "inspection": _inspection(rollout, full),
-        "group": [_member(member, texts.get(member.row), rollout) for member in group],
-        "votes": _votes(group),
+        "marks": marks,
+        "prompt_marks": Marks(found.search.wanted) if found else None,
+        "cards": cards_of(group, texts, rollout.id),
+        **_votes(group, full.boundaries if full else []),
         "elsewhere": queries.same_position(rollouts, rollout),
         "elsewhere_limit": queries.SAME_POSITION_LIMIT,
     }
@@ -115,10 +95,8 @@ def _prompt(run: Run, full: RolloutRow) -> Prompt:
     text = full.prompt
     span = _span_of_old(run, text) if full.context_start is None else (full.context_start, full.context_end)
     if span is None:
-        return Prompt("", text, b"", "")
-    context = text[slice(*span)]
-    bare = context.rstrip(" \t\n")
-    return Prompt(text[: span[0]], bare, context[len(bare) :].encode(), text[span[1] :])
+        return shown_prompt("", text, "")
+    return shown_prompt(text[: span[0]], text[slice(*span)], text[span[1] :])
 
 
 def _span_of_old(run: Run, text: str) -> tuple[int, int] | None:
@@ -149,16 +127,35 @@ def _inspection(rollout: Rollout, full: RolloutRow | None) -> dict[str, object]:
     }
 
 
-def _member(member: Rollout, full: RolloutRow | None, current: Rollout) -> GroupMember:
-    parts = inspector.split_response(full.response, full.prediction) if full else None
-    return GroupMember(member, full, parts, member.id == current.id)
+def _response(request: HttpRequest, full: RolloutRow, marks: Marks) -> dict[str, object]:
+    """The response in its parts: of a long thought the part that was asked for, or the first with a search's match."""
+    parts = inspector.split_response(full.response, full.prediction)
+    shown, left_out = near_the_box(parts)
+    start = number_asked(request, "from")
+    thought = window(parts.thought, marks.first_found(parts.thought) if start is None else start)
+    query = request.GET.copy()
+    query.pop("from", None)
+    return {
+        "response": shown,
+        "thought": thought,
+        "answer_left_out": left_out,
+        "window_query": f"{query.urlencode()}&" if query else "",
+    }
 
 
-def _votes(group: list[Rollout]) -> list[tuple[bytes | None, int, float]]:
-    """The group's predictions, each once, with how often and its reward; the most frequent first."""
-    votes: dict[bytes | None, list[float]] = {}
-    for member in group:
-        key = None if member.prediction is None else bytes(member.prediction)
-        votes.setdefault(key, []).append(member.reward)
-    found = [(prediction, len(rewards), max(rewards)) for prediction, rewards in votes.items()]
-    return sorted(found, key=lambda vote: -vote[1])
+def _marks(full: RolloutRow | None, found: FoundBy | None) -> Marks:
+    """What is marked in the response."""
+    search = found.search.wanted if found else None
+    if full is None:
+        return Marks(search)
+    return marks_for(full.completion, full.boundaries, full.response, search)
+
+
+def _votes(group: list[Rollout], boundaries: list[int]) -> dict[str, object]:
+    """The group's predictions, each once, and the text that they are laid under."""
+    found, start = votes.tally(group, boundaries), votes.window_start(group)
+    aligned = found.votes[: votes.MOST_ALIGNED]
+    return {
+        "tally": found,
+        "text_row": votes.text_row(bytes(group[0].completion), boundaries, aligned, start),
+    }

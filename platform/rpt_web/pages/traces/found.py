@@ -1,4 +1,4 @@
-"""A response that was opened from a search: its neighbours are the other hits, and the matches are marked in it."""
+"""A response that was opened from a search: its neighbours are the other hits."""
 
 from __future__ import annotations
 
@@ -7,22 +7,10 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.urls import reverse
 
-from rpt_core.run.rollout_search import Sought, marked
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.searches.models import Search, SearchHit
 from rpt_web.traces.models import Rollout
-
-
-@dataclass(frozen=True)
-class SearchMarks:
-    """Marks what was looked for."""
-
-    wanted: Sought
-
-    def pieces(self, text: str) -> list[tuple[str, str]]:
-        """The text in pieces, each with the kind of its mark, which may be none."""
-        return [(piece, "found" if is_match else "") for piece, is_match in marked(text, self.wanted)]
 
 
 @dataclass(frozen=True)
@@ -32,7 +20,6 @@ class FoundBy:
     search: Search
     previous: str
     next: str
-    marks: SearchMarks
 
 
 def found_by(request: HttpRequest, rollout: Rollout) -> FoundBy | None:
@@ -45,7 +32,7 @@ def found_by(request: HttpRequest, rollout: Rollout) -> FoundBy | None:
     own = hits.filter(run_id=rollout.run_id, rollout=rollout.id).values_list("number", flat=True).first() or 0
     before = hits.filter(number__lt=own).order_by("-number").first()
     after = hits.filter(number__gt=own).order_by("number").first()
-    return FoundBy(search, _address(before), _address(after), SearchMarks(search.wanted))
+    return FoundBy(search, _address(before), _address(after))
 
 
 def _address(hit: SearchHit | None) -> str:
