@@ -37,9 +37,12 @@ def difference_words(completion: bytes, boundaries: Sequence[int], prediction: b
         return "counts as right, though it is written otherwise"
     if wrong is None:
         return _within_a_token(boundaries, len(prediction))
-    return _blanks(completion, prediction, wrong) or _case(completion, prediction, wrong) or _other(
-        completion, prediction, wrong
-    )  # fmt: skip
+    end = min((end for end in boundaries if end > wrong and end >= len(prediction)), default=len(completion))
+    return (
+        _blanks(completion, prediction, wrong)
+        or _case(completion, prediction, wrong)
+        or _other(completion, prediction, wrong, end)
+    )
 
 
 def _within_a_token(boundaries: Sequence[int], length: int) -> str:
@@ -90,11 +93,12 @@ def _case(completion: bytes, prediction: bytes, wrong: int) -> str:
     return f"{kinds[0]} instead of {kinds[1]} case in {_quoted(one)}"
 
 
-def _other(completion: bytes, prediction: bytes, wrong: int) -> str:
+def _other(completion: bytes, prediction: bytes, wrong: int, end: int) -> str:
+    """Something else: `end` is where the token of the text ends that the prediction ends in."""
     if wrong >= len(completion):
         return f"longer than the {counted(len(completion), 'byte')} kept of the text"
     agreed = "from the start" if wrong == 0 else f"after {counted(wrong, 'byte')}"
-    return f"{_quoted(prediction[wrong:])} instead of {_quoted(completion[wrong:])}, {agreed}"
+    return f"{_quoted(prediction[wrong:])} instead of {_quoted(completion[wrong:end])}, {agreed}"
 
 
 def _quoted(data: bytes) -> str:

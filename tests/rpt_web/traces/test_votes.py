@@ -28,7 +28,7 @@ def words(prediction, text=TEXT, ends=ENDS):
         (b" 5.\nSo", "other blanks before “So”"),
         (b" 5.  So", "one space too many before “So”"),
         (b" 5. so", "lower instead of upper case in “so”"),
-        (b" 7", "“7” instead of “5.”, after 1 byte"),
+        (b" 7", "“7” instead of “5”, after 1 byte"),
         (b"x", "“x” instead of a space, from the start"),
         (b" 5\n", "one newline too many at the end"),
         (b"", "the box is empty"),
