@@ -160,6 +160,25 @@ NOT_MEASURED = {
 """Addresses that are no pages or lists -> why."""
 
 
+TRACES = (
+    "",
+    "mark=forgotten_now",
+    "mark=first_solved",
+    "difficulty=hard&solved=none&order=-entropy",
+    "mark=greedy_alone",
+    "order=-disagreement",
+    "order=pass_rate",
+    "order=-length&kind=sampled",
+    "order=-step&document=card-00007",
+    "reason=empty",
+    "reason=no_box&finish=length&domain=algebra",
+    "entropy_from=1.5&entropy_to=1.6&pass_to=0.3",
+    "step_from=20&step_to=30&solved=some",
+    "alarm=1",
+)
+"""Queries of lists of groups; no response has an empty box."""
+
+
 @dataclass(frozen=True)
 class Known:
     """Ids that the addresses are asked with: those that have the most."""
@@ -254,6 +273,12 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "runs/{run_id}/rollouts/{rollout_id}/": [
             f"{rollouts}{known.rollout}/",
             f"{rollouts}{known.rollout}/?kind=train&reason=empty",
+        ],
+        "traces/": [f"traces/?{query}" for query in TRACES],
+        "traces/counts/": [f"traces/counts/?{query}" for query in TRACES],
+        "traces/beside/{run_id}/{rollout_id}/": [
+            f"traces/beside/{known.run}/{known.rollout}/",
+            f"traces/beside/{known.run}/{known.rollout}/?difficulty=hard&order=-entropy",
         ],
         "runs/{run_id}/documents/": [f"{documents}/", f"{documents}/?from={late}", f"{documents}/?document=nobody"],
         "runs/{run_id}/documents/{split}/{row}/": [f"{documents}/train/{late}/", f"{long}/?keep=threshold&at=1.00"],
@@ -370,6 +395,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "api/v1/runs/{run_id}/rollouts/{rollout_id}": [f"{API}{run}/rollouts/{known.rollout}"],
         "api/v1/runs/{run_id}/files": [f"{API}{run}/files"],
+        "api/v1/groups": [f"{API}groups?{query}" for query in TRACES[:4]],
+        "api/v1/groups/counts": [f"{API}groups/counts?{query}" for query in TRACES[:4]],
         "api/v1/runs/{run_id}/alarms": [f"{API}{run}/alarms"],
         "api/v1/runs/{run_id}/evaluations": [f"{API}{run}/evaluations"],
         "api/v1/runs/{run_id}/tables": [f"{API}{run}/tables"],

@@ -1,7 +1,7 @@
 """Time on the server of every page and API list of a full platform. Goal: 95 of 100 requests take under 100 ms.
 
     python benchmarks/pages.py [--json FILE] [--responses N] [--runs N] [--steps N] [--documents N]
-                               [--requests N] [--keep FOLDER]
+                               [--positions N] [--checkpoints N] [--requests N] [--keep FOLDER]
 
 `manage.py fill` fills a new database (Postgres of our own in a temporary folder, durable as in production; --keep names
 a folder that stays, and is not filled again). Then each address is asked `--requests` times, by turns, in this process:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 GOAL_MS = 100.0
+AMOUNTS = ("responses", "runs", "steps", "documents", "positions", "checkpoints")
 EXPECTED = {"login/link/nobody/": 410}
 """Statuses of what is not there."""
 
@@ -157,10 +158,12 @@ def main() -> None:
     options.add_argument(
         "--documents", type=int, default=5000, help="documents of a corpus, and scored (default: 5000)"
     )
+    options.add_argument("--positions", type=int, default=0, help="positions of one run's evaluations (default: 0)")
+    options.add_argument("--checkpoints", type=int, default=0, help="number of these evaluations (default: 0)")
     options.add_argument("--requests", type=int, default=20, help="requests of each address (default: 20)")
     options.add_argument("--keep", type=Path, metavar="FOLDER", help="data folder to fill and keep, or to use again")
     arguments = options.parse_args()
-    amounts = {name: getattr(arguments, name) for name in ("responses", "runs", "steps", "documents")}
+    amounts = {name: getattr(arguments, name) for name in AMOUNTS}
     figures = filled_platform(arguments.keep, amounts, arguments.requests)
     slowest = sorted(figures["pages"].items(), key=lambda found: -found[1]["p95_alone_ms"])
     table = [(name, *(f"{value:,.1f}" for value in found.values())) for name, found in slowest]

@@ -14,8 +14,9 @@ from typing import Any
 from django.utils import timezone
 
 from rpt_core.run.folder import RunDir
-from rpt_core.run.rollout_files import RolloutRow, write_rollouts
+from rpt_core.run.rollout_files import AS_A_WHOLE, RolloutRow, write_rollouts
 from rpt_core.statistics.intervals import wilson_interval
+from rpt_core.text.names import text_digest
 from rpt_core.verdict import judge_response
 from rpt_web.runs import services
 from rpt_web.runs.models import Experiment, Run, Status
@@ -145,6 +146,9 @@ def response_row(
         advantage=advantage,
         context_start=0,
         context_end=len(context),
+        text_hash=text_digest((document or f"card-{group:04d}").encode()),
+        byte_offset=AS_A_WHOLE if entropy is None else 3 * position,
+        domain="cards",
     )
 
 

@@ -41,7 +41,7 @@ class Summary:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count what is counted of each response."""
-        columns = {name: batch[name] for name in (*READ, "prediction") if name != "entropy_nats"}
+        columns = {name: batch[name] for name in (*READ, "prediction", "completion") if name != "entropy_nats"}
         columns["entropy_nats"] = finite_column(batch["entropy_nats"])
         for name in OPTIONAL:
             columns[name] = batch[name] if name in batch.schema.names else pa.nulls(batch.num_rows, _TYPES[name])
@@ -73,6 +73,7 @@ class Summary:
             "domain": [(text or "").replace("\0", REPLACEMENT)[:LONGEST_DOMAIN] for text in first["domain"]],
             "entropy_nats": first["entropy_nats"],
             "difficulty": [_difficulty(nats, self.above_nats) for nats in first["entropy_nats"]],
+            "completion": [data[:MAJORITY_BYTES] for data in first["completion"]],
             "samples": samples,
             "rewarded": sums["is_rewarded_sum"],
             "pass_rate": [rewarded / n for rewarded, n in zip(sums["is_rewarded_sum"], samples, strict=True)],

@@ -80,6 +80,11 @@ PAGES = {
     "run-rpt-log": lambda rows: reverse("runs:run_log", args=[rows["rpt"].pk]),
     "run-rpt-config": lambda rows: reverse("runs:run_settings", args=[rows["rpt"].pk]),
     "run-rpt-files": lambda rows: reverse("runs:run_files", args=[rows["rpt"].pk]),
+    "traces": lambda rows: reverse("traces:group_list"),
+    "traces-hard": lambda rows: (
+        reverse("traces:group_list") + "?difficulty=hard&solved=none&order=-entropy&step_from=1"
+    ),
+    "traces-none-found": lambda rows: reverse("traces:group_list") + "?document=nothing-like-it",
     "run-base": lambda rows: reverse("runs:run_detail", args=[rows["base"].pk]),
     "run-filter": lambda rows: reverse("runs:run_detail", args=[rows["filter"].pk]),
     "run-failed": lambda rows: reverse("runs:run_detail", args=[rows["failed"].pk]),

@@ -23,6 +23,7 @@ from rpt_web import access
 from rpt_web.api import (
     comments,
     corpora,
+    groups,
     library,
     machines,
     plans,
@@ -383,6 +384,7 @@ run_files.add_operations(api)
 searches.add_operations(api)
 review.add_operations(api)
 review_items.add_operations(api)
+groups.add_operations(api)
 answer_errors(api)
 describe_refusals(api)
 refuse_other_parameters(api)

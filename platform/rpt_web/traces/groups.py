@@ -26,6 +26,7 @@ TYPES = {
     "domain": "text",
     "entropy_nats": "float8",
     "difficulty": "int2",
+    "completion": "bytea",
     "samples": "int4",
     "rewarded": "int4",
     "pass_rate": "float8",

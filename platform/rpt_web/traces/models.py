@@ -19,7 +19,7 @@ LARGEST_SHARD_ROWS = 1 << 22
 IDS_OF_A_STEP = 4 * LARGEST_SHARD_ROWS
 MAJORITY_BYTES = 64
 COUNTED = (
-    *("disagreement", "tokens_mean", "match", "mismatch", "not_on_boundary", "empty", "no_box", "cut"),
+    *("domain", "disagreement", "tokens_mean", "match", "mismatch", "not_on_boundary", "empty", "no_box", "cut"),
     *("white_space", "boxes", "first_solved", "forgotten", "greedy_alone"),
 )
 """What else a filter may ask of a group."""
@@ -130,6 +130,8 @@ class ResponseGroup(models.Model):
     entropy_nats = models.FloatField(null=True)
     difficulty = models.PositiveSmallIntegerField(null=True)
     """The hardest level that the entropy reaches: 1 easy, 2 medium, 3 hard, 0 none; None for a question."""
+    completion = models.BinaryField(default=b"")
+    """The true continuation, or the reference answer, cut to MAJORITY_BYTES."""
     samples = models.PositiveIntegerField()
     rewarded = models.PositiveIntegerField()
     pass_rate = models.FloatField()

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Sum
 
 from rpt_core.text.document_files import part_of
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, ScoredSplit, Wording, WordingVersion
@@ -14,7 +15,7 @@ from rpt_web.runs.models import Experiment, Run, StepMetrics
 from rpt_web.supervisor.filling.people import filled_people
 from rpt_web.supervisor.filling.shape import MARK
 from rpt_web.teams.models import Invitation, User
-from rpt_web.traces.models import Rollout, RolloutShard
+from rpt_web.traces.models import ResponseGroup, Rollout, RolloutShard
 from tests.factories import make_experiment
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +34,10 @@ def test_as_many_are_made_as_were_asked_for(page):
     assert (Run.objects.count(), Rollout.objects.count()) == (31, 1000)
     assert StepMetrics.objects.filter(run=Run.objects.earliest("id")).count() == 300
     assert not Run.objects.filter(status__in=["queued", "running"]).exists()  # a worker would take them
+    assert ResponseGroup.objects.aggregate(responses=Sum("samples"), right=Sum("rewarded")) == {
+        "responses": 1000,
+        "right": Rollout.objects.filter(reward__gt=0).count(),
+    }
     for shard in RolloutShard.objects.all():
         own = Rollout.objects.filter(run_id=shard.run_id, step=shard.step, kind=shard.kind)
         assert (own.count(), own.filter(reward__gt=0).count()) == (shard.rows, shard.rewarded)

@@ -19,7 +19,7 @@ from rpt_web.numbers import DASH, dash, duration, is_missing, points, power, sho
 from rpt_web.runs import display, queues
 from rpt_web.text import on_a_terminal, spaced
 from rpt_web.traces import inspector
-from rpt_web.traces.queries import REASONS
+from rpt_web.traces.queries import KIND_LABELS, REASONS
 
 register = Library()
 for _written in (dash, duration, points, power, short, signed_points, size, whole):
@@ -152,6 +152,12 @@ def with_code(text: str) -> SafeString:
 def reason(name: str) -> str:
     """A verdict's reason in words."""
     return REASONS.get(name, name)
+
+
+@register.filter
+def kind(name: str) -> str:
+    """What responses are for, in words."""
+    return KIND_LABELS.get(name, name)
 
 
 @register.simple_tag

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from datetime import timedelta
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -17,14 +18,17 @@ from rpt_core.run.folder import RunDir
 from rpt_core.run.rollout_files import RolloutRow
 from rpt_core.run.tables import Column, Estimate
 from rpt_core.statistics.intervals import wilson_interval
+from rpt_core.text.names import text_digest
 from rpt_web.corpora.models import RunCorpus
 from rpt_web.notices.models import Alarm, AlarmKind
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, Status, StepMetrics
 from rpt_web.supervisor.filling.shape import SAMPLING, STEPS, FilledRun
+from rpt_web.traces.groups import Place
 from rpt_web.traces.models import PREVIEW_CHARACTERS, RolloutShard, rollout_id
 
 GROUP_SIZE = 8
+DOMAINS = ("algebra", "geometry", "number theory")
 POSITIONS = 700
 N = 700
 FOLDER = RunDir("")
@@ -132,7 +136,20 @@ def corpora_of(run: Run) -> Iterator[RunCorpus]:
 
 def shards_of(filled: FilledRun) -> list[RolloutShard]:
     """A shard for each step of training; the last responses are an evaluation."""
-    if filled.run.stage not in SAMPLING or not filled.responses:
+    if filled.run.stage not in SAMPLING:
+        return []
+    return [*_trained(filled), *_evaluated(filled)] if filled.responses or filled.positions else []
+
+
+def _evaluated(filled: FilledRun) -> list[RolloutShard]:
+    """A shard for each checkpoint, with a group for each position."""
+    rows, every = filled.positions * GROUP_SIZE, 5
+    steps = range(every, (filled.checkpoints + 1) * every, every) if rows else ()
+    return [_shard(filled.run, step, "sampled", rows) for step in steps]
+
+
+def _trained(filled: FilledRun) -> list[RolloutShard]:
+    if not filled.responses:
         return []
     steps, rest = divmod(filled.responses, filled.group)
     sizes = [filled.group] * steps + ([rest] if rest else [])
@@ -155,13 +172,19 @@ def rollouts_of(shard: RolloutShard) -> Iterator[tuple[Any, ...]]:
     run, step, kind = shard.run_id, shard.step, shard.kind
     for row in range(shard.rows):
         reason, reward, prediction = _answer(run, step, row)
-        document, position = _place(step, row)
+        document, position = _place(step, row, shard.rows // GROUP_SIZE)
         finish = "length" if reason == "no_box" else "stop"
         yield (
             *(run, rollout_id(step, kind, row), 1, step, kind, row, row // GROUP_SIZE, row % GROUP_SIZE),
             *(document, position, 1.0 + position % 100 / 50, reward, reason, finish, 180, 40 + row % 17),
             *(prediction, COMPLETION, _response(row, prediction)[:PREVIEW_CHARACTERS]),
         )
+
+
+def places_of(shard: RolloutShard) -> set[tuple[str, int]]:
+    """The documents and tokens of a shard's groups."""
+    groups = shard.rows // GROUP_SIZE
+    return {_place(shard.step, row, groups) for row in range(0, shard.rows, GROUP_SIZE)}
 
 
 ROLLOUT_COLUMNS = (
@@ -178,6 +201,9 @@ def full_rows(shard: RolloutShard) -> list[RolloutRow]:
     more: dict[str, Any] = {"boundaries": BOUNDARIES, "mean_log_prob": -0.4, "advantage": None}
     return [
         RolloutRow(
+            text_hash=place_of(row["document"], row["position"])[0],
+            byte_offset=place_of(row["document"], row["position"])[1],
+            domain=domain_of(row["document"]),
             prompt=f"{THOUGHT * 4}<think>",
             context_start=0,
             context_end=len(THOUGHT * 4),
@@ -196,10 +222,21 @@ def _answer(run: int, step: int, row: int) -> tuple[str, float, bytes | None]:
     return ANSWERS[0] if draw < min(step, 600) else ANSWERS[draw % len(ANSWERS)]
 
 
-def _place(step: int, row: int) -> tuple[str, int]:
-    """The position of a response; the same ones come again after some steps."""
-    number = (step * 37 + row // GROUP_SIZE) % POSITIONS
+def _place(step: int, row: int, groups: int) -> tuple[str, int]:
+    """The position of a response; the same ones come again after some steps, at once where there are many groups."""
+    number = row // GROUP_SIZE if groups > POSITIONS else (step * 37 + row // GROUP_SIZE) % POSITIONS
     return f"card-{number // 4:05d}", 20 + number % 4 * 11
+
+
+@cache
+def place_of(document: str, position: int) -> Place:
+    """Where a position is in its text, as far as a filled document has one."""
+    return text_digest(document.encode()), 3 * position
+
+
+def domain_of(document: str) -> str:
+    """The subject area of a document."""
+    return DOMAINS[sum(document.encode()) % len(DOMAINS)]
 
 
 def _response(row: int, prediction: bytes | None) -> str:

@@ -38,6 +38,9 @@ class Amounts:
     """Metrics of the run that has the most."""
     documents: int
     """Of the largest corpus, and of the filter run that has scored any."""
+    positions: int = 0
+    """So many are asked at each of `checkpoints` evaluations of one run, with eight responses each."""
+    checkpoints: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class FilledRun:
     responses: int
     group: int
     """Responses of one step."""
+    positions: int = 0
+    """Of its evaluations."""
+    checkpoints: int = 0
 
 
 def filled_runs(
@@ -64,12 +70,14 @@ def filled_runs(
     sampling = [run.pk for run in runs if run.stage in SAMPLING and run.status != Status.WAITING]
     responses = dict(zip(sampling, _shares(amounts.responses, len(sampling)), strict=True))
     largest = max(responses, key=lambda key: responses[key], default=None)
+    read = next((key for key in sampling if key != largest), largest)
     return [
         FilledRun(
             run,
             _metrics(run, amounts.steps if place == 0 else STEPS),
             responses.get(run.pk, 0),
             256 if run.pk == largest else 64,
+            *((amounts.positions, amounts.checkpoints) if run.pk == read else ()),
         )
         for place, run in enumerate(runs)
     ]

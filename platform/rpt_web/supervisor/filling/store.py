@@ -28,12 +28,13 @@ from rpt_web.review import label_sets, queues
 from rpt_web.review.models import LabelSet, ReviewItem, ReviewQueue
 from rpt_web.runs import parents
 from rpt_web.runs.models import Experiment, Run, Status
-from rpt_web.supervisor.filling import documents, library, people, reviews, rows
+from rpt_web.supervisor.filling import documents, groups, library, people, reviews, rows
 from rpt_web.supervisor.filling.library import Makers
 from rpt_web.supervisor.filling.shape import MARK, Amounts, FilledRun, experiment_of, experiments_needed, filled_runs
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Invitation, User
-from rpt_web.traces.models import Rollout
+from rpt_web.traces.groups import mark, position_ids
+from rpt_web.traces.models import ResponseGroup, Rollout, RolloutShard
 from rpt_web.traces.partitions import PARENT, ensure_partition
 
 Counts = dict[str, int]
@@ -179,6 +180,7 @@ def _copy_responses(filled: FilledRun) -> int:
         return 0
     ensure_partition(filled.run.pk)
     number = _copy_rows(PARENT, rows.ROLLOUT_COLUMNS, chain.from_iterable(map(rows.rollouts_of, shards)))
+    _copy_groups(filled.run, shards)
     for shard in shards[-2:]:  # the newest of training, and the evaluation
         write_rollouts(filled.run.directory / shard.path, rows.full_rows(shard))
     return number
@@ -201,6 +203,16 @@ def _copy_reviews(filled: FilledRun, makers: Makers) -> int:
     items = list(reviews.items_of(queue, rollouts, _new_keys(ReviewItem, len(rollouts))))
     _copy(items)
     return _copy(reviews.reviews_of(items, makers))
+
+
+def _copy_groups(run: Run, shards: Sequence[RolloutShard]) -> None:
+    """The groups of these responses, and their positions."""
+    places = {rows.place_of(*place) for shard in shards for place in rows.places_of(shard)}
+    with transaction.atomic():
+        ids = position_ids(places)
+    found = (groups.groups_of(run.experiment_id, rows.rollouts_of(shard), ids) for shard in shards)
+    _copy_rows(ResponseGroup._meta.db_table, groups.GROUP_COLUMNS, chain.from_iterable(found))
+    mark(run.pk)
 
 
 def _copy(objects: Iterable[Model]) -> int:

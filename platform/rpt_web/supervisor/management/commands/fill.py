@@ -12,7 +12,14 @@ from rpt_web.runs.models import Experiment
 from rpt_web.supervisor.filling.shape import Amounts
 from rpt_web.supervisor.filling.store import Counts, fill, filled_experiments, remove
 
-LIMITS = {"responses": (0, 100_000_000), "runs": (1, 100_000), "steps": (1, 1_000_000), "documents": (1, 10_000_000)}
+LIMITS = {
+    "responses": (0, 100_000_000),
+    "runs": (1, 100_000),
+    "steps": (1, 1_000_000),
+    "documents": (1, 10_000_000),
+    "positions": (0, 500_000),
+    "checkpoints": (0, 10_000),
+}
 
 
 class Command(BaseCommand):
@@ -33,6 +40,12 @@ class Command(BaseCommand):
             type=int,
             default=5000,
             help="documents of the largest corpus, and of the filter run that has scored any (default: 5000)",
+        )
+        parser.add_argument(
+            "--positions", type=int, default=0, help="positions that one run is evaluated at, eight responses each"
+        )
+        parser.add_argument(
+            "--checkpoints", type=int, default=0, help="number of these evaluations; their responses come on top"
         )
         parser.add_argument(
             "--among-others", action="store_true", help="also on a platform that has other people's experiments"

@@ -1,0 +1,138 @@
+"""Traces: groups of responses in all runs that somebody may see, by what the address asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from rpt_core.config import DIFFICULTIES
+from rpt_web import access
+from rpt_web.pages.traces.group_words import facets_of, told
+from rpt_web.runs.models import Run
+from rpt_web.traces import group_filters, group_lists
+from rpt_web.traces.group_filters import GroupFilters
+from rpt_web.traces.models import ResponseGroup
+from rpt_web.traces.queries import KIND_LABELS
+from rpt_web.traces.ready_lists import READY_LISTS
+
+CHOICES = (
+    ("kind", "Kind", list(KIND_LABELS.items())),
+    ("difficulty", "Difficulty", [(name, name if name == "hard" else f"{name} or harder") for name in DIFFICULTIES]),
+    ("solved", "Rewarded", [(name, words) for name, (words, _) in group_filters.SOLVED.items()]),
+    ("mark", "Against the run's other responses", list(group_filters.MARKS.items())),
+    ("reason", "Some response has", list(group_filters.REASON_WORDS.items())),
+)
+"""Name, label and choices of what is always in sight."""
+
+
+@dataclass(frozen=True)
+class ShownGroup:
+    """A row of the list."""
+
+    group: ResponseGroup
+    address: str
+    """Of its first response, from which the list can be walked on."""
+
+    @property
+    def marks(self) -> list[str]:
+        """What is special about it, in words."""
+        marks = group_filters.MARKS
+        return [marks[name] for name in group_filters.COUNTED_MARKS if getattr(self.group, name)]
+
+
+@require_safe
+def group_list(request: HttpRequest) -> HttpResponse:
+    """A page of groups; htmx asks for the list alone."""
+    filters, runs = GroupFilters.from_query(request.GET), access.runs_for(request.user)
+    page = group_lists.group_page(
+        runs, filters, after=request.GET.get("after", ""), before=request.GET.get("before", "")
+    )
+    context = {
+        "nav": "traces",
+        "filters": filters,
+        "told": told(filters, _named(runs, filters)),
+        "rows": [ShownGroup(group, address_of(group, filters)) for group in page.rows],
+        "previous_query": filters.query(before=page.previous) if page.previous else "",
+        "next_query": filters.query(after=page.next) if page.next else "",
+    }
+    if request.headers.get("HX-Target") == "groups":
+        response = render(request, "traces/_groups.html", context)
+        response["HX-Push-Url"] = f"{request.path}?{filters.query()}".rstrip("?")
+        return response
+    return render(request, "traces/group_list.html", context | _form(filters))
+
+
+@require_safe
+def group_counts(request: HttpRequest) -> HttpResponse:
+    """How many groups match and of what kind they are: a part of the list, which comes after it."""
+    filters, runs = GroupFilters.from_query(request.GET), access.runs_for(request.user)
+    counts = group_lists.group_counts(runs, filters)
+    names = {run.pk: run for run in runs.filter(pk__in=counts.runs)}
+    context = {"counts": counts, "filters": filters, "facets": facets_of(counts, filters, names)}
+    return render(request, "traces/_group_counts.html", context)
+
+
+@require_safe
+def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """The groups before and after that of a response, in the list that the query names: a part of its page."""
+    _, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
+    filters, runs = GroupFilters.from_query(request.GET), access.runs_for(request.user)
+    place = {"run": run_id, "step": rollout.step, "kind": rollout.kind, "group": rollout.group}
+    group = ResponseGroup.objects.filter(**place).first()
+    before, after = group_lists.neighbours(runs, filters, group) if group else (None, None)
+    context = {
+        "previous": address_of(before, filters) if before else "",
+        "next": address_of(after, filters) if after else "",
+        "query": filters.query(),
+        "told": told(filters, _named(runs, filters)),
+    }
+    return render(request, "traces/_group_walk.html", context)
+
+
+def address_of(group: ResponseGroup, filters: GroupFilters) -> str:
+    """Where a group is read, on the way through a list."""
+    address = reverse("traces:rollout_detail", args=[group.run_id, group.first_rollout])
+    return f"{address}?{urlencode({'traces': filters.query()})}"
+
+
+def _named(runs: QuerySet[Run], filters: GroupFilters) -> Sequence[Run]:
+    """The runs that the address names."""
+    return list(runs.filter(pk__in=filters.runs)) if filters.runs else []
+
+
+def _form(filters: GroupFilters) -> dict[str, Any]:
+    ends = filters.ends
+    return {
+        "choices": [(name, label, pairs, getattr(filters, name)) for name, label, pairs in CHOICES],
+        "orders": list(group_filters.ORDER_WORDS.items()),
+        "finishes": list(group_filters.FINISH_WORDS.items()),
+        "ranges": [
+            (name, label, *(f"{ends[end]:g}" if end in ends else "" for end in (f"{name}_from", f"{name}_to")))
+            for name, (_, label) in group_filters.RANGES.items()
+        ],
+        "runs_text": ", ".join(map(str, filters.runs)),
+        "experiments_text": ", ".join(map(str, filters.experiments)),
+        "ready_lists": [_ready(ready.name, ready.why, ready.query, filters) for ready in READY_LISTS],
+        "has_more": _has_more(filters),
+    }
+
+
+def _ready(name: str, why: str, query: dict[str, str], filters: GroupFilters) -> dict[str, Any]:
+    """A ready list within the runs that are chosen."""
+    within = GroupFilters(runs=filters.runs, experiments=filters.experiments)
+    address = within.query(**query)
+    return {"name": name, "why": why, "query": address, "is_chosen": address == filters.query()}
+
+
+def _has_more(filters: GroupFilters) -> bool:
+    """Whether a filter is set that is folded away otherwise."""
+    folded = (filters.ranges, filters.document, filters.domain, filters.finish, filters.experiments)
+    return any((*folded, filters.boxes, filters.white_space, filters.alarm))

@@ -1,0 +1,231 @@
+"""Which groups a list of traces shows: what the address asks for, as conditions on rows of groups.
+
+In: the query of an address. Out: SQL conditions on the row `g` with their values, the same query with changes, and how
+the list is ordered. A value that is none of the choices, or no number, is left out, as if it had not been given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from rpt_core.config import DIFFICULTIES
+from rpt_web.traces.models import KINDS
+
+Condition = tuple[str, list[Any]]
+SOLVED = {
+    "none": ("no response rewarded", "g.rewarded = 0"),
+    "some": ("some rewarded, some not", "g.rewarded > 0 AND g.pass_rate < 1"),
+    "all": ("all rewarded", "g.pass_rate = 1"),
+}
+MARKS = {
+    "first_solved": "first solved here",
+    "forgotten": "solved before, not here",
+    "forgotten_now": "solved before, forgotten now",
+    "greedy_alone": "sampled wrong, greedy right",
+}
+_NO_LATER = (
+    "NOT EXISTS (SELECT FROM traces_responsegroup later WHERE later.run_id = g.run_id"
+    " AND later.document = g.document AND later.token_position = g.token_position"
+    " AND later.kind = g.kind AND later.step > g.step)"
+)
+MARKED = {name: f"g.{name}" for name in MARKS} | {"forgotten_now": f"g.forgotten AND {_NO_LATER}"}
+"""What a mark asks of a group; of what is forgotten now, that the run did not come to the position again."""
+COUNTED_MARKS = ("first_solved", "forgotten", "greedy_alone")
+REASON_WORDS = {
+    "match": "a match",
+    "mismatch": "a mismatch",
+    "not_on_boundary": "an end within a token",
+    "empty": "an empty box",
+    "no_box": "no box",
+}
+FINISH_WORDS = {"length": "some cut by the limit", "stop": "none cut"}
+ORDERS = {
+    "newest": "id",
+    "step": "step",
+    "entropy": "entropy_nats",
+    "length": "tokens_mean",
+    "pass_rate": "pass_rate",
+    "disagreement": "disagreement",
+}
+ORDER_WORDS = {
+    "-newest": "newest first",
+    "-step": "latest step first",
+    "step": "earliest step first",
+    "-entropy": "most entropy first",
+    "entropy": "least entropy first",
+    "-length": "longest first",
+    "length": "shortest first",
+    "pass_rate": "lowest pass rate first",
+    "-pass_rate": "highest pass rate first",
+    "-disagreement": "most disagreement first",
+}
+RANGES = {
+    "step": ("step", "Step"),
+    "entropy": ("entropy_nats", "Entropy, nats"),
+    "pass": ("pass_rate", "Pass rate, 0 to 1"),
+    "tokens": ("tokens_mean", "Mean length, tokens"),
+}
+WHOLE = ("id", "step")
+"""Columns of whole numbers: compared with any other kind of number, their indexes would not serve."""
+MOST_NAMED = 50
+"""Runs or experiments that an address may name."""
+LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class GroupFilters:
+    """What the address asks for."""
+
+    runs: tuple[int, ...] = ()
+    experiments: tuple[int, ...] = ()
+    kind: str = ""
+    difficulty: str = ""
+    """That level or a harder one."""
+    solved: str = ""
+    reason: str = ""
+    """Some response failed, or matched, for it."""
+    finish: str = ""
+    mark: str = ""
+    document: str = ""
+    domain: str = ""
+    position: int | None = None
+    """Id of the position in every run."""
+    boxes: int | None = None
+    """Some response has at least so many."""
+    white_space: bool = False
+    alarm: bool = False
+    """An alarm of the run arose at the step."""
+    ranges: tuple[tuple[str, float], ...] = ()
+    """(`step_from`, 3.0), (`pass_to`, 0.5), ...; both ends belong to it."""
+    order: str = "-newest"
+
+    @classmethod
+    def from_query(cls, query: QueryDict) -> GroupFilters:
+        """Read them from the address."""
+        ends = [f"{name}_{end}" for name in RANGES for end in ("from", "to")]
+        return cls(
+            runs=_numbers(query, "run"),
+            experiments=_numbers(query, "experiment"),
+            kind=_choice(query.get("kind"), KINDS),
+            difficulty=_choice(query.get("difficulty"), DIFFICULTIES),
+            solved=_choice(query.get("solved"), SOLVED),
+            reason=_choice(query.get("reason"), REASON_WORDS),
+            finish=_choice(query.get("finish"), FINISH_WORDS),
+            mark=_choice(query.get("mark"), MARKS),
+            document=_text(query.get("document")),
+            domain=_text(query.get("domain")),
+            position=_whole(query.get("position")),
+            boxes=_whole(query.get("boxes")),
+            **{name: query.get(name) == "1" for name in ("white_space", "alarm")},
+            ranges=tuple((end, value) for end in ends if (value := _number(query.get(end))) is not None),
+            order=_choice(query.get("order"), ORDER_WORDS) or "-newest",
+        )
+
+    @property
+    def ends(self) -> dict[str, float]:
+        """The ends of ranges by their names."""
+        return dict(self.ranges)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return replace(self, order="-newest") == GroupFilters()
+
+    @property
+    def column(self) -> str:
+        """What the list is ordered by."""
+        return ORDERS[self.order.removeprefix("-")]
+
+    @property
+    def falls(self) -> bool:
+        """Whether the order is from large to small."""
+        return self.order.startswith("-")
+
+    def values(self) -> dict[str, Any]:
+        """The query as names and values, without those that say nothing."""
+        plain = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("ranges", "order")
+        }
+        plain["run"], plain["experiment"] = plain.pop("runs"), plain.pop("experiments")
+        plain |= {name: "1" if plain[name] else "" for name in ("white_space", "alarm")}
+        plain |= {name: f"{value:g}" if abs(value) < 1e6 else str(value) for name, value in self.ranges}
+        plain["order"] = "" if self.order == "-newest" else self.order
+        return {name: value for name, value in plain.items() if value not in ("", None, ())}
+
+    def query(self, **changes: Any) -> str:
+        """The same as part of an address, with changes; None takes a filter away."""
+        values = self.values() | changes
+        return urlencode({name: value for name, value in values.items() if value not in ("", None, ())}, doseq=True)
+
+    def conditions(self) -> list[Condition]:
+        """What a row must fulfil, apart from its run."""
+        found = [
+            *self._choices(),
+            *self._amounts(),
+            *[(f"g.{name} = %s", [value]) for name, value in self._equal().items()],
+        ]
+        if self.column == "entropy_nats":
+            found.append(("g.entropy_nats IS NOT NULL", []))
+        return found
+
+    def _equal(self) -> Mapping[str, Any]:
+        asked = {"kind": self.kind, "document": self.document, "domain": self.domain, "position_id": self.position}
+        return {name: value for name, value in asked.items() if value not in ("", None)}
+
+    def _choices(self) -> list[Condition]:
+        sql = []
+        if self.difficulty:
+            level = DIFFICULTIES.index(self.difficulty) + 1
+            sql.append(f"g.difficulty {'=' if level == len(DIFFICULTIES) else '>='} {level}")
+        sql += [SOLVED[self.solved][1]] if self.solved else []
+        sql += [f"g.{self.reason} > 0"] if self.reason else []
+        sql += [f"g.cut {'>' if self.finish == 'length' else '='} 0"] if self.finish else []
+        sql += [MARKED[self.mark]] if self.mark else []
+        sql += ["g.white_space > 0"] if self.white_space else []
+        sql += [_AT_AN_ALARM] if self.alarm else []
+        return [(condition, []) for condition in sql]
+
+    def _amounts(self) -> list[Condition]:
+        found: list[Condition] = [] if self.boxes is None else [("g.boxes >= %s", [self.boxes])]
+        for end, value in self.ranges:
+            name, _, which = end.rpartition("_")
+            column = RANGES[name][0]
+            if column in WHOLE:
+                value = math.ceil(value) if which == "from" else math.floor(value)
+            found.append((f"g.{column} {'>=' if which == 'from' else '<='} %s", [value]))
+        return found
+
+
+_AT_AN_ALARM = "EXISTS (SELECT FROM notices_alarm a WHERE a.run_id = g.run_id AND a.step = g.step)"
+
+
+def _choice(value: str | None, allowed: Any) -> str:
+    return value if value is not None and value in allowed else ""
+
+
+def _text(value: str | None) -> str:
+    return (value or "").replace("\x00", "").strip()[:300]
+
+
+def _whole(value: str | None) -> int | None:
+    return int(value) if value and value.isdecimal() and int(value[:12]) <= LARGEST else None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        found = float(value) if value and len(value) < 30 else math.nan
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _numbers(query: QueryDict, name: str) -> tuple[int, ...]:
+    """Numbers that may stand in one value, parted by commas, or in several."""
+    texts = (text.strip() for value in query.getlist(name) for text in value.split(","))
+    return tuple(dict.fromkeys(n for text in texts if (n := _whole(text)) is not None))[:MOST_NAMED]

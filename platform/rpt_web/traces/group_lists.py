@@ -1,0 +1,220 @@
+"""Groups of many runs as lists: a page by key, the neighbours of a group, how many there are and of what kind.
+
+In: the runs that somebody may see, and GroupFilters. Out: rows and counts. A page is read run by run (LATERAL), each
+from the index of its order up to the rows of one page, and merged: whoever sees few runs among many pays for few. A
+count looks at `MOST_COUNTED` rows at most; beyond that it is an estimate from a sample of the table's pages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from rpt_web.runs.models import Run
+from rpt_web.traces.group_filters import COUNTED_MARKS, SOLVED, WHOLE, GroupFilters
+from rpt_web.traces.models import KINDS, ResponseGroup
+
+GROUPS_PER_PAGE = 40
+MOST_COUNTED = 10_000
+SAMPLED_ROWS = 20_000
+FEWEST_SAMPLED = 50
+"""Of fewer rows in the sample nothing is estimated."""
+MOST_VALUES = 8
+"""Domains, and runs, that counts name."""
+LARGEST_KEY = 2**62
+
+
+@dataclass(frozen=True)
+class GroupPage:
+    """One page, with the keys of its neighbours; empty where there is none."""
+
+    rows: list[ResponseGroup]
+    previous: str
+    next: str
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """How many groups match, and how many of these are what."""
+
+    total: int
+    is_exact: bool
+    is_more: bool
+    """There are more than MOST_COUNTED, and too few were sampled to say how many."""
+    facets: Mapping[str, int]
+    """By `kind:train`, `solved:none`, `reason:no_box`, `mark:forgotten` and so on."""
+    domains: Mapping[str, int]
+    runs: Mapping[int, int]
+
+
+def scope(runs: QuerySet[Run], filters: GroupFilters) -> QuerySet[Run]:
+    """The runs that a list reads, of those that somebody may see."""
+    if filters.experiments:
+        runs = runs.filter(experiment__in=filters.experiments)
+    return runs.filter(pk__in=filters.runs) if filters.runs else runs
+
+
+def group_page(
+    runs: QuerySet[Run], filters: GroupFilters, *, after: str = "", before: str = "", limit: int = GROUPS_PER_PAGE
+) -> GroupPage:
+    """The page after a key, before a key, or the first one (2 queries). A key that is none counts as not given."""
+    backwards = bool(before)
+    key = read_key(before or after, filters)
+    ids = _beyond(runs, filters, key, backwards, limit + 1)
+    rows, more = _rows(ids[:limit]), len(ids) > limit
+    if backwards:
+        rows.reverse()
+    if not rows:
+        return GroupPage([], "", "")
+    has_previous, has_next = (more, True) if backwards else (key is not None, more)
+    first, last = (key_of(row, filters) for row in (rows[0], rows[-1]))
+    return GroupPage(rows, first if has_previous else "", last if has_next else "")
+
+
+def neighbours(
+    runs: QuerySet[Run], filters: GroupFilters, group: ResponseGroup
+) -> tuple[ResponseGroup | None, ResponseGroup | None]:
+    """The groups before and after one in a list (4 queries)."""
+    key = read_key(key_of(group, filters), filters)
+    before, after = (_rows(_beyond(runs, filters, key, backwards, 1)) for backwards in (True, False))
+    return (before[0] if before else None), (after[0] if after else None)
+
+
+def key_of(group: ResponseGroup, filters: GroupFilters) -> str:
+    """A group's place in a list."""
+    return f"{getattr(group, filters.column)!r}:{group.pk}"
+
+
+def read_key(text: str, filters: GroupFilters) -> tuple[float, int] | None:
+    """What `key_of` has written; None for anything else."""
+    value, _, pk = text.partition(":")
+    read = int if filters.column in WHOLE else float
+    try:
+        found = read(value), int(pk)
+    except ValueError:
+        return None
+    return found if math.isfinite(found[0]) and max(map(abs, found)) < LARGEST_KEY else None
+
+
+def group_counts(runs: QuerySet[Run], filters: GroupFilters) -> GroupCounts:
+    """How many match (1 query; 3 where these are very many)."""
+    where, values = _where(filters)
+    run_sql, run_values = _runs_sql(scope(runs, filters))
+    found = (
+        f"SELECT g.* FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT {_COUNTED} FROM traces_responsegroup g"
+        f" WHERE g.run_id = r.id AND {where} OFFSET 0) g LIMIT {MOST_COUNTED + 1}"
+    )
+    exact = _tally(found, [*run_values, *values])
+    if exact.total <= MOST_COUNTED:
+        return exact
+    share = _share_to_sample()
+    sampled = (
+        f"SELECT {_COUNTED} FROM traces_responsegroup g TABLESAMPLE SYSTEM ({share:f})"
+        f" WHERE g.run_id IN ({run_sql}) AND {where}"
+    )
+    return _scaled(_tally(sampled, [*run_values, *values]), share)
+
+
+def _beyond(
+    runs: QuerySet[Run], filters: GroupFilters, key: tuple[float, int] | None, backwards: bool, limit: int
+) -> list[int]:
+    """Ids of the groups on one side of a key, the nearest first; without a key from the start."""
+    falls = filters.falls != backwards
+    way, sign = ("DESC", "<") if falls else ("ASC", ">")
+    where, values = _where(filters)
+    if key is not None and filters.column == "id":
+        where, values = f"{where} AND g.id {sign} %s", [*values, key[1]]
+    elif key is not None:
+        where, values = f"{where} AND (g.{filters.column}, g.id) {sign} (%s, %s)", [*values, *key]
+    run_sql, run_values = _runs_sql(scope(runs, filters))
+    order = f"ORDER BY g.{filters.column} {way}, g.id {way} LIMIT {int(limit)}"
+    statement = (
+        f"SELECT g.id FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT g.id, g.{filters.column}"
+        f" FROM traces_responsegroup g WHERE g.run_id = r.id AND {where} {order}) g {order}"
+    )
+    if filters.column == "id":
+        statement = statement.replace("SELECT g.id, g.id", "SELECT g.id")
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*run_values, *values])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _rows(ids: list[int]) -> list[ResponseGroup]:
+    found = (
+        ResponseGroup.objects.select_related("run", "experiment", "position")
+        .defer("run__config", "run__plan")
+        .in_bulk(ids)
+    )
+    return [found[pk] for pk in ids if pk in found]
+
+
+def _where(filters: GroupFilters) -> tuple[str, list[Any]]:
+    conditions = filters.conditions()
+    sql = " AND ".join(condition for condition, _ in conditions) or "true"
+    return sql, [value for _, values in conditions for value in values]
+
+
+def _runs_sql(runs: QuerySet[Run]) -> tuple[str, list[Any]]:
+    sql, values = runs.order_by().select_related(None).values("id").query.sql_with_params()
+    return sql, list(values)
+
+
+def _share_to_sample() -> float:
+    """Per cent of the table's pages that hold about SAMPLED_ROWS rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'traces_responsegroup'::regclass")
+        rows = float(cursor.fetchone()[0])
+    return min(100.0, 100 * SAMPLED_ROWS / max(rows, 1))
+
+
+def _tally(found: str, values: list[Any]) -> GroupCounts:
+    with connection.cursor() as cursor:
+        cursor.execute(_TALLY.format(found=found), values)
+        numbers, domains, runs = cursor.fetchone()
+    facets = dict(zip(_FACETS, numbers[1:], strict=True))
+    return GroupCounts(numbers[0], True, False, facets, dict(domains or ()), {int(run): n for run, n in runs or ()})
+
+
+def _scaled(sampled: GroupCounts, share: float) -> GroupCounts:
+    """What a sample says of all."""
+    factor = 100 / share
+
+    def times(counts: Mapping[Any, int]) -> dict[Any, int]:
+        return {name: round(n * factor) for name, n in counts.items()}
+
+    is_more = sampled.total < FEWEST_SAMPLED or sampled.total * factor <= MOST_COUNTED
+    total = MOST_COUNTED if is_more else round(sampled.total * factor)
+    facets = {} if is_more else times(sampled.facets)
+    domains, runs = ({}, {}) if is_more else (times(sampled.domains), times(sampled.runs))
+    return GroupCounts(total, share >= 100, is_more, facets, domains, runs)
+
+
+_COUNTED = (
+    "g.run_id, g.domain, g.kind, g.difficulty, g.rewarded, g.pass_rate, g.match, g.mismatch, g.not_on_boundary,"
+    " g.empty, g.no_box, g.cut, g.white_space, g.boxes, g.first_solved, g.forgotten, g.greedy_alone"
+)
+_FACETS = {
+    **{f"kind:{kind}": f"g.kind = '{kind}'" for kind in KINDS},
+    **{f"difficulty:{name}": f"g.difficulty >= {n}" for n, name in enumerate(("easy", "medium", "hard"), 1)},
+    **{f"solved:{name}": sql for name, (_, sql) in SOLVED.items()},
+    **{f"reason:{name}": f"g.{name} > 0" for name in ("match", "mismatch", "not_on_boundary", "empty", "no_box")},
+    "finish:length": "g.cut > 0",
+    "white_space:1": "g.white_space > 0",
+    "boxes:2": "g.boxes > 1",
+    **{f"mark:{name}": f"g.{name}" for name in COUNTED_MARKS},
+}
+"""What is counted, by the filter that asks for it and its value."""
+_SUMS = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in _FACETS.values())
+_OFTEN = "SELECT json_agg(json_build_array({0}, n) ORDER BY n DESC) FROM (SELECT {0}, count(*) AS n FROM found g"
+_OFTEN += " WHERE {1} GROUP BY {0} ORDER BY n DESC LIMIT {2}) AS often"
+_TALLY = (
+    "WITH found AS MATERIALIZED ({found}) SELECT"
+    f" (SELECT json_build_array(count(*), {_SUMS}) FROM found g),"
+    f" ({_OFTEN.format('domain', 'domain <> ' + chr(39) * 2, MOST_VALUES)}),"
+    f" ({_OFTEN.format('run_id', 'true', MOST_VALUES)})"
+)
