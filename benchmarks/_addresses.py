@@ -121,6 +121,7 @@ NOT_MEASURED = {
     "api/v1/versions/{version_id}/check": "changes something",
     "api/v1/uploads/": "takes a file",
     "api/v1/uploads/{upload_id}": "takes a file",
+    "review/queues/{queue_id}/result/": "is what the agreement's page is, for pairs",
     "review/queues/{queue_id}/next": "changes something",
     "review/queues/{queue_id}/close": "changes something",
     "review/queues/{queue_id}/import/": "is one field",
@@ -326,6 +327,10 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "review/label-sets/{label_set_id}/": [f"review/label-sets/{known.label_set}/"],
         "review/queues/new/": [f"review/queues/new/?run={known.run}&kind=train&reward=0"],
         "review/queues/{queue_id}/": [f"review/queues/{known.queue}/"],
+        "review/pairs/new/": [
+            "review/pairs/new/",
+            f"review/pairs/new/?run_a={known.run}&run_b={known.run}&kind=greedy",
+        ],
         "review/queues/{queue_id}/agreement/": [f"review/queues/{known.queue}/agreement/"],
         "review/queues/{queue_id}/labels.{ending}": [f"review/queues/{known.queue}/labels.parquet"],
         "review/items/{item_id}/settle/": [f"review/items/{known.disputed}/settle/"],

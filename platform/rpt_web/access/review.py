@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from rpt_web.access.roles import Actor, found_or_404, refusal, require_change, role_in, roles_of, teams_to_change
-from rpt_web.review.models import LabelSet, Review, ReviewItem, ReviewQueue
+from rpt_web.review.models import ItemKind, LabelSet, Review, ReviewItem, ReviewQueue
 from rpt_web.teams.models import Role
 
 
@@ -82,8 +82,26 @@ def is_blind(user: Actor, item: ReviewItem) -> bool:
     return ReviewItem.objects.filter(blind_items(user), pk=item.pk).exists()
 
 
+def is_blind_in(user: Actor, queue: ReviewQueue) -> bool:
+    """Whether something of the queue is left that the user must review without knowing more."""
+    return ReviewItem.objects.filter(blind_items(user), queue=queue).exists()
+
+
+def hides_origin(user: Actor, item: ReviewItem) -> bool:
+    """Whether run and reward of an item must not be seen. Of pairs, until all of the user's are done: whoever knows one
+    of them knows how either run writes."""
+    if item.kind == ItemKind.PAIR:
+        return is_blind_in(user, item.queue)
+    return item.queue.is_blind and is_blind(user, item)
+
+
 def seen_reviews(user: Actor, queue: ReviewQueue) -> QuerySet[Review]:
-    """Submitted reviews of a queue, those of items that the user is not blind for; the user's own always."""
+    """Submitted reviews of a queue, those of items that the user is not blind for; the user's own always.
+
+    Of pairs none before all of the user's are done, for what is stored says which response was meant.
+    """
+    if queue.kind == ItemKind.PAIR and is_blind_in(user, queue):
+        return Review.objects.none()
     hidden = ReviewItem.objects.filter(blind_items(user), queue=queue)
     own = Q(reviewer=user.pk or 0)
     found = Review.objects.filter(own | ~Q(item__in=hidden.values("pk")), item__queue=queue)
@@ -97,5 +115,8 @@ def reviews_of(user: Actor, item: ReviewItem) -> QuerySet[Review]:
 
 def blind_rollouts(user: Actor, run_id: int) -> set[int]:
     """Responses of a run that the user has yet to review: what others said of them is not shown (1 query)."""
-    rows = ReviewItem.objects.filter(blind_items(user), run=run_id)
-    return {rollout for rollout in rows.values_list("rollout_id", flat=True) if rollout is not None}
+    rows = ReviewItem.objects.filter(blind_items(user)).filter(Q(run=run_id) | Q(other_run=run_id))
+    found = set()
+    for run, rollout, other_run, other in rows.values_list("run", "rollout_id", "other_run", "other_rollout_id"):
+        found |= {key for of, key in ((run, rollout), (other_run, other)) if of == run_id and key is not None}
+    return found

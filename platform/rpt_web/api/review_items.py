@@ -5,7 +5,7 @@ An item that the token's user has yet to submit comes without reward, run and ot
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import NinjaAPI, Schema
@@ -18,9 +18,10 @@ from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page, Refused
-from rpt_web.review import reviews, settling
-from rpt_web.review.models import Review, ReviewItem
-from rpt_web.review.shown import shown_response
+from rpt_web.review import reviews, settling, sides
+from rpt_web.review.models import ItemKind, Review, ReviewItem
+from rpt_web.review.shown import ShownResponse, shown_response
+from rpt_web.review.shown_pairs import shown_pair
 from rpt_web.teams.models import User
 
 
@@ -38,6 +39,8 @@ class ItemOut(Schema):
     rollout: int | None
     step: int | None
     reward: float | None
+    other_run: int | None = Field(description="Of a pair: whose the second response is.")
+    other_rollout: int | None
 
 
 class OwnReviewOut(Schema):
@@ -51,6 +54,14 @@ class OwnReviewOut(Schema):
     submitted: bool
 
 
+class SideOut(Schema):
+    """One of two responses."""
+
+    response: str | None
+    prediction: str | None
+    continuation: str | None
+
+
 class ItemDetailOut(ItemOut):
     """The same with its text."""
 
@@ -58,6 +69,9 @@ class ItemDetailOut(ItemOut):
     response: str | None
     prediction: str | None
     continuation: str | None = Field(description="How the text continues.")
+    sides: dict[Literal["a", "b"], SideOut] | None = Field(
+        description="Of a pair: both responses, in the order that is the user's own. Null for anything else."
+    )
     review: OwnReviewOut | None = Field(description="Null until the user has taken the item.")
 
 
@@ -87,6 +101,9 @@ class DecisionOut(Schema):
     note: str
 
 
+_TEXTS = ("response", "prediction", "continuation")
+
+
 def add_operations(api: NinjaAPI) -> None:
     """Register what is below."""
     tags, queue, one = ["review"], "/queues/{int:queue_id}", "/items/{int:item_id}"
@@ -104,7 +121,12 @@ def queue_items(request: HttpRequest, queue_id: int, after: After = None, limit:
     page = page_of(queue.items.select_related("queue"), "id", after, limit)
     hidden = queue.items.filter(access.blind_items(user), pk__in=[item.pk for item in page["items"]])
     blind = set(hidden.values_list("pk", flat=True))
-    return page | {"items": [_line(item, item.pk in blind) for item in page["items"]]}
+    of_pairs = queue.kind == ItemKind.PAIR and access.is_blind_in(user, queue)
+    return page | {
+        "items": [
+            _line(item, item.pk in blind, of_pairs or (queue.is_blind and item.pk in blind)) for item in page["items"]
+        ]
+    }
 
 
 def next_item(request: HttpRequest, queue_id: int) -> dict[str, Any]:
@@ -144,12 +166,13 @@ def decide_item(request: HttpRequest, item_id: int, decision: DecisionIn) -> Ans
     if access.is_blind(user, item):
         raise HttpError(409, "Submit your own review of this item first. Then you may settle it.")
     with refusals_at("answers"):
-        return Answer(200, settling.decide(item, decision.answers, decision.note, user))
+        answers = sides.as_seen_by(item, decision.answers, user)  # what is turned twice is as it was
+        return Answer(200, settling.decide(item, answers, decision.note, user))
 
 
-def _line(item: ReviewItem, is_blind: bool) -> dict[str, Any]:
-    hides = is_blind and item.queue.is_blind
+def _line(item: ReviewItem, is_blind: bool, hides: bool) -> dict[str, Any]:
     places = {"run": item.run_id, "rollout": item.rollout_id, "step": item.step, "reward": item.reward}
+    places |= {"other_run": item.other_run_id, "other_rollout": item.other_rollout_id}
     own = ("id", "queue_id", "number", "kind", "wanted", "submitted")
     return (
         {name: getattr(item, name) for name in own}
@@ -160,21 +183,29 @@ def _line(item: ReviewItem, is_blind: bool) -> dict[str, Any]:
 
 def _detail(user: User, item: ReviewItem) -> dict[str, Any]:
     is_blind = access.is_blind(user, item)
-    shown = shown_response(item, with_truth=not (is_blind and item.queue.hides_truth))
+    with_truth, hides = not (is_blind and item.queue.hides_truth), access.hides_origin(user, item)
     own = Review.objects.filter(item=item, reviewer=user).first()
-    text = {
-        "context": shown.context if shown else None,
+    line = _line(item, is_blind, hides) | {"review": _own(own) if own else None}
+    if item.kind == ItemKind.PAIR:
+        pair = shown_pair(item, user, with_truth=with_truth, with_origin=False)
+        told = {"context": pair.context.context if pair.context else None} | dict.fromkeys(_TEXTS)
+        return line | told | {"sides": {name.lower(): _texts(shown) for name, shown, _ in pair.both}}
+    shown = shown_response(item, with_truth=with_truth)
+    return line | {"context": shown.context if shown else None, "sides": None} | _texts(shown)
+
+
+def _texts(shown: ShownResponse | None) -> dict[str, Any]:
+    return {
         "response": shown.text if shown else None,
         "prediction": _text(shown.prediction) if shown else None,
         "continuation": _text(shown.truth) if shown else None,
     }
-    return _line(item, is_blind) | text | {"review": _own(own) if own else None}
 
 
 def _own(review: Review) -> dict[str, Any]:
     return {
         "version": review.version,
-        "answers": review.answers,
+        "answers": sides.turned(review.answers, review.is_swapped),
         "note": review.note,
         "flagged": review.is_flagged,
         "seconds": review.seconds,

@@ -29,7 +29,8 @@ PLACES = ("run", "step", "kind", "row", "rollout", "group", "document", "positio
 _COLUMNS = {
     **{"queue": pa.int64(), "item": pa.int64(), "run": pa.int64(), "step": pa.int64(), "kind": pa.string()},
     **{"row": pa.int64(), "rollout": pa.int64(), "group": pa.int64(), "document": pa.string()},
-    **{"position": pa.int64(), "reward": pa.float64(), "label_set": pa.string(), "label_set_version": pa.int64()},
+    **{"position": pa.int64(), "reward": pa.float64(), "other_run": pa.int64()},
+    **{"other_rollout": pa.int64(), "swapped": pa.bool_(), "label_set": pa.string(), "label_set_version": pa.int64()},
     **{"reviewer": pa.string(), "note": pa.string(), "flagged": pa.bool_(), "seconds": pa.float64()},
     **{"submitted_at": pa.string(), "imported": pa.bool_()},
 }
@@ -56,6 +57,9 @@ def label_rows(queue: ReviewQueue, reviews: QuerySet[Review], order: str = "item
             "document": item.document,
             "position": item.position,
             "reward": item.reward,
+            "other_run": item.other_run_id,
+            "other_rollout": item.other_rollout_id,
+            "swapped": review.is_swapped,
             "label_set": version.label_set.name,
             "label_set_version": version.number,
             "reviewer": review.reviewer.username,

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
 from rpt_core.words import counted
+from rpt_web.review import sides
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, checked_answers
 from rpt_web.review.queues import reviewers_of
@@ -31,7 +32,7 @@ MOST_TOLD = 20
 _FIELDS = ("item", "run", "rollout", "step", "kind", "row", "reviewer", "answers", "note", "flagged")
 _OF_EXPORT = (
     *("id", "queue", "group", "document", "position", "reward", "label_set", "label_set_version", "seconds"),
-    *("submitted_at", "imported", "decision"),
+    *("submitted_at", "imported", "decision", "other_run", "other_rollout", "swapped"),
 )
 """What an export has besides; a file that was exported may be imported elsewhere."""
 
@@ -110,7 +111,9 @@ def _review(known: _Known, line: bytes) -> Review:
     note, flagged = given.get("note") or "", given.get("flagged") or False
     if not isinstance(note, str) or len(note) > LONGEST_NOTE or not isinstance(flagged, bool):
         raise UserError(f"`note` is a text of at most {LONGEST_NOTE:,} characters, `flagged` true or false.")
-    return Review(item=item, reviewer=person, answers=answers, note=clean_text(note), is_flagged=flagged)
+    swapped = sides.is_swapped(item, person.pk)
+    more = {"note": clean_text(note), "is_flagged": flagged, "is_swapped": swapped}
+    return Review(item=item, reviewer=person, answers=answers, **more)
 
 
 def _item(known: _Known, given: Mapping[str, Any]) -> ReviewItem:

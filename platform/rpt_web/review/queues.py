@@ -18,6 +18,7 @@ from rpt_core.errors import UserError
 from rpt_core.words import counted, listed
 from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
+from rpt_web.review import sides
 from rpt_web.review.label_sets import fit_name
 from rpt_web.review.models import LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.runs.models import Run
@@ -154,7 +155,8 @@ def _assignments(items: Sequence[ReviewItem], people: Sequence[User]) -> list[Re
     found, turn = [], 0
     for item in items:
         for step in range(item.wanted):
-            found.append(Review(item=item, reviewer=people[(turn + step) % len(people)]))
+            person = people[(turn + step) % len(people)]
+            found.append(Review(item=item, reviewer=person, is_swapped=sides.is_swapped(item, person.pk)))
         turn += item.wanted
     return found
 

@@ -17,6 +17,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
+from rpt_web.review import sides
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, checked_answers, from_stored
 from rpt_web.teams.models import User
@@ -66,7 +67,7 @@ def take_next(queue: ReviewQueue, user: User) -> Review | None:
     with transaction.atomic():
         _lock(queue)
         item = free_items(queue, user).order_by("number").first()
-        return None if item is None else _hold(Review.objects.create(item=item, reviewer=user))
+        return None if item is None else _hold(_taken(item, user))
 
 
 def take(item: ReviewItem, user: User) -> Review:
@@ -83,7 +84,7 @@ def take(item: ReviewItem, user: User) -> Review:
         _lock(queue)
         if not free_items(queue, user).filter(pk=item.pk).exists():
             raise UserError("Somebody else has this item at the moment, or it was reviewed by enough people.")
-        return _hold(Review.objects.create(item=item, reviewer=user))
+        return _hold(_taken(item, user))
 
 
 def free_items(queue: ReviewQueue, user: User) -> QuerySet[ReviewItem]:
@@ -128,6 +129,7 @@ def _store(review: Review, draft: Draft, *, is_submit: bool) -> Review:
     if queue.closed_at is not None:
         raise UserError(CLOSED)
     values = _values(questions_of(queue), draft, is_submit)
+    values["answers"] = sides.turned(values["answers"], review.is_swapped)
     more = {"submitted_at": Now()} if is_submit else {}
     with transaction.atomic():
         same = Review.objects.filter(pk=review.pk, version=draft.version, submitted_at=None)
@@ -138,6 +140,10 @@ def _store(review: Review, draft: Draft, *, is_submit: bool) -> Review:
     if not changed and not _is_repeated(fresh, draft, values, is_submit):
         raise StaleReview(_stale(fresh), fresh)
     return fresh
+
+
+def _taken(item: ReviewItem, user: User) -> Review:
+    return Review.objects.create(item=item, reviewer=user, is_swapped=sides.is_swapped(item, user.pk))
 
 
 def _values(questions: list[ReviewQuestion], draft: Draft, is_submit: bool) -> dict[str, Any]:

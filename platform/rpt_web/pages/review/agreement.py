@@ -16,9 +16,10 @@ from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.review.items import draft_of_form, said_of
-from rpt_web.review import agreement, reviews, settling
-from rpt_web.review.models import Decision, ReviewItem, ReviewQueue
+from rpt_web.review import agreement, reviews, settling, sides
+from rpt_web.review.models import Decision, ItemKind, ReviewItem, ReviewQueue
 from rpt_web.review.shown import shown_response
+from rpt_web.review.shown_pairs import shown_pair
 from rpt_web.teams.models import User
 
 PER_PAGE = 50
@@ -59,8 +60,11 @@ def item_settle(request: HttpRequest, item_id: int) -> HttpResponse:
     if not is_change:
         return _settle_page(request, item)
     draft = draft_of_form(request.POST, reviews.questions_of(item.queue))
+    answers = draft.answers
+    if isinstance(answers, dict):
+        answers = sides.as_seen_by(item, answers, user)  # what is turned twice is as it was
     try:
-        settling.decide(item, draft.answers, draft.note, user)
+        settling.decide(item, answers, draft.note, user)
     except UserError as error:
         return _settle_page(request, item, wrong=str(error), draft=draft)
     following = _following(user, item)
@@ -108,13 +112,16 @@ def _settle_page(
 ) -> HttpResponse:
     user, queue = cast(User, request.user), item.queue
     decision = Decision.objects.filter(item=item).select_related("decided_by").first()
-    answers = draft.answers if draft else decision.answers if decision else {}
+    answers = draft.answers if draft else sides.as_seen_by(item, decision.answers, user) if decision else {}
+    is_pair = item.kind == ItemKind.PAIR
+    with_origin = not access.hides_origin(user, item)
     context = {
         "nav": "review",
         "queue": queue,
         "item": item,
         "decision": decision,
-        "shown": shown_response(item, with_truth=True),
+        "pair": shown_pair(item, user, with_truth=True, with_origin=with_origin) if is_pair else None,
+        "shown": None if is_pair else shown_response(item, with_truth=True),
         "others": said_of(user, item),
         "fields": [(question, answers.get(question.name)) for question in reviews.questions_of(queue)],
         "note": draft.note if draft else decision.note if decision else "",

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.review import progress, reviews
-from rpt_web.review.models import Review, ReviewItem, ReviewQueue
+from rpt_web.review import progress, reviews, sides
+from rpt_web.review.models import ItemKind, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion
 from rpt_web.review.shown import shown_response
+from rpt_web.review.shown_pairs import shown_pair
 from rpt_web.teams.models import User
 
 
@@ -126,9 +127,10 @@ def said_of(user: User, item: ReviewItem) -> list[tuple[Review, list[tuple[str, 
     return [
         (
             review,
-            [(q.title, q.words_of(review.answers[q.name])) for q in questions if q.name in review.answers],
+            [(q.title, q.words_of(answers[q.name])) for q in questions if q.name in answers],
         )
         for review in found
+        for answers in [sides.as_seen_by(item, review.answers, user)]
     ]
 
 
@@ -142,10 +144,12 @@ def _page(
     queue, user = item.queue, cast(User, request.user)
     is_blind = access.is_blind(user, item)
     is_open = own is not None and not own.is_submitted and queue.closed_at is None
-    answers = draft.answers if draft else own.answers if own else {}
+    answers = draft.answers if draft else sides.turned(own.answers, own.is_swapped) if own else {}
+    with_truth, hides_origin = not (is_blind and queue.hides_truth), access.hides_origin(user, item)
+    is_pair = item.kind == ItemKind.PAIR
     context = {
         "nav": "review",
-        "item": item if not (is_blind and queue.is_blind) else None,
+        "item": None if hides_origin or is_pair else item,
         "number": item.number,
         "item_pk": item.pk,
         "queue": queue,
@@ -154,7 +158,8 @@ def _page(
         "is_blind": is_blind,
         "fields": [(question, answers.get(question.name)) for question in reviews.questions_of(queue)],
         "note": draft.note if draft else own.note if own else "",
-        "shown": shown_response(item, with_truth=not (is_blind and queue.hides_truth)),
+        "pair": shown_pair(item, user, with_truth=with_truth, with_origin=not hides_origin) if is_pair else None,
+        "shown": None if is_pair else shown_response(item, with_truth=with_truth),
         "others": said_of(user, item) if not is_blind else None,
         "may_take": own is None and access.can_change(user, queue.team_id) and queue.is_open_to_all,
         "progress": progress.of_queues([queue], user)[queue.pk],

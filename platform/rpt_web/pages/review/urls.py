@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.review import agreement, files, items, label_sets, queues
+from rpt_web.pages.review import agreement, files, items, label_sets, pairs, queues
 
 app_name = "review"
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("review/queues/new/", queues.queue_new, name="queue_new"),
     path("review/queues/<int:queue_id>/", queues.queue_detail, name="queue_detail"),
     path("review/queues/<int:queue_id>/next", queues.queue_next, name="queue_next"),
+    path("review/pairs/new/", pairs.pairs_new, name="pairs_new"),
+    path("review/queues/<int:queue_id>/result/", pairs.pairs_result, name="pairs_result"),
     path("review/queues/<int:queue_id>/close", queues.queue_close, name="queue_close"),
     path("review/queues/<int:queue_id>/agreement/", agreement.queue_agreement, name="queue_agreement"),
     path("review/queues/<int:queue_id>/labels.<str:ending>", files.queue_export, name="queue_export"),
