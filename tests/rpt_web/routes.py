@@ -171,9 +171,9 @@ PAGES = {
     "configure:suite_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "plans:plan_list": ("get", LOGGED_IN),
     "plans:plan_new": (OF_ALL, by_role(200, 403, 200, 200)),
-    "plans:plan_detail": (OF_ALL, of_team(200, 200, 200)),
-    "plans:plan_file": ("get", of_team(200, 200, 200)),
-    "plans:plan_delete": ("post", of_team(403, 302, 302)),
+    "plans:plan_detail": (OF_ALL, SEEN),
+    "plans:plan_file": ("get", SEEN),
+    "plans:plan_delete": ("post", CHANGED),
     "nodes:node_list": ("get", LOGGED_IN),
     "nodes:limit_list": (OF_ALL, LOGGED_IN),
     "nodes:node_drain": ("post", by_role(403, 403, 403, 403) | {"server": 302}),
@@ -287,7 +287,12 @@ API = {
     ("post", "/searches/{search_id}/stop"): by_token(404, 403, 202, 202, 202) | {"shared": 404},  # the member's own
     ("get", "/plans"): LISTED,
     ("post", "/plans"): by_token(201, 403, 403, 201, 201),
-    ("get", "/plans/{plan_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
+    ("get", "/plans/{plan_id}"): READ,
+    ("post", "/plans/{plan_id}"): by_token(404, 403, 403, 200, 200),
+    ("delete", "/plans/{plan_id}"): by_token(404, 403, 403, 204, 204),
+    ("get", "/inbox"): LISTED,
+    ("post", "/inbox/read"): by_token(200, 200, 403, 200, 200),
+    ("post", "/runs/several"): by_token(200, 403, 403, 200, 200),  # each run is looked at by itself
     ("get", "/comments"): LISTED,
     ("post", "/comments"): by_token(422, 403, 403, 201, 201),  # what one may not see is no run
     ("get", "/comments/{comment_id}"): READ,

@@ -12,7 +12,7 @@ from rpt_core.run.folder import RunDir
 from rpt_web import access
 from rpt_web.corpora import deletion, registry, services, wordings
 from rpt_web.corpora.models import CorpusVersion
-from rpt_web.runs import reach
+from rpt_web.runs import own_plans, reach
 from rpt_web.runs import services as runs
 from rpt_web.runs.models import Checkpoint, Run
 from rpt_web.teams import sharing, trail
@@ -21,6 +21,7 @@ from rpt_web.teams.models import Role, Share, Team
 from tests.factories import make_user
 from tests.rpt_web.api_client import ROOT, RUNNABLE, client_of
 from tests.rpt_web.markup import flat
+from tests.rpt_web.world import PLAN
 
 pytestmark = pytest.mark.django_db
 
@@ -113,10 +114,11 @@ def test_lists_of_pages_and_api_mark_what_is_shared(client, head, guests, guest,
     model = registry.register_checkpoint(run.checkpoints.get(), "small", head)
     wording = wordings.create(first_team(), "template", "mine", template_text("v0"), head).wording
     corpus = services.create_corpus("Sums", head)
-    for kind, thing in zip(sharing.KINDS, (experiment, corpus, model, wording), strict=True):
+    plan = own_plans.create(first_team(), "Two runs", PLAN, head)
+    for kind, thing in zip(sharing.KINDS, (experiment, corpus, model, wording, plan), strict=True):
         sharing.share(kind, thing, "Guests", head)
     client.force_login(guest)
-    lists = ("/experiments/", "/corpora/", "/models/", "/wordings/")
+    lists = ("/experiments/", "/corpora/", "/models/", "/wordings/", "/plans/")
     for place in (*lists, f"/experiments/{experiment.pk}/", f"/models/{model.pk}/"):
         assert "shared by Team" in flat(client.get(place)), place
     caller, own = client_of(guest), client_of(head)

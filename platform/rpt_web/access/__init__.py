@@ -94,6 +94,7 @@ from rpt_web.access.work import (
     rollouts_for,
     runs_for,
     runs_to_steer,
+    split_by_steering,
     steered_by,
     those_who_see,
 )
@@ -175,6 +176,7 @@ __all__ = [
     "searches_for",
     "seen_reviews",
     "shared_by",
+    "split_by_steering",
     "steered_by",
     "teams_to_change",
     "those_who_see",

@@ -9,16 +9,19 @@ from django.http import Http404
 
 from rpt_web.access.library import corpora_for, models_for, wordings_for
 from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, role_in, roles_of
-from rpt_web.access.work import experiments_for, runs_for
+from rpt_web.access.work import experiments_for, plans_for, runs_for
 from rpt_web.corpora.models import Corpus, RegisteredModel, Wording
-from rpt_web.runs.models import Experiment
+from rpt_web.runs.models import Experiment, OwnPlan
 from rpt_web.teams import sharing
 from rpt_web.teams.models import (
     Share,
     Team,
 )
 
-Shareable = Experiment | Corpus | RegisteredModel | Wording
+Shareable = Experiment | Corpus | RegisteredModel | Wording | OwnPlan
+
+MODELS = {"model": "registeredmodel", "plan": "ownplan"}
+"""What is shared -> its model, where that is called otherwise."""
 
 
 def shared_by(user: Actor, thing: Shareable) -> Team | None:
@@ -30,7 +33,7 @@ def get_to_share_or_404(user: Actor, kind: str, pk: int) -> Shareable:
     """Something that the user may share with other teams. Raises Http404, or PermissionDenied."""
     if kind not in sharing.KINDS:
         raise Http404(f"A {kind!r} cannot be shared. What can be: {', '.join(sharing.KINDS)}.")
-    thing = cast(Shareable, get_thing_or_404(user, "registeredmodel" if kind == "model" else kind, pk))
+    thing = cast(Shareable, get_thing_or_404(user, MODELS.get(kind, kind), pk))
     if not can_administer(user, thing.team_id):
         raise refusal(user, "Only an administrator of the team that it belongs to shares it. Ask one of them.")
     return thing
@@ -49,6 +52,7 @@ def get_thing_or_404(user: Actor, kind: str, pk: int) -> Model:
     found: dict[str, QuerySet[Any]] = {
         "corpus": corpora_for(user),
         "experiment": experiments_for(user),
+        "ownplan": plans_for(user),
         "registeredmodel": models_for(user),
         "run": runs_for(user),
         "wording": wordings_for(user),

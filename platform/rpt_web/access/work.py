@@ -44,6 +44,13 @@ def runs_to_steer(user: Actor) -> QuerySet[Run]:
     return Run.objects.filter(Q(experiment__team__in=headed) | own)
 
 
+def split_by_steering(user: Actor, keys: Collection[int]) -> tuple[list[Run], list[Run]]:
+    """Of some runs by their keys those that the user may steer, and those that they only see; oldest first."""
+    seen = runs_for(user).filter(pk__in=keys).select_related("deletion").order_by("id")
+    own = set(runs_to_steer(user).filter(pk__in=keys).values_list("pk", flat=True))
+    return [run for run in seen if run.pk in own], [run for run in seen if run.pk not in own]
+
+
 def steered_by(user: User, experiment: Experiment) -> User | None:
     """Whose runs of the experiment the user may cancel and retry; None for everybody's."""
     return None if can_administer(user, experiment.team_id) else user
@@ -112,9 +119,8 @@ def get_rollout_or_404(user: Actor, run_id: int, rollout_id: int) -> tuple[Run, 
 
 
 def plans_for(user: Actor) -> QuerySet[OwnPlan]:
-    """Plans that the teams that the user is in have saved, by name."""
-    teams = list(roles_of(user))
-    return OwnPlan.objects.filter(team__in=teams).select_related("created_by", "team").order_by("name", "id")
+    """Plans of the user's teams, and those that others share with them, by name."""
+    return OwnPlan.objects.filter(seen(user, "plan")).select_related("created_by", "team").order_by("name", "id")
 
 
 def get_plan_or_404(user: Actor, plan_id: int, *, to_change: bool = False) -> OwnPlan:

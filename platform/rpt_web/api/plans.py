@@ -1,4 +1,4 @@
-"""Plans that teams have saved, by the API: the list, a new one, one with its text.
+"""Plans that teams have saved, by the API: the list, a new one, one with its text, its change and its end.
 
 Operations here are registered by `add_operations`, so that they stand in the one document of the API.
 """
@@ -11,13 +11,15 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja import Status as Answer
+from ninja.errors import HttpError
 from pydantic import Field
 
+from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.api.bodies import Body
-from rpt_web.api.errors import refusals_at
+from rpt_web.api.errors import WrongField, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
-from rpt_web.api.schemas import OfTeam, Page
+from rpt_web.api.schemas import OfTeam, Page, Refused
 from rpt_web.runs import own_plans
 from rpt_web.runs.models import OwnPlan
 from rpt_web.teams.membership import home_of
@@ -51,12 +53,26 @@ class PlanIn(Body):
     )
 
 
+class PlanChangeIn(Body):
+    """Another text for a plan."""
+
+    text: str = Field(description="YAML, as for a new plan.")
+    seen: str | None = Field(
+        default=None,
+        description="The text that the change began with. If the plan has another one by now, the answer is 409; "
+        "empty changes it whatever it is.",
+    )
+
+
 def add_operations(api: NinjaAPI) -> None:
     """Register what is below."""
     tags = ["plans"]
     api.get("/plans", response=Page[PlanLineOut], tags=tags)(list_plans)
     api.post("/plans", response={201: PlanOut}, tags=tags)(create_plan)
-    api.get("/plans/{int:plan_id}", response=PlanOut, tags=tags)(plan_detail)
+    one = "/plans/{int:plan_id}"
+    api.get(one, response=PlanOut, tags=tags)(plan_detail)
+    api.post(one, response={200: PlanOut, 409: Refused}, tags=tags)(change_plan)
+    api.delete(one, response={204: None}, tags=tags)(delete_plan)
 
 
 def list_plans(request: HttpRequest, after: After = None, limit: Limit = 50) -> dict[str, Any]:
@@ -76,3 +92,22 @@ def create_plan(request: HttpRequest, plan: PlanIn) -> Answer[OwnPlan]:
 def plan_detail(request: HttpRequest, plan_id: int) -> OwnPlan:
     """One plan with its text."""
     return access.get_plan_or_404(user_of(request), plan_id)
+
+
+def change_plan(request: HttpRequest, plan_id: int, change: PlanChangeIn) -> OwnPlan:
+    """Give a plan another text. Experiments that it has made keep their runs."""
+    plan = access.get_plan_or_404(user_of(request), plan_id, to_change=True)
+    try:
+        own_plans.save(plan, change.text, plan.text if change.seen is None else change.seen)
+    except own_plans.PlanHasChanged as error:
+        raise HttpError(409, str(error)) from None
+    except UserError as error:
+        raise WrongField("text", str(error)) from None
+    plan.refresh_from_db()
+    return plan
+
+
+def delete_plan(request: HttpRequest, plan_id: int) -> Answer[None]:
+    """Remove a plan. What it has made stays."""
+    access.get_plan_or_404(user_of(request), plan_id, to_change=True).delete()
+    return Answer(204, None)

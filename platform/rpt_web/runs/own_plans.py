@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import yaml
@@ -27,9 +29,14 @@ from rpt_web.teams.models import Team, User
 
 LONGEST_TEXT = 200_000
 MOST_RUNS = 200
+MOST_VERSIONS = 50
 OF_RESULTS = ("time", "findings", "caution", "is_twin")
 """What a preset says of the results that it had; a copy that is changed has others."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,79}")
+
+
+class PlanHasChanged(UserError):
+    """Somebody else was faster."""
 
 
 def read(name: str, text: str) -> Preset:
@@ -69,10 +76,31 @@ def save(plan: OwnPlan, text: str, seen: str) -> None:
     with transaction.atomic():
         fresh = OwnPlan.objects.select_for_update(no_key=True).get(pk=plan.pk)
         if fresh.text != _tidy(seen):
-            raise UserError("Somebody has changed this plan meanwhile. Copy your text and open the plan again.")
+            raise PlanHasChanged("Somebody has changed this plan meanwhile. Copy your text and open the plan again.")
         fresh.text = text
         fresh.save()
     plan.text = text
+
+
+@dataclass(frozen=True)
+class Version:
+    """A text that a plan has had."""
+
+    number: int
+    at: datetime
+    who: str
+    text: str
+
+
+def versions(plan: OwnPlan) -> list[Version]:
+    """The texts that a plan has had, the newest first, as the audit trail has them (1 query)."""
+    rows = OwnPlan.changes.rel.related_model.objects.filter(pgh_obj=plan.pk)  # type: ignore[attr-defined]
+    found: list[Version] = []
+    for row in rows.order_by("pgh_id"):
+        by = row.pgh_context or {}
+        if not found or found[-1].text != row.text:
+            found.append(Version(row.pgh_id, row.pgh_created_at, by.get("name") or by.get("program") or "", row.text))
+    return found[: -MOST_VERSIONS - 1 : -1]
 
 
 def preset_of(plan: OwnPlan) -> Preset:

@@ -295,7 +295,7 @@ class Factor(Authenticator):  # type: ignore[misc]  # allauth has no types
         return found
 
 
-@audited("team", "shared_with", "name", "experiment", "corpus", "model", "wording", "created_by")
+@audited("team", "shared_with", "name", "experiment", "corpus", "model", "wording", "plan", "created_by")
 class Share(models.Model):
     """That a team lets another one see something of its own, and no more than see it."""
 
@@ -307,6 +307,7 @@ class Share(models.Model):
     corpus = models.ForeignKey("corpora.Corpus", null=True, on_delete=models.CASCADE, related_name="shares")
     model = models.ForeignKey("corpora.RegisteredModel", null=True, on_delete=models.CASCADE, related_name="shares")
     wording = models.ForeignKey("corpora.Wording", null=True, on_delete=models.CASCADE, related_name="shares")
+    plan = models.ForeignKey("runs.OwnPlan", null=True, on_delete=models.CASCADE, related_name="shares")
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -314,7 +315,7 @@ class Share(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["shared_with", kind], name=f"share_once_{kind}")
-            for kind in ("experiment", "corpus", "model", "wording")
+            for kind in ("experiment", "corpus", "model", "wording", "plan")
         ]
 
     def __str__(self) -> str:

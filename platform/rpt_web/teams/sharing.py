@@ -1,4 +1,4 @@
-"""What a team lets another one see, read-only: experiments, corpora, models and wordings, each by itself.
+"""What a team lets another one see, read-only: experiments, corpora, models, wordings and plans, each by itself.
 
 In: something with a team, the other team's name. Out: rows of `Share`. Who may see what follows from them in `access`,
 and what runs may read in `runs.reach`.
@@ -15,7 +15,7 @@ from rpt_core.errors import UserError
 from rpt_web.teams.models import Share, Team, User
 from rpt_web.text import clean_text
 
-KINDS = ("experiment", "corpus", "model", "wording")
+KINDS = ("experiment", "corpus", "model", "wording", "plan")
 
 
 def share(kind: str, thing: Any, name: str, user: User) -> Share:

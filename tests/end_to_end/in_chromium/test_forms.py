@@ -126,6 +126,7 @@ def test_a_long_list_and_the_runs_to_clone_are_searched_by_keyboard(visit, rows,
         visit.picture("run-search-light-wide")
         ActionChains(browser).send_keys(Keys.TAB, Keys.END, Keys.ARROW_UP).perform()
         visit.wait("return document.querySelector('#difference').textContent.includes('model.path')")
+        visit.wait("return document.querySelector('.htmx-request') === null")
         assert "/checkpoints/" in browser.execute_script(chosen), "the last choice counts"
 
         browser.find_element(By.CSS_SELECTOR, "[data-dialog=clone-dialog]").send_keys(Keys.ENTER)

@@ -77,7 +77,7 @@ def _config_file(request: HttpRequest) -> tuple[ConfigFile, bool]:
 def suite_new(request: HttpRequest) -> HttpResponse:
     """Submit a whole preset as a new experiment: each of its runs starts when what it needs has succeeded."""
     own = _own_plan(request)
-    team = own.team if own else team_to_change(request)
+    team = own.team if own and access.can_change(request.user, own.team_id) else team_to_change(request)
     presets = sorted(map(load_preset, preset_names()), key=lambda found: (found.requires.gpu, found.run_count))
     wanted = request.GET.get("preset", "") or SMALLEST
     preset = next((found for found in presets if found.name == wanted), presets[0])
@@ -111,10 +111,10 @@ def suite_new(request: HttpRequest) -> HttpResponse:
 
 
 def _own_plan(request: HttpRequest) -> OwnPlan | None:
-    """The saved plan that the address names. Raises Http404, and PermissionDenied where its team may not submit."""
+    """The saved plan that the address names, of a team or shared with one. Raises Http404."""
     access.require_change_somewhere(request.user)
     key = number_asked(request, "plan")
-    return None if key is None else access.get_plan_or_404(request.user, key, to_change=True)
+    return None if key is None else access.get_plan_or_404(request.user, key)
 
 
 def _origin(request: HttpRequest) -> Run | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -26,7 +28,9 @@ def plan_list(request: HttpRequest) -> HttpResponse:
     """Plans of the user's teams by name, and the presets that one can begin with."""
     plans, last = access.plans_for(request.user).defer("text"), number_asked(request, "after")
     after = access.plans_for(request.user).filter(pk=last).first() if last is not None else None
-    rows = list((plans.filter(name__gt=after.name) if after is not None else plans)[: PER_PAGE + 1])
+    if after is not None:  # teams may have plans of the same name
+        plans = plans.filter(Q(name__gt=after.name) | Q(name=after.name, pk__gt=after.pk))
+    rows = list(plans[: PER_PAGE + 1])
     context = {
         "nav": "new-suite",
         "plans": rows[:PER_PAGE],
@@ -61,7 +65,7 @@ def plan_detail(request: HttpRequest, plan_id: int) -> HttpResponse:
     is_change = request.method == "POST"
     plan = access.get_plan_or_404(request.user, plan_id, to_change=is_change)
     if not is_change:
-        return _editor(request, plan, plan.name, plan.text)
+        return _editor(request, plan, plan.name, plan.text, versions=own_plans.versions(plan))
     text = request.POST.get("text", "")
     try:
         own_plans.save(plan, text, request.POST.get("seen", ""))
@@ -89,7 +93,17 @@ def plan_delete(request: HttpRequest, plan_id: int) -> HttpResponse:
     return redirect("plans:plan_list")
 
 
-def _editor(request: HttpRequest, plan: OwnPlan | None, name: str, text: str, wrong: str = "") -> HttpResponse:
+def _editor(
+    request: HttpRequest,
+    plan: OwnPlan | None,
+    name: str,
+    text: str,
+    wrong: str = "",
+    versions: Sequence[own_plans.Version] = (),
+) -> HttpResponse:
+    number = number_asked(request, "version")
+    earlier = next((version for version in versions[1:] if version.number == number), None)
+    text = text if earlier is None else earlier.text
     parsed, status = None, 422 if wrong and request.method == "POST" else 200
     if text:
         try:
@@ -102,6 +116,8 @@ def _editor(request: HttpRequest, plan: OwnPlan | None, name: str, text: str, wr
         "name": name,
         "text": text,
         "wrong": wrong,
+        "versions": versions,
+        "earlier": earlier,
         "parsed": parsed,
         "graph": graph.graph_of(graph.steps_of(parsed)) if parsed else None,
         "may_save": plan is None or access.can_change(request.user, plan.team_id),

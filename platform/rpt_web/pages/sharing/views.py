@@ -20,6 +20,7 @@ PLACES = {
     "corpus": "corpora:corpus_detail",
     "model": "models:model_detail",
     "wording": "wordings:wording_detail",
+    "plan": "plans:plan_detail",
 }
 """The page of each kind of thing."""
 

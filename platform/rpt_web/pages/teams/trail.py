@@ -17,6 +17,7 @@ from rpt_web.teams import trail
 PAGES = {
     "corpus": "corpora:corpus_detail",
     "experiment": "experiments:experiment_detail",
+    "ownplan": "plans:plan_detail",
     "registeredmodel": "models:model_detail",
     "run": "runs:run_detail",
     "wording": "wordings:wording_detail",

@@ -13,6 +13,7 @@ from rpt_core.errors import UserError
 from rpt_core.plans.preset import expand, load_preset, preset_names
 from rpt_web.runs import graph, own_plans, services
 from rpt_web.runs.models import GPU_QUEUE, Experiment, OwnPlan
+from rpt_web.teams import sharing
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Role, Team
 from tests.factories import make_user
@@ -200,3 +201,52 @@ def test_programs_save_and_submit_plans_too(caller, experiment):
     wrong = caller.post(f"{ROOT}/plans", {"name": "Bad", "text": "runs: 3"}, content_type="application/json")
     assert wrong.status_code == 422
     assert "This is not a plan" in wrong.content.decode()
+
+
+def test_programs_change_and_remove_a_plan_and_overwrite_nobody(caller, plan):
+    address, changed = f"{ROOT}/plans/{plan.pk}", TWO.replace("The base", "Another base")
+
+    def post(**body):
+        return caller.post(address, body, content_type="application/json")
+
+    assert post(text=changed, seen=TWO).json()["text"] == changed
+    refused = post(text=TWO, seen=TWO)
+    assert refused.status_code == 409
+    assert "Somebody has changed this plan meanwhile" in refused.json()["detail"]
+    assert post(text=TWO).json()["text"] == TWO
+    assert "This is not a plan" in post(text="runs: 3").json()["errors"]["text"]
+    assert caller.delete(address).status_code == 204
+    assert caller.get(address).status_code == 404
+
+
+def test_an_earlier_text_is_opened_and_brought_back(page, client, plan):
+    address, changed = reverse("plans:plan_detail", args=[plan.pk]), TWO.replace("The base", "Another base")
+    assert "Earlier texts" not in page(address)
+    client.post(address, {"text": changed, "seen": TWO})
+    first = own_plans.versions(plan)[-1]
+    assert [version.text for version in own_plans.versions(plan)] == [changed, TWO]
+    text = page(f"{address}?version={first.number}")
+    assert editor(text) == TWO
+    assert "To bring it back, save it" in text
+    client.post(address, {"text": editor(text), "seen": changed})
+    assert editor(page(address)) == TWO
+    assert editor(page(f"{address}?version=999999")) == TWO
+
+
+@pytest.mark.usefixtures("nothing_found")
+def test_a_shared_plan_is_submitted_and_copied_by_the_other_team_and_changed_by_nobody_there(client, plan):
+    guests = Team.objects.create(name="Guests")
+    guest = make_user("guest", team=guests)
+    client.force_login(guest)
+    address = reverse("plans:plan_detail", args=[plan.pk])
+    assert client.get(address).status_code == 404
+    sharing.share("plan", plan, "Guests", make_user("head", Role.ADMINISTRATOR))
+    text = flat(client.get(address))
+    assert "shared by Team" in text
+    assert "readonly" in text
+    assert client.post(address, {"text": TWO, "seen": TWO}).status_code == 403
+    assert client.post(reverse("plans:plan_delete", args=[plan.pk])).status_code == 403
+    assert editor(flat(client.get(f"{NEW}?plan={plan.pk}"))) == TWO
+    suite = reverse("configure:suite_new", query={"plan": plan.pk})
+    assert client.post(suite, {"name": "Ours", "seeds": "0"}).status_code == 302
+    assert Experiment.objects.get(name="Ours").team == guests
