@@ -24,6 +24,7 @@ from rpt_web.api import (
     comments,
     corpora,
     groups,
+    inbox,
     library,
     machines,
     plans,

@@ -104,8 +104,8 @@ def test_a_name_that_cannot_be_is_refused_at_its_field(caller, experiment, path,
     ("path", "body", "fields"),
     [
         ("experiments", {"name": "x"}, "name, description, preset, seed, team"),
-        ("experiments/{}/suite", {"preset": "smoke"}, "preset, runs, plan, seeds, hardware, anyway"),
-        ("runs", {"name": "x", "config": CONFIG}, "experiment, name, title, config, hardware, anyway"),
+        ("experiments/{}/suite", {"preset": "smoke"}, "preset, runs, plan, seeds, hardware, anyway, priority"),
+        ("runs", {"name": "x", "config": CONFIG}, "experiment, name, title, config, hardware, anyway, priority"),
         ("preflight", {"config": CONFIG}, "config, hardware"),
     ],
 )

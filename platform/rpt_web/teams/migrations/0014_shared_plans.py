@@ -7,50 +7,89 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('corpora', '0011_addresses'),
-        ('runs', '0019_gpus_of_older_runs'),
-        ('teams', '0013_repeatable_calls'),
+        ("corpora", "0011_addresses"),
+        ("runs", "0019_gpus_of_older_runs"),
+        ("teams", "0013_repeatable_calls"),
     ]
 
     operations = [
         pgtrigger.migrations.RemoveTrigger(
-            model_name='share',
-            name='insert_insert',
+            model_name="share",
+            name="insert_insert",
         ),
         pgtrigger.migrations.RemoveTrigger(
-            model_name='share',
-            name='update_update',
+            model_name="share",
+            name="update_update",
         ),
         pgtrigger.migrations.RemoveTrigger(
-            model_name='share',
-            name='delete_delete',
+            model_name="share",
+            name="delete_delete",
         ),
         migrations.AddField(
-            model_name='share',
-            name='plan',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='shares', to='runs.ownplan'),
+            model_name="share",
+            name="plan",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="shares", to="runs.ownplan"
+            ),
         ),
         migrations.AddField(
-            model_name='sharechange',
-            name='plan',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='runs.ownplan'),
+            model_name="sharechange",
+            name="plan",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                related_query_name="+",
+                to="runs.ownplan",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='share',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "teams_sharechange" ("corpus_id", "created_by_id", "experiment_id", "model_id", "name", "pgh_context", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "shared_with_id", "team_id", "wording_id") VALUES (NEW."corpus_id", NEW."created_by_id", NEW."experiment_id", NEW."model_id", NEW."name", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, CLOCK_TIMESTAMP(), \'insert\', NEW."id", NEW."plan_id", NEW."shared_with_id", NEW."team_id", NEW."wording_id"); RETURN NULL;', hash='64336744d2a81c3b7cef84d13e7a745adba92d9b', operation='INSERT', pgid='pgtrigger_insert_insert_48cb2', table='teams_share', when='AFTER')),
+            model_name="share",
+            trigger=pgtrigger.compiler.Trigger(
+                name="insert_insert",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func='INSERT INTO "teams_sharechange" ("corpus_id", "created_by_id", "experiment_id", "model_id", "name", "pgh_context", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "shared_with_id", "team_id", "wording_id") VALUES (NEW."corpus_id", NEW."created_by_id", NEW."experiment_id", NEW."model_id", NEW."name", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, CLOCK_TIMESTAMP(), \'insert\', NEW."id", NEW."plan_id", NEW."shared_with_id", NEW."team_id", NEW."wording_id"); RETURN NULL;',
+                    hash="64336744d2a81c3b7cef84d13e7a745adba92d9b",
+                    operation="INSERT",
+                    pgid="pgtrigger_insert_insert_48cb2",
+                    table="teams_share",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='share',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."corpus_id" IS DISTINCT FROM (NEW."corpus_id") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."experiment_id" IS DISTINCT FROM (NEW."experiment_id") OR OLD."model_id" IS DISTINCT FROM (NEW."model_id") OR OLD."name" IS DISTINCT FROM (NEW."name") OR OLD."plan_id" IS DISTINCT FROM (NEW."plan_id") OR OLD."shared_with_id" IS DISTINCT FROM (NEW."shared_with_id") OR OLD."team_id" IS DISTINCT FROM (NEW."team_id") OR OLD."wording_id" IS DISTINCT FROM (NEW."wording_id"))', func='INSERT INTO "teams_sharechange" ("corpus_id", "created_by_id", "experiment_id", "model_id", "name", "pgh_context", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "shared_with_id", "team_id", "wording_id") VALUES (NEW."corpus_id", NEW."created_by_id", NEW."experiment_id", NEW."model_id", NEW."name", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, CLOCK_TIMESTAMP(), \'update\', NEW."id", NEW."plan_id", NEW."shared_with_id", NEW."team_id", NEW."wording_id"); RETURN NULL;', hash='38832d60c3b68dc20d28b0f70df7bafdd6845389', operation='UPDATE', pgid='pgtrigger_update_update_f9a93', table='teams_share', when='AFTER')),
+            model_name="share",
+            trigger=pgtrigger.compiler.Trigger(
+                name="update_update",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."corpus_id" IS DISTINCT FROM (NEW."corpus_id") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."experiment_id" IS DISTINCT FROM (NEW."experiment_id") OR OLD."model_id" IS DISTINCT FROM (NEW."model_id") OR OLD."name" IS DISTINCT FROM (NEW."name") OR OLD."plan_id" IS DISTINCT FROM (NEW."plan_id") OR OLD."shared_with_id" IS DISTINCT FROM (NEW."shared_with_id") OR OLD."team_id" IS DISTINCT FROM (NEW."team_id") OR OLD."wording_id" IS DISTINCT FROM (NEW."wording_id"))',
+                    func='INSERT INTO "teams_sharechange" ("corpus_id", "created_by_id", "experiment_id", "model_id", "name", "pgh_context", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "shared_with_id", "team_id", "wording_id") VALUES (NEW."corpus_id", NEW."created_by_id", NEW."experiment_id", NEW."model_id", NEW."name", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, CLOCK_TIMESTAMP(), \'update\', NEW."id", NEW."plan_id", NEW."shared_with_id", NEW."team_id", NEW."wording_id"); RETURN NULL;',
+                    hash="38832d60c3b68dc20d28b0f70df7bafdd6845389",
+                    operation="UPDATE",
+                    pgid="pgtrigger_update_update_f9a93",
+                    table="teams_share",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='share',
-            trigger=pgtrigger.compiler.Trigger(name='delete_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "teams_sharechange" ("corpus_id", "created_by_id", "experiment_id", "model_id", "name", "pgh_context", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "shared_with_id", "team_id", "wording_id") VALUES (OLD."corpus_id", OLD."created_by_id", OLD."experiment_id", OLD."model_id", OLD."name", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, CLOCK_TIMESTAMP(), \'delete\', OLD."id", OLD."plan_id", OLD."shared_with_id", OLD."team_id", OLD."wording_id"); RETURN NULL;', hash='71791bda5c93bb29a49aabfd470c19cf7f994442', operation='DELETE', pgid='pgtrigger_delete_delete_f4c8c', table='teams_share', when='AFTER')),
+            model_name="share",
+            trigger=pgtrigger.compiler.Trigger(
+                name="delete_delete",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func='INSERT INTO "teams_sharechange" ("corpus_id", "created_by_id", "experiment_id", "model_id", "name", "pgh_context", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "shared_with_id", "team_id", "wording_id") VALUES (OLD."corpus_id", OLD."created_by_id", OLD."experiment_id", OLD."model_id", OLD."name", COALESCE(NULLIF(CURRENT_SETTING(\'pghistory.context_metadata\', TRUE), \'\'), NULL)::JSONB, CLOCK_TIMESTAMP(), \'delete\', OLD."id", OLD."plan_id", OLD."shared_with_id", OLD."team_id", OLD."wording_id"); RETURN NULL;',
+                    hash="71791bda5c93bb29a49aabfd470c19cf7f994442",
+                    operation="DELETE",
+                    pgid="pgtrigger_delete_delete_f4c8c",
+                    table="teams_share",
+                    when="AFTER",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='share',
-            constraint=models.UniqueConstraint(fields=('shared_with', 'plan'), name='share_once_plan'),
+            model_name="share",
+            constraint=models.UniqueConstraint(fields=("shared_with", "plan"), name="share_once_plan"),
         ),
     ]
