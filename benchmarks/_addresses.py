@@ -129,6 +129,8 @@ NOT_MEASURED = {
     "review/queues/{queue_id}/import/": "is one field",
     "review/items/{item_id}/draft": "changes something",
     "api/v1/queues/{queue_id}/close": "changes something",
+    "api/v1/queues/{queue_id}/result": "is what labels are, for pairs",
+    "api/v1/pairs": "changes something",
     "api/v1/queues/{queue_id}/next": "changes something",
     "api/v1/items/{item_id}/review": "changes something",
     "api/v1/items/{item_id}/decision": "changes something",

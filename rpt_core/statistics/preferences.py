@@ -25,7 +25,7 @@ Choice = Literal["first", "second", "tie", "both_bad"]
 
 
 @dataclass(frozen=True)
-class Vote:
+class Ballot:
     """What one person chose at one item, and which of the two stood on the left."""
 
     item: Hashable
@@ -87,11 +87,11 @@ def sign_test(one: int, other: int) -> float | None:
     return float(min(1.0, 2 * tail / 2**n))
 
 
-def preference(votes: Iterable[Vote]) -> Preference:
+def preference(votes: Iterable[Ballot]) -> Preference:
     """All of it."""
     found = list(votes)
     counts = Counter(vote.choice for vote in found)
-    by_item: defaultdict[Hashable, list[Vote]] = defaultdict(list)
+    by_item: defaultdict[Hashable, list[Ballot]] = defaultdict(list)
     for vote in found:
         if vote.choice in ("first", "second"):
             by_item[vote.item].append(vote)
@@ -116,12 +116,12 @@ def preference(votes: Iterable[Vote]) -> Preference:
     )
 
 
-def _share(votes: Sequence[Vote]) -> float:
+def _share(votes: Sequence[Ballot]) -> float:
     """Of decided votes: how many went to the second."""
     return sum(vote.choice == "second" for vote in votes) / len(votes)
 
 
-def _order_bias(decided: Sequence[Vote]) -> OrderBias:
+def _order_bias(decided: Sequence[Ballot]) -> OrderBias:
     left = sum(vote.choice == vote.left for vote in decided)
     low, high = wilson_interval(left, len(decided))
     return OrderBias(left, len(decided), low, high, sign_test(left, len(decided) - left))

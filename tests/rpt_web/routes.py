@@ -314,6 +314,8 @@ API = {
     ("post", "/queues/{queue_id}/labels"): by_token(404, 403, 403, 201, 201) | {"shared": 404},
     ("post", "/queues/{queue_id}/next"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
     ("get", "/items/{item_id}"): OWN_READ,
+    ("post", "/pairs"): by_token(422, 403, 403, 422, 422),  # it is the same run twice
+    ("get", "/queues/{queue_id}/result"): by_token(404, 409, 409, 409, 409) | {"shared": 404},  # it has no pairs
     ("post", "/items/{item_id}/review"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
     # nobody has submitted it, and whoever could still take it is blind
     ("post", "/items/{item_id}/decision"): by_token(404, 403, 403, 409, 409) | {"shared": 404},

@@ -144,6 +144,7 @@ class World:
             "/label-sets/{label_set_id}/versions": {"text": f"{BUILT_IN_TEXT}# more\n"},
             "/queues": {"run": run.pk, "name": "New", "sample": 1},
             "/queues/{queue_id}/labels": {"labels": [{"item": 1, "answers": {"thought": "sound"}}]},
+            "/pairs": {"name": "x", "first": {"run": run.pk, "step": 1}, "second": {"run": run.pk, "step": 1}},
             "/items/{item_id}/review": {"version": 0, "answers": {"thought": "sound"}},
             "/items/{item_id}/decision": {"answers": {"thought": "sound"}},
             "/wordings": {"kind": "template", "name": "new", "text": text},

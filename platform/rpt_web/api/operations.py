@@ -31,6 +31,7 @@ from rpt_web.api import (
     removal,
     review,
     review_items,
+    review_pairs,
     run_files,
     searches,
 )
@@ -386,6 +387,7 @@ run_files.add_operations(api)
 searches.add_operations(api)
 review.add_operations(api)
 review_items.add_operations(api)
+review_pairs.add_operations(api)
 groups.add_operations(api)
 answer_errors(api)
 describe_refusals(api)

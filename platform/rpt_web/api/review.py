@@ -121,6 +121,9 @@ class LabelOut(Schema):
     document: str
     position: int | None
     reward: float | None
+    other_run: int | None = Field(description="Of a pair: `a` is the response of `run`, `b` that of `other_run`.")
+    other_rollout: int | None
+    swapped: bool = Field(description="Of a pair: whether `b` stood on the left.")
     label_set: str
     label_set_version: int
     reviewer: str
@@ -211,7 +214,7 @@ def create_queue(request: HttpRequest, queue: QueueIn) -> Answer[dict[str, Any]]
     with refusals_at("label_set"):
         version = _version(user, team, queue.label_set)
     with refusals_at("reviewers"):
-        people = _people(team, queue.reviewers)
+        people = members_named(team, queue.reviewers)
     names = ("name", "sample", "seed", "reviewers_per_item", "overlap", "instructions", "is_blind", "hides_truth")
     values = {name: getattr(queue, name) for name in (*names, "due_at")}
     plan = queues.QueuePlan(version=version, reviewers=people, **values)
@@ -286,7 +289,8 @@ def _version(user: User, team: Team, asked: int | None) -> LabelSetVersion:
     return version
 
 
-def _people(team: Team, names: list[str]) -> list[User]:
+def members_named(team: Team, names: list[str]) -> list[User]:
+    """Those who may review for the team, by their names. Raises UserError for a name of nobody among them."""
     able = {person.username: person for person in queues.reviewers_of(team)}
     if unknown := [name for name in names if name not in able]:
         raise UserError(f"{unknown[0]!r} is no member of {team.name}. Its page shows who is.")

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from rpt_core.errors import UserError
-from rpt_core.statistics.preferences import Choice, Preference, Vote, preference
+from rpt_core.statistics.preferences import Ballot, Choice, Preference, preference
 from rpt_web.review import label_sets, queues
 from rpt_web.review.models import ItemKind, LabelSet, LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.review.queues import QueuePlan
@@ -127,7 +127,7 @@ def create(first: Source, second: Source, plan: QueuePlan, user: User) -> Review
 def result_of(reviews: Sequence[Review]) -> Preference:
     """What came of submitted reviews of a queue of pairs. `first` and `second` are the queue's sources."""
     votes = [
-        Vote(review.item_id, CHOICES[review.answers[QUESTION]], "second" if review.is_swapped else "first")
+        Ballot(review.item_id, CHOICES[review.answers[QUESTION]], "second" if review.is_swapped else "first")
         for review in reviews
         if review.answers.get(QUESTION) in CHOICES
     ]
@@ -145,6 +145,12 @@ def in_words(found: Preference, names: tuple[str, str]) -> str:
     if found.first_items == found.second_items:
         return f"Both are preferred at {found.first_items} positions each: nothing tells them apart."
     return f"“{ahead}” is preferred {told}, which chance alone may give: it is not settled which is better."
+
+
+def names_of(queue: ReviewQueue) -> tuple[str, str]:
+    """What its two sources are called."""
+    first, second = queue.source["first"], queue.source["second"]
+    return f"{first['name']}, step {first['step']}", f"{second['name']}, step {second['step']}"
 
 
 def bias_in_words(found: Preference) -> str:

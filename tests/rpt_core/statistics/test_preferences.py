@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import binomtest
 
 from rpt_core.statistics.intervals import wilson_interval
-from rpt_core.statistics.preferences import Vote, preference, sign_test
+from rpt_core.statistics.preferences import Ballot, preference, sign_test
 
 
 def votes(**counts):
     """One vote for each item; the second stands on the left in every other one."""
     chosen = [choice for choice, times in counts.items() for _ in range(times)]
-    return [Vote(item, choice, ("first", "second")[item % 2]) for item, choice in enumerate(chosen)]
+    return [Ballot(item, choice, ("first", "second")[item % 2]) for item, choice in enumerate(chosen)]
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (3, 3), (2, 9), (14, 6), (40, 61), (500, 560)])
@@ -31,7 +31,7 @@ def test_with_one_vote_for_each_item_it_is_wilsons_interval_of_the_decided_ones(
 
 def test_several_votes_at_an_item_count_as_what_they_are():
     """Ten items of three people who always agree tell no more than ten votes; the interval says so."""
-    alike = [Vote(item, "second" if item < 7 else "first", "first") for item in range(10) for _ in range(3)]
+    alike = [Ballot(item, "second" if item < 7 else "first", "first") for item in range(10) for _ in range(3)]
     found = preference(alike)
     assert found.share == 0.7
     assert (found.low, found.high) == pytest.approx(wilson_interval(7, 10))
@@ -40,13 +40,13 @@ def test_several_votes_at_an_item_count_as_what_they_are():
 
 
 def test_an_item_of_which_people_are_of_two_minds_counts_for_neither():
-    found = preference([Vote("x", "first", "first"), Vote("x", "second", "first"), Vote("y", "second", "second")])
+    found = preference([Ballot("x", "first", "first"), Ballot("x", "second", "first"), Ballot("y", "second", "second")])
     assert (found.first_items, found.second_items, found.even_items, found.p) == (0, 1, 1, 1.0)
     assert found.share == 0.75
 
 
 def test_the_left_side_is_noticed_when_it_is_chosen_too_often():
-    always_left = [Vote(item, side, side) for item in range(20) for side in [("first", "second")[item % 2]]]
+    always_left = [Ballot(item, side, side) for item in range(20) for side in [("first", "second")[item % 2]]]
     found = preference(always_left)
     assert (found.share, found.bias.left, found.bias.decided) == (0.5, 20, 20)
     assert found.bias.p < 0.001

@@ -197,3 +197,22 @@ def test_a_blind_comparison_is_made_on_a_page(sources, team, compared):
     review = reviews.take_next(queue, team.bob)
     assert review.is_swapped == sides.is_swapped(review.item, team.bob.pk)
     assert browser_of(team.eve).get(place).status_code == 403
+
+
+def test_a_blind_comparison_is_made_and_read_by_the_api(sources, team, compared):
+    caller = client_of(team.ada)
+    body = {"first": {"run": compared[0].pk, "step": 5}, "second": {"run": compared[1].pk, "step": 5}, "name": "By API"}
+    made = caller.post(f"{ROOT}/pairs", {**body, "sample": 2, "reviewers": ["ada"]}, "application/json")
+    assert (made.status_code, made.json()["kind"], made.json()["items"]) == (201, "pair", 2)
+    path = f"{ROOT}/queues/{made.json()['id']}"
+    assert caller.get(f"{path}/result").status_code == 409
+    for _ in range(2):
+        item = caller.post(f"{path}/next").json()
+        review = {"version": 0, "answers": {"better": "tie"}, "submit": True}
+        assert caller.post(f"{ROOT}/items/{item['id']}/review", review, "application/json").status_code == 200
+    found = caller.get(f"{path}/result").json()
+    assert (found["tie"], found["share"], found["bias"]["decided"]) == (2, None, 0)
+    assert found["words"] == "Nobody has preferred one of the two yet."
+    assert [source["run"] for source in found["sources"]] == [run.pk for run in compared]
+    label = caller.get(f"{path}/labels").json()["items"][0]
+    assert (label["run"], label["other_run"]) == (compared[0].pk, compared[1].pk)

@@ -29,6 +29,7 @@ FIRST = (
     "corpora",
     "alarms",
     "comments",
+    "ab",
     "results",
     "method",
     "api",

@@ -113,7 +113,7 @@ def pairs_result(request: HttpRequest, queue_id: int) -> HttpResponse:
 def _result(user: User, queue: ReviewQueue) -> dict[str, Any]:
     reviews = list(access.seen_reviews(user, queue).order_by("item__number", "id"))
     found = pairs.result_of(reviews)
-    names = _names(queue)
+    names = pairs.names_of(queue)
     return {
         "found": found,
         "names": names,
@@ -123,11 +123,6 @@ def _result(user: User, queue: ReviewQueue) -> dict[str, Any]:
         "lines": _lines(reviews, names),
         "reasons": _reasons(reviews),
     }
-
-
-def _names(queue: ReviewQueue) -> tuple[str, str]:
-    first, second = queue.source["first"], queue.source["second"]
-    return f"{first['name']}, step {first['step']}", f"{second['name']}, step {second['step']}"
 
 
 def _lines(reviews: list[Review], names: tuple[str, str]) -> list[tuple[Any, list[tuple[Review, str]]]]:
