@@ -22,6 +22,7 @@ from rpt_core.run.events import EventType, read_events
 from rpt_core.run.folder import RunDir
 from rpt_core.run.losses import tell_losses
 from rpt_core.run.terminal import ShownLog
+from rpt_core.run.trackers import tracked
 from rpt_core.train.changes import refuse_unknown
 
 EXIT_FINISHED = 0
@@ -56,7 +57,10 @@ def run_stage(stage: str, run: RunDir, attempt: int | None = None, allow_changed
         with run.locked():
             config = run.read_config(stage)
             refuse_unknown(allow_changed, config, run)
-            with ShownLog(run.events, attempt or _next_attempt(run), stage) as log:
+            with (
+                ShownLog(run.events, attempt or _next_attempt(run), stage) as log,
+                tracked(getattr(config, "trackers", None), config, run, log),
+            ):
                 return _run(stage, config, StageContext(run, log, allow_changed=tuple(allow_changed)))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

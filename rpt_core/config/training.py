@@ -76,6 +76,17 @@ class ScratchConfig(Config):
     """Upper limit of the vocabulary."""
 
 
+class TrackersConfig(Config):
+    """Where else the numbers of each step go; the platform has them in any case."""
+
+    tensorboard: bool = False
+    """Write them for TensorBoard too, into the run's folder `tensorboard`."""
+    wandb_project: Annotated[str, Field(pattern=r"^$|^[^/\\#?%:\s]{1,128}(/[^/\\#?%:\s]{1,128})?$")] = ""
+    """Send them to this Weights & Biases project too, given as PROJECT or ENTITY/PROJECT. Empty sends nothing."""
+    wandb_offline: bool = False
+    """Write what would be sent into the run's folder `wandb`; `wandb sync` sends it later."""
+
+
 class TrainConfig(Config):
     """What the training stages share."""
 
@@ -90,6 +101,8 @@ class TrainConfig(Config):
     skip_not_finite_steps: StepsOrNone = 0
     """Up to this many steps with a loss, reward, gradient or probability that is not finite are skipped: weights stay
     as they were, and the batch is kept. The next one stops the run."""
+    trackers: TrackersConfig = TrackersConfig()
+    """TensorBoard and Weights & Biases."""
 
 
 def _one_model(config: NtpConfig) -> Iterator[Refusal]:

@@ -86,6 +86,8 @@ class EventLog:
         self.attempt = attempt
         self._seq = _repair(path)
         self._file: TextIO = path.open("a", encoding="utf-8", errors="replace", buffering=1)
+        self.listeners: list[Callable[[EventType, dict[str, Any]], None]] = []
+        """Hear of each event after it is written."""
 
     def emit(self, type_: EventType, **data: Any) -> None:
         """Append one event. Numbers that are not finite become null, since JSON has none."""
@@ -93,6 +95,8 @@ class EventLog:
         head = {"seq": self._seq, "attempt": self.attempt, "time": time.time(), "type": type_.value}
         line = _line(head | finite(data))
         self._file.write(line if _fits(line) else _line(_shortened(head | finite(data))))
+        for listener in self.listeners:
+            listener(type_, data)
 
     def note(self, step: int, total: int | None = None, what: str | None = None, share: float | None = None) -> None:
         """Hear where the stage is between two events: nothing of it is written; a log that shows it may.

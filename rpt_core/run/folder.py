@@ -61,6 +61,8 @@ class RunDir:
         self.traces = self.path / "traces.jsonl"
         self.not_finite = self.path / "not_finite"
         self.verl = self.path / "verl"
+        self.tensorboard = self.path / "tensorboard"
+        self.wandb = self.path / "wandb"
 
     def create(self, config: StageConfig) -> None:
         """Make the folder and write the config, whole or not at all."""

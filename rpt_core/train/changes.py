@@ -32,6 +32,7 @@ FREE = (
     "keep_checkpoints",
     "log_every_steps",
     "skip_not_finite_steps",
+    "trackers",
     "evaluate_at_steps",
     "test_every_epochs",
     "rollout_backend",

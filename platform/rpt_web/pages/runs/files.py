@@ -176,6 +176,8 @@ def _words(folder: RunDir) -> dict[Path, str]:
         folder.checkpoints: "weights and what is needed to continue",
         folder.rollouts: "the responses, one file for each step and kind",
         folder.evaluations: "outcomes at each position",
+        folder.tensorboard: "metrics for TensorBoard",
+        folder.wandb: "metrics for Weights & Biases",
         folder.positions: "chosen positions",
         folder.tables: "result tables",
         folder.ledger: "what became of each position's groups",
