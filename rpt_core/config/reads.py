@@ -40,6 +40,7 @@ NAME_FIELDS = frozenset(
         "PromptConfig.date",
         "RlvrConfig.prompt_date",
         "TemplatesConfig.prompt_date",
+        "TrackersConfig.wandb_project",
         "FieldMapping.answer",
         "FieldMapping.difficulty",
         "FieldMapping.domain",

@@ -55,7 +55,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Sought:
+class SoughtOffers:
     """Which offers of a kind are meant: those with each of the words, or of what may have made this value; or all."""
 
     words: Sequence[str] = ()
@@ -75,10 +75,10 @@ class Sought:
         return self.among(rows, f"{to_run}name", f"{to_run}title", f"{to_run}experiment__name")
 
 
-ANY = Sought()
+ANY = SoughtOffers()
 
 
-def models(team: Team, sought: Sought = ANY) -> list[Offer]:
+def models(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """Registered models, and the newest checkpoint of each run that has trained (2 queries)."""
     registered = RegisteredModel.objects.filter(_of(team, "model"))
     if sought.value:
@@ -96,7 +96,7 @@ def models(team: Team, sought: Sought = ANY) -> list[Offer]:
     return found + [offer for offer in made if offer.value not in known]
 
 
-def positions(team: Team, tokenizer: str, sought: Sought = ANY) -> list[Offer]:
+def positions(team: Team, tokenizer: str, sought: SoughtOffers = ANY) -> list[Offer]:
     """What finished filter runs have chosen (1 query)."""
     splits = ScoredSplit.objects.filter(run__experiment__in=_experiments(team), split="train")
     splits = splits.filter(run__status=Status.SUCCEEDED).select_related("run__experiment")
@@ -112,7 +112,7 @@ def positions(team: Team, tokenizer: str, sought: Sought = ANY) -> list[Offer]:
     ]
 
 
-def position_lists(team: Team, sought: Sought = ANY) -> list[Offer]:
+def position_lists(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """The lists that RPT runs have written of what they solve (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), stage="rpt", status=Status.SUCCEEDED)
     found = []
@@ -125,7 +125,7 @@ def position_lists(team: Team, sought: Sought = ANY) -> list[Offer]:
     return found
 
 
-def corpora(team: Team, sought: Sought = ANY) -> list[Offer]:
+def corpora(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """Checked versions (1 query). A place with a comma cannot stand in a list that commas part."""
     rows: Any = sought.among(_versions(team), "corpus__name", "corpus__source")
     rows = (row for row in rows if row.place == sought.value) if sought.value else rows[:MOST]
@@ -141,17 +141,17 @@ def version_at(team: Team, place: str) -> CorpusVersion | None:
     return next((row for row in _versions(team) if row.place == place), None)
 
 
-def templates(team: Team, sought: Sought = ANY) -> list[Offer]:
+def templates(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """Prompt templates: built-in ones, and the versions of the team's own (1 query)."""
     return _built_in(template_names(), sought) + _wordings(team, WordingKind.TEMPLATE, sought)
 
 
-def pattern_lists(team: Team, sought: Sought = ANY) -> list[Offer]:
+def pattern_lists(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """The same of pattern lists."""
     return _built_in(keyword_list_names(), sought) + _wordings(team, WordingKind.PATTERNS, sought)
 
 
-def trained_runs(team: Team, sought: Sought = ANY) -> list[Offer]:
+def trained_runs(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """Folders of finished runs that have counted FLOPs (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), status=Status.SUCCEEDED, flops__gt=0)
     return [
@@ -187,11 +187,11 @@ def _versions(team: Team) -> QuerySet[CorpusVersion]:
     return found.order_by("-corpus", "-number")
 
 
-def _built_in(names: Iterable[str], sought: Sought) -> list[Offer]:
+def _built_in(names: Iterable[str], sought: SoughtOffers) -> list[Offer]:
     return [Offer(name, name, "Built in") for name in names if all(word.lower() in name for word in sought.words)]
 
 
-def _wordings(team: Team, kind: str, sought: Sought) -> list[Offer]:
+def _wordings(team: Team, kind: str, sought: SoughtOffers) -> list[Offer]:
     own = sought.among(Wording.objects.filter(_of(team, "wording"), kind=kind), "name")
     rows: Any = (
         WordingVersion.objects.filter(wording__in=own)

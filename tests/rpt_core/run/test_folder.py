@@ -87,9 +87,14 @@ NAMES = re.compile(
 )
 MAY_SAY = {
     "platform/rpt_web/api/removal.py": "an address, no file",
+    "platform/rpt_web/api/run_files.py": "addresses of the API, no files",
+    "platform/rpt_web/pages/review/urls.py": "addresses of pages, no files",
     "platform/rpt_web/pages/models/urls.py": "an address of a page, no file",
     "platform/rpt_web/pages/runs/files.py": "names of downloads",
     "platform/rpt_web/pages/runs/urls.py": "addresses of pages, no files",
+    "rpt_core/client/client.py": "addresses of the API, no files",
+    "rpt_core/client/exporting.py": "a user's own files",
+    "rpt_core/client/login.py": "a user's own file",
     "rpt_core/files.py": "files that are not complete",
     "rpt_core/run/folder.py": "the names",
     "rpt_core/verl_backend/folder.py": "verl's own",

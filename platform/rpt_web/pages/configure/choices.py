@@ -44,7 +44,7 @@ def runs_to_clone(request: HttpRequest) -> HttpResponse:
     """Runs whose settings a form can begin with, the newest first."""
     access.require_change_somewhere(request.user)
     rows = access.runs_for(request.user).filter(experiment__in=access.experiments_to_change(request.user))
-    rows = offers.Sought(words=words_asked(request)).of_runs(rows.exclude(config={}))
+    rows = offers.SoughtOffers(words=words_asked(request)).of_runs(rows.exclude(config={}))
     found = list(rows.defer("plan", "config", "result", "log_tail", "error").order_by("-id")[: RUNS_OFFERED + 1])
     context = {"runs": found[:RUNS_OFFERED], "more": len(found) > RUNS_OFFERED}
     return render(request, "configure/_runs_to_clone.html", context)

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 
 from rpt_core.config.reads import Reads
 from rpt_web.corpora import offers
-from rpt_web.corpora.offers import ANY, Offer, Sought
+from rpt_web.corpora.offers import ANY, Offer, SoughtOffers
 from rpt_web.teams.models import Team
 
 OTHER = "@other"
@@ -70,13 +70,13 @@ class Shelf:
 
     def search(self, key: str, words: Sequence[str], value: str) -> list[Offer]:
         """Offers of a list that have each of the words, with the value that stays chosen. Raises KeyError."""
-        return self.with_value(key, self._lists[key](Sought(words=words)), value)
+        return self.with_value(key, self._lists[key](SoughtOffers(words=words)), value)
 
     def with_value(self, key: str, found: list[Offer], value: str) -> list[Offer]:
         """The offers, and before them the value when the team has it and it is none of them."""
         if not value or value.startswith("@") or any(offer.value == value for offer in found):
             return found
-        there = self._lists[key](Sought(value=value))
+        there = self._lists[key](SoughtOffers(value=value))
         return [replace(offer, group=CHOSEN) for offer in there if offer.value == value] + found
 
     @cached_property
@@ -85,7 +85,7 @@ class Shelf:
         return offers.tokenizer_of_model(self.team, self.model_path) if self._tokenizer is None else self._tokenizer
 
     @property
-    def _lists(self) -> Mapping[str, Callable[[Sought], list[Offer]]]:
+    def _lists(self) -> Mapping[str, Callable[[SoughtOffers], list[Offer]]]:
         return {
             "models": partial(offers.models, self.team),
             "positions": lambda sought: offers.positions(self.team, self.tokenizer, sought),
