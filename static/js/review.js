@@ -147,9 +147,10 @@
     else document.getElementById("take-back")?.requestSubmit();
   };
 
-  const show = (place) => {
+  const show = (place, isFirst = false) => {
     current = Math.min(Math.max(place, 0), questions.length - 1);
     questions.forEach((question, index) => question.classList.toggle("current", index === current));
+    if (isFirst) return; // the text is to be read first
     const text = questions[current].querySelector("textarea");
     if (text) text.focus();
     else if (document.activeElement?.matches("textarea")) document.activeElement.blur();
@@ -196,5 +197,5 @@
       act?.();
     }
   });
-  show(0);
+  show(0, true);
 })();

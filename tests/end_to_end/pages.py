@@ -39,6 +39,10 @@ def search_hit_address(rows):
     return reverse("traces:rollout_detail", args=[hit.run_id, hit.rollout]) + f"?search={rows['search'].pk}"
 
 
+def review_address(rows, name, number):
+    return reverse(f"review:{name}", args=[rows["reviewed"].items.get(number=number).pk])
+
+
 def version_address(rows, number):
     return reverse("corpora:version_detail", args=[rows["corpus"].corpus_id, number])
 
@@ -125,6 +129,16 @@ PAGES = {
     "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),
     "rollout-hostile": lambda rows: reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]),
     "rollout-answer": answer_address,
+    "review": lambda rows: reverse("review:inbox"),
+    "review-label-sets": lambda rows: reverse("review:label_set_list"),
+    "review-label-set": lambda rows: reverse("review:label_set_detail", args=[rows["reviewed"].version.label_set_id]),
+    "review-queue-new": lambda rows: reverse("review:queue_new") + f"?run={rows['rpt'].pk}&kind=train&reward=0",
+    "review-queue": lambda rows: reverse("review:queue_detail", args=[rows["reviewed"].pk]),
+    "review-import": lambda rows: reverse("review:queue_import", args=[rows["reviewed"].pk]),
+    "review-agreement": lambda rows: reverse("review:queue_agreement", args=[rows["reviewed"].pk]),
+    "review-item": lambda rows: review_address(rows, "item_detail", 4),
+    "review-item-submitted": lambda rows: review_address(rows, "item_detail", 1),
+    "review-settle": lambda rows: review_address(rows, "item_settle", 2),
     "wordings": lambda rows: reverse("wordings:wording_list"),
     "wording-new": lambda rows: reverse("wordings:wording_new") + "?from=v6",
     "pattern-list-new": lambda rows: reverse("wordings:wording_new") + "?kind=patterns",

@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404
 
 from rpt_web.access.library import corpora_for, models_for, wordings_for
+from rpt_web.access.review import label_sets_for, queues_for
 from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, role_in, roles_of
 from rpt_web.access.work import experiments_for, plans_for, runs_for
 from rpt_web.corpora.models import Corpus, RegisteredModel, Wording
@@ -53,7 +54,9 @@ def get_thing_or_404(user: Actor, kind: str, pk: int) -> Model:
         "corpus": corpora_for(user),
         "experiment": experiments_for(user),
         "ownplan": plans_for(user),
+        "labelset": label_sets_for(user),
         "registeredmodel": models_for(user),
+        "reviewqueue": queues_for(user),
         "run": runs_for(user),
         "wording": wordings_for(user),
     }

@@ -21,6 +21,7 @@ from rpt_web.api.schemas import Page, Refused
 from rpt_web.review import reviews, settling, sides
 from rpt_web.review.models import ItemKind, Review, ReviewItem
 from rpt_web.review.shown import ShownResponse, shown_response
+from rpt_web.review.shown_groups import shown_group
 from rpt_web.review.shown_pairs import shown_pair
 from rpt_web.teams.models import User
 
@@ -72,6 +73,7 @@ class ItemDetailOut(ItemOut):
     sides: dict[Literal["a", "b"], SideOut] | None = Field(
         description="Of a pair: both responses, in the order that is the user's own. Null for anything else."
     )
+    group: list[SideOut] | None = Field(default=None, description="Of a group: its responses. Null for anything else.")
     review: OwnReviewOut | None = Field(description="Null until the user has taken the item.")
 
 
@@ -190,6 +192,10 @@ def _detail(user: User, item: ReviewItem) -> dict[str, Any]:
         pair = shown_pair(item, user, with_truth=with_truth, with_origin=False)
         told = {"context": pair.context.context if pair.context else None} | dict.fromkeys(_TEXTS)
         return line | told | {"sides": {name.lower(): _texts(shown) for name, shown, _ in pair.both}}
+    if item.kind == ItemKind.GROUP:
+        group = shown_group(item, with_truth=with_truth)
+        told = {"context": group[0].context if group else None, "sides": None} | dict.fromkeys(_TEXTS)
+        return line | told | {"group": [_texts(shown) for shown in group]}
     shown = shown_response(item, with_truth=with_truth)
     return line | {"context": shown.context if shown else None, "sides": None} | _texts(shown)
 

@@ -38,6 +38,7 @@ class SubmittedReview:
 class SharedLabels:
     """How often a label was given, and how often both of two reviewers gave it."""
 
+    value: str | int
     title: str
     colour: str
     given: int
@@ -180,7 +181,7 @@ def _labels(question: ReviewQuestion, reviews: Sequence[SubmittedReview], pairs:
         of_rewarded = sum(_holds(answer, value) for answer in rewarded)
         given = of_rewarded + sum(_holds(answer, value) for answer in others)
         sizes = (len(rewarded), len(others), sum(map(any, both)), sum(map(all, both)))
-        found.append(SharedLabels(title, colour, given, of_rewarded, *sizes))
+        found.append(SharedLabels(value, title, colour, given, of_rewarded, *sizes))
     return found
 
 

@@ -201,3 +201,18 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"decision on {self.item_id}"
+
+
+class AgreementFigures(models.Model):
+    """Kappa and alpha over certain reviews of a queue, so that a page need not compute them: see `figures`."""
+
+    queue = models.ForeignKey(ReviewQueue, on_delete=models.CASCADE, related_name="figures")
+    key = models.CharField(max_length=32)
+    """Of the reviews that they are computed from."""
+    figures = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["queue", "key"], name="agreement_figures_once")]
+
+    def __str__(self) -> str:
+        return f"figures of {self.queue_id}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import BigIntegerField, F, Func, QuerySet, Value
@@ -20,11 +21,12 @@ from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
 from rpt_web.review import sides
 from rpt_web.review.label_sets import fit_name
-from rpt_web.review.models import LabelSetVersion, Review, ReviewItem, ReviewQueue
+from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import CHANGING, Membership, Team, User
-from rpt_web.traces.models import Rollout
+from rpt_web.traces.models import ResponseGroup, Rollout
 
+Drawn = TypeVar("Drawn", Rollout, ResponseGroup)
 MOST_ITEMS = 10_000
 MOST_REVIEWERS = 20
 LONGEST_INSTRUCTIONS = 20_000
@@ -68,6 +70,28 @@ def create_from_run(run: Run, rollouts: QuerySet[Rollout], query: str, plan: Que
         for row in drawn
     ]
     return create(team, plan, source, items, user)
+
+
+def create_from_groups(
+    team: Team, groups: QuerySet[ResponseGroup], source: dict[str, object], plan: QueuePlan, user: User
+) -> ReviewQueue:
+    """A queue of whole groups of responses, those of the team's own runs. Raises UserError."""
+    check_plan(team, plan)
+    own = groups.filter(experiment__team=team)
+    drawn, found = draw(own, plan)
+    items = [
+        ReviewItem(
+            kind=ItemKind.GROUP,
+            run_id=row.run_id,
+            step=row.step,
+            rollout_kind=row.kind,
+            group=row.group,
+            document=row.document,
+            position=row.token_position,
+        )
+        for row in drawn
+    ]
+    return create(team, plan, {**source, "seed": plan.seed, "sample": plan.sample, "found": found}, items, user)
 
 
 def create(
@@ -135,18 +159,18 @@ def reviewers_of(team: Team) -> list[User]:
     return sorted((row.user for row in rows), key=lambda person: person.username)
 
 
-def draw(rollouts: QuerySet[Rollout], plan: QueuePlan) -> tuple[list[Rollout], int]:
-    """Responses in an order that the seed decides, and how many there were (2 queries). Raises UserError."""
+def draw(rollouts: QuerySet[Drawn], plan: QueuePlan) -> tuple[list[Drawn], int]:
+    """Responses or groups in an order that the seed decides, and how many there were (2 queries). Raises UserError."""
     found = rollouts.count()
     wanted = found if plan.sample is None else min(plan.sample, found)
     if not found:
-        raise UserError("No response passes the filter. Choose another one on the list of responses.")
+        raise UserError("Nothing passes the filter. Choose another one on the list.")
     if wanted > MOST_ITEMS:
-        raise UserError(f"{found:,} responses pass the filter, and a queue has at most {MOST_ITEMS:,}. Draw a sample.")
+        raise UserError(f"{found:,} pass the filter, and a queue has at most {MOST_ITEMS:,}. Draw a sample.")
     order = Func(
         F("id"), Value(plan.seed, BigIntegerField()), function="hashint8extended", output_field=BigIntegerField()
     )
-    rows = rollouts.only("run", *_TAKEN).annotate(drawn=order).order_by("drawn", "id")
+    rows = rollouts.order_by().annotate(drawn=order).order_by("drawn", "id")
     return list(rows[:wanted]), found
 
 

@@ -5,6 +5,7 @@ In: an item and who looks. Out: plain data. What is hidden is absent from it, no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
@@ -35,11 +36,17 @@ class ShownResponse:
 
 
 def shown_response(item: ReviewItem, *, with_truth: bool) -> ShownResponse | None:
-    """The response of an item; None where its row is gone (2 queries)."""
-    row = Rollout.objects.filter(run_id=item.run_id or 0, id=item.rollout_id or 0).first()
-    if row is None:
-        return None
-    full = _full(item, row)
+    """The response of an item; None where its row is gone (3 queries)."""
+    rows = list(Rollout.objects.filter(run_id=item.run_id or 0, id=item.rollout_id or 0))
+    return next(iter(shown_rows(rows, with_truth=with_truth)), None)
+
+
+def shown_rows(rows: Sequence[Rollout], *, with_truth: bool) -> list[ShownResponse]:
+    """Responses of one step and kind of a run; their shard is read once (2 queries)."""
+    return [_shown(row, full, with_truth) for row, full in zip(rows, _texts(rows), strict=True)]
+
+
+def _shown(row: Rollout, full: RolloutRow | None, with_truth: bool) -> ShownResponse:
     text = full.response if full else row.preview
     prediction = None if row.prediction is None else bytes(row.prediction)
     context = _context(full)
@@ -59,19 +66,19 @@ def shown_response(item: ReviewItem, *, with_truth: bool) -> ShownResponse | Non
 def _context(full: RolloutRow | None) -> str:
     if full is None:
         return ""
-    if full.context_start is None:
-        return full.prompt
-    return full.prompt[full.context_start : full.context_end]
+    return full.prompt if full.context_start is None else full.prompt[full.context_start : full.context_end]
 
 
-def _full(item: ReviewItem, row: Rollout) -> RolloutRow | None:
-    """The row of the shard; None when the file is gone or is not the one that was recorded."""
-    shard = (
-        RolloutShard.objects.filter(run_id=item.run_id or 0, kind=row.kind, step=row.step).select_related("run").first()
-    )
+def _texts(rows: Sequence[Rollout]) -> Sequence[RolloutRow | None]:
+    """Their rows of the shard; nothing when the file is gone or is not the one that was recorded."""
+    nothing = [None] * len(rows)
+    if not rows:
+        return nothing
+    shards = RolloutShard.objects.filter(run_id=rows[0].run_id, kind=rows[0].kind, step=rows[0].step)
+    shard = shards.select_related("run").first()
     if shard is None:
-        return None
+        return nothing
     try:
-        return read_rollouts_at(shard.run.directory / shard.path, [row.row])[0]
+        return read_rollouts_at(shard.run.directory / shard.path, [row.row for row in rows])
     except (OSError, IndexError, ValueError):  # pyarrow's errors are ValueErrors
-        return None
+        return nothing

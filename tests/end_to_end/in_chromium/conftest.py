@@ -45,6 +45,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
     from rpt_web.corpora import wordings
     from rpt_web.corpora.models import Corpus, RegisteredModel, Wording
     from rpt_web.jobs.models import Job
+    from rpt_web.review.models import LabelSet, ReviewQueue
     from rpt_web.runs import nodes
     from rpt_web.runs.models import Experiment, Node
     from rpt_web.teams.models import LoginLink, User
@@ -59,7 +60,8 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
         queued = preset_runs.queued_rpt(finished, user)
         paper = suite_runs.finished_suite(user)
         stopped = suite_runs.stopped_suite(user)
-        empty = factories.make_experiment(factories.make_user("grace"), "Seed 1, nothing yet", seed=1)
+        grace = factories.make_user("grace")
+        empty = factories.make_experiment(grace, "Seed 1, nothing yet", seed=1)
         preset_runs.put_real_files(finished, tmp_path_factory.mktemp("real"))
         nodes.register("laptop", ["default"], [asdict(found) for found in doctor.examine()])
         nodes.register("gpu-node-1", ["gpu"], GPU_NODE, GPU_FIGURES)
@@ -81,6 +83,8 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
             "paper": paper,
             "stopped": stopped,
             "empty": empty,
+            "grace": grace,
+            "reviewed": reviewed_queue(finished.runs.get(name="rpt"), user, grace),
             "corpus": shown_corpora.checked_version(user, tmp_path_factory.mktemp("texts")),
             "models": registered_models(finished, user),
             "search": searched(finished, user),
@@ -89,6 +93,8 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
         }
         RegisteredModel.objects.all().delete()
         Wording.objects.all().delete()
+        ReviewQueue.objects.all().delete()
+        LabelSet.objects.all().delete()
         Experiment.objects.all().delete()
         Corpus.objects.all().delete()
         Job.objects.all().delete()
@@ -117,6 +123,21 @@ def searched(experiment, user):
     made = services.start(experiment.team, user, Sought(r"maybe \d+", "expression"), [run], services.SearchFilters())
     execute(jobs.claim(made.job.pk, "laptop:1"))
     return made
+
+
+def reviewed_queue(run, user, other):
+    """A queue whose first items two people have reviewed, with and without agreement; more wait for them."""
+    from rpt_web.review import reviews
+    from tests.rpt_web.review_rows import make_queue
+
+    people = {"reviewers": [user, other], "reviewers_per_item": 2}
+    words = "Read the thought first.\nA guess that happens to be right is a lucky guess."
+    queue = make_queue(run, user, "kind=train&step=1", name="Sums, first look", sample=8, instructions=words, **people)
+    for person, labels in ((user, ["sound", "lucky_guess", "loops"]), (other, ["sound", "sound", "loops"])):
+        for label in labels:
+            review = reviews.take_next(queue, person)
+            reviews.submit(review, reviews.Draft(0, {"thought": label, "sure": 2}, note="Adds up.", seconds=21))
+    return queue
 
 
 def registered_models(experiment, user):

@@ -14,7 +14,7 @@ from django.urls import reverse
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.review import agreement, exports, imports, reviews
-from rpt_web.review.models import Decision, Review
+from rpt_web.review.models import AgreementFigures, Decision, Review
 from rpt_web.review.reviews import Draft
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
@@ -70,6 +70,21 @@ def test_numbers_of_agreement_are_those_that_one_counts_by_hand(reviewed):
     assert agreement.disagreements(questions, rows) == [reviewed.items[1].pk, reviewed.items[3].pk]
 
 
+def test_alpha_and_kappa_stand_on_the_page_and_are_computed_once(reviewed, monkeypatch):
+    client, page = logged_in(reviewed.ada), address("queue_agreement", reviewed.queue.pk)
+    text = flat(client.get(page))
+    kept = AgreementFigures.objects.get(queue=reviewed.queue)
+    alpha = kept.figures["thought"]["alpha"]
+    # of 8 answers 4 are sound, 2 loops, 1 each lucky and hack; 4 of 8 coincidences differ, by chance 42 of 56
+    assert alpha["value"] == pytest.approx(1 - (4 / 8) / (42 / 56))
+    assert f"{alpha['value']:.2f}" in text
+    [pair] = kept.figures["thought"]["pairs"].values()
+    assert pair["value"] == pytest.approx((0.5 - 5 / 16) / (1 - 5 / 16))
+    monkeypatch.setattr("rpt_web.review.figures._of_question", None)
+    assert f"{pair['value']:.2f}" in flat(client.get(page))
+    assert AgreementFigures.objects.count() == 1
+
+
 def test_disagreements_are_settled_one_after_the_other_and_reviews_stay(reviewed):
     client, page = logged_in(reviewed.ada), address("queue_agreement", reviewed.queue.pk)
     _, second, _, fourth = reviewed.items
@@ -112,7 +127,7 @@ def test_who_is_blind_sees_no_agreement_of_an_item_and_settles_nothing(team):
         assert "named-to-hide" not in text
     one = caller.get(f"{ROOT}/items/{item.pk}").json()
     assert (one["run"], one["rollout"], one["reward"], one["continuation"]) == (None, None, None, None)
-    assert one["response"]
+    assert one["responses"][0]["response"]
 
 
 def test_labels_come_out_with_ids_that_join_to_the_rollouts(reviewed):

@@ -44,7 +44,7 @@ def test_a_queue_holds_what_passes_the_filter_with_what_joins_it_to_the_rollouts
     assert set(queue.items.values_list("reward", flat=True)) == {0.0}
     item = queue.items.first()
     assert (item.run_id, item.rollout_kind, item.step) == (team.run.pk, "train", 1)
-    with pytest.raises(UserError, match="No response passes"):
+    with pytest.raises(UserError, match="Nothing passes"):
         make_queue(team.run, team.ada, "step=1&reason=empty&reward=1")
 
 

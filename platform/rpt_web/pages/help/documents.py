@@ -30,6 +30,7 @@ FIRST = (
     "alarms",
     "comments",
     "ab",
+    "review",
     "results",
     "method",
     "api",

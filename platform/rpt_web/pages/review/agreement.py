@@ -16,9 +16,11 @@ from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.review.items import draft_of_form, said_of
-from rpt_web.review import agreement, reviews, settling, sides
+from rpt_web.review import agreement, figures, reviews, settling, sides
 from rpt_web.review.models import Decision, ItemKind, ReviewItem, ReviewQueue
+from rpt_web.review.questions import ReviewQuestion
 from rpt_web.review.shown import shown_response
+from rpt_web.review.shown_groups import shown_group
 from rpt_web.review.shown_pairs import shown_pair
 from rpt_web.teams.models import User
 
@@ -40,7 +42,7 @@ def queue_agreement(request: HttpRequest, queue_id: int) -> HttpResponse:
         "queue": queue,
         "reviews": len(rows),
         "hidden": queue.items.filter(access.blind_items(request.user)).count(),
-        "questions": [agreement.of_question(question, rows) for question in agreement.compared(questions)],
+        "questions": _compared(queue, agreement.compared(questions), rows),
         "disputed": len(disputed),
         "may_settle": access.can_change(request.user, queue.team_id),
         **_lines(request, queue, disputed, rows),
@@ -72,6 +74,26 @@ def item_settle(request: HttpRequest, item_id: int) -> HttpResponse:
         messages.success(request, "That was the last one that reviewers disagree about.")
         return redirect("review:queue_agreement", item.queue_id)
     return redirect("review:item_settle", following)
+
+
+def _compared(
+    queue: ReviewQueue, questions: list[ReviewQuestion], rows: list[agreement.SubmittedReview]
+) -> list[dict[str, Any]]:
+    """Each question with its counts, and kappa and alpha beside them."""
+    known = figures.of_queue(queue, questions, rows)
+    found = []
+    for question in questions:
+        counts, own = agreement.of_question(question, rows), known[question.name]
+        found.append(
+            {
+                "counts": counts,
+                "alpha": own["alpha"],
+                "labels": [(label, own["labels"].get(label.value)) for label in counts.labels],
+                "people": [(pair, own["pairs"].get(f"{pair.first} and {pair.second}")) for pair in counts.people],
+                "reviewers": own["reviewers"],
+            }
+        )
+    return found
 
 
 def _lines(
@@ -121,6 +143,7 @@ def _settle_page(
         "item": item,
         "decision": decision,
         "pair": shown_pair(item, user, with_truth=True, with_origin=with_origin) if is_pair else None,
+        "group": shown_group(item, with_truth=True) if item.kind == ItemKind.GROUP else (),
         "shown": None if is_pair else shown_response(item, with_truth=True),
         "others": said_of(user, item),
         "fields": [(question, answers.get(question.name)) for question in reviews.questions_of(queue)],

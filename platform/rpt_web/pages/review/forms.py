@@ -47,7 +47,7 @@ class QueueForm(forms.Form):
         label="Assign to",
         required=False,
         help_text="Nobody chosen: every member of the team takes items, and holds one while working on it.",
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
     reviewers_per_item = forms.IntegerField(
         label="Reviewers for each item",

@@ -20,6 +20,7 @@ from rpt_web.review import progress, reviews, sides
 from rpt_web.review.models import ItemKind, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion
 from rpt_web.review.shown import shown_response
+from rpt_web.review.shown_groups import shown_group
 from rpt_web.review.shown_pairs import shown_pair
 from rpt_web.teams.models import User
 
@@ -159,6 +160,7 @@ def _page(
         "fields": [(question, answers.get(question.name)) for question in reviews.questions_of(queue)],
         "note": draft.note if draft else own.note if own else "",
         "pair": shown_pair(item, user, with_truth=with_truth, with_origin=not hides_origin) if is_pair else None,
+        "group": shown_group(item, with_truth=with_truth) if item.kind == ItemKind.GROUP else (),
         "shown": None if is_pair else shown_response(item, with_truth=with_truth),
         "others": said_of(user, item) if not is_blind else None,
         "may_take": own is None and access.can_change(user, queue.team_id) and queue.is_open_to_all,

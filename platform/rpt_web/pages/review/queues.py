@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from rpt_core.errors import UserError
+from rpt_core.words import listed
 from rpt_web import access
 from rpt_web.access import Actor
 from rpt_web.pages.addresses import number_asked
@@ -79,6 +80,7 @@ def queue_detail(request: HttpRequest, queue_id: int) -> HttpResponse:
         "queue": queue,
         "progress": known,
         "waits": _waits(request.user, queue, known),
+        "hidden": _hidden(queue),
         "people": progress.of_reviewers(queue),
         "questions": reviews.questions_of(queue),
         "may_manage": access.can_manage_queue(request.user, queue),
@@ -123,6 +125,12 @@ def _waits(user: Actor, queue: ReviewQueue, known: progress.QueueProgress) -> bo
     if queue.closed_at is not None or not access.can_change(user, queue.team_id):
         return False
     return known.own_open > 0 or (queue.is_open_to_all and not known.is_done)
+
+
+def _hidden(queue: ReviewQueue) -> str:
+    """What reviewers do not see until they have submitted, in words."""
+    blind = ["reward", "run"] if queue.is_blind else []
+    return listed(["others’ labels", *blind, *(["how the text continues"] if queue.hides_truth else [])])
 
 
 def _source(user: Actor, queue: ReviewQueue, known: progress.QueueProgress) -> dict[str, Any] | None:

@@ -79,11 +79,11 @@ def test_an_item_keeps_back_reward_run_and_what_others_said_until_it_is_submitte
     item = queue.items.get(number=1)
     assert send(ada, item, 0, note="ADA-SAID", submit=True).status_code == 200
     before = content_of(text_of(bob, item_address(item))).lower()
-    for hidden in (*HIDDEN, "ada-said", "text continues", str(item.rollout_id)):
+    for hidden in (*HIDDEN, "ada-said", ">continues<", str(item.rollout_id)):
         assert hidden not in before
     assert "chain of thought" in before
     after = content_of(text_of(ada, item_address(item))).lower()
-    for shown in (*HIDDEN, "ada-said", "text continues"):
+    for shown in (*HIDDEN, "ada-said", ">continues<"):
         assert shown in after
     assert send(bob, item, 0, submit=True).status_code == 200
     assert "ADA-SAID" in text_of(bob, item_address(item))
@@ -96,7 +96,7 @@ def test_a_queue_that_is_not_blind_shows_the_reward_and_still_not_what_others_sa
     send(browser(team.ada), item, 0, note="ADA-SAID", submit=True)
     text = text_of(browser(team.bob), item_address(item))
     assert "named-to-hide" in text
-    assert "Text continues" in text
+    assert ">continues<" in text
     assert "ADA-SAID" not in text
 
 
