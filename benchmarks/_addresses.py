@@ -330,6 +330,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "review/label-sets/new/": ["review/label-sets/new/"],
         "review/label-sets/{label_set_id}/": [f"review/label-sets/{known.label_set}/"],
         "review/queues/new/": [f"review/queues/new/?run={known.run}&kind=train&reward=0"],
+        "review/queues/new/groups/": ["review/queues/new/groups/?difficulty=hard&solved=none"],
         "review/queues/{queue_id}/": [f"review/queues/{known.queue}/"],
         "review/pairs/new/": [
             "review/pairs/new/",

@@ -149,6 +149,7 @@ PAGES = {
     "review:label_set_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "review:label_set_detail": (OF_ALL, of_team(200, 200, 200)),
     "review:queue_new": (OF_ALL, by_role(404, 404, 404, 404)),  # the address names a run
+    "review:queue_of_groups": (OF_ALL, by_role(200, 403, 200, 200)),
     "review:queue_detail": ("get", of_team(200, 200, 200)),
     "review:pairs_new": (OF_ALL, by_role(200, 403, 200, 200)),
     "review:pairs_result": ("get", of_team(302, 302, 302)),  # it is no queue of pairs

@@ -7,20 +7,30 @@ What people change and take back is their own; an administrator may take back an
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from rpt_web.access.review import blind_items
 from rpt_web.access.roles import Actor, can_administer, can_change, found_or_404, refusal, require_change, roles_of
 from rpt_web.access.work import experiments_for, get_experiment_or_404, get_rollout_or_404, get_run_or_404
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject
+from rpt_web.review.models import ReviewItem
 from rpt_web.traces.models import CorpusPosition
 
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
-    """Comments that the user may read, oldest first."""
+    """Comments that the user may read, oldest first; of a response that they have yet to review, their own alone."""
     found = Comment.objects.select_related("author", "resolved_by", "run", "experiment", "position")
     on_positions = Q(experiment=None, team__in=list(roles_of(user)))
-    return found.filter(Q(experiment__in=experiments_for(user)) | on_positions).order_by("id")
+    unbiased = Q(rollout=None) | Q(author=user.pk or 0) | ~Exists(_yet_to_review(user))
+    return found.filter(Q(experiment__in=experiments_for(user)) | on_positions).filter(unbiased).order_by("id")
+
+
+def _yet_to_review(user: Actor) -> QuerySet[ReviewItem]:
+    """Items with the response of a comment that the user is blind for."""
+    one = Q(run=OuterRef("run"), rollout_id=OuterRef("rollout"))
+    other = Q(other_run=OuterRef("run"), other_rollout_id=OuterRef("rollout"))
+    return ReviewItem.objects.filter(blind_items(user)).filter(one | other)
 
 
 def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:

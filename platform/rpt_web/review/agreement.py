@@ -186,14 +186,15 @@ def _labels(question: ReviewQuestion, reviews: Sequence[SubmittedReview], pairs:
 
 
 def _confusion(question: ReviewQuestion, pairs: Iterable[Any]) -> list[tuple[str, list[int]]]:
-    """For one label or a number; several labels have too many combinations for a table."""
+    """For one label or a number, those that were given; several labels have too many combinations for a table."""
     if question.kind == "several":
         return []
     counts: Counter[tuple[Any, Any]] = Counter()
     for (_, one), (_, other) in pairs:
         counts[one, other] += 1
         counts[other, one] += one != other
-    values = _values(question)
+    given = {answer for pair in counts for answer in pair}
+    values = [value for value in _values(question) if value[0] in given]
     return [(title, [counts[value, other] for other, _, _ in values]) for value, title, _ in values]
 
 

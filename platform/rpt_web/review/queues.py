@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import BigIntegerField, F, Func, QuerySet, Value
@@ -21,12 +20,11 @@ from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
 from rpt_web.review import sides
 from rpt_web.review.label_sets import fit_name
-from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewItem, ReviewQueue
+from rpt_web.review.models import LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import CHANGING, Membership, Team, User
-from rpt_web.traces.models import ResponseGroup, Rollout
+from rpt_web.traces.models import Rollout
 
-Drawn = TypeVar("Drawn", Rollout, ResponseGroup)
 MOST_ITEMS = 10_000
 MOST_REVIEWERS = 20
 LONGEST_INSTRUCTIONS = 20_000
@@ -70,28 +68,6 @@ def create_from_run(run: Run, rollouts: QuerySet[Rollout], query: str, plan: Que
         for row in drawn
     ]
     return create(team, plan, source, items, user)
-
-
-def create_from_groups(
-    team: Team, groups: QuerySet[ResponseGroup], source: dict[str, object], plan: QueuePlan, user: User
-) -> ReviewQueue:
-    """A queue of whole groups of responses, those of the team's own runs. Raises UserError."""
-    check_plan(team, plan)
-    own = groups.filter(experiment__team=team)
-    drawn, found = draw(own, plan)
-    items = [
-        ReviewItem(
-            kind=ItemKind.GROUP,
-            run_id=row.run_id,
-            step=row.step,
-            rollout_kind=row.kind,
-            group=row.group,
-            document=row.document,
-            position=row.token_position,
-        )
-        for row in drawn
-    ]
-    return create(team, plan, {**source, "seed": plan.seed, "sample": plan.sample, "found": found}, items, user)
 
 
 def create(
@@ -159,8 +135,8 @@ def reviewers_of(team: Team) -> list[User]:
     return sorted((row.user for row in rows), key=lambda person: person.username)
 
 
-def draw(rollouts: QuerySet[Drawn], plan: QueuePlan) -> tuple[list[Drawn], int]:
-    """Responses or groups in an order that the seed decides, and how many there were (2 queries). Raises UserError."""
+def draw(rollouts: QuerySet[Rollout], plan: QueuePlan) -> tuple[list[Rollout], int]:
+    """Responses in an order that the seed decides, and how many there were (2 queries). Raises UserError."""
     found = rollouts.count()
     wanted = found if plan.sample is None else min(plan.sample, found)
     if not found:

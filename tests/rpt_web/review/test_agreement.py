@@ -13,6 +13,8 @@ from django.urls import reverse
 
 from rpt_core.errors import UserError
 from rpt_web import access
+from rpt_web.comments import services as comments
+from rpt_web.comments.subjects import Subject
 from rpt_web.review import agreement, exports, imports, reviews
 from rpt_web.review.models import AgreementFigures, Decision, Review
 from rpt_web.review.reviews import Draft
@@ -127,7 +129,22 @@ def test_who_is_blind_sees_no_agreement_of_an_item_and_settles_nothing(team):
         assert "named-to-hide" not in text
     one = caller.get(f"{ROOT}/items/{item.pk}").json()
     assert (one["run"], one["rollout"], one["reward"], one["continuation"]) == (None, None, None, None)
-    assert one["responses"][0]["response"]
+    assert one["response"]
+
+
+def test_comments_on_a_response_are_hidden_from_who_has_yet_to_review_it(team):
+    queue = make_queue(team.run, team.ada, sample=1, reviewers=[team.ada, team.bob], reviewers_per_item=2)
+    [item] = queue.items.all()
+    for person in (team.ada, team.bob):
+        comments.write(Subject(team.run.experiment, team.run, item.rollout_id), f"{person}'s.", person)
+    comments.write(Subject(team.run.experiment, team.run), "On the run.", team.ada)
+
+    def read(user):
+        return [comment.body for comment in access.comments_for(user)]
+
+    assert read(team.bob) == ["bob's.", "On the run."]
+    reviews.submit(reviews.take_next(queue, team.bob), Draft(0, {"thought": "hack"}))
+    assert read(team.bob) == ["ada's.", "bob's.", "On the run."]
 
 
 def test_labels_come_out_with_ids_that_join_to_the_rollouts(reviewed):

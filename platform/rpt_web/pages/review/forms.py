@@ -8,7 +8,7 @@ from typing import Any, cast
 from django import forms
 
 from rpt_web import access
-from rpt_web.review import label_sets, queues
+from rpt_web.review import group_queues, label_sets, queues
 from rpt_web.review.models import LabelSetVersion
 from rpt_web.teams.models import Team, User
 
@@ -121,3 +121,14 @@ class QueueForm(forms.Form):
         version = self._sets[chosen].versions.first()
         assert version is not None, "a label set has a version from the start"
         return version
+
+
+class GroupQueueForm(QueueForm):
+    """The same for groups of responses."""
+
+    unit = forms.ChoiceField(
+        label="An item is",
+        choices=list(group_queues.UNITS.items()),
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+    field_order = ("name", "label_set", "unit")

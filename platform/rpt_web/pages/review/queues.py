@@ -15,11 +15,13 @@ from rpt_core.words import listed
 from rpt_web import access
 from rpt_web.access import Actor
 from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.review.forms import QueueForm
-from rpt_web.review import progress, queues, reviews
-from rpt_web.review.models import ReviewQueue
+from rpt_web.pages.review.forms import GroupQueueForm, QueueForm
+from rpt_web.pages.rights import team_to_change
+from rpt_web.review import group_queues, progress, queues, reviews
+from rpt_web.review.models import ItemKind, ReviewQueue
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import User
+from rpt_web.traces.group_filters import GroupFilters
 from rpt_web.traces.queries import Filters
 
 PER_PAGE = 50
@@ -67,6 +69,25 @@ def queue_new(request: HttpRequest) -> HttpResponse:
         "found": filters.apply(rollouts).count(),
         "team": run.experiment.team,
     }
+    return render(request, "review/queue_new.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def queue_of_groups(request: HttpRequest) -> HttpResponse:
+    """A queue of the groups that a list of traces shows, whose query the address has."""
+    team, user = team_to_change(request), cast(User, request.user)
+    filters = GroupFilters.from_query(request.GET)
+    form = GroupQueueForm(user, team, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        unit, runs = ItemKind(form.cleaned_data["unit"]), access.runs_for(user)
+        try:
+            queue = group_queues.create_from_traces(team, runs, filters, unit, form.plan(), user)
+        except UserError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"The queue has {queue.items.count():,} items.")
+            return redirect("review:queue_detail", queue.pk)
+    context = {"nav": "review", "filters": filters, "form": form, "team": team}
     return render(request, "review/queue_new.html", context, status=422 if form.errors else 200)
 
 
@@ -136,6 +157,8 @@ def _hidden(queue: ReviewQueue) -> str:
 def _source(user: Actor, queue: ReviewQueue, known: progress.QueueProgress) -> dict[str, Any] | None:
     """The run and the filter that its items come from; None for who has yet to review them blind."""
     may_see = not queue.is_blind or queue.created_by_id == user.pk or not _waits(user, queue, known)
+    if may_see and "traces" in queue.source:
+        return dict(queue.source)
     run_id = queue.source.get("run")
     run = access.runs_for(user).filter(pk=run_id).first() if may_see and run_id else None
     return {**queue.source, "run": run} if run else None

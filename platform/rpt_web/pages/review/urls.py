@@ -11,6 +11,7 @@ urlpatterns = [
     path("review/label-sets/new/", label_sets.label_set_new, name="label_set_new"),
     path("review/label-sets/<int:label_set_id>/", label_sets.label_set_detail, name="label_set_detail"),
     path("review/queues/new/", queues.queue_new, name="queue_new"),
+    path("review/queues/new/groups/", queues.queue_of_groups, name="queue_of_groups"),
     path("review/queues/<int:queue_id>/", queues.queue_detail, name="queue_detail"),
     path("review/queues/<int:queue_id>/next", queues.queue_next, name="queue_next"),
     path("review/pairs/new/", pairs.pairs_new, name="pairs_new"),

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from rpt_web.review import reviews
 from rpt_web.review.models import Review, ReviewQueue
-from rpt_web.traces.models import Rollout
+from rpt_web.traces.models import ResponseGroup, Rollout
 from tests.rpt_web.markup import flat
 from tests.rpt_web.review_rows import make_queue
 
@@ -79,11 +79,11 @@ def test_an_item_keeps_back_reward_run_and_what_others_said_until_it_is_submitte
     item = queue.items.get(number=1)
     assert send(ada, item, 0, note="ADA-SAID", submit=True).status_code == 200
     before = content_of(text_of(bob, item_address(item))).lower()
-    for hidden in (*HIDDEN, "ada-said", ">continues<", str(item.rollout_id)):
+    for hidden in (*HIDDEN, "ada-said", "text continues", str(item.rollout_id)):
         assert hidden not in before
     assert "chain of thought" in before
     after = content_of(text_of(ada, item_address(item))).lower()
-    for shown in (*HIDDEN, "ada-said", ">continues<"):
+    for shown in (*HIDDEN, "ada-said", "text continues"):
         assert shown in after
     assert send(bob, item, 0, submit=True).status_code == 200
     assert "ADA-SAID" in text_of(bob, item_address(item))
@@ -96,7 +96,7 @@ def test_a_queue_that_is_not_blind_shows_the_reward_and_still_not_what_others_sa
     send(browser(team.ada), item, 0, note="ADA-SAID", submit=True)
     text = text_of(browser(team.bob), item_address(item))
     assert "named-to-hide" in text
-    assert ">continues<" in text
+    assert "Text continues" in text
     assert "ADA-SAID" not in text
 
 
@@ -145,6 +145,29 @@ def test_submitting_leads_to_the_next_item_and_at_last_to_the_queue(team, browse
     assert send(client, first, 2, submit=True).json()["next"] == item_address(second)
     assert send(client, second, 0, submit=True).json()["next"] == page
     assert "done" in text_of(client, page)
+
+
+def test_what_a_list_of_traces_shows_is_put_into_a_queue_of_groups_or_of_responses(team, browser):
+    client, ready = browser(team.ada), "?solved=some"
+    made = reverse("review:queue_of_groups") + ready
+    assert made.replace("&", "&amp;") in text_of(client, reverse("traces:group_list") + ready)
+    form = {"name": "Hard ones", "label_set": "built-in", "seed": 1, "reviewers_per_item": 1, "overlap_percent": 100}
+    groups = client.post(made, form | {"unit": "group", "is_blind": "on", "hides_truth": "on"})
+    queue = ReviewQueue.objects.get()
+    assert groups["Location"] == reverse("review:queue_detail", args=[queue.pk])
+    item = queue.items.first()
+    known = ResponseGroup.objects.get(run=item.run_id, step=item.step, kind=item.rollout_kind, group=item.group)
+    assert 0 < known.rewarded < known.samples
+    text = content_of(text_of(client, item_address(item)))
+    assert text.count("Response ") == known.samples
+    assert "named-to-hide" not in text
+    assert "list of traces</a>" in text_of(client, groups["Location"])
+    client.post(made, form | {"unit": "response", "name": "One of each"})
+    one = ReviewQueue.objects.get(name="One of each")
+    assert one.items.count() == queue.items.count()
+    assert all(item.reward is not None for item in one.items.all())
+    nothing = client.post(reverse("review:queue_of_groups") + "?domain=nowhere", form | {"unit": "group"})
+    assert "own runs passes the filters" in flat(nothing)
 
 
 def test_an_item_of_somebody_else_is_read_and_not_written(team, browser):

@@ -1,0 +1,95 @@
+"""Queues from a list of traces: of the groups that its filters let through, in runs of one team.
+
+In: runs, filters, a plan, and whether an item is a group or one response of it. Out: rows. The draw follows from the
+seed and the groups' ids.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from rpt_core.errors import UserError
+from rpt_web.review.models import ItemKind, ReviewItem, ReviewQueue
+from rpt_web.review.queues import MOST_ITEMS, QueuePlan, check_plan, create
+from rpt_web.runs.models import Run
+from rpt_web.teams.models import Team, User
+from rpt_web.traces.group_filters import GroupFilters
+from rpt_web.traces.group_lists import scope
+from rpt_web.traces.models import ResponseGroup, Rollout
+
+UNITS = {ItemKind.RESPONSE: "one response of each, at random", ItemKind.GROUP: "the whole group"}
+"""What an item is."""
+
+
+def create_from_traces(
+    team: Team, runs: QuerySet[Run], filters: GroupFilters, unit: ItemKind, plan: QueuePlan, user: User
+) -> ReviewQueue:
+    """A queue of what a list of traces shows, as far as it is of the team's own runs. Raises UserError."""
+    check_plan(team, plan)
+    own = scope(runs.filter(experiment__team=team), filters)
+    groups = _drawn(list(own.values_list("pk", flat=True)), filters, plan)
+    items = list(_whole(groups) if unit == ItemKind.GROUP else _one_of_each(groups, plan.seed))
+    if not items:
+        raise UserError(f"No group of {team.name}'s own runs passes the filters. Choose others on the page of traces.")
+    source = {"traces": filters.query(), "seed": plan.seed, "sample": plan.sample}
+    return create(team, plan, source, items, user)
+
+
+def _drawn(runs: Sequence[int], filters: GroupFilters, plan: QueuePlan) -> list[ResponseGroup]:
+    """Groups in an order that the seed decides. Raises UserError for more than a queue holds."""
+    conditions = [("g.run_id = ANY(%s)", [list(runs)]), *filters.conditions()]
+    where = " AND ".join(sql for sql, _ in conditions)
+    values: list[Any] = [value for _, found in conditions for value in found]
+    limit = MOST_ITEMS + 1 if plan.sample is None else plan.sample
+    sql = f"SELECT g.id FROM traces_responsegroup g WHERE {where} ORDER BY hashint8extended(g.id, %s), g.id LIMIT %s"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, plan.seed, limit])
+        ids = [key for (key,) in cursor.fetchall()]
+    if len(ids) > MOST_ITEMS:
+        raise UserError(
+            f"More than {MOST_ITEMS:,} groups pass the filters, which a queue does not hold. Draw a sample."
+        )
+    known = ResponseGroup.objects.in_bulk(ids)
+    return [known[key] for key in ids]
+
+
+def _whole(groups: Iterable[ResponseGroup]) -> Iterable[ReviewItem]:
+    for group in groups:
+        yield ReviewItem(
+            kind=ItemKind.GROUP,
+            run_id=group.run_id,
+            step=group.step,
+            rollout_kind=group.kind,
+            group=group.group,
+            document=group.document,
+            position=group.token_position,
+        )
+
+
+def _one_of_each(groups: Sequence[ResponseGroup], seed: int) -> Iterable[ReviewItem]:
+    """A response of each group; which one, its id and the seed decide."""
+    keys = [(group.run_id, group.first_rollout + (group.pk * 2_654_435_761 + seed) % group.samples) for group in groups]
+    by_run: dict[int, list[int]] = defaultdict(list)
+    for run, key in keys:
+        by_run[run].append(key)
+    found = {
+        (run, row.id): row for run, ids in by_run.items() for row in Rollout.objects.filter(run_id=run, id__in=ids)
+    }
+    for place in keys:
+        if (row := found.get(place)) is not None:
+            yield ReviewItem(
+                run_id=row.run_id,
+                rollout_id=row.id,
+                rollout_kind=row.kind,
+                step=row.step,
+                row=row.row,
+                group=row.group,
+                document=row.document,
+                position=row.position,
+                reward=row.reward,
+            )
