@@ -9,7 +9,11 @@
   const length = (text) => [...text].length;
 
   // A place in the shown text, in code points <-> a place in the response. Within a sign: its start, or its end.
-  const signsOf = (text) => JSON.parse(text.dataset.signs);
+  const signsOf = (text) => {
+    const signs = JSON.parse(text.dataset.signs);
+    const isShort = length(text.textContent) < Number(text.dataset.shown); // a pre leaves out a first line break
+    return isShort ? [[Number(text.dataset.passages), 1, 0], ...signs] : signs;
+  };
   const toResponse = (text, shown, isEnd) => {
     let at = Number(text.dataset.passages);
     let seen = 0;
@@ -84,6 +88,10 @@
     for (const text of texts) {
       if (Number(to) > Number(text.dataset.passages)) markPassage(text, Number(from), Number(to), key);
     }
+  }
+  // A long response comes in parts: what is in another one is shown there.
+  for (const link of section.querySelectorAll(".passage a[href^='#passage-']")) {
+    if (!document.getElementById(link.hash.slice(1))) link.search = `?from=${link.closest("[data-from]").dataset.from}`;
   }
   // The browser has looked for the mark of an address before there was one.
   if (location.hash.startsWith("#passage-")) document.getElementById(location.hash.slice(1))?.scrollIntoView();

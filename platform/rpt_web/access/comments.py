@@ -3,6 +3,9 @@
 Whoever sees an experiment reads the comments on it, its runs and their responses, also those of a team that it is
 shared with; only the team's own members write. Comments on a position are read and written within one team.
 What people change and take back is their own; an administrator may take back anybody's.
+
+What others wrote on a response that the user has yet to review, or could still take, is nowhere to be seen before they
+have submitted it.
 """
 
 from __future__ import annotations
@@ -22,15 +25,16 @@ def comments_for(user: Actor) -> QuerySet[Comment]:
     """Comments that the user may read, oldest first; of a response that they have yet to review, their own alone."""
     found = Comment.objects.select_related("author", "resolved_by", "run", "experiment", "position")
     on_positions = Q(experiment=None, team__in=list(roles_of(user)))
-    unbiased = Q(rollout=None) | Q(author=user.pk or 0) | ~Exists(_yet_to_review(user))
-    return found.filter(Q(experiment__in=experiments_for(user)) | on_positions).filter(unbiased).order_by("id")
+    seen = found.filter(Q(experiment__in=experiments_for(user)) | on_positions)
+    return seen.filter(Q(rollout=None) | Q(author=user.pk or 0) | ~_yet_to_review(user)).order_by("id")
 
 
-def _yet_to_review(user: Actor) -> QuerySet[ReviewItem]:
-    """Items with the response of a comment that the user is blind for."""
-    one = Q(run=OuterRef("run"), rollout_id=OuterRef("rollout"))
-    other = Q(other_run=OuterRef("run"), other_rollout_id=OuterRef("rollout"))
-    return ReviewItem.objects.filter(blind_items(user)).filter(one | other)
+def _yet_to_review(user: Actor) -> Q:
+    """Of comments on responses: those on an item of a queue that the user has yet to submit."""
+    items = ReviewItem.objects.filter(blind_items(user))
+    first = items.filter(run=OuterRef("run"), rollout_id=OuterRef("rollout"))
+    second = items.filter(other_run=OuterRef("run"), other_rollout_id=OuterRef("rollout"))
+    return Q(Exists(first)) | Q(Exists(second))
 
 
 def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:

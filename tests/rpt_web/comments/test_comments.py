@@ -13,9 +13,12 @@ from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject
 from rpt_web.comments.texts import response_text
 from rpt_web.notices.models import Delivery, Notice, NoticeKind
+from rpt_web.review import reviews
+from rpt_web.review.models import Review
 from rpt_web.teams import sharing
 from tests.factories import HOSTILE
 from tests.rpt_web.markup import flat
+from tests.rpt_web.review_rows import make_queue
 
 pytestmark = pytest.mark.django_db
 
@@ -166,3 +169,20 @@ def test_an_experiment_has_notes_too_and_empty_ones_are_refused(client, page_of,
     shown = page_of(people["vic"], reverse("experiments:experiment_detail", args=[experiment.pk]))
     assert re.search("One line\\s+and another", shown)
     assert Comment.objects.get().body == "One line\nand another"
+
+
+def test_what_others_wrote_is_absent_until_the_response_is_reviewed(client, page_of, response, people):
+    run, key = response
+    queue = make_queue(run, people["ada"], sample=None, reviewers=[people["bob"]], reviewers_per_item=1)
+    services.write(Subject(run.experiment, run, key), "It is a lucky guess, @bob.", people["ada"])
+    shown = page_of(people["bob"], detail(response))
+    assert "lucky guess" not in shown
+    assert "What others wrote on it is shown when you have submitted it." in shown
+    assert "named you" not in page_of(people["bob"], reverse("home:inbox"))
+    assert not access.comments_for(people["bob"]).exists()
+    assert "lucky guess" in page_of(people["vic"], detail(response))
+    item = queue.items.get(rollout_id=key)
+    review = Review.objects.select_related("item__queue__version").get(item=item)
+    reviews.submit(review, reviews.Draft(0, {"thought": "sound"}))
+    assert "lucky guess" in page_of(people["bob"], detail(response))
+    assert "named you" in page_of(people["bob"], reverse("home:inbox"))

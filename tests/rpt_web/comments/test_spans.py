@@ -45,13 +45,13 @@ def test_a_passage_is_found_again_nearest_to_where_it_was(text, found):
 
 
 def test_what_stands_written_out_is_listed_with_its_place():
-    assert selectable("a\x1bb\u202ec\n") == 'data-passages="0" data-signs="[[1,1,4],[3,1,6]]"'
-    assert selectable("\nfirst", 7) == 'data-passages="7" data-signs="[[7,1,0]]"'
+    assert selectable("a\x1bb\u202ec\n") == 'data-passages="0" data-shown="14" data-signs="[[1,1,4],[3,1,6]]"'
+    assert selectable("\nfirst", 7) == 'data-passages="7" data-shown="6" data-signs="[]"'
 
 
 def test_the_box_is_one_piece():
     response = "so</think>it is \\boxed{a b} then"
     parts = split_response(response, b"a b")
     start = response.index("it is")
-    expected = f'data-passages="{start}" data-signs="[[{start + 13},3,3]]"'
+    expected = f'data-passages="{start}" data-shown="22" data-signs="[[{start + 13},3,3]]"'
     assert selectable_answer(parts, b"a b") == expected

@@ -42,7 +42,8 @@ def notes_on_run(context: Context, run: Run) -> dict[str, Any]:
 @register.inclusion_tag("comments/_threads.html", takes_context=True)
 def comments_on_response(context: Context, run: Run, rollout: Rollout, text: str | None) -> dict[str, Any]:
     """The comments on a response. text: the whole of it; None when it cannot be read."""
-    more = {"is_response": True, "has_text": text is not None}
+    is_hidden = rollout.id in access.blind_rollouts(context["request"].user, run.pk)
+    more = {"is_response": True, "has_text": text is not None, "is_hidden": is_hidden}
     return _section(context, Subject(run.experiment, run, rollout.id), "Comments", text) | more
 
 
@@ -55,7 +56,7 @@ def comment_text(parts: Sequence[threads.TextPart]) -> SafeString:
 @register.simple_tag
 def selectable(text: str, start: int = 0) -> SafeString:
     """Attributes of an element whose text is `readable`: where in the response it begins, and what is written out."""
-    return _attributes(start, signs_of(text, start))
+    return _attributes(start, signs_of(text, start), len(text))
 
 
 @register.simple_tag
@@ -64,22 +65,21 @@ def selectable_answer(parts: inspector.ResponseParts, prediction: bytes | None) 
     start = len(parts.thought) + len(END_OF_THOUGHT)
     before = signs_of(parts.before_box, start)
     if parts.box is None:
-        return _attributes(start, before)
+        return _attributes(start, before, len(parts.before_box))
     place = start + len(parts.before_box)
     shown = sum(len(piece.text) for piece in inspector.visible(prediction))
     after = signs_of(parts.after_box, place + len(parts.box))
-    return _attributes(start, [*before, [place, len(parts.box), shown], *after])
+    whole = len(parts.before_box) + len(parts.box) + len(parts.after_box)
+    return _attributes(start, [*before, [place, len(parts.box), shown], *after], whole)
 
 
 def signs_of(text: str, start: int) -> list[list[int]]:
-    """[place, length, length as shown] of each character that `readable` writes out, and of a line break at the start,
-    which a `pre` leaves out."""
-    signs = [
+    """[place, length, length as shown] of each character that `readable` writes out."""
+    return [
         [start + place, 1, len(inspector.readable(character))]
         for place, character in enumerate(text)
         if character not in "\n\t" and not character.isprintable()
     ]
-    return [[start, 1, 0], *signs] if text.startswith("\n") else signs
 
 
 def _written(part: threads.TextPart) -> SafeString | str:
@@ -90,8 +90,11 @@ def _written(part: threads.TextPart) -> SafeString | str:
     return inspector.readable(part.text)
 
 
-def _attributes(start: int, signs: list[list[int]]) -> SafeString:
-    return format_html('data-passages="{}" data-signs="{}"', start, json.dumps(signs, separators=(",", ":")))
+def _attributes(start: int, signs: list[list[int]], length: int) -> SafeString:
+    """Where the text begins, its signs, and how many characters it has when they are shown."""
+    shown = length + sum(width - size for _, size, width in signs)
+    written = json.dumps(signs, separators=(",", ":"))
+    return format_html('data-passages="{}" data-shown="{}" data-signs="{}"', start, shown, written)
 
 
 def _section(context: Context, subject: Subject, title: str, text: str | None = None) -> dict[str, Any]:
