@@ -346,6 +346,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "api/v1/queues/{queue_id}/items": [f"{API}queues/{known.queue}/items"],
         "api/v1/queues/{queue_id}/labels": [f"{API}queues/{known.queue}/labels"],
         "api/v1/items/{item_id}": [f"{API}items/{known.item}"],
+        "review/responses/{run_id}/{rollout_id}/": [f"review/responses/{known.run}/{known.rollout}/"],
         "review/items/{item_id}/": [f"review/items/{known.item}/"],
         "account/": ["account/"],
         "teams/": ["teams/"],

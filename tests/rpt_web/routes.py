@@ -159,6 +159,7 @@ PAGES = {
     "review:queue_export": ("get", of_team(200, 200, 200)),
     "review:queue_import": (OF_ALL, of_team(403, 200, 200)),
     "review:item_settle": (OF_ALL, of_team(200, 302, 302)),  # who could still take it is led to the item
+    "review:response_labels": ("get", SEEN),
     "review:item_detail": (OF_ALL, of_team(200, 200, 200)),
     "review:item_draft": ("post", of_team(403, 422, 409)),  # the member's own, and the body is no draft
     "review:item_take": ("post", of_team(403, 302, 302)),

@@ -132,7 +132,7 @@ def test_who_is_blind_sees_no_agreement_of_an_item_and_settles_nothing(team):
     assert one["response"]
 
 
-def test_comments_on_a_response_are_hidden_from_who_has_yet_to_review_it(team):
+def test_comments_on_a_response_and_its_labels_are_hidden_from_who_has_yet_to_review_it(team):
     queue = make_queue(team.run, team.ada, sample=1, reviewers=[team.ada, team.bob], reviewers_per_item=2)
     [item] = queue.items.all()
     for person in (team.ada, team.bob):
@@ -142,9 +142,13 @@ def test_comments_on_a_response_are_hidden_from_who_has_yet_to_review_it(team):
     def read(user):
         return [comment.body for comment in access.comments_for(user)]
 
+    part = address("response_labels", team.run.pk, item.rollout_id)
+    reviews.submit(reviews.take_next(queue, team.ada), Draft(0, {"thought": "sound"}))
+    assert "Sound" not in flat(logged_in(team.bob).get(part))
     assert read(team.bob) == ["bob's.", "On the run."]
     reviews.submit(reviews.take_next(queue, team.bob), Draft(0, {"thought": "hack"}))
     assert read(team.bob) == ["ada's.", "bob's.", "On the run."]
+    assert "Sound" in flat(logged_in(team.bob).get(part))
 
 
 def test_labels_come_out_with_ids_that_join_to_the_rollouts(reviewed):

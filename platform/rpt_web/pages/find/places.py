@@ -46,6 +46,8 @@ PAGES = (
     FoundPage("clock", "Runs that are queued", "runs:run_list", "queue waiting order", "?status=queued"),
     FoundPage("search", "Search in responses", "searches:search_list", "find text words expression traces rollouts"),
     FoundPage("x", "Runs that failed", "runs:run_list", "error broken", "?status=failed"),
+    FoundPage("messages", "Review", "review:inbox", "queues labels items label agreement"),
+    FoundPage("adjustments", "Label sets", "review:label_set_list", "review labels questions"),
     FoundPage("database", "Data", "corpora:corpus_list", "corpora corpus text upload documents"),
     FoundPage("brain", "Models", "models:model_list", "checkpoints"),
     FoundPage("file-text", "Prompt templates and pattern lists", "wordings:wording_list", "wordings keywords"),

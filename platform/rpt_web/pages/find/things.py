@@ -66,6 +66,15 @@ def models(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
     ]
 
 
+def queues(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
+    """Queues to review by name or number."""
+    found = _matching(access.queues_for(user), words, "name")
+    return [
+        FoundLine("messages", one.name, reverse("review:queue_detail", args=[one.pk]), f"queue to review, {one.team}")
+        for one in found.order_by("-id")[:EACH]
+    ]
+
+
 def wordings(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
     """Prompt templates and pattern lists by name."""
     found = _matching(access.wordings_for(user), words, "name")
@@ -94,6 +103,7 @@ KINDS: dict[str, Callable[[access.Actor, Sequence[str]], list[FoundLine]]] = {
     "Experiments": experiments,
     "Corpora": corpora,
     "Models": models,
+    "Queues to review": queues,
     "Prompt templates and pattern lists": wordings,
 }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.review import agreement, files, items, label_sets, pairs, queues
+from rpt_web.pages.review import agreement, files, items, label_sets, pairs, queues, said
 
 app_name = "review"
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path("review/queues/<int:queue_id>/labels.<str:ending>", files.queue_export, name="queue_export"),
     path("review/queues/<int:queue_id>/import/", files.queue_import, name="queue_import"),
     path("review/items/<int:item_id>/settle/", agreement.item_settle, name="item_settle"),
+    path("review/responses/<int:run_id>/<int:rollout_id>/", said.response_labels, name="response_labels"),
     path("review/items/<int:item_id>/", items.item_detail, name="item_detail"),
     path("review/items/<int:item_id>/draft", items.item_draft, name="item_draft"),
     path("review/items/<int:item_id>/take", items.item_take, name="item_take"),
