@@ -19,7 +19,7 @@ from typing import Any
 from _common import best_times, finish, memory_mib, parser, show
 
 from rpt_core.run.rollout_files import RolloutRow, write_rollouts
-from rpt_core.run.rollout_search import RowFilter, Sought, search_shard
+from rpt_core.run.rollout_search import RowFilter, SoughtText, search_shard
 
 ALL, GOAL_SECONDS = 2_000_000, 60
 ROWS, GROUP = 2048, 8
@@ -27,12 +27,12 @@ RESPONSE_BYTES = 4000
 THREADS = 2
 LOOKED_FOR = "However, the remainder"
 SEARCHES = {
-    "words": (Sought("remainder however"), RowFilter()),
-    "phrase": (Sought(LOOKED_FOR, "phrase"), RowFilter()),
-    "phrase, case told apart": (Sought(LOOKED_FOR, "phrase", ignore_case=False), RowFilter()),
-    "expression": (Sought(r"however,?\s+the\s+re\w+", "expression"), RowFilter()),
-    "words, only rewarded": (Sought("remainder however"), RowFilter(is_rewarded=True)),
-    "words in prompts": (Sought("prompt 77", place="prompt"), RowFilter()),
+    "words": (SoughtText("remainder however"), RowFilter()),
+    "phrase": (SoughtText(LOOKED_FOR, "phrase"), RowFilter()),
+    "phrase, case told apart": (SoughtText(LOOKED_FOR, "phrase", ignore_case=False), RowFilter()),
+    "expression": (SoughtText(r"however,?\s+the\s+re\w+", "expression"), RowFilter()),
+    "words, only rewarded": (SoughtText("remainder however"), RowFilter(is_rewarded=True)),
+    "words in prompts": (SoughtText("prompt 77", place="prompt"), RowFilter()),
 }
 
 
@@ -101,7 +101,7 @@ def _row(rng: random.Random, words: list[str], step: int, index: int) -> Rollout
     )  # fmt: skip
 
 
-def _search(shards: list[Path], wanted: Sought, counts: RowFilter) -> Any:
+def _search(shards: list[Path], wanted: SoughtText, counts: RowFilter) -> Any:
     def search() -> int:
         with ThreadPoolExecutor(THREADS) as pool:
             return sum(found.matching for found in pool.map(lambda path: search_shard(path, wanted, counts, 0), shards))

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from rpt_core.errors import UserError
-from rpt_core.run.rollout_search import Hit, RowFilter, ShardHits, Sought, search_shard
+from rpt_core.run.rollout_search import Hit, RowFilter, ShardHits, SoughtText, search_shard
 from rpt_core.words import counted
 from rpt_web.jobs.models import Job
 from rpt_web.searches import services
@@ -107,7 +107,7 @@ class _Tally:
         )  # fmt: skip
 
 
-def _read_all(shards: Sequence[RolloutShard], wanted: Sought, counts: RowFilter, tally: _Tally) -> Iterator[Read]:
+def _read_all(shards: Sequence[RolloutShard], wanted: SoughtText, counts: RowFilter, tally: _Tally) -> Iterator[Read]:
     """The shards in order with what was found in each, some of them read ahead."""
     waiting: deque[tuple[RolloutShard, Future[ShardHits | None]]] = deque()
     coming = iter(shards)
@@ -136,7 +136,7 @@ def _wait(future: Future[ShardHits | None], seconds: float = 0.2) -> None:
     done.wait(seconds)
 
 
-def _read(shard: RolloutShard, wanted: Sought, counts: RowFilter, tally: _Tally) -> ShardHits | None:
+def _read(shard: RolloutShard, wanted: SoughtText, counts: RowFilter, tally: _Tally) -> ShardHits | None:
     path = shard.run.directory / shard.path
     try:
         return search_shard(path, wanted, counts, max(tally.room, 0), tally.check)

@@ -31,6 +31,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.traces.urls")),
     path("", include("rpt_web.pages.comments.urls")),
     path("", include("rpt_web.pages.searches.urls")),
+    path("", include("rpt_web.pages.positions.urls")),
     path("", include("rpt_web.pages.review.urls")),
     path("", include("rpt_web.pages.token_maps.urls")),
     path("", include("rpt_web.pages.models.urls")),

@@ -34,7 +34,7 @@ _FACTS = ("step", "group", "sample", "reward", "reason", "finish_reason")
 
 
 @dataclass(frozen=True)
-class Sought:
+class SoughtText:
     """What is looked for. Words may stand anywhere, all of them; a phrase stands as it is written, but for blanks."""
 
     text: str
@@ -103,7 +103,7 @@ class ShardHits:
 
 def search_shard(
     path: Path,
-    wanted: Sought,
+    wanted: SoughtText,
     counts: RowFilter,
     limit: int,
     check: Callable[[int], None] = lambda rows: None,
@@ -130,7 +130,7 @@ def search_shard(
     return found
 
 
-def marked(text: str, wanted: Sought) -> list[tuple[str, bool]]:
+def marked(text: str, wanted: SoughtText) -> list[tuple[str, bool]]:
     """The text in pieces, each with whether it is a match of an expression; joined they are the whole of it."""
     opened, closed = _marks(text)
     if opened is None:
@@ -150,7 +150,7 @@ def _marks(text: str) -> tuple[str | None, str | None]:
     return (free[0], free[1]) if len(free) == 2 else (None, None)
 
 
-def _checked(wanted: Sought) -> tuple[str, ...]:
+def _checked(wanted: SoughtText) -> tuple[str, ...]:
     text = wanted.text.strip() if wanted.mode != "expression" else wanted.text
     if not text:
         raise UserError("Nothing is looked for. Write words, a phrase or an expression.")
@@ -206,7 +206,7 @@ def _parts(metadata: Any, place: str) -> Iterator[tuple[list[int], int]]:
         yield groups, rows
 
 
-def _facts(file: pq.ParquetFile, groups: Sequence[int], wanted: Sought, counts: RowFilter) -> pa.Table | None:
+def _facts(file: pq.ParquetFile, groups: Sequence[int], wanted: SoughtText, counts: RowFilter) -> pa.Table | None:
     """The small columns that decide; None where none does."""
     columns = counts.columns() + (["group"] if wanted.place == "prompt" else [])
     return file.read_row_groups(groups, columns=columns, use_threads=False).combine_chunks() if columns else None

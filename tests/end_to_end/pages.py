@@ -43,6 +43,14 @@ def review_address(rows, name, number):
     return reverse(f"review:{name}", args=[rows["reviewed"].items.get(number=number).pk])
 
 
+def position_address(rows):
+    from rpt_web.pages.traces.places import place_of
+    from rpt_web.traces.models import ResponseGroup
+
+    groups = ResponseGroup.objects.filter(run_id=rows["rpt"].pk, kind="sampled").exclude(position=None)
+    return place_of(groups.order_by("id").first().position)
+
+
 def version_address(rows, number):
     return reverse("corpora:version_detail", args=[rows["corpus"].corpus_id, number])
 
@@ -124,6 +132,7 @@ PAGES = {
     "searches": lambda rows: reverse("searches:search_list") + f"?runs={rows['rpt'].pk}",
     "search": lambda rows: reverse("searches:search_detail", args=[rows["search"].pk]),
     "search-hit": search_hit_address,
+    "position": position_address,
     "rollout-match": lambda rows: rollout_address(rows, "match"),
     "rollout-mismatch": lambda rows: rollout_address(rows, "mismatch"),
     "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),

@@ -111,6 +111,8 @@ PAGES = {
     "comments:delete": ("post", CHANGED),
     "comments:resolve": ("post", CHANGED),
     "comments:reopen": ("post", CHANGED),
+    "positions:position": ("get", SEEN),
+    "positions:question": ("get", SEEN),
     "searches:search_list": (OF_ALL, by_role(200, 200, 200, 200)),
     "searches:search_detail": ("get", of_team(200, 200, 200)),
     "searches:search_stop": ("post", of_team(403, 302, 302)),
@@ -282,6 +284,8 @@ API = {
     ("get", "/wordings/{wording_id}"): READ,
     ("get", "/wordings/{wording_id}/versions"): READ,
     ("post", "/wordings/{wording_id}/versions"): by_token(404, 403, 403, 201, 201),
+    ("get", "/positions/{position_id}"): READ,
+    ("get", "/positions/{position_id}/groups"): READ,
     ("get", "/searches"): LISTED,
     ("post", "/searches"): by_token(422, 202, 202, 202, 202),  # to search is to read; what one may not see is no run
     ("get", "/searches/{search_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},

@@ -13,7 +13,7 @@ from rpt_core.config import RptConfig
 from rpt_core.files import write_whole
 from rpt_core.problems.prompts import template_names, template_text
 from rpt_core.run.folder import RunDir
-from rpt_core.run.rollout_search import Sought
+from rpt_core.run.rollout_search import SoughtText
 from rpt_core.text.document_files import written_documents
 from rpt_web import access
 from rpt_web.comments import services as comments
@@ -32,7 +32,7 @@ from rpt_web.searches import services as searches
 from rpt_web.teams import sharing
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Browser, Identity, Invitation, LoginLink, Role, Scope, Team, User
-from rpt_web.traces.models import Rollout
+from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 from tests.factories import PASSWORD, hostile_rows, make_user, start_run, write_shard
 from tests.factories import record as recorded
 from tests.rpt_web.api_client import CONFIG, RUNNABLE
@@ -104,6 +104,7 @@ class World:
         self.arguments["comment_id"] = comments.write(Subject(self.experiment, run), "A note.", member).comment.pk
         self.arguments["search_id"] = search(team, member, run).pk
         self._make_queue(run, member)
+        self._make_positions(run)
         self._share()
         self.posted = {
             **{f"comments:{name}": {"body": "Some words."} for name in COMMENTED},
@@ -151,6 +152,17 @@ class World:
             "/wordings/{wording_id}/versions": {"text": f"{text}!"},
             "/versions/{version_id}/check": {"mapping": {"text": "text"}},
         }
+
+    def _make_positions(self, run):
+        """The run's group is at a position, and once more a question as a whole."""
+        text_hash = bytes(range(16))
+        group = ResponseGroup.objects.filter(run=run).earliest("id")
+        for place, number in ((7, group.group), (-1, 99)):
+            group.position = CorpusPosition.objects.create(text_hash=text_hash, byte_offset=place)
+            group.pk, group.group = (group.pk if place > 0 else None), number
+            group.save()
+            self.arguments.setdefault("position_id", group.position_id)
+        self.arguments |= {"text_hash": text_hash.hex(), "byte_offset": 7}
 
     def _make_corpus(self, member):
         """A corpus with a version that is being uploaded to, and one that was checked."""
@@ -237,7 +249,7 @@ ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
 
 
 def search(team, user, run):
-    return searches.start(team, user, Sought("the"), [run], searches.SearchFilters())
+    return searches.start(team, user, SoughtText("the"), [run], searches.SearchFilters())
 
 
 def _coded(text):

@@ -39,6 +39,7 @@ from rpt_web.access.people import (
     get_token_or_404,
     notices_for,
 )
+from rpt_web.access.positions import get_place_or_404, get_position_or_404, groups_at
 from rpt_web.access.review import (
     blind_items,
     blind_rollouts,
@@ -136,7 +137,9 @@ __all__ = [
     "get_notice_or_404",
     "get_own_comment_or_404",
     "get_person_or_404",
+    "get_place_or_404",
     "get_plan_or_404",
+    "get_position_or_404",
     "get_queue_or_404",
     "get_rollout_or_404",
     "get_rollouts_or_404",
@@ -152,6 +155,7 @@ __all__ = [
     "get_version_by_id_or_404",
     "get_version_or_404",
     "get_wording_or_404",
+    "groups_at",
     "hides_origin",
     "hits_for",
     "is_blind",

@@ -28,6 +28,7 @@ from rpt_web.api import (
     library,
     machines,
     plans,
+    positions,
     removal,
     review,
     review_items,
@@ -385,6 +386,7 @@ removal.add_operations(api)
 machines.add_operations(api)
 run_files.add_operations(api)
 searches.add_operations(api)
+positions.add_operations(api)
 review.add_operations(api)
 review_items.add_operations(api)
 review_pairs.add_operations(api)

@@ -10,7 +10,7 @@ from ninja import NinjaAPI, Schema
 from ninja import Status as Answer
 from pydantic import Field
 
-from rpt_core.run.rollout_search import LONGEST, Sought
+from rpt_core.run.rollout_search import LONGEST, SoughtText
 from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import WrongField, conflicts, refusals_at
@@ -105,7 +105,7 @@ def searches(request: HttpRequest, after: After = None, limit: Limit = 50) -> di
 def start_search(request: HttpRequest, asked: SearchIn) -> Answer[dict[str, Any]]:
     """Begin a search; read its hits while they come in."""
     user = user_of(request)
-    wanted = Sought(asked.text, asked.mode, asked.ignore_case, asked.place)
+    wanted = SoughtText(asked.text, asked.mode, asked.ignore_case, asked.place)
     with refusals_at("text"):
         wanted.patterns()
     runs = _runs(user, asked.runs)

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from rpt_core.run.rollout_search import LONGEST, Sought
+from rpt_core.run.rollout_search import LONGEST, SoughtText
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Team
@@ -54,10 +54,10 @@ class Search(models.Model):
         return self.text
 
     @property
-    def wanted(self) -> Sought:
+    def wanted(self) -> SoughtText:
         """What is looked for, as the research core knows it."""
         values: dict[str, Any] = {"mode": self.mode, "place": self.place}
-        return Sought(self.text, ignore_case=self.ignore_case, **values)
+        return SoughtText(self.text, ignore_case=self.ignore_case, **values)
 
 
 class SearchHit(models.Model):

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
-from rpt_core.run.rollout_search import RowFilter, Sought
+from rpt_core.run.rollout_search import RowFilter, SoughtText
 from rpt_core.words import counted
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import UNENDED, Job
@@ -70,7 +70,7 @@ class SearchFilters:
             raise UserError(f"The first step, {self.first_step}, comes after the last, {self.last_step}. Swap them.")
 
 
-def start(team: Team, user: User, wanted: Sought, runs: Sequence[Run], filters: SearchFilters) -> Search:
+def start(team: Team, user: User, wanted: SoughtText, runs: Sequence[Run], filters: SearchFilters) -> Search:
     """Begin a search in runs that the user may see. Raises UserError, which says what to put right."""
     wanted.patterns()
     filters.check()
@@ -179,7 +179,7 @@ def _refuse_too_many(user: User) -> None:
         )
 
 
-def _of_wanted(wanted: Sought) -> dict[str, Any]:
+def _of_wanted(wanted: SoughtText) -> dict[str, Any]:
     text = clean_text(wanted.text if wanted.mode == "expression" else wanted.text.strip())
     return {"text": text, "mode": wanted.mode, "place": wanted.place, "ignore_case": wanted.ignore_case}
 

@@ -58,7 +58,7 @@ class Vote:
 
 
 @dataclass(frozen=True)
-class Tally:
+class VoteCount:
     """What a group comes to."""
 
     votes: tuple[Vote, ...]
@@ -88,7 +88,7 @@ class TextRow:
     more: int
 
 
-def tally(group: Sequence[Rollout], boundaries: Sequence[int]) -> Tally:
+def tally(group: Sequence[Rollout], boundaries: Sequence[int]) -> VoteCount:
     """The group's votes, the most frequent first; of equals, the rewarded ones."""
     found: dict[bytes | None, list[Rollout]] = {}
     for member in group:
@@ -97,7 +97,7 @@ def tally(group: Sequence[Rollout], boundaries: Sequence[int]) -> Tally:
     votes = [_vote(prediction, members, boundaries, start) for prediction, members in found.items()]
     votes.sort(key=lambda vote: (-vote.times, -vote.reward))
     rewarded = sum(member.reward > 0 for member in group)
-    return Tally(tuple(votes), len(group), rewarded, tuple(_pass_at(len(group), rewarded)))
+    return VoteCount(tuple(votes), len(group), rewarded, tuple(_pass_at(len(group), rewarded)))
 
 
 def window_start(group: Sequence[Rollout]) -> int:

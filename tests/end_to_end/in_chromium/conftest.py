@@ -114,13 +114,15 @@ def forget_trail():
 
 def searched(experiment, user):
     """A search in the responses of a run that has been carried out."""
-    from rpt_core.run.rollout_search import Sought
+    from rpt_core.run.rollout_search import SoughtText
     from rpt_web.jobs import services as jobs
     from rpt_web.searches import services
     from workers.jobs import execute
 
     run = experiment.runs.get(name="rpt")
-    made = services.start(experiment.team, user, Sought(r"maybe \d+", "expression"), [run], services.SearchFilters())
+    made = services.start(
+        experiment.team, user, SoughtText(r"maybe \d+", "expression"), [run], services.SearchFilters()
+    )
     execute(jobs.claim(made.job.pk, "laptop:1"))
     return made
 

@@ -7,7 +7,7 @@ import pytest
 from rpt_core.errors import UserError
 from rpt_core.run import rollout_search
 from rpt_core.run.rollout_files import RolloutRow, write_rollouts
-from rpt_core.run.rollout_search import RowFilter, Sought, marked, search_shard
+from rpt_core.run.rollout_search import RowFilter, SoughtText, marked, search_shard
 
 TEXTS = [
     "The sum is 12. However, check it again.",
@@ -40,7 +40,7 @@ def shard(tmp_path_factory):
 
 
 def found(shard, text, *counts, limit=100, **wanted):
-    result = search_shard(shard, Sought(text, **wanted), RowFilter(*counts), limit)
+    result = search_shard(shard, SoughtText(text, **wanted), RowFilter(*counts), limit)
     assert result.matching >= len(result.hits)
     return [hit.row for hit in result.hits]
 
@@ -77,25 +77,25 @@ def test_a_prompt_is_looked_at_once_for_each_group(shard):
 
 
 def test_a_hit_has_the_text_around_it_and_its_facts(shard):
-    hit = search_shard(shard, Sought("check", "phrase"), RowFilter(), 1).hits[0]
+    hit = search_shard(shard, SoughtText("check", "phrase"), RowFilter(), 1).hits[0]
     assert (hit.before, hit.match, hit.after, hit.times) == ("The sum is 12. However, ", "check", " it again.", 1)
     assert (hit.step, hit.group, hit.sample, hit.reward, hit.reason) == (3, 0, 0, 1.0, "match")
-    assert search_shard(shard, Sought("e", "phrase"), RowFilter(), 1).hits[0].times == 4
-    cut = search_shard(shard, Sought("x+", "expression"), RowFilter(None, "", "length"), 1).hits[0]
+    assert search_shard(shard, SoughtText("e", "phrase"), RowFilter(), 1).hits[0].times == 4
+    cut = search_shard(shard, SoughtText("x+", "expression"), RowFilter(None, "", "length"), 1).hits[0]
     assert (len(cut.match), cut.reason) == (rollout_search.LONGEST_MATCH, "length")
 
 
 def test_more_hits_than_are_kept_are_counted(shard):
-    result = search_shard(shard, Sought("however"), RowFilter(), 3)
+    result = search_shard(shard, SoughtText("however"), RowFilter(), 3)
     assert (result.rows, result.matching, [hit.row for hit in result.hits]) == (12, 6, [0, 1, 4])
 
 
 def test_long_shards_are_read_in_parts_with_the_same_hits(shard, monkeypatch):
-    whole = [search_shard(shard, Sought(text), RowFilter(), 9).hits for text in ("however", "漢字")]
+    whole = [search_shard(shard, SoughtText(text), RowFilter(), 9).hits for text in ("however", "漢字")]
     monkeypatch.setattr(rollout_search, "PART_BYTES", 100)
-    assert [search_shard(shard, Sought(text), RowFilter(), 9).hits for text in ("however", "漢字")] == whole
+    assert [search_shard(shard, SoughtText(text), RowFilter(), 9).hits for text in ("however", "漢字")] == whole
     heard = []
-    search_shard(shard, Sought("however"), RowFilter(), 9, heard.append)
+    search_shard(shard, SoughtText("however"), RowFilter(), 9, heard.append)
     assert sum(heard) == 12
 
 
@@ -113,12 +113,12 @@ def test_long_shards_are_read_in_parts_with_the_same_hits(shard, monkeypatch):
 )
 def test_what_is_no_search_is_refused_in_words(text, mode, words):
     with pytest.raises(UserError) as error:
-        Sought(text, mode).patterns()
+        SoughtText(text, mode).patterns()
     assert words in str(error.value)
 
 
 def test_all_matches_in_a_text_are_marked_and_nothing_is_lost():
     text = "a cat\ue000 and a CAT"
-    pieces = marked(text, Sought("cat a"))
+    pieces = marked(text, SoughtText("cat a"))
     assert "".join(piece for piece, _ in pieces) == text
     assert [piece for piece, is_match in pieces if is_match] == ["a", "cat", "a", "CAT"]

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 
 from rpt_core.errors import UserError
-from rpt_core.run.rollout_search import LONGEST, Sought
+from rpt_core.run.rollout_search import LONGEST, SoughtText
 from rpt_web import access
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.searches.models import SearchMode, SearchPlace
@@ -104,10 +104,10 @@ class SearchForm(forms.Form):
                 self.add_error("text", str(error))
         return values
 
-    def wanted(self) -> Sought:
+    def wanted(self) -> SoughtText:
         """What is looked for."""
         values = self.cleaned_data
-        return Sought(values["text"], values["mode"], not values["tell_case"], values["place"])
+        return SoughtText(values["text"], values["mode"], not values["tell_case"], values["place"])
 
     def filters(self) -> SearchFilters:
         """Which responses count."""

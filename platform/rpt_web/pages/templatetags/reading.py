@@ -7,12 +7,20 @@ from typing import Any
 
 from django.template import Library
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
+from rpt_web.pages.positions.context import ContextToken
+from rpt_web.pages.traces.places import query_of
 from rpt_web.traces import inspector
+from rpt_web.traces.models import ResponseGroup
 from rpt_web.traces.votes import ByteCell
 
 register = Library()
+FILM_BYTES = 6
+"""Of a majority, in a cell."""
+_CURRENT = mark_safe(' aria-current="true"')
+_EMPTY = mark_safe("<td></td>")
+_HERE = mark_safe('<span class="here" title="The position: what follows is to be predicted">position</span>')
 
 
 @register.simple_tag
@@ -45,3 +53,44 @@ def _classes(cell: ByteCell) -> str:
 
 def _titled(title: str) -> SafeString | str:
     return format_html(' title="{}"', title) if title else ""
+
+
+@register.simple_tag
+def film_cells(cells: Sequence[ResponseGroup | None], chosen: ResponseGroup) -> SafeString:
+    """The cells of a row of a filmstrip, each a link to its group."""
+    return format_html_join("", "{}", ((_film_cell(cell, chosen),) for cell in cells))
+
+
+def _film_cell(group: ResponseGroup | None, chosen: ResponseGroup) -> SafeString:
+    if group is None:
+        return _EMPTY
+    majority = None if group.majority is None else bytes(group.majority)
+    said = "".join(piece.text for piece in inspector.visible(majority, FILM_BYTES)) if majority is not None else "–"
+    marks = (
+        f"pass-{round(4 * group.pass_rate)}",
+        "first" if group.first_solved else "",
+        "forgotten" if group.forgotten else "",
+        "chosen" if group.pk == chosen.pk else "",
+    )
+    told = [f"step {group.step}: {group.rewarded} of {group.samples} right", f"majority {said}"]
+    told.append(f"{group.predictions} distinct, {group.tokens_mean:.0f} tokens on average")
+    told += ["first solved here"] if group.first_solved else []
+    told += ["solved before and forgotten here"] if group.forgotten else []
+    return format_html(
+        '<td class="{}"><a href="?{}#group" title="{}"{}>{}</a></td>',
+        " ".join(mark for mark in marks if mark), query_of(group), ", ".join(told),
+        _CURRENT if group.pk == chosen.pk else "", said,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def context_tokens(tokens: Sequence[ContextToken]) -> SafeString:
+    """Tokens shaded by their entropy, with the position marked."""
+    return format_html_join("", "{}", ((_context_token(token),) for token in tokens))
+
+
+def _context_token(token: ContextToken) -> SafeString:
+    kind = "due" if token.is_target else token.level
+    title = "nothing is predicted here" if token.nats is None else f"{token.nats:.2f} nats"
+    mark = _HERE if token.is_position else ""
+    return format_html('{}<span class="{}" title="{}">{}</span>', mark, f"tok {kind}", title, token.text)

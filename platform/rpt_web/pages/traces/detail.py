@@ -17,10 +17,11 @@ from rpt_web.pages.traces.cards import cards_of
 from rpt_web.pages.traces.found import FoundBy, found_by
 from rpt_web.pages.traces.marks import Marks, marks_for
 from rpt_web.pages.traces.parts import Prompt, near_the_box, shown_prompt, window
+from rpt_web.pages.traces.places import place_of, query_of
 from rpt_web.runs import reach
 from rpt_web.runs.models import Run
 from rpt_web.traces import inspector, queries, votes
-from rpt_web.traces.models import Rollout, RolloutShard
+from rpt_web.traces.models import ResponseGroup, Rollout, RolloutShard
 
 FULL_TEXTS_OF_GROUP = 16
 ANSWER_WORDS = {
@@ -42,7 +43,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
     filter_query = f"?search={found.search.pk}" if found else f"?{filters.query()}" if request.GET else ""
     previous, following = (found.previous, found.next) if found else _beside(rollouts, filters, rollout, filter_query)
     group = queries.group_of(rollouts, rollout)
-    texts = _read(run, shard, [rollout.row, *(member.row for member in group[:FULL_TEXTS_OF_GROUP])])
+    texts = read_texts(run, shard, [rollout.row, *(member.row for member in group[:FULL_TEXTS_OF_GROUP])])
     full = texts.get(rollout.row)
     marks = _marks(full, found)
     context = {
@@ -56,7 +57,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "previous": previous,
         "next": following,
         "full": full,
-        "prompt": _prompt(run, full) if full else None,
+        "prompt": prompt_of(run, full) if full else None,
         **(_response(request, full, marks) if full else {}),
         "is_question": rollout.entropy_nats is None,
         "answer_words": ANSWER_WORDS.get(rollout.reason, ""),
@@ -64,11 +65,19 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "marks": marks,
         "prompt_marks": Marks(found.search.wanted) if found else None,
         "cards": cards_of(group, texts, rollout.id),
-        **_votes(group, full.boundaries if full else []),
+        **votes_of(group, full.boundaries if full else []),
+        "place": _place(run, rollout),
         "elsewhere": queries.same_position(rollouts, rollout),
         "elsewhere_limit": queries.SAME_POSITION_LIMIT,
     }
     return render(request, "traces/rollout_detail.html", context)
+
+
+def _place(run: Run, rollout: Rollout) -> str:
+    """The page of its position in all runs (1 query); empty where that is not known."""
+    groups = ResponseGroup.objects.filter(run=run, step=rollout.step, kind=rollout.kind, group=rollout.group)
+    group = groups.exclude(position=None).select_related("position").first()
+    return f"{place_of(group.position)}?{query_of(group)}" if group is not None and group.position else ""
 
 
 def _beside(rollouts: QuerySet[Rollout], filters: queries.Filters, rollout: Rollout, query: str) -> tuple[str, str]:
@@ -80,7 +89,7 @@ def _beside(rollouts: QuerySet[Rollout], filters: queries.Filters, rollout: Roll
     return before, after
 
 
-def _read(run: Run, shard: RolloutShard | None, rows: list[int]) -> dict[int, RolloutRow]:
+def read_texts(run: Run, shard: RolloutShard | None, rows: list[int]) -> dict[int, RolloutRow]:
     """The full texts by row; none when the file is gone or is not the one that was recorded."""
     if shard is None:
         return {}
@@ -90,7 +99,7 @@ def _read(run: Run, shard: RolloutShard | None, rows: list[int]) -> dict[int, Ro
         return {}
 
 
-def _prompt(run: Run, full: RolloutRow) -> Prompt:
+def prompt_of(run: Run, full: RolloutRow) -> Prompt:
     """The prompt in its parts, as the stage has stored them."""
     text = full.prompt
     span = _span_of_old(run, text) if full.context_start is None else (full.context_start, full.context_end)
@@ -151,7 +160,7 @@ def _marks(full: RolloutRow | None, found: FoundBy | None) -> Marks:
     return marks_for(full.completion, full.boundaries, full.response, search)
 
 
-def _votes(group: list[Rollout], boundaries: list[int]) -> dict[str, object]:
+def votes_of(group: list[Rollout], boundaries: list[int]) -> dict[str, object]:
     """The group's predictions, each once, and the text that they are laid under."""
     found, start = votes.tally(group, boundaries), votes.window_start(group)
     aligned = found.votes[: votes.MOST_ALIGNED]

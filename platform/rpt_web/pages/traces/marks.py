@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rpt_core.analysis.patterns import PAPER, load_keywords
-from rpt_core.run.rollout_search import Sought, marked
+from rpt_core.run.rollout_search import SoughtText, marked
 
 MOST_OF_A_KIND = 300
 MOST_TARGET_TOKENS = 4
@@ -25,7 +25,7 @@ _Span = tuple[int, int, str, str]
 class Marks:
     """What to mark."""
 
-    search: Sought | None = None
+    search: SoughtText | None = None
     target: re.Pattern[str] | None = None
     target_text: str = ""
     with_patterns: bool = False
@@ -84,7 +84,7 @@ class Marks:
                         yield *match.span(), "pattern", name
 
 
-def marks_for(completion: bytes, boundaries: Sequence[int], thought: str, search: Sought | None = None) -> Marks:
+def marks_for(completion: bytes, boundaries: Sequence[int], thought: str, search: SoughtText | None = None) -> Marks:
     """Marks of a thought: its target is the longest beginning of the completion that occurs in it."""
     for text in _targets(completion, boundaries):
         target = re.compile(rf"{_edge(text[0], '<!')}{re.escape(text)}{_edge(text[-1], '!')}")

@@ -16,7 +16,7 @@ NEAR = 8_000
 
 
 @dataclass(frozen=True)
-class Window:
+class TextWindow:
     """A part of a text."""
 
     text: str
@@ -47,12 +47,12 @@ class Prompt:
     """Characters before the end of the context that are not shown."""
 
 
-def window(text: str, start: int) -> Window:
+def window(text: str, start: int) -> TextWindow:
     """The part from a character on; the last part for one that is beyond the end."""
     last = max(0, len(text) - 1) // WINDOW * WINDOW
     start = min(start, last)
     end = min(len(text), start + WINDOW)
-    return Window(text[start:end], start, end, len(text))
+    return TextWindow(text[start:end], start, end, len(text))
 
 
 def near_the_box(parts: ResponseParts) -> tuple[ResponseParts, int]:

@@ -1,0 +1,40 @@
+"""Positions of texts, across runs: seen by whoever sees a run that used one, and of it the groups of those runs."""
+
+from __future__ import annotations
+
+import re
+
+from django.db.models import QuerySet
+from django.http import Http404
+
+from rpt_web.access.roles import Actor, found_or_404
+from rpt_web.access.work import runs_for
+from rpt_web.traces.models import CorpusPosition, ResponseGroup
+
+_WHERE = "A response leads to its position."
+_HASH = re.compile("[0-9a-f]{32}")
+
+
+def groups_at(user: Actor, position: CorpusPosition) -> QuerySet[ResponseGroup]:
+    """Groups of responses at a position, in all runs that the user may see."""
+    return ResponseGroup.objects.filter(position=position, run__in=runs_for(user))
+
+
+def get_position_or_404(user: Actor, position_id: int) -> CorpusPosition:
+    """A position that a run which the user may see has used. Raises Http404."""
+    return _seen_or_404(user, CorpusPosition.objects.filter(pk=position_id), position_id)
+
+
+def get_place_or_404(user: Actor, text_hash: str, byte_offset: int) -> CorpusPosition:
+    """The same by the hash of its text, in hexadecimal, and the byte; -1 for a question as a whole. Raises Http404."""
+    if not _HASH.fullmatch(text_hash) or byte_offset >= 2**31:
+        raise Http404(f"There is no position of this address. {_WHERE}")
+    rows = CorpusPosition.objects.filter(text_hash=bytes.fromhex(text_hash), byte_offset=byte_offset)
+    return _seen_or_404(user, rows, byte_offset)
+
+
+def _seen_or_404(user: Actor, rows: QuerySet[CorpusPosition], key: int) -> CorpusPosition:
+    position: CorpusPosition = found_or_404(rows, "position", key, _WHERE)
+    if not groups_at(user, position).exists():
+        raise Http404(f"There is no position {key}. {_WHERE}")
+    return position

@@ -1,0 +1,1 @@
+"""The page of a position: what was thought there, by every run."""
