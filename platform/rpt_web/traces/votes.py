@@ -34,7 +34,7 @@ class ByteCell:
 
 
 @dataclass(frozen=True)
-class Vote:
+class GivenPrediction:
     """A prediction, as often as it was given."""
 
     prediction: bytes | None
@@ -61,7 +61,7 @@ class Vote:
 class VoteCount:
     """What a group comes to."""
 
-    votes: tuple[Vote, ...]
+    votes: tuple[GivenPrediction, ...]
     responses: int
     rewarded: int
     pass_at: tuple[tuple[int, float], ...]
@@ -73,7 +73,7 @@ class VoteCount:
         return self.rewarded / self.responses if self.responses else 0.0
 
     @property
-    def majority(self) -> Vote | None:
+    def majority(self) -> GivenPrediction | None:
         """What most said."""
         return self.votes[0] if self.votes else None
 
@@ -111,7 +111,7 @@ def window_start(group: Sequence[Rollout]) -> int:
     return max(0, first - BEFORE_WRONG) if first >= ALIGNED_BYTES else 0
 
 
-def text_row(completion: bytes, boundaries: Sequence[int], votes: Sequence[Vote], start: int) -> TextRow:
+def text_row(completion: bytes, boundaries: Sequence[int], votes: Sequence[GivenPrediction], start: int) -> TextRow:
     """The text as far as the longest prediction goes, and to the end of the next token at least."""
     longest = max((len(vote.prediction or b"") for vote in votes), default=0)
     next_end = min((end for end in boundaries if end >= longest), default=len(completion))
@@ -125,7 +125,7 @@ def text_row(completion: bytes, boundaries: Sequence[int], votes: Sequence[Vote]
     return TextRow(tuple(range(start, width)), cells, start, len(completion) - end)
 
 
-def _vote(prediction: bytes | None, members: list[Rollout], boundaries: Sequence[int], start: int) -> Vote:
+def _vote(prediction: bytes | None, members: list[Rollout], boundaries: Sequence[int], start: int) -> GivenPrediction:
     first = members[0]
     completion, data = bytes(first.completion), prediction or b""
     reason = "length" if prediction is None and first.finish_reason == "length" else first.reason
@@ -134,7 +134,7 @@ def _vote(prediction: bytes | None, members: list[Rollout], boundaries: Sequence
     end = min(len(data), start + ALIGNED_BYTES)
     cells = tuple(_cell(data, completion, i, wrong, ends) for i in range(start, end))
     words = difference_words(completion, boundaries, prediction, reason)
-    return Vote(prediction, tuple(members), max(m.reward for m in members), words, cells, len(data) - end)
+    return GivenPrediction(prediction, tuple(members), max(m.reward for m in members), words, cells, len(data) - end)
 
 
 def _cell(data: bytes, completion: bytes, index: int, wrong: int | None, ends: set[int]) -> ByteCell:

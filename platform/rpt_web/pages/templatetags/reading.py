@@ -77,9 +77,9 @@ def _film_cell(group: ResponseGroup | None, chosen: ResponseGroup) -> SafeString
     told += ["first solved here"] if group.first_solved else []
     told += ["solved before and forgotten here"] if group.forgotten else []
     return format_html(
-        '<td class="{}"><a href="?{}#group" title="{}"{}>{}</a></td>',
+        '<td class="{}"><a href="?{}#group" title="{}"{}>{}<small>{}/{}</small><small>{}</small></a></td>',
         " ".join(mark for mark in marks if mark), query_of(group), ", ".join(told),
-        _CURRENT if group.pk == chosen.pk else "", said,
+        _CURRENT if group.pk == chosen.pk else "", said, group.rewarded, group.samples, f"{group.tokens_mean:.0f}",
     )  # fmt: skip
 
 

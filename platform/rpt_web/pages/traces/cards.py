@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rpt_core.run.rollout_files import RolloutRow
-from rpt_web.pages.traces.marks import Piece
+from rpt_web.pages.traces.marks import Marks, Piece, marks_for
 from rpt_web.traces import inspector
 from rpt_web.traces.models import Rollout
 
@@ -27,6 +27,7 @@ class Card:
     shared: int
     """Characters at its beginning that it shares with the first card."""
     is_current: bool
+    marks: Marks | None
 
     @property
     def first(self) -> Rollout:
@@ -44,10 +45,10 @@ class Card:
         return max(0, len(self.thought) - LONGEST_CARD)
 
     def pieces(self, text: str) -> list[Piece]:
-        """For `marked`: where it begins to differ from the first card."""
-        if not 0 < self.shared < len(text):
-            return [(text, "", "")]
-        return [(text[: self.shared], "shared", ""), (text[self.shared :], "", "")]
+        """For `marked`: what begins as the first card does, and the marks of the rest."""
+        shared = self.shared if self.shared < len(text) else 0
+        rest = self.marks.pieces(text[shared:]) if self.marks else [(text[shared:], "", "")]
+        return [(text[:shared], "shared", ""), *rest] if shared else rest
 
     @property
     def shown(self) -> str:
@@ -69,6 +70,7 @@ def cards_of(group: Sequence[Rollout], texts: Mapping[int, RolloutRow], current:
             thought=thought,
             shared=0 if index == 0 else _word_start(thought, _common(thoughts[0], thought)),
             is_current=any(member.id == current for member in members),
+            marks=_marks(texts.get(members[0].row)),
         )
         for index, (members, thought) in enumerate(zip(same.values(), thoughts, strict=True))
     ]
@@ -78,6 +80,10 @@ def _thought(member: Rollout, texts: Mapping[int, RolloutRow]) -> str:
     """Its chain of thought, or where that cannot be read how the response begins."""
     full = texts.get(member.row)
     return inspector.split_response(full.response, full.prediction).thought if full else member.preview
+
+
+def _marks(full: RolloutRow | None) -> Marks | None:
+    return marks_for(full.completion, full.boundaries, full.response) if full else None
 
 
 def _common(one: str, other: str) -> int:
