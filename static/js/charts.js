@@ -106,7 +106,20 @@
       // Read out, its labels would be a heap of numbers: the plot has a name, and beside it stands a caption.
       for (const part of plot.querySelectorAll(".main-svg")) part.setAttribute("aria-hidden", "true");
       plot.dataset.drawn = "yes";
+      if (!plot.dataset.follows) plot.on("plotly_click", (press) => follow(figure.id, plot, press));
+      plot.dataset.follows = "yes";
     });
+  };
+
+  // A point leads to the list of what it stands for. All lines answer at its step, so the nearest one in height is meant.
+  const follow = (id, plot, { points, event }) => {
+    const place = figures.get(id)?.place;
+    const height = event.clientY - plot.getBoundingClientRect().top;
+    const away = (point) => Math.abs(point.yaxis._offset + point.yaxis.d2p(point.y) - height);
+    const [nearest] = [...points].sort((a, b) => away(a) - away(b));
+    if (!place || !nearest) return;
+    const more = nearest.data.meta?.query;
+    location.assign(place.replaceAll("{x}", nearest.x) + (more ? `&${more}` : ""));
   };
 
   const near = new WeakSet();

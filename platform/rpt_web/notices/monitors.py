@@ -56,7 +56,13 @@ class MonitorRule:
 
 RULES = (
     MonitorRule("share_no_box", "No box", "The policy forgets the format.", above=0.5, responses="reason=no_box"),
-    MonitorRule("share_several_boxes", "Several boxes", "The policy bets on more than one answer.", above=0.5),
+    MonitorRule(
+        "share_several_boxes",
+        "Several boxes",
+        "The policy bets on more than one answer.",
+        above=0.5,
+        responses="boxes=2",
+    ),
     MonitorRule(
         "share_blank_prediction",
         "White space only",
@@ -68,7 +74,7 @@ RULES = (
         "Right except for white space",
         "Groups are lost to white space at the ends. Look at the template.",
         above=0.3,
-        responses="reason=mismatch",
+        responses="white_space=1",
     ),
     MonitorRule(
         "share_cut",
@@ -84,7 +90,7 @@ RULES = (
         above=0.95,
         steps=10,
         from_start=True,
-        responses="reward=0",
+        responses="solved=none",
     ),
     MonitorRule(
         "share_all_one",
@@ -93,13 +99,14 @@ RULES = (
         above=0.95,
         steps=10,
         from_start=True,
-        responses="reward=1",
+        responses="solved=all",
     ),
     MonitorRule(
         "response_tokens_mean",
         "Short responses",
         "Responses have shrunk to a fraction of their length. Read some: they may have become formulas.",
         below_start=0.25,
+        responses="order=length",
     ),
     MonitorRule(
         "predicted_bytes_mean",

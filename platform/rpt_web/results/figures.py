@@ -33,10 +33,19 @@ class Figure:
     layout: Json
     group: str = ""
     tall: bool = False
+    place: str = ""
+    """The address of what a point stands for, with {x} for where it is; a line's `meta` may add to its query."""
 
     def as_json(self) -> Json:
         """What the browser gets."""
-        return {"id": self.id, "title": self.title, "data": self.data, "layout": self.layout}
+        drawn = {"id": self.id, "title": self.title, "data": self.data, "layout": self.layout}
+        return drawn | ({"place": self.place} if self.place else {})
+
+    @property
+    def all_places(self) -> str:
+        """The address of what all its points stand for."""
+        address, _, query = self.place.partition("?")
+        return f"{address}?{'&'.join(part for part in query.split('&') if '{x}' not in part)}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def plain(text: str) -> str:
 def accuracy_figure(found: dict[tuple[str, str], list[Evaluation]], mode: str) -> Figure | None:
     """Next-token accuracy over steps in one mode, one line for each difficulty with its 95 % interval."""
     traces = [
-        _points_with_intervals(level, rows, [row.step for row in rows])
+        _points_with_intervals(level, rows, [row.step for row in rows], meta={"query": f"difficulty={level}"})
         for level in DIFFICULTIES
         if (rows := found.get((mode, level)))
     ]
@@ -157,7 +166,7 @@ def power_text(value: float) -> str:
     return f"10{raised}" if mantissa == "1" else f"{mantissa}×10{raised}"
 
 
-def _points_with_intervals(difficulty: str, rows: Sequence[Evaluation], x: Sequence[Any]) -> Json:
+def _points_with_intervals(difficulty: str, rows: Sequence[Evaluation], x: Sequence[Any], **more: Any) -> Json:
     above = [row.high - row.value for row in rows]
     below = [row.value - row.low for row in rows]
     return line(
@@ -166,6 +175,7 @@ def _points_with_intervals(difficulty: str, rows: Sequence[Evaluation], x: Seque
         x,
         [row.value for row in rows],
         mode="lines+markers",
+        **more,
         legendgroup=difficulty,
         error_y={"type": "data", "symmetric": False, "array": above, "arrayminus": below},
         customdata=[[row.low, row.high, row.n] for row in rows],

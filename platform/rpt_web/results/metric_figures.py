@@ -30,6 +30,20 @@ class MetricChart:
 LEARNING, RESPONSES, COLLAPSE, UPDATE, COST = "Learning", "Responses", "Signs of collapse", "Update", "Cost"
 SAMPLING, OTHER = "Dynamic sampling", "Other measurements"
 GROUP_ORDER = (LEARNING, EVALUATION, RESPONSES, COLLAPSE, SAMPLING, UPDATE, COST)
+GROUPS_OF = {
+    "share_all_zero": "solved=none",
+    "share_all_one": "solved=all",
+    "share_matched": "reason=match",
+    "share_cut": "finish=length",
+    "share_no_box": "reason=no_box",
+    "share_several_boxes": "boxes=2",
+    "share_right_but_blanks": "white_space=1",
+    "dropped_all_zero": "solved=none",
+    "dropped_all_one": "solved=all",
+    "dropped_band": "solved=some",
+    "response_tokens_mean": "order=length",
+}
+"""Of a step's groups, those that a metric counts: part of the query of a list of traces."""
 SHARE = Axis("share of responses", percent=True)
 FROM_ZERO = {"rangemode": "tozero"}
 
@@ -334,7 +348,7 @@ def _figure(chart: MetricChart, series: MetricSeries) -> Figure:
             f"series-{number}",
             series.steps,
             series.values[name],
-            meta={"metric": name},
+            meta={"metric": name, **({"query": GROUPS_OF[name]} if name in GROUPS_OF else {})},
             mode="lines+markers" if few else "lines",
         )
         for number, (name, label) in enumerate(present.items(), start=1)

@@ -6,11 +6,12 @@ In: a run. Out: its figures in groups, folded where there are so many that a pag
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
 
+from rpt_web.pages.group_addresses import ANY_STEP, address_of_list
 from rpt_web.pages.runs.marks import marks_of
 from rpt_web.results import metric_figures as charts
 from rpt_web.results.figures import Figure
@@ -57,11 +58,19 @@ def charts_of(
 
     def make(request: HttpRequest, run: Run) -> dict[str, Any]:
         series = queries.metric_series(run)
-        found = charts.metric_figures(series, keep)
+        found = _with_places(run, charts.metric_figures(series, keep))
         drawn = {"folds": folded(found, rows_open, first), "figures_json": [figure.as_json() for figure in found]}
         return drawn | marks_of(run, series) | _told(keep)
 
     return make
+
+
+def _with_places(run: Run, found: list[Figure]) -> list[Figure]:
+    """Where the run kept its responses, a point leads to the groups of its step."""
+    if not run.shards.filter(kind="train").exists():
+        return found
+    place = address_of_list(run.pk, "train", ANY_STEP)
+    return [replace(figure, place=place) for figure in found]
 
 
 def folded(figures: Sequence[Figure], rows_open: int = ROWS_OPEN, first: str = "") -> list[Fold]:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
-
 from rpt_web.notices.monitors import RULES, START_STEPS, MonitorRule
+from rpt_web.pages.group_addresses import address_of_list
 from rpt_web.runs.models import Run
 
 
@@ -25,7 +24,7 @@ class MonitorRow:
     """None while the start, which it is compared with, is not known."""
     is_beyond: bool
     examples: str
-    """The address of responses of the step; empty where the run kept none of it."""
+    """The address of the groups of the step; empty where the run kept none of it."""
 
 
 def monitor_rows(run: Run) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def monitor_rows(run: Run) -> dict[str, Any]:
         return {"monitors": [], "monitors_at": None}
     first = list(run.metrics.order_by("step").values_list("values", flat=True)[:START_STEPS])
     has_responses = run.shards.filter(step=newest.step, kind="train").exists()
-    place = f"{reverse('traces:rollout_list', args=[run.pk])}?kind=train&step={newest.step}" if has_responses else ""
+    place = address_of_list(run.pk, "train", newest.step) if has_responses else ""
     rows = [_row(rule, newest.values, first, place) for rule in RULES if newest.values.get(rule.metric) is not None]
     return {"monitors": rows, "monitors_at": newest.step}
 

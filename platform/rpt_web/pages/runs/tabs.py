@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 from rpt_core.config import STAGES
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.group_addresses import ANY_STEP, KINDS_OF_MODES, address_of_list
 from rpt_web.pages.runs import charts, monitors, overview
 from rpt_web.pages.runs.frame import Part, render_tab
 from rpt_web.results import figures, levels, published, table_queries, tables
@@ -132,13 +134,19 @@ def _evaluations(request: HttpRequest, run: Run) -> dict[str, Any]:
     drawn = []
     if len({row.step for rows in found.values() for row in rows}) > 1:
         modes = sorted({mode for mode, _ in found}, key=results.mode_order)
-        drawn = [figure for mode in modes if (figure := figures.accuracy_figure(found, mode))]
+        drawn = [_with_place(run, mode, figure) for mode in modes if (figure := figures.accuracy_figure(found, mode))]
     return {
         "figures": drawn,
         "figures_json": [figure.as_json() for figure in drawn],
         "evaluation_rows": results.by_step_table(found),
         "levels": levels.measured_levels(row for rows in found.values() for row in rows),
     }
+
+
+def _with_place(run: Run, mode: str, figure: figures.Figure) -> figures.Figure:
+    """A point leads to the groups that it was measured by, where something was written."""
+    kind = KINDS_OF_MODES.get(mode)
+    return replace(figure, place=address_of_list(run.pk, kind, ANY_STEP)) if kind else figure
 
 
 def _tables(request: HttpRequest, run: Run, *, of_groups: bool) -> dict[str, Any]:

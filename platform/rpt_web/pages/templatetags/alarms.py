@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.template import Library
-from django.urls import reverse
 
 from rpt_web.notices.models import Alarm, AlarmKind
 from rpt_web.notices.monitors import rule_of
+from rpt_web.pages.group_addresses import address_of_list
 from rpt_web.runs.models import ENDED_BADLY, Run
 
 SHOWN = 20
@@ -25,7 +25,6 @@ def run_alarms(run: Run) -> dict[str, Any]:
 
 @register.filter
 def examples(alarm: Alarm) -> str:
-    """The list of responses that shows what an alarm of a step is about."""
+    """The list of groups that shows what an alarm of a step is about."""
     rule = rule_of(alarm.metric)
-    more = f"&{rule.responses}" if rule and rule.responses else ""
-    return f"{reverse('traces:rollout_list', args=[alarm.run_id])}?kind=train&step={alarm.step}{more}"
+    return address_of_list(alarm.run_id, "train", alarm.step, rule.responses if rule else "")

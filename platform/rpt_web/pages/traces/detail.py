@@ -40,7 +40,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
     filters = queries.Filters.from_query(request.GET)
     shard = RolloutShard.objects.filter(run=run, kind=rollout.kind, step=rollout.step).first()
     found = found_by(request, rollout)
-    filter_query = f"?search={found.search.pk}" if found else f"?{filters.query()}" if request.GET else ""
+    filter_query = f"?search={found.search.pk}" if found else _query(request, filters)
     previous, following = (found.previous, found.next) if found else _beside(rollouts, filters, rollout, filter_query)
     group = queries.group_of(rollouts, rollout)
     texts = read_texts(run, shard, [rollout.row, *(member.row for member in group[:FULL_TEXTS_OF_GROUP])])
@@ -78,6 +78,11 @@ def _place(run: Run, rollout: Rollout) -> str:
     groups = ResponseGroup.objects.filter(run=run, step=rollout.step, kind=rollout.kind, group=rollout.group)
     group = groups.exclude(position=None).select_related("position").first()
     return f"{place_of(group.position)}?{query_of(group)}" if group is not None and group.position else ""
+
+
+def _query(request: HttpRequest, filters: queries.Filters) -> str:
+    """What a link to another response keeps: the filters, and the list of traces that led here."""
+    return f"?{filters.query(traces=request.GET.get('traces', ''))}" if request.GET else ""
 
 
 def _beside(rollouts: QuerySet[Rollout], filters: queries.Filters, rollout: Rollout, query: str) -> tuple[str, str]:

@@ -33,6 +33,10 @@ CHOICES = (
 """Name, label and choices of what is always in sight."""
 
 
+ALL = "order=-newest"
+"""The list that leaves nothing out, so that its query is not empty."""
+
+
 @dataclass(frozen=True)
 class ShownGroup:
     """A row of the list."""
@@ -100,7 +104,7 @@ def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRespon
 def address_of(group: ResponseGroup, filters: GroupFilters) -> str:
     """Where a group is read, on the way through a list."""
     address = reverse("traces:rollout_detail", args=[group.run_id, group.first_rollout])
-    return f"{address}?{urlencode({'traces': filters.query()})}"
+    return f"{address}?{urlencode({'traces': filters.query() or ALL})}"
 
 
 def _named(runs: QuerySet[Run], filters: GroupFilters) -> Sequence[Run]:

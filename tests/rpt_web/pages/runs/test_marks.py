@@ -48,5 +48,5 @@ def test_each_monitor_stands_with_its_value_its_limit_and_examples(page, ada, ex
     row = text[text.index("No box") : text.index("Several boxes")]
     assert "past its limit" in row
     assert '<td class="number" data-label="Now">0.75</td><td class="number" data-label="Limit">0.5</td>' in row
-    assert f'href="{reverse("traces:rollout_list", args=[run.pk])}?kind=train&amp;step=12&amp;reason=no_box"' in row
+    assert f'href="/traces/?run={run.pk}&amp;kind=train&amp;step_from=12&amp;step_to=12&amp;reason=no_box"' in row
     assert "past its limit" not in text[text.index("Several boxes") : text.index("White space only")]

@@ -61,7 +61,7 @@ def test_an_alarm_stands_on_its_run_and_on_the_page_of_the_team(page, run):
     for place in (f"/runs/{run.pk}/", address("team_alarms")):
         text = page(place)
         assert "Collapse monitor" in text
-        assert f"/runs/{run.pk}/rollouts/?kind=train&amp;step=7&amp;reason=no_box" in text
+        assert f"/traces/?run={run.pk}&amp;kind=train&amp;step_from=7&amp;step_to=7&amp;reason=no_box" in text
         assert "<script>alert" not in text
 
 

@@ -1,0 +1,44 @@
+"""Addresses of lists of groups behind numbers on other pages."""
+
+from __future__ import annotations
+
+from functools import cache
+from urllib.parse import parse_qsl, urlencode
+
+from django.urls import reverse
+
+ANY_STEP = "{x}"
+"""Stands in an address for the step of a point that is pressed."""
+KINDS_OF_MODES = {"sampled": "sampled", "majority": "sampled", "greedy": "greedy"}
+"""Modes of an evaluation -> the kind of the responses that it rests on; without thinking there are none."""
+GROUPS_OF_ROWS = {
+    "ledger": {
+        "rewards differ, learnt from": "solved=some",
+        "all 0": "solved=none",
+        "all 1": "solved=all",
+        "pass rate outside the band": "solved=some",
+        "surplus, the batch was full": "solved=some",
+        "together": "",
+    },
+    "solved_positions": {
+        "no response": "solved=none",
+        "some responses": "solved=some",
+        "every response": "solved=all",
+    },
+}
+"""Of a table's rows by their first cell: which groups they are about."""
+
+
+def address_of_list(run: int, kind: str = "", step: int | str | None = None, more: str = "", **also: str) -> str:
+    """A run's groups of a kind, at a step, that fulfil more: part of a query."""
+    query: dict[str, object] = {"run": run}
+    query |= {"kind": kind} if kind else {}
+    query |= {} if step is None else {"step_from": step, "step_to": step}
+    query |= dict(parse_qsl(more)) | also
+    return f"{_list()}?{urlencode(query, safe='{}')}"
+
+
+@cache
+def _list() -> str:
+    """A page may have hundreds of such links."""
+    return reverse("traces:group_list")
