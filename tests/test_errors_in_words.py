@@ -21,6 +21,7 @@ OURS = {
     "TooManyChecks",
     "OverQuota",
     "ClientError",
+    "PlanHasChanged",
 }
 """Their words are sentences of ours."""
 TRANSLATED = {"ValidationError", "Http404"}

@@ -28,7 +28,7 @@ DELETE = "delete"
 
 
 @dataclass
-class Outcome:
+class SeveralChanged:
     """What came of it."""
 
     done: list[Run] = field(default_factory=list)
@@ -37,9 +37,9 @@ class Outcome:
     """That deletes those that are done."""
 
 
-def change(what: str, runs: Sequence[Run], others: Sequence[Run], user: User) -> Outcome:
+def change(what: str, runs: Sequence[Run], others: Sequence[Run], user: User) -> SeveralChanged:
     """Do with each of the runs what one of ACTS says, or have them deleted; the others may only be seen."""
-    found = Outcome(refused=[(run, NOT_YOURS) for run in others])
+    found = SeveralChanged(refused=[(run, NOT_YOURS) for run in others])
     if what == DELETE:
         return _deleted(found, runs, user)
     for run in runs:
@@ -51,7 +51,7 @@ def change(what: str, runs: Sequence[Run], others: Sequence[Run], user: User) ->
     return found
 
 
-def _deleted(found: Outcome, runs: Sequence[Run], user: User) -> Outcome:
+def _deleted(found: SeveralChanged, runs: Sequence[Run], user: User) -> SeveralChanged:
     may = []
     for run in runs:
         try:
