@@ -102,6 +102,7 @@ NOT_MEASURED = {
     "teams/{team_id}/rename": "changes something",
     "jobs/{job_id}/cancel": "changes something",
     "experiments/{experiment_id}/comments": "changes something",
+    "experiments/{experiment_id}/comments.{ending}": "is a file of what the list of the API has",
     "runs/{run_id}/comments": "changes something",
     "runs/{run_id}/rollouts/{rollout_id}/comments": "changes something",
     "api/v1/comments/{comment_id}": "is one row",

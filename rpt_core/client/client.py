@@ -119,6 +119,32 @@ class Client:
         """What an evaluation found at each position; by default the newest one. For paired comparisons."""
         return _parquet(self.connection.data(f"/runs/{run}/outcomes.parquet", step=self._evaluated(run, step)))
 
+    # What people say of it.
+
+    def comments(
+        self,
+        *,
+        experiment: int | None = None,
+        run: int | None = None,
+        rollout: int | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Comments, oldest first: of an experiment with its runs, of a run with its responses, of a response."""
+        asked = {"experiment": experiment, "run": run, "rollout": rollout}
+        return table(self.connection.items("/comments", limit, **asked))
+
+    def comment(self, text: str, **about: Any) -> dict[str, Any]:
+        """Write one: `about` names an experiment, a run, or a run and a rollout and perhaps a `quote` of it."""
+        return self._post("/comments", {"text": text, **about})
+
+    def labels(self, queue: int) -> pa.Table:
+        """What reviewers have submitted in a queue, as far as you may see it; `answers` is JSON."""
+        return table(self.connection.items(f"/queues/{queue}/labels"))
+
+    def blind_result(self, queue: int) -> dict[str, Any]:
+        """What came of a blind A/B: votes, the share with its interval, the sign test, the check of the order."""
+        return self._get(f"/queues/{queue}/result")
+
     # What is done.
 
     def create_experiment(self, name: str, **more: Any) -> dict[str, Any]:

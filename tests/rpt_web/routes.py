@@ -103,6 +103,7 @@ PAGES = {
     "traces:rollout_list": ("get", SEEN),
     "traces:rollout_detail": ("get", SEEN),
     "comments:on_experiment": ("post", CHANGED),
+    "comments:export": ("get", SEEN),
     "comments:on_run": ("post", CHANGED),
     "comments:on_response": ("post", CHANGED),
     "comments:comment": ("get", by_role(404, 302, 302, 302)),

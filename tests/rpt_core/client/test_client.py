@@ -103,6 +103,16 @@ def test_what_a_run_wrote(client, platform):
         client.outcomes(run, 7)
 
 
+def test_what_people_say_of_a_run(client, platform):
+    rollout = client.rollouts(platform["run"], limit=1).column("id").to_pylist()[0]
+    made = client.comment("Why this?", run=platform["run"], rollout=rollout, quote="alert")
+    assert client.comments(run=platform["run"]).column("quote").to_pylist() == ["alert"]
+    assert made["rollout_id"] == rollout
+    with pytest.raises(Refusal) as refused:
+        client.blind_result(10**9)
+    assert refused.value.status == 404
+
+
 def test_a_run_is_submitted_once_and_cancelled(client, platform):
     run = client.submit(platform["experiment"], "second", RUNNABLE)
     assert client.run(run["id"])["name"] == "second"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 
+import pyarrow.parquet as pq
 import pytest
 from django.urls import reverse
 
 from rpt_web import access
-from rpt_web.comments import services
+from rpt_web.comments import exports, services
 from rpt_web.comments.models import Comment
+from rpt_web.comments.spans import Span
 from rpt_web.comments.subjects import Subject
 from rpt_web.comments.texts import response_text
 from rpt_web.notices.models import Delivery, Notice, NoticeKind
@@ -186,3 +190,18 @@ def test_what_others_wrote_is_absent_until_the_response_is_reviewed(client, page
     reviews.submit(review, reviews.Draft(0, {"thought": "sound"}))
     assert "lucky guess" in page_of(people["bob"], detail(response))
     assert "named you" in page_of(people["bob"], reverse("home:inbox"))
+
+
+def test_comments_are_taken_along_with_what_joins_them_to_the_rollouts(client, response, people):
+    run, key = response
+    services.write(Subject(run.experiment, run, key), "=1+1 of a spreadsheet", people["ada"], Span(0, 1, "<"))
+    services.write(Subject(run.experiment), "On all of it", people["bob"])
+    client.force_login(people["vic"])
+    place = {ending: reverse("comments:export", args=[run.experiment_id, ending]) for ending in exports.FORMATS}
+    first, second = map(json.loads, client.get(place["jsonl"]).content.decode().splitlines())
+    assert (first["rollout"], first["step"], first["kind"], first["row"], first["quote"]) == (key, 1, "train", 0, "<")
+    assert (second["run"], second["quote"], second["author"]) == (None, None, "bob")
+    assert "'=1+1 of a spreadsheet" in client.get(place["csv"]).content.decode()
+    table = pq.read_table(io.BytesIO(client.get(place["parquet"]).content))
+    assert table.column("text").to_pylist() == ["=1+1 of a spreadsheet", "On all of it"]
+    assert client.get(place["csv"].replace("csv", "xls")).status_code == 404

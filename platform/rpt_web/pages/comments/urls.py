@@ -7,6 +7,7 @@ from rpt_web.pages.comments import views
 app_name = "comments"
 urlpatterns = [
     path("experiments/<int:experiment_id>/comments", views.on_experiment, name="on_experiment"),
+    path("experiments/<int:experiment_id>/comments.<str:ending>", views.export, name="export"),
     path("runs/<int:run_id>/comments", views.on_run, name="on_run"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/comments", views.on_response, name="on_response"),
     path("comments/<int:comment_id>/", views.comment, name="comment"),

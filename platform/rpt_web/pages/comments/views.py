@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.comments import services, spans
+from rpt_web.comments import exports, services, spans
 from rpt_web.comments.models import Comment
 from rpt_web.comments.services import WrittenComment
 from rpt_web.comments.spans import Span
@@ -40,6 +40,19 @@ def on_run(request: HttpRequest, run_id: int) -> HttpResponse:
 def on_response(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """A new comment on a response, or on a passage of it."""
     return _new(request, access.get_subject_or_404(request.user, run_id=run_id, rollout_id=rollout_id))
+
+
+@require_safe
+def export(request: HttpRequest, experiment_id: int, ending: str) -> HttpResponse:
+    """All comments on an experiment, its runs and their responses, as a file."""
+    experiment = access.get_experiment_or_404(request.user, experiment_id)
+    if ending not in exports.FORMATS:
+        raise Http404(f"There are no comments as {ending!r}. There are: {', '.join(exports.FORMATS)}.")
+    rows = exports.comment_rows(access.comments_for(request.user).filter(experiment=experiment))
+    response = HttpResponse(exports.as_file(ending, rows), content_type=exports.FORMATS[ending])
+    name = f"comments-{experiment.pk}.{ending}"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 @require_safe

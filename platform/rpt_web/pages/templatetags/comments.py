@@ -30,7 +30,7 @@ END_OF_THOUGHT = "</think>"
 @register.inclusion_tag("comments/_threads.html", takes_context=True)
 def notes_on_experiment(context: Context, experiment: Experiment) -> dict[str, Any]:
     """The notes on an experiment."""
-    return _section(context, Subject(experiment), "Notes")
+    return _section(context, Subject(experiment), "Notes") | {"exported": experiment.pk}
 
 
 @register.inclusion_tag("comments/_threads.html", takes_context=True)
