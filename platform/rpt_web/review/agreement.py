@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -79,7 +79,6 @@ class PairOfReviewers:
     second: str
     items: int
     agreed: int
-    answers: Sequence[tuple[Any, Any]] = field(default_factory=tuple, repr=False)
 
     @property
     def share(self) -> float:
@@ -100,8 +99,6 @@ class QuestionAgreement:
     confusion: Sequence[tuple[str, Sequence[int]]]
     """Of each answer, how often the other reviewer gave each; both ways round, so it is symmetric."""
     people: Sequence[PairOfReviewers]
-    units: Sequence[Sequence[Any]] = field(default_factory=tuple, repr=False)
-    """The answers to each item with two reviews or more."""
 
     @property
     def share(self) -> float | None:
@@ -137,7 +134,6 @@ def of_question(question: ReviewQuestion, reviews: Sequence[SubmittedReview]) ->
         labels=_labels(question, reviews, pairs),
         confusion=_confusion(question, pairs),
         people=_people(pairs),
-        units=[[answer for _, answer in said] for said in shared],
     )
 
 
@@ -204,7 +200,7 @@ def _people(pairs: Iterable[Any]) -> list[PairOfReviewers]:
         one, other = sorted((first, second), key=lambda each: str(each[0]))
         said[one[0], other[0]].append((one[1], other[1]))
     found = [
-        PairOfReviewers(*names, len(answers), sum(one == other for one, other in answers), answers)
+        PairOfReviewers(*names, len(answers), sum(one == other for one, other in answers))
         for names, answers in said.items()
     ]
     return sorted(found, key=lambda pair: -pair.items)[:MOST_PAIRS]

@@ -76,13 +76,14 @@ def test_alpha_and_kappa_stand_on_the_page_and_are_computed_once(reviewed, monke
     client, page = logged_in(reviewed.ada), address("queue_agreement", reviewed.queue.pk)
     text = flat(client.get(page))
     kept = AgreementFigures.objects.get(queue=reviewed.queue)
-    alpha = kept.figures["thought"]["alpha"]
+    thought = kept.figures["questions"]["thought"]
+    alpha = thought["alpha"]
     # of 8 answers 4 are sound, 2 loops, 1 each lucky and hack; 4 of 8 coincidences differ, by chance 42 of 56
     assert alpha["value"] == pytest.approx(1 - (4 / 8) / (42 / 56))
     assert f"{alpha['value']:.2f}" in text
-    [pair] = kept.figures["thought"]["pairs"].values()
+    [pair] = thought["pairs"].values()
     assert pair["value"] == pytest.approx((0.5 - 5 / 16) / (1 - 5 / 16))
-    monkeypatch.setattr("rpt_web.review.figures._of_question", None)
+    monkeypatch.setattr("rpt_web.review.figures._computed", None)
     assert f"{pair['value']:.2f}" in flat(client.get(page))
     assert AgreementFigures.objects.count() == 1
 

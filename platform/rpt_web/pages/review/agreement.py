@@ -5,9 +5,11 @@ Items that the reader has yet to submit are left out of all numbers and lists.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -17,8 +19,7 @@ from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.review.items import draft_of_form, said_of
 from rpt_web.review import agreement, figures, reviews, settling, sides
-from rpt_web.review.models import Decision, ItemKind, ReviewItem, ReviewQueue
-from rpt_web.review.questions import ReviewQuestion
+from rpt_web.review.models import Decision, ItemKind, Review, ReviewItem, ReviewQueue
 from rpt_web.review.shown import shown_response
 from rpt_web.review.shown_groups import shown_group
 from rpt_web.review.shown_pairs import shown_pair
@@ -32,20 +33,18 @@ def queue_agreement(request: HttpRequest, queue_id: int) -> HttpResponse:
     """The numbers by question, and the items to settle."""
     queue = access.get_queue_or_404(request.user, queue_id)
     seen = access.seen_reviews(request.user, queue)
-    rows = agreement.submitted_of(seen)
     questions = reviews.questions_of(queue)
     if request.method == "GET":
         reviews.note_seen(seen, cast(User, request.user))
-    disputed = agreement.disagreements(questions, rows)
+    found = figures.of_queue(queue, questions, seen)
     context: dict[str, Any] = {
         "nav": "review",
         "queue": queue,
-        "reviews": len(rows),
+        "figures": found,
         "hidden": queue.items.filter(access.blind_items(request.user)).count(),
-        "questions": _compared(queue, agreement.compared(questions), rows),
-        "disputed": len(disputed),
+        "disputed": len(found.disputed),
         "may_settle": access.can_change(request.user, queue.team_id),
-        **_lines(request, queue, disputed, rows),
+        **_lines(request, queue, found.disputed, seen),
     }
     return render(request, "review/agreement.html", context)
 
@@ -76,57 +75,36 @@ def item_settle(request: HttpRequest, item_id: int) -> HttpResponse:
     return redirect("review:item_settle", following)
 
 
-def _compared(
-    queue: ReviewQueue, questions: list[ReviewQuestion], rows: list[agreement.SubmittedReview]
-) -> list[dict[str, Any]]:
-    """Each question with its counts, and kappa and alpha beside them."""
-    known = figures.of_queue(queue, questions, rows)
-    found = []
-    for question in questions:
-        counts, own = agreement.of_question(question, rows), known[question.name]
-        found.append(
-            {
-                "counts": counts,
-                "alpha": own["alpha"],
-                "labels": [(label, own["labels"].get(label.value)) for label in counts.labels],
-                "people": [(pair, own["pairs"].get(f"{pair.first} and {pair.second}")) for pair in counts.people],
-                "reviewers": own["reviewers"],
-            }
-        )
-    return found
-
-
 def _lines(
-    request: HttpRequest, queue: ReviewQueue, disputed: list[int], rows: list[agreement.SubmittedReview]
+    request: HttpRequest, queue: ReviewQueue, disputed: Mapping[int, int], seen: QuerySet[Review]
 ) -> dict[str, Any]:
     """A page of the items that reviewers disagree about, in the order of the queue, each with what was said."""
     is_all, after = request.GET.get("show") == "all", number_asked(request, "after") or 0
-    decisions = {found.item_id: found for found in Decision.objects.filter(queue=queue).select_related("decided_by")}
-    wanted = [item for item in disputed if is_all or item not in decisions]
-    names = {review.item: review.number for review in rows}
-    shown = [item for item in wanted if names[item] > after][: PER_PAGE + 1]
-    said: dict[int, list[tuple[str, str]]] = {item: [] for item in shown[:PER_PAGE]}
+    settled = set(Decision.objects.filter(queue=queue).values_list("item", flat=True))
+    wanted = [item for item, number in disputed.items() if number > after and (is_all or item not in settled)]
+    shown = wanted[:PER_PAGE]
+    said: dict[int, list[tuple[str, str]]] = {item: [] for item in shown}
     questions = agreement.compared(reviews.questions_of(queue))
-    for review in rows:
-        if review.item in said:
-            answers = [q.words_of(review.answers[q.name]) for q in questions if q.name in review.answers]
-            said[review.item].append((review.reviewer, ", ".join(answers)))
+    for review in agreement.submitted_of(seen.filter(item__in=shown)):
+        answers = [q.words_of(review.answers[q.name]) for q in questions if q.name in review.answers]
+        said[review.item].append((review.reviewer, ", ".join(answers)))
+    decisions = Decision.objects.filter(item__in=shown).select_related("decided_by")
+    by_item = {found.item_id: found for found in decisions}
     return {
-        "lines": [(item, names[item], words, decisions.get(item)) for item, words in said.items()],
-        "more": names[shown[PER_PAGE - 1]] if len(shown) > PER_PAGE else None,
-        "unsettled": sum(item not in decisions for item in disputed),
+        "lines": [(item, disputed[item], words, by_item.get(item)) for item, words in said.items()],
+        "more": disputed[shown[-1]] if len(wanted) > PER_PAGE else None,
+        "unsettled": sum(item not in settled for item in disputed),
         "is_all": is_all,
     }
 
 
 def _following(user: User, item: ReviewItem) -> int | None:
     """The next item to settle in the order of the queue, then from its start."""
-    rows = agreement.submitted_of(access.seen_reviews(user, item.queue))
+    seen = access.seen_reviews(user, item.queue)
+    disputed = figures.of_queue(item.queue, reviews.questions_of(item.queue), seen).disputed
     settled = set(Decision.objects.filter(queue=item.queue_id).values_list("item", flat=True))
-    disputed = agreement.disagreements(reviews.questions_of(item.queue), rows)
-    numbers = {review.item: review.number for review in rows}
     left = [found for found in disputed if found not in settled]
-    return next((found for found in left if numbers[found] > item.number), left[0] if left else None)
+    return next((found for found in left if disputed[found] > item.number), left[0] if left else None)
 
 
 def _settle_page(
