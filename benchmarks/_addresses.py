@@ -109,6 +109,7 @@ NOT_MEASURED = {
     "api/v1/comments/{comment_id}/replies": "changes something",
     "api/v1/comments/{comment_id}/resolve": "changes something",
     "api/v1/comments/{comment_id}/reopen": "changes something",
+    "positions/{position_id}/comments": "changes something",
     "comments/{comment_id}/": "leads to what it is about",
     "comments/{comment_id}/reply": "changes something",
     "comments/{comment_id}/edit": "changes something",

@@ -103,6 +103,7 @@ PAGES = {
     "traces:rollout_list": ("get", SEEN),
     "traces:rollout_detail": ("get", SEEN),
     "comments:on_experiment": ("post", CHANGED),
+    "comments:on_position": ("post", by_role(404, 403, 302, 302, shared=302)),  # guests write for their own team
     "comments:export": ("get", SEEN),
     "comments:on_run": ("post", CHANGED),
     "comments:on_response": ("post", CHANGED),

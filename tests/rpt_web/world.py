@@ -244,7 +244,7 @@ description: one run
 runs:
 - {name: a, stage: ntp, title: A, config: {corpus: {source: tiny}, scratch: {}, budget: {steps: 1}}}
 """
-COMMENTED = ("on_experiment", "on_run", "on_response", "reply", "edit")
+COMMENTED = ("on_experiment", "on_position", "on_run", "on_response", "reply", "edit")
 ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
 
 

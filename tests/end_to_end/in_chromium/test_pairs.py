@@ -18,7 +18,7 @@ from tests.end_to_end.in_chromium.steps import pictures
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 PAIRS = 3
 MAIN = "return document.querySelector('main').outerHTML"
-GIVES_AWAY = re.compile(r"\brpt\b|reward|/runs/|rollout|step 0|step 80|cards-greedy", re.IGNORECASE)
+GIVES_AWAY = re.compile(r"\brpt\b|reward|/runs/|/rollouts|step 0|step 80|cards-greedy", re.IGNORECASE)
 OF_THE_API = ("run", "rollout", "step", "reward", "other_run", "other_rollout", "response")
 
 

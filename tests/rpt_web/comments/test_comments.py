@@ -20,6 +20,7 @@ from rpt_web.notices.models import Delivery, Notice, NoticeKind
 from rpt_web.review import reviews
 from rpt_web.review.models import Review
 from rpt_web.teams import sharing
+from rpt_web.traces.models import CorpusPosition, ResponseGroup
 from tests.factories import HOSTILE
 from tests.rpt_web.markup import flat
 from tests.rpt_web.review_rows import make_queue
@@ -205,3 +206,24 @@ def test_comments_are_taken_along_with_what_joins_them_to_the_rollouts(client, r
     table = pq.read_table(io.BytesIO(client.get(place["parquet"]).content))
     assert table.column("text").to_pylist() == ["=1+1 of a spreadsheet", "On all of it"]
     assert client.get(place["csv"].replace("csv", "xls")).status_code == 404
+
+
+def test_comments_on_a_position_are_those_of_the_readers_team(client, page_of, response, people):
+    run, _ = response
+    position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=3)
+    ResponseGroup.objects.filter(run_id=run.pk).update(position=position)
+    sharing.share("experiment", run.experiment, "Guests", people["ada"])
+    place = reverse("positions:position", args=[bytes(16).hex(), 3])
+    write = reverse("comments:on_position", args=[position.pk])
+    for name in ("ada", "gus"):
+        client.force_login(people[name])
+        answer = client.post(write, {"body": f"by {name}, @bob"})
+        assert answer["Location"].startswith(f"{place}#comment-")
+    shown = page_of(people["vic"], place)
+    assert "by ada" in shown
+    assert "by gus" not in shown
+    shown = page_of(people["gus"], place)
+    assert "by gus, @bob" in shown
+    assert "by ada" not in shown
+    assert [notice.user.username for notice in Notice.objects.all()] == ["bob"]
+    assert page_of(people["bob"], reverse("home:inbox")).count("named you in a comment on a position") == 1

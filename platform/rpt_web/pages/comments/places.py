@@ -6,13 +6,15 @@ from django.urls import reverse
 
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject, subject_of
+from rpt_web.pages.traces.places import place_of as position_place
 
 
 def page_of(subject: Subject) -> str:
     """The page of what comments are about."""
-    if subject.experiment is None:
-        return reverse("home:inbox")
+    if subject.position is not None:
+        return position_place(subject.position)
     if subject.run is None:
+        assert subject.experiment is not None
         return reverse("experiments:experiment_detail", args=[subject.experiment.pk])
     if subject.rollout is None:
         return reverse("runs:run_detail", args=[subject.run.pk])
@@ -26,9 +28,10 @@ def place_of(comment: Comment) -> str:
 
 def writing_place(subject: Subject) -> str:
     """Where a new comment is posted to."""
-    if subject.experiment is None:
-        return reverse("home:inbox")
+    if subject.position is not None:
+        return reverse("comments:on_position", args=[subject.position.pk])
     if subject.run is None:
+        assert subject.experiment is not None
         return reverse("comments:on_experiment", args=[subject.experiment.pk])
     if subject.rollout is None:
         return reverse("comments:on_run", args=[subject.run.pk])

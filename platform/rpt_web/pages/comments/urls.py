@@ -10,6 +10,7 @@ urlpatterns = [
     path("experiments/<int:experiment_id>/comments.<str:ending>", views.export, name="export"),
     path("runs/<int:run_id>/comments", views.on_run, name="on_run"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/comments", views.on_response, name="on_response"),
+    path("positions/<int:position_id>/comments", views.on_position, name="on_position"),
     path("comments/<int:comment_id>/", views.comment, name="comment"),
     path("comments/<int:comment_id>/reply", views.reply, name="reply"),
     path("comments/<int:comment_id>/edit", views.edit, name="edit"),

@@ -21,6 +21,7 @@ from rpt_web.comments.subjects import Subject, subject_of
 from rpt_web.comments.texts import response_text
 from rpt_web.pages.addresses import number_posted
 from rpt_web.pages.comments.places import page_of, place_of
+from rpt_web.pages.rights import team_to_change
 from rpt_web.teams.models import User
 
 
@@ -40,6 +41,13 @@ def on_run(request: HttpRequest, run_id: int) -> HttpResponse:
 def on_response(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """A new comment on a response, or on a passage of it."""
     return _new(request, access.get_subject_or_404(request.user, run_id=run_id, rollout_id=rollout_id))
+
+
+@require_POST
+def on_position(request: HttpRequest, position_id: int) -> HttpResponse:
+    """A new comment on a position, of the team that is chosen in the menu."""
+    team = team_to_change(request)
+    return _new(request, access.get_subject_or_404(request.user, position_id=position_id, team_id=team.pk))
 
 
 @require_safe

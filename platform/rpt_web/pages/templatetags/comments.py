@@ -19,9 +19,10 @@ from rpt_web.comments.models import LONGEST_BODY
 from rpt_web.comments.subjects import Subject
 from rpt_web.pages.comments import threads
 from rpt_web.pages.comments.places import writing_place
+from rpt_web.pages.rights import current_team
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.traces import inspector
-from rpt_web.traces.models import Rollout
+from rpt_web.traces.models import CorpusPosition, Rollout
 
 register = Library()
 END_OF_THOUGHT = "</think>"
@@ -45,6 +46,15 @@ def comments_on_response(context: Context, run: Run, rollout: Rollout, text: str
     is_hidden = rollout.id in access.blind_rollouts(context["request"].user, run.pk)
     more = {"is_response": True, "has_text": text is not None, "is_hidden": is_hidden}
     return _section(context, Subject(run.experiment, run, rollout.id), "Comments", text) | more
+
+
+@register.inclusion_tag("comments/_threads.html", takes_context=True)
+def comments_on_position(context: Context, position: CorpusPosition) -> dict[str, Any]:
+    """The comments of the reader's team on a position."""
+    team = current_team(context["request"])
+    if team is None:
+        return {}
+    return _section(context, Subject(position=position, of_team=team.pk), "Comments") | {"of_team": team.name}
 
 
 @register.simple_tag
