@@ -3,7 +3,7 @@
 In: an experiment's runs and evaluations. Out: a `Headline` of one run that is named, or of its copies where a suite has
 several seeds. Which run it is depends on the rows alone: RPT before other stages, no baseline of another run, one that
 succeeded, then the one that was submitted first. "After" is a run that succeeded; what one under way has reached is
-said to be so far. A baseline stands for the best that it can do, thinking or not.
+said to be so far. A baseline stands for the best that it can do, thinking or not; pages say where the modes differ.
 """
 
 from __future__ import annotations
@@ -145,6 +145,11 @@ class Baseline:
     def accuracy(self) -> Number:
         """In its best mode."""
         return self.modes[0]
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether its best mode is that of the headline."""
+        return self.accuracy.rows[0].mode == MODES[0]
 
     @property
     def reasoning(self) -> Number:

@@ -30,7 +30,8 @@ def test_a_baseline_stands_for_its_best_mode_thinking_or_not(page, experiment):
     ]
     assert [found.mode for found in sft.modes] == ["reasoning, greedy", "reasoning", "standard"]
     text = words(page(results(experiment)))
-    assert "its best mode: standard 15.0 %; reasoning 6.0 %; reasoning, greedy 5.0 %" in text
+    assert "by reasoning, less the baseline by its best mode: standard 15.0 %; reasoning 6.0 %; rea" in text
+    assert "the modes differ: by reasoning, too, the baseline has 6.0 %" in text
     assert "its best mode: reasoning, greedy 24.0 %; reasoning 21.0 %; standard 15.0 %" in text
     experiment.runs.get(name="ntp-eval").evaluations.exclude(mode="sampled").delete()
     ntp, *_ = ranked(experiment)[0].baselines

@@ -7,7 +7,7 @@ runs have names that begin with `s0-`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -87,6 +87,10 @@ class Choice:
     chosen: Place | Unready | None
     reasons: Sequence[str]
     """Why the preset cannot run on this machine."""
+    missed: Sequence[str] = ()
+    """What the address asks for that there is not, in sentences: something near stands in its place."""
+    asked: str = ""
+    """How the address names the place."""
 
     @property
     def place(self) -> Place | None:
@@ -97,6 +101,11 @@ class Choice:
     def obstacle(self) -> Unready | None:
         """The chosen place, if it is not."""
         return self.chosen if isinstance(self.chosen, Unready) else None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the chosen place is another one than the address names."""
+        return bool(self.asked) and self.place is not None and self.place.key != self.asked
 
     @property
     def needs(self) -> list[str]:
@@ -113,8 +122,33 @@ def choose(visible: QuerySet[Experiment], preset_name: str, run_name: str, place
     preset = next((found for found in presets if found.name == wanted), presets[0] if presets else None)
     planned = _run_of(preset, run_name) if preset else None
     ready, unready = places(visible, planned) if planned else ([], [])
+    if asked is not None and planned is not None and not any(asked == place.experiment for place in ready):
+        own, others = places(visible.filter(pk=asked.pk), planned)  # it may be older than those that are offered
+        ready, unready = own + ready, [found for found in others if found not in unready] + unready
     chosen = _nearest(ready, unready, Place(asked, prefix) if asked else None, planned)
-    return Choice(presets, preset, planned, ready, unready, chosen, missing(preset) if preset else ())
+    missed = list(_missed(preset, planned, preset_name, run_name, place_key, asked, chosen))
+    reasons = missing(preset) if preset else ()
+    return Choice(presets, preset, planned, ready, unready, chosen, reasons, missed, place_key)
+
+
+def _missed(
+    preset: Preset | None,
+    planned: PlannedRun | None,
+    preset_name: str,
+    run_name: str,
+    place_key: str,
+    asked: Experiment | None,
+    chosen: Place | Unready | None,
+) -> Iterator[str]:
+    if preset is not None and preset_name and preset.name != preset_name:
+        yield f"There is no preset “{preset_name[:80]}”."
+    elif planned is not None and run_name and planned.name != run_name:
+        yield f"The preset has no run “{run_name[:80]}”."
+    place = chosen.place if isinstance(chosen, Unready) else chosen
+    if place_key and asked is None:
+        yield f"There is no experiment “{place_key[:40]}” among those that you may submit to."
+    elif ":" in place_key and place is not None and place.key != place_key:
+        yield f"The experiment has no place “{place_key.partition(':')[2][:40]}”."
 
 
 def like(origin: Run) -> Choice:

@@ -39,6 +39,9 @@ from rpt_web.teams.models import User
 MODEL = "model.path"
 SWEPT = {CHECK, SUBMIT, ANYWAY}
 """What is sent when a sweep is meant and not one run."""
+ELSEWHERE = (
+    "The experiment that this form was for is gone. Choose another one above; what you have typed is kept below."
+)
 FORM = "the form"
 """Where a finding comes from that is about what was typed, before it is a setting."""
 
@@ -80,7 +83,9 @@ def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
             return render(request, "configure/_live.html", shown)
         if form.is_bound and "download" in request.POST and (file := _file(form, choice.place.experiment)):
             return file
-        if SWEPT & set(request.POST):
+        if form.is_bound and choice.is_elsewhere:
+            form.add_error(None, ELSEWHERE)
+        elif SWEPT & set(request.POST):
             made = _swept(request, sweep, choice, machine, begin.origin)
             if made is not None:
                 messages.success(request, f"“{made.name}” was submitted with {counted(made.runs.count(), 'run')}.")

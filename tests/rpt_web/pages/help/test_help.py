@@ -55,3 +55,27 @@ def test_each_term_of_a_page_stands_in_the_glossary():
     used = {term for path in (ROOT / "templates").rglob("*.html") for term in TERM.findall(path.read_text())}
     assert len(used) >= 10
     assert {term for term in used if slugify(term) not in anchors} == set()
+
+
+def test_the_terms_of_a_page_are_linked_once_and_nothing_else_is_touched(page, rf):
+    from django.template import Context, Template
+
+    inside = (
+        "The reward of a group; Rewards &amp; <a href='/x'>entropy</a> <code>entropy</code> position_set @cold/rollout "
+        "{{ hostile }} KL divergences"
+    )
+    part = Template("{% load terms %}{% terms %}" + inside + "{% endterms %}{% terms %}a reward{% endterms %}")
+    html = part.render(Context({"request": rf.get("/"), "hostile": "<b title='entropy'>verdict"}))
+    anchors = re.findall(r'<a class="term" href="/help/glossary/#([^"]+)">([^<]+)</a>', html)
+    assert anchors == [
+        ("reward", "reward"),
+        ("group", "group"),
+        ("entropy", "entropy"),
+        ("verdict", "verdict"),
+        ("kl-divergence", "KL divergences"),
+    ]
+    assert "&lt;b title" in html
+    assert "<code>entropy</code> position_set @cold/rollout" in html
+    assert html.endswith("a reward")
+    run_form = page("/runs/new/?preset=tiny&run=base")
+    assert run_form.count('#next-token-reasoning"') <= 1
