@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from rpt_core.run.events import Event, EventType
-from rpt_web.notices import monitors
+from rpt_web.notices import limits, monitors
 from rpt_web.notices.models import AlarmKind
 from rpt_web.runs.alarms import raise_alarm
 from rpt_web.runs.models import Run, StepMetrics
@@ -20,7 +20,6 @@ NOT_FINITE = " is not finite"
 """In the sentences of stages about such a number."""
 FINITE = ("loss", "gradient_norm")
 """Metrics whose null is a number that was not finite."""
-LAST_STEPS = 2 * max(rule.steps for rule in monitors.RULES)
 logger = logging.getLogger(__name__)
 
 
@@ -68,9 +67,10 @@ class Watching:
     def _catch_up(self, step: int) -> None:
         """Begin after a step: with the first steps of the run, and the last ones until there."""
         rows = StepMetrics.objects.filter(run=self.run, step__lte=step).values_list("step", "values")
-        last = list(rows.order_by("-step")[:LAST_STEPS])[::-1]
+        rules = limits.rules_for(self.run.experiment.team_id)
+        last = list(rows.order_by("-step")[: 2 * max(rule.steps for rule in rules)])[::-1]
         first = rows.filter(step__lt=last[0][0]).order_by("step")[: monitors.START_STEPS] if last else ()
-        self._watch = monitors.RunMonitors()
+        self._watch = monitors.RunMonitors(rules)
         self._raise(self._watch.catch_up(first, last))
 
     def _raise(self, crossings: Iterable[monitors.Crossing]) -> None:

@@ -207,6 +207,7 @@ PAGES = {
     "teams:team_rename": ("post", ADMINISTERED),
     "teams:team_alarms": ("get", of_team(200, 200, 200)),
     "teams:hook_store": ("post", of_team(403, 403, 200)),
+    "teams:limits_store": ("post", ADMINISTERED),
     "teams:hook_secret": ("post", ADMINISTERED),
     "teams:hook_test": ("post", ADMINISTERED),
     "teams:hook_remove": ("post", ADMINISTERED),

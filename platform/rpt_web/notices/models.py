@@ -104,6 +104,25 @@ class MailChoice(models.Model):
         return f"{self.user_id}: {', '.join(self.kinds) or 'nothing'}"
 
 
+@audited("team", "metric", "limit", "steps", "created_by")
+class MonitorLimit(models.Model):
+    """From which value on a metric is an alarm for a team, where that is not the platform's default."""
+
+    team = models.ForeignKey("teams.Team", on_delete=models.CASCADE, related_name="monitor_limits")
+    metric = models.CharField(max_length=100)
+    limit = models.FloatField()
+    """The value that must not be passed, or the fraction of the start; as the default of the metric is."""
+    steps = models.PositiveSmallIntegerField()
+    """So many in a row."""
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "metric"], name="one_limit_per_metric")]
+
+    def __str__(self) -> str:
+        return f"{self.metric} of {self.team_id}"
+
+
 @audited("team", "url", "with_successes", "secret_at", "created_by")
 class Webhook(models.Model):
     """Where a team's alarms are posted to. Its secret signs them, and is stored sealed."""

@@ -7,12 +7,15 @@ not know the format yet has not lost it. The limits are choices of this platform
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 from rpt_web.notices.models import AlarmKind
 
 Values = Mapping[str, float | None]
+MOST_STEPS = 200
+"""The longest stretch that a team may ask for."""
 START_STEPS = 10
 """The mean of a metric over the first steps of a run is what later ones are compared with."""
 
@@ -35,6 +38,17 @@ class MonitorRule:
     kind: AlarmKind = AlarmKind.MONITOR
     responses: str = ""
     """The query of the list of responses that shows examples."""
+
+    @property
+    def default(self) -> float:
+        """The number of the limit: a value, or a fraction of the start."""
+        return cast(float, self.below_start if self.above is None else self.above)
+
+    def with_limit(self, limit: float, steps: int) -> MonitorRule:
+        """The same rule with a team's own numbers."""
+        if self.above is None:
+            return replace(self, steps=steps, below_start=limit)
+        return replace(self, steps=steps, above=limit)
 
     def limit(self, start: float | None) -> float | None:
         """The value that must not be passed; None while it is not known. start: the mean over the first steps."""
@@ -177,6 +191,8 @@ class Crossing:
 class RunMonitors:
     """The monitors of one run, fed with its steps in their order."""
 
+    rules: Sequence[MonitorRule] = RULES
+    """A team may have limits of its own (`notices.limits`)."""
     starts: dict[str, list[float]] = field(default_factory=dict)
     """Of each metric the values of the first steps."""
     stretches: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -186,7 +202,7 @@ class RunMonitors:
 
     def feed(self, step: int, values: Values) -> list[Crossing]:
         """What one more step brings."""
-        found = (self._look(rule, step, values.get(rule.metric)) for rule in RULES if rule.metric in values)
+        found = (self._look(rule, step, values.get(rule.metric)) for rule in self.rules if rule.metric in values)
         return [crossing for crossing in found if crossing is not None]
 
     def catch_up(self, first: Iterable[tuple[int, Values]], last: Iterable[tuple[int, Values]]) -> list[Crossing]:

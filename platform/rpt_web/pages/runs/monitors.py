@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rpt_web.notices.monitors import RULES, START_STEPS, MonitorRule
+from rpt_web.notices.limits import rules_for
+from rpt_web.notices.monitors import START_STEPS, MonitorRule
 from rpt_web.pages.group_addresses import address_of_list
 from rpt_web.runs.models import Run
 
@@ -28,14 +29,15 @@ class MonitorRow:
 
 
 def monitor_rows(run: Run) -> dict[str, Any]:
-    """The rules whose metrics the run reports, and the step that the values are of (3 queries)."""
+    """The rules whose metrics the run reports, and the step that the values are of (4 queries)."""
     newest = run.metrics.order_by("-step").first()
     if newest is None:
         return {"monitors": [], "monitors_at": None}
     first = list(run.metrics.order_by("step").values_list("values", flat=True)[:START_STEPS])
     has_responses = run.shards.filter(step=newest.step, kind="train").exists()
     place = address_of_list(run.pk, "train", newest.step) if has_responses else ""
-    rows = [_row(rule, newest.values, first, place) for rule in RULES if newest.values.get(rule.metric) is not None]
+    rules = rules_for(run.experiment.team_id)
+    rows = [_row(rule, newest.values, first, place) for rule in rules if newest.values.get(rule.metric) is not None]
     return {"monitors": rows, "monitors_at": newest.step}
 
 

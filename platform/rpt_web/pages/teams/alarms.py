@@ -18,12 +18,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.notices import hooks, monitors
+from rpt_web.notices import hooks, limits, monitors
 from rpt_web.notices.deliveries import MOST_TRIES
 from rpt_web.notices.models import LONGEST_ADDRESS, Alarm, Webhook
 from rpt_web.teams.models import Team, User
 
 SHOWN = 20
+Typed = dict[str, tuple[str, str]]
+"""What was typed as limit and steps of each metric."""
 SECRET_WORDS = "It signs each post and is not shown again. docs/alarms.md says how a receiver checks the signature."
 
 
@@ -69,6 +71,24 @@ def hook_store(request: HttpRequest, team_id: int) -> HttpResponse:
 
 
 @require_POST
+def limits_store(request: HttpRequest, team_id: int) -> HttpResponse:
+    """Store the team's own limits of the monitors."""
+    team = access.get_team_or_404(request.user, team_id, to_administer=True)
+    rules = monitors.RULES
+    if "defaults" in request.POST:
+        typed: Typed = {}
+    else:
+        names, sent = [rule.metric for rule in rules], request.POST
+        typed = {name: (sent.get(f"{name}:limit", ""), sent.get(f"{name}:steps", "")) for name in names}
+    try:
+        limits.store(team, typed, cast(User, request.user))
+    except UserError as error:
+        return _alarms(request, team, typed=typed, wrong=str(error))
+    messages.success(request, "The limits were stored. They hold for runs from their next start on.")
+    return redirect("teams:team_alarms", team.pk)
+
+
+@require_POST
 def hook_secret(request: HttpRequest, team_id: int) -> HttpResponse:
     """Make another secret, shown in the answer."""
     team = access.get_team_or_404(request.user, team_id, to_administer=True)
@@ -102,7 +122,9 @@ def _change(request: HttpRequest, team_id: int, change: Callable[[Team], None], 
     return redirect("teams:team_alarms", team.pk)
 
 
-def _alarms(request: HttpRequest, team: Team, *, form: WebhookForm | None = None, **more: Any) -> HttpResponse:
+def _alarms(
+    request: HttpRequest, team: Team, *, form: WebhookForm | None = None, typed: Typed | None = None, **more: Any
+) -> HttpResponse:
     may_administer = access.can_administer(request.user, team.pk)
     hook = Webhook.objects.filter(team=team).first() if may_administer else None
     initial = {"url": hook.url, "with_successes": hook.with_successes} if hook else {}
@@ -110,7 +132,8 @@ def _alarms(request: HttpRequest, team: Team, *, form: WebhookForm | None = None
     context: dict[str, Any] = {
         "nav": "team",
         "team": team,
-        "rules": monitors.RULES,
+        "rules": _limit_rows(team, typed),
+        "most_steps": monitors.MOST_STEPS,
         "alarms": newest.defer("run__config", "run__plan", "run__log_tail", "run__result")[:SHOWN],
         "may_administer": may_administer,
         "hook": hook,
@@ -119,4 +142,14 @@ def _alarms(request: HttpRequest, team: Team, *, form: WebhookForm | None = None
         "form": form or WebhookForm(initial=initial),
         "sends_mail": settings.RPT_MAILS,
     }
-    return render(request, "teams/team_alarms.html", context | more, status=422 if form and form.errors else 200)
+    status = 422 if (form and form.errors) or "wrong" in more else 200
+    return render(request, "teams/team_alarms.html", context | more, status=status)
+
+
+def _limit_rows(team: Team, typed: Typed | None) -> list[dict[str, Any]]:
+    """Each rule with its default, and the numbers that stand in its fields."""
+    rows = []
+    for rule, default in zip(limits.rules_for(team.pk), monitors.RULES, strict=True):
+        limit, steps = (typed or {}).get(rule.metric, (f"{rule.default:g}", str(rule.steps)))
+        rows.append({"rule": rule, "default": default, "limit": limit, "steps": steps})
+    return rows

@@ -30,6 +30,7 @@ urlpatterns = [
     path("teams/<int:team_id>/alarms/webhook", alarms.hook_store, name="hook_store"),
     path("teams/<int:team_id>/alarms/webhook/secret", alarms.hook_secret, name="hook_secret"),
     path("teams/<int:team_id>/alarms/webhook/test", alarms.hook_test, name="hook_test"),
+    path("teams/<int:team_id>/alarms/limits", alarms.limits_store, name="limits_store"),
     path("teams/<int:team_id>/alarms/webhook/remove", alarms.hook_remove, name="hook_remove"),
     path("teams/<int:team_id>/rename", members.team_rename, name="team_rename"),
     path("teams/<int:team_id>/invite", members.invite, name="invite"),
