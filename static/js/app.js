@@ -48,6 +48,15 @@
     document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`)?.click();
   });
 
+  // A double click sends a form once.
+  const sent = new WeakMap();
+  document.addEventListener("submit", (event) => {
+    const [button, at] = sent.get(event.target) ?? [];
+    if (event.target.method !== "post" || event.defaultPrevented) return;
+    if (at && button === event.submitter && performance.now() - at < 1500) event.preventDefault();
+    else sent.set(event.target, [event.submitter, performance.now()]);
+  });
+
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-send-on-change]");
     if (form) form.requestSubmit();

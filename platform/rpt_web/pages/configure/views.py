@@ -19,6 +19,7 @@ from rpt_web.pages.configure.corpus import corpus_asked
 from rpt_web.pages.configure.form_page import Beginning, answer, form_page, posted
 from rpt_web.pages.configure.forms import SuiteForm
 from rpt_web.pages.configure.from_file import MOST_BYTES, ConfigFile, read_file
+from rpt_web.pages.once import made_once
 from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import findings, graph, own_plans, planning, preflight, queues, services
 from rpt_web.runs.models import Experiment, OwnPlan, Run
@@ -30,6 +31,7 @@ SMALLEST = "smoke"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@made_once
 def run_new(request: HttpRequest) -> HttpResponse:
     """Submit a run of a preset into an experiment where everything that it needs has been made."""
     access.require_change_somewhere(request.user)
@@ -43,6 +45,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@made_once
 def run_from_file(request: HttpRequest) -> HttpResponse:
     """The same, from a config that somebody has in a file: it comes with each request and is not stored."""
     access.require_change_somewhere(request.user)
@@ -74,6 +77,7 @@ def _config_file(request: HttpRequest) -> tuple[ConfigFile, bool]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@made_once
 def suite_new(request: HttpRequest) -> HttpResponse:
     """Submit a whole preset as a new experiment: each of its runs starts when what it needs has succeeded."""
     own = _own_plan(request)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from rpt_core.errors import UserError
+from rpt_web.pages.once import made_once
 from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import services
 from rpt_web.teams.models import User
@@ -34,6 +35,7 @@ class ExperimentForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@made_once
 def experiment_new(request: HttpRequest) -> HttpResponse:
     """GET shows the form; POST makes the experiment and leads to its first run."""
     team = team_to_change(request)
