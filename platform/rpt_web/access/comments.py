@@ -17,8 +17,8 @@ from rpt_web.access.roles import Actor, can_administer, can_change, found_or_404
 from rpt_web.access.work import experiments_for, get_experiment_or_404, get_rollout_or_404, get_run_or_404
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject
-from rpt_web.review.models import ReviewItem
-from rpt_web.traces.models import CorpusPosition
+from rpt_web.review.models import ItemKind, ReviewItem
+from rpt_web.traces.models import CorpusPosition, Rollout
 
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
@@ -30,11 +30,14 @@ def comments_for(user: Actor) -> QuerySet[Comment]:
 
 
 def _yet_to_review(user: Actor) -> Q:
-    """Of comments on responses: those on an item of a queue that the user has yet to submit."""
+    """Of comments on responses: those on an item, a pair or a group that the user has yet to submit."""
     items = ReviewItem.objects.filter(blind_items(user))
     first = items.filter(run=OuterRef("run"), rollout_id=OuterRef("rollout"))
     second = items.filter(other_run=OuterRef("run"), other_rollout_id=OuterRef("rollout"))
-    return Q(Exists(first)) | Q(Exists(second))
+    of_group = {"step": OuterRef("step"), "kind": OuterRef("rollout_kind"), "group": OuterRef("group")}
+    one = Rollout.objects.filter(run_id=OuterRef(OuterRef("run")), id=OuterRef(OuterRef("rollout")), **of_group)
+    group = items.filter(Exists(one), kind=ItemKind.GROUP, run=OuterRef("run"))
+    return Q(Exists(first)) | Q(Exists(second)) | Q(Exists(group))
 
 
 def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:

@@ -59,7 +59,7 @@ def test_a_passage_among_signs_and_across_the_box_is_marked_where_it_stands(visi
         found = []
         for sample in range(3):
             text = response_text(run, hostile + sample)
-            start, end = (0, 9) if sample == 1 else (text.index("</think>") + 8, text.rindex("}") + 1)
+            start, end = (0, 9) if sample == 1 else (text.rindex("</think>") + 8, text.rindex("}") + 1)
             services.write(
                 Subject(run.experiment, run, hostile + sample), "Look.", rows["user"], span_at(text, start, end)
             )

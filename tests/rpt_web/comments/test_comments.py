@@ -18,7 +18,7 @@ from rpt_web.comments.subjects import Subject
 from rpt_web.comments.texts import response_text
 from rpt_web.notices.models import Delivery, Notice, NoticeKind
 from rpt_web.review import reviews
-from rpt_web.review.models import Review
+from rpt_web.review.models import ItemKind, Review, ReviewItem
 from rpt_web.teams import sharing
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
 from tests.factories import HOSTILE
@@ -191,6 +191,10 @@ def test_what_others_wrote_is_absent_until_the_response_is_reviewed(client, page
     reviews.submit(review, reviews.Draft(0, {"thought": "sound"}))
     assert "lucky guess" in page_of(people["bob"], detail(response))
     assert "named you" in page_of(people["bob"], reverse("home:inbox"))
+    others = ReviewItem.objects.filter(queue=queue, group=item.group).exclude(pk=item.pk)
+    others.update(kind=ItemKind.GROUP)  # as of a queue of groups, of which the response is in one
+    assert not access.comments_for(people["bob"]).exists()
+    assert access.comments_for(people["vic"]).exists()
 
 
 def test_comments_are_taken_along_with_what_joins_them_to_the_rollouts(client, response, people):
