@@ -44,6 +44,22 @@
     isLeaving = true;
     form.submit();
   };
+  // What is not saved yet stays in this browser, too, so that neither a crash nor a login that has ended loses it.
+  const STASH = form.dataset.draft && `review ${form.dataset.user} ${form.dataset.draft}`;
+  const stash = () => {
+    try {
+      if (STASH) localStorage.setItem(STASH, JSON.stringify({ version, content: content() }));
+    } catch {} // a browser that keeps nothing
+  };
+  const unstash = () => {
+    try {
+      const kept = JSON.parse(localStorage.getItem(STASH) ?? "null");
+      localStorage.removeItem(STASH);
+      return kept?.version === version ? kept.content : null;
+    } catch {
+      return null;
+    }
+  };
   const say = (words) => (saved.textContent = words);
   const refuse = (words) => {
     refused.textContent = words;
@@ -65,9 +81,14 @@
       body: JSON.stringify(body),
     });
     unanswered = null;
-    const told = answer.headers.get("Content-Type")?.startsWith("application/json") ? await answer.json() : {};
-    if (!answer.ok) throw Object.assign(new Error(told.detail ?? "The server did not take it. Reload the page."), { answer });
+    const isTold = answer.headers.get("Content-Type")?.startsWith("application/json");
+    const told = isTold ? await answer.json() : {};
+    if (!answer.ok || !isTold) {
+      const words = "You are logged out, or the page is too old. Reload it: what you entered is kept in this browser.";
+      throw Object.assign(new Error(told.detail ?? words), { answer });
+    }
     version = told.version;
+    if (!isDirty && STASH) localStorage.removeItem(STASH);
     form.elements.version.value = version;
     refused.hidden = true;
     say("saved");
@@ -93,9 +114,11 @@
         } else if (error.answer.status === 409) {
           isDirty = false;
           isLeaving = true;
+          unstash();
           location.reload(); // it then shows what was saved elsewhere
         } else {
           say("not saved");
+          stash();
           refuse(error.message);
         }
       }
@@ -111,12 +134,14 @@
     undone.push(before);
     before = content();
     isDirty = true;
+    stash();
     later();
   };
   form.addEventListener("change", changed);
   form.addEventListener("input", (event) => {
     if (event.target.matches("textarea")) {
       isDirty = true;
+      stash();
       later();
     }
   });
@@ -198,4 +223,6 @@
     }
   });
   show(0, true);
+  const kept = STASH && unstash();
+  if (kept) put(kept);
 })();

@@ -13,6 +13,12 @@ from tests.end_to_end.chromium import Visitor, committed
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 CHOSEN = "return document.querySelector('.question input:checked')?.value"
 SAVED = "return document.getElementById('saved').textContent === 'saved'"
+KEEP = """
+const { dataset, elements } = document.getElementById("review");
+const content = { answers: { thought: "hack", sure: "" }, note: "", flagged: false };
+const version = Number(elements.version.value);
+localStorage.setItem(`review ${dataset.user} ${dataset.draft}`, JSON.stringify({ version, content }));
+"""
 FOCUSED = "return document.activeElement?.matches(arguments[0])"
 OFFLINE = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
 ONLINE = OFFLINE | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
@@ -96,6 +102,11 @@ def test_two_people_review_disagree_settle_and_export_by_keyboard_alone(visit, g
         browser.refresh()  # in the middle of an item
         visit.wait("return document.readyState === 'complete'")
         assert browser.execute_script(CHOSEN) == "sound"
+        browser.execute_script(KEEP)  # as a page leaves it that could not send it
+        browser.refresh()
+        visit.wait(SAVED)
+        assert browser.execute_script(CHOSEN) == "hack"
+        keys(browser, "1")
         browser.execute_cdp_cmd("Network.emulateNetworkConditions", OFFLINE)
         keys(browser, "2")
         visit.wait("return document.getElementById('saved').textContent.startsWith('no connection')")
