@@ -155,6 +155,9 @@ class SamplingConfig(Config):
     """A response cut by this limit gets reward 0."""
     batch_rows: AtOnce = 512
     """Rows decoded together."""
+    record_tokens: Literal["none", "boxed", "all"] = "none"
+    """Which tokens of each response are stored with id, log-prob and entropy: `boxed` are those inside the box. Each
+    takes about 12 bytes on disk. The backend vLLM tells no entropy, the engine verl records none."""
 
 
 class VllmConfig(Config):

@@ -133,6 +133,7 @@ BEYOND_VERL: tuple[Rule, ...] = (
     _only("grpo.overlong", "keep"),
     _only("optimiser.schedule", "constant", "cosine"),
     _only("rollout_backend", "auto", "vllm"),
+    _only("sampling.record_tokens", "none"),
     _one_process_on_a_cpu,
     _rows_divide,
     _engines_divide,

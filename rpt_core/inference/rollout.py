@@ -6,7 +6,8 @@ In: prompts as token ids, a group size, a sampling config, a seed. Out: for each
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal, Protocol
 
 from rpt_core.config import SamplingConfig
@@ -29,11 +30,24 @@ class Rollout:
     Greedy responses have the log-probs of temperature 1, because an argmax has no distribution of its own."""
     finish_reason: FinishReason
     """`stop` (an end token) or `length` (cut by the limit)."""
+    record: Literal["none", "boxed", "all"] = "none"
+    """Which tokens are to be stored."""
+    token_ends: list[int] = field(default_factory=list)
+    """Where each token ends in `data`, in bytes; empty when none is to be stored."""
+    entropies: list[float] | None = None
+    """Nats of the distribution that each id was drawn from; None when not asked for, and where the backend does not
+    tell."""
 
     @property
     def text(self) -> str:
         """The response for people; broken UTF-8 shows as replacement characters."""
         return self.data.decode("utf-8", errors="replace")
+
+
+def token_ends(pieces: Sequence[bytes], tokens: int) -> list[int]:
+    """Cumulative lengths of tokens' bytes; an end token, which has no piece, ends where the last one does."""
+    ends = list(accumulate(map(len, pieces)))
+    return ends + [ends[-1] if ends else 0] * (tokens - len(ends))
 
 
 class Asked(Protocol):

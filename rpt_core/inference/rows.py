@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rpt_core.inference.rollout import Asked, Rollout
-from rpt_core.run.rollout_files import AS_A_WHOLE, RolloutRow
-from rpt_core.verdict import Verdict
+from rpt_core.run.rollout_files import AS_A_WHOLE, RecordedTokens, RolloutRow
+from rpt_core.verdict import BOX, Verdict
 
 
 def rollout_rows(
@@ -66,4 +66,29 @@ def _row(step: int, group: int, sample: int, problem: Asked, rollout: Rollout, v
         text_hash=problem.text_hash,
         byte_offset=AS_A_WHOLE if problem.entropy_nats is None else problem.byte_offset,
         domain=problem.domain,
+        tokens=recorded_tokens(rollout, verdict.prediction),
     )
+
+
+def recorded_tokens(rollout: Rollout, prediction: bytes | None) -> RecordedTokens | None:
+    """The tokens that the config asks for; None when it asks for none, and of a response without a box for its box."""
+    if rollout.record == "none":
+        return None
+    ends = rollout.token_ends
+    first, last = 0, len(ends)
+    if rollout.record == "boxed":
+        if not prediction:
+            return None
+        start = rollout.data.rfind(BOX.encode()) + len(BOX)
+        begins = [0, *ends[:-1]]
+        inside = [n for n in range(last) if ends[n] > start and begins[n] < start + len(prediction)]
+        if not inside:
+            return None
+        first, last = inside[0], inside[-1] + 1
+    part = slice(first, last)
+    nats = rollout.entropies and rollout.entropies[part]
+    return RecordedTokens(first, rollout.token_ids[part], ends[part], list(rollout.log_probs[part]), _listed(nats))
+
+
+def _listed(values: Sequence[float] | None) -> list[float | None] | None:
+    return None if values is None else list(values)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -26,7 +27,7 @@ from rpt_core.errors import UserError
 from rpt_core.inference.attention import lock_step_attention
 from rpt_core.inference.cache import LockStepCache
 from rpt_core.inference.limits import sampler_refusal
-from rpt_core.inference.rollout import SAMPLED_LOG_PROB, Rollout
+from rpt_core.inference.rollout import SAMPLED_LOG_PROB, Rollout, token_ends
 from rpt_core.inference.self_check import Decoded, refuse_other_sampling
 from rpt_core.models.finite import output_not_finite
 from rpt_core.text.tokens import Tokenizer, end_token_ids, refuse_without_end, token_bytes
@@ -79,7 +80,7 @@ class TransformersSampler:
             with lock_step_attention(self.model):
                 rows = decoding.run(self.before_token)
             for i in batch:
-                groups[i] = [self._rollout(*next(rows)) for _ in range(group_size)]
+                groups[i] = [self._rollout(config, *next(rows)) for _ in range(group_size)]
         return groups
 
     def refuse_unless_equal(self) -> None:
@@ -100,17 +101,22 @@ class TransformersSampler:
         generator = torch.Generator(self.model.device).manual_seed(0)
         decoding = _Decoding(self.model, prompts, group_size, config, [], generator)
         with lock_step_attention(self.model):
-            return list(decoding.run(None))
+            return [(ids, log_probs) for ids, log_probs, _ in decoding.run(None)]
 
     def _check_length(self, tokens: int) -> None:
         """The prepared masks let every layer see everything: right only while nothing is longer than a window."""
         if (refusal := sampler_refusal(self.model.config, tokens, type(self.model).__name__)) is not None:
             raise UserError(refusal)
 
-    def _rollout(self, ids: list[int], log_probs: list[float]) -> Rollout:
+    def _rollout(
+        self, config: SamplingConfig, ids: list[int], log_probs: list[float], entropies: list[float] | None
+    ) -> Rollout:
         ended = ids[-1] in self.end_ids
         pieces = token_bytes(self.tokenizer, ids[:-1] if ended else ids, at_start=False)
-        return Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
+        found = Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
+        if entropies is None:
+            return found
+        return replace(found, record=config.record_tokens, token_ends=token_ends(pieces, len(ids)), entropies=entropies)
 
 
 def _batches_by_length(prompts: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
@@ -146,16 +152,21 @@ class _Decoding:
         self.finished = torch.zeros(rows, dtype=torch.bool, device=device)
         self.ids = torch.zeros(rows, self.max_new, dtype=torch.long, device=device)
         self.log_probs = torch.zeros(rows, self.max_new, device=device)
+        self.entropies = torch.zeros(rows, self.max_new, device=device) if config.record_tokens != "none" else None
         self.counts = torch.zeros(rows, dtype=torch.long, device=device)
 
-    def run(self, before_token: Callable[[], None] | None) -> Iterator[tuple[list[int], list[float]]]:
-        """Decode all rows; yields ids and log-probs of each."""
+    def run(
+        self, before_token: Callable[[], None] | None
+    ) -> Iterator[tuple[list[int], list[float], list[float] | None]]:
+        """Decode all rows; yields ids and log-probs of each, and entropies where they are recorded."""
         for step in range(self.max_new):
             if before_token is not None:
                 before_token()
             chosen, log_probs = choose(self.logits, self.temperature, self.generator)
             self.ids[self.live, step] = chosen
             self.log_probs[self.live, step] = log_probs
+            if self.entropies is not None:
+                self.entropies[self.live, step] = entropies_of(self.logits, self.temperature)
             if not math.isfinite(log_probs.sum()):
                 self._check(log_probs)
             self.counts[self.live] += ~self.finished
@@ -166,8 +177,10 @@ class _Decoding:
             if done >= COMPACT_SHARE * len(self.live):
                 chosen = self._drop_finished(chosen)
             self._read_tokens(chosen)
-        rows = zip(self.ids.tolist(), self.log_probs.tolist(), self.counts.tolist(), strict=True)
-        return ((ids[:count], log_probs[:count]) for ids, log_probs, count in rows)
+        counts = self.counts.tolist()
+        entropies = [None] * len(counts) if self.entropies is None else self.entropies.tolist()
+        rows = zip(self.ids.tolist(), self.log_probs.tolist(), entropies, counts, strict=True)
+        return ((ids[:n], log_probs[:n], nats and nats[:n]) for ids, log_probs, nats, n in rows)
 
     def _check(self, log_probs: Tensor) -> None:
         """Raise NotFiniteError unless what is sampled for the rows that go on has a probability, (rows,)."""
@@ -227,6 +240,13 @@ def _last_states_only(model: Any, lengths: Tensor) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+def entropies_of(logits: Tensor, temperature: float) -> Tensor:
+    """Nats of the distribution that `choose` draws from, for each row of logits (rows, vocabulary)."""
+    logs = torch.log_softmax(logits.float() / (temperature or 1.0), -1)
+    entropies: Tensor = torch.special.entr(logs.exp()).sum(-1)
+    return entropies
 
 
 def choose(logits: Tensor, temperature: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from rpt_core.arrays import Floats
 from rpt_core.config import ModelConfig, SamplingConfig, VllmConfig
 from rpt_core.errors import UserError, said
 from rpt_core.inference.entropy import ScoreRule, Scores, windows_of
-from rpt_core.inference.rollout import SAMPLED_LOG_PROB, PromptWithOptions, Rollout
+from rpt_core.inference.rollout import SAMPLED_LOG_PROB, PromptWithOptions, Rollout, token_ends
 from rpt_core.inference.vllm_cpu import is_cpu_build, prepare_cpu, share_cores
 from rpt_core.models.finite import output_not_finite
 from rpt_core.models.loading import checked_shape, refuse_unknown_tokens
@@ -217,7 +217,7 @@ class VllmSampler:
         for at, output in self.engine.run(requests, config.batch_rows, self.before_token):
             found = sorted(output.outputs, key=lambda sample: sample.index)
             copies = group_size // len(found)  # greedy responses of a group are equal, and sampled once
-            groups[order[at]] = [self._rollout(sample) for sample in found] * copies
+            groups[order[at]] = [self._rollout(sample, config) for sample in found] * copies
         return groups
 
     def _parameters(self, group_size: int, config: SamplingConfig, seed: int) -> Any:
@@ -244,14 +244,17 @@ class VllmSampler:
                 "model."
             )
 
-    def _rollout(self, output: Any) -> Rollout:
+    def _rollout(self, output: Any, config: SamplingConfig) -> Rollout:
         ids = list(output.token_ids)
         ended = ids[-1] in self.engine.end_ids
         pieces = token_bytes(self.tokenizer, ids[:-1] if ended else ids, at_start=False)
         log_probs = [position[id_].logprob for id_, position in zip(ids, output.logprobs, strict=True)]
         if not math.isfinite(total := sum(log_probs)):
             raise output_not_finite(SAMPLED_LOG_PROB, total, self.engine.path)
-        return Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
+        found = Rollout(ids, b"".join(pieces), log_probs, "stop" if ended else "length")
+        if config.record_tokens == "none":
+            return found
+        return replace(found, record=config.record_tokens, token_ends=token_ends(pieces, len(ids)))
 
 
 def by_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:

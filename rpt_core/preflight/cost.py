@@ -43,6 +43,9 @@ TEXT_BYTES_PER_TOKEN = 4
 ROLLOUT_COMPRESSION = 2.5
 POSITION_BYTES, MOST_POSITION_BYTES = 9.0, 12.0
 """Of a scored token on disk, compressed (benchmarks/position_bytes.py); half of it is the entropy."""
+RECORDED_TOKEN_BYTES, BOXED_TOKENS = 12, 8
+"""Of a token of `record_tokens` on disk: id, end, log-prob and entropy, four bytes each, a little compressed; and how
+many of them a box has."""
 COPIES_WHILE_WRITING = 2
 """The filter keeps its scores until the chosen positions are written beside them."""
 TRAINING = ("ntp", "sft", "rpt", "expert_iteration", "rlvr")
@@ -190,8 +193,10 @@ def disk_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: f
         every, keep = getattr(config, "checkpoint_every_steps", 1), getattr(config, "keep_checkpoints", None)
         written = work.steps // every + 1
         checkpoints = min(written, keep or written) * 12 * shape.parameters
+    record = getattr(getattr(config, "sampling", None), "record_tokens", "none")
+    recorded = {"none": 0.0, "boxed": BOXED_TOKENS * work.rollouts, "all": work.generated_tokens}[record]
     characters = TEXT_BYTES_PER_TOKEN * (work.rollouts * prompt_tokens + work.generated_tokens)
-    return checkpoints + characters / ROLLOUT_COMPRESSION
+    return checkpoints + characters / ROLLOUT_COMPRESSION + RECORDED_TOKEN_BYTES * recorded
 
 
 def _decoding_seconds(shape: ModelShape, work: Work, machine: Hardware, dtype: Dtype) -> float:

@@ -26,6 +26,20 @@ ROW_GROUP_ROWS = 256
 
 
 @dataclass(frozen=True)
+class RecordedTokens:
+    """Tokens of a response as they were sampled: all of them, or those inside the box."""
+
+    start: int
+    """Number of the first of them in the response."""
+    ids: list[int]
+    ends: list[int]
+    """Where each ends in the response, in bytes."""
+    log_probs: list[float | None]
+    entropies: list[float | None] | None
+    """Nats; None where the backend did not tell."""
+
+
+@dataclass(frozen=True)
 class RolloutRow:
     """One sampled response with its verdict. Byte strings are bytes of UTF-8 text, possibly cut inside a character."""
 
@@ -71,6 +85,8 @@ class RolloutRow:
     name the same position."""
     domain: str | None = None
     """The document's subject area; None or empty when it is not known."""
+    tokens: RecordedTokens | None = None
+    """Where the config asks for them. Not read with the row: `read_tokens_at` does."""
 
 
 SCHEMA = pa.schema(
@@ -102,12 +118,27 @@ SCHEMA = pa.schema(
         ("domain", pa.string()),
     ]
 )
-_NAMES = [field.name for field in fields(RolloutRow)]
+TOKENS = pa.schema(
+    [
+        ("token_start", pa.int32()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("token_ends", pa.list_(pa.int32())),
+        ("token_log_probs", pa.list_(pa.float32())),
+        ("token_entropies", pa.list_(pa.float32())),
+    ]
+)
+"""Columns that a shard has only where tokens were recorded."""
+_NAMES = [field.name for field in fields(RolloutRow) if field.name != "tokens"]
 
 
 def write_rollouts(path: Path, rows: Sequence[RolloutRow]) -> None:
     """Write a shard, whole or not at all; an older shard of that name is replaced."""
-    write_table(path, pa.Table.from_pylist([vars(row) for row in rows], schema=SCHEMA))
+    table = pa.Table.from_pylist([vars(row) for row in rows], schema=SCHEMA)
+    if any(row.tokens for row in rows):
+        recorded = pa.Table.from_pylist([_of_tokens(row.tokens) for row in rows], schema=TOKENS)
+        for name in TOKENS.names:
+            table = table.append_column(TOKENS.field(name), recorded[name])
+    write_table(path, table)
 
 
 def emit_rollouts(run: RunDir, log: EventLog, kind: str, step: int, rows: Sequence[RolloutRow]) -> None:
@@ -137,6 +168,32 @@ def read_rollouts_at(path: Path, indexes: Sequence[int]) -> list[RolloutRow]:
                 tables[group] = file.read_row_group(group, columns=_NAMES)
             rows.append(_row(tables[group].slice(place, 1).to_pylist()[0]))
     return rows
+
+
+def read_tokens_at(path: Path, index: int) -> RecordedTokens | None:
+    """The tokens that were recorded of a row; None without any. Raises IndexError."""
+    with pq.ParquetFile(path) as file:
+        if not 0 <= index < file.metadata.num_rows:
+            raise IndexError(f"{path.name} has {file.metadata.num_rows} rows, no row {index}")
+        if TOKENS.names[0] not in file.schema_arrow.names:
+            return None
+        group, place = divmod(index, ROW_GROUP_ROWS)
+        record = file.read_row_group(group, columns=TOKENS.names).slice(place, 1).to_pylist()[0]
+    if record["token_start"] is None:
+        return None
+    return RecordedTokens(*(record[name] for name in TOKENS.names))
+
+
+def _of_tokens(tokens: RecordedTokens | None) -> dict[str, Any]:
+    if tokens is None:
+        return {}
+    return {
+        "token_start": tokens.start,
+        "token_ids": tokens.ids,
+        "token_ends": tokens.ends,
+        "token_log_probs": tokens.log_probs,
+        "token_entropies": tokens.entropies,
+    }
 
 
 def write_table(path: Path, table: pa.Table, row_group_rows: int = ROW_GROUP_ROWS) -> None:

@@ -40,6 +40,8 @@ FREE = (
     "verl",
     "model.device",
     "grpo.batch_rows",
+    "sampling.record_tokens",
+    "test_sampling.record_tokens",
     "batch_tokens",
 )
 """Fields, and all below them, that may differ."""

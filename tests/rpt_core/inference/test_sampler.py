@@ -216,3 +216,21 @@ def test_a_model_without_an_end_token_is_not_sampled_from(tmp_path):
     model, tokenizer = stages.load(config)
     with pytest.raises(UserError, match=f"The model '{tmp_path}' has no end token"):
         TransformersSampler(model, tokenizer).sample([[5, 6, 7]], 2, SamplingConfig(max_response_tokens=4), seed=0)
+
+
+def test_recorded_tokens_have_the_entropy_of_the_distribution_that_they_were_drawn_from(byte_level):
+    model, prompts = build(ends=range(280, 300)), prompts_of_lengths(3, 9)
+    config = SAMPLED.model_copy(update={"record_tokens": "all"})
+    sampler = TransformersSampler(model, byte_level)
+    plain = sampler.sample(prompts, 3, SAMPLED, seed=5)
+    groups = sampler.sample(prompts, 3, config, seed=5)
+    for prompt, group, same in zip(prompts, groups, plain, strict=True):
+        for rollout, other in zip(group, same, strict=True):
+            assert (rollout.token_ids, rollout.log_probs) == (other.token_ids, other.log_probs)
+            assert (other.record, other.token_ends, other.entropies) == ("none", [], None)
+            with torch.inference_mode():
+                logits = model(input_ids=torch.tensor([[*prompt, *rollout.token_ids]])).logits[0, len(prompt) - 1 : -1]
+            expected = torch.distributions.Categorical(logits=logits / 0.7).entropy()
+            assert torch.allclose(torch.tensor(rollout.entropies), expected, atol=1e-4)
+            assert len(rollout.token_ends) == len(rollout.token_ids)
+            assert rollout.token_ends[-1] == len(rollout.data)

@@ -10,9 +10,12 @@ import pytest
 from rpt_core.run.rollout_files import (
     ROW_GROUP_ROWS,
     SCHEMA,
+    TOKENS,
+    RecordedTokens,
     RolloutRow,
     read_rollouts,
     read_rollouts_at,
+    read_tokens_at,
     write_rollouts,
 )
 
@@ -112,3 +115,18 @@ def test_a_shard_of_an_older_version_lacks_the_columns_that_came_later(tmp_path)
     later = ["earned", "context_start", "context_end"]
     pq.write_table(pa.Table.from_pylist([vars(ROW)], schema=SCHEMA).drop_columns(later), tmp_path / "a.parquet")
     assert read_rollouts_at(tmp_path / "a.parquet", [0])[0] == replace(ROW, **dict.fromkeys(later))
+
+
+def test_recorded_tokens_are_columns_of_their_own_that_a_shard_has_only_where_there_are_any(tmp_path):
+    path = tmp_path / "train-000001.parquet"
+    write_rollouts(path, [ROW])
+    assert pq.read_schema(path).names == SCHEMA.names
+    assert read_tokens_at(path, 0) is None
+    tokens = RecordedTokens(2, [7, 8], [3, 5], [-0.5, -1.25], [0.25, None])
+    without = RecordedTokens(0, [1], [1], [-0.5], None)
+    write_rollouts(path, [ROW, replace(ROW, tokens=tokens), replace(ROW, tokens=without)])
+    assert pq.read_schema(path).names == [*SCHEMA.names, *TOKENS.names]
+    assert [read_tokens_at(path, row) for row in range(3)] == [None, tokens, without]
+    assert list(read_rollouts(path)) == [ROW] * 3
+    with pytest.raises(IndexError):
+        read_tokens_at(path, 3)

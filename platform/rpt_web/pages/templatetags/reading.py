@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rpt_web.pages.positions.context import ContextToken
 from rpt_web.pages.traces.places import query_of
+from rpt_web.pages.traces.tokens import ShownToken
 from rpt_web.traces import inspector
 from rpt_web.traces.models import ResponseGroup
 from rpt_web.traces.votes import ByteCell
@@ -94,3 +95,16 @@ def _context_token(token: ContextToken) -> SafeString:
     title = "nothing is predicted here" if token.nats is None else f"{token.nats:.2f} nats"
     mark = _HERE if token.is_position else ""
     return format_html('{}<span class="{}" title="{}">{}</span>', mark, f"tok {kind}", title, token.text)
+
+
+@register.simple_tag
+def sampled_tokens(tokens: Sequence[ShownToken]) -> SafeString:
+    """Sampled tokens, shaded by how improbable they were."""
+    return format_html_join("", '<span class="tok shade-{}" title="{}">{}</span>', map(_sampled, tokens))
+
+
+def _sampled(token: ShownToken) -> tuple[int, str, str]:
+    parts = [f"token {token.number}, id {token.id}", f"bytes {token.hex}" if token.hex else ""]
+    parts += [] if token.log_prob is None else [f"log-prob {token.log_prob:.3f}"]
+    parts += [] if token.nats is None else [f"entropy {token.nats:.3f} nats"]
+    return token.shade, ", ".join(part for part in parts if part), token.text

@@ -18,6 +18,7 @@ from rpt_web.pages.traces.found import FoundBy, found_by
 from rpt_web.pages.traces.marks import Marks, marks_for
 from rpt_web.pages.traces.parts import Prompt, near_the_box, shown_prompt, window
 from rpt_web.pages.traces.places import place_of, query_of
+from rpt_web.pages.traces.tokens import recorded, token_window
 from rpt_web.runs import reach
 from rpt_web.runs.models import Run
 from rpt_web.traces import inspector, queries, votes
@@ -59,6 +60,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "full": full,
         "prompt": prompt_of(run, full) if full else None,
         **(_response(request, full, marks) if full else {}),
+        **(_tokens(request, run, shard, rollout, full) if full and shard else {}),
         "is_question": rollout.entropy_nats is None,
         "answer_words": ANSWER_WORDS.get(rollout.reason, ""),
         "inspection": _inspection(rollout, full),
@@ -154,6 +156,19 @@ def _response(request: HttpRequest, full: RolloutRow, marks: Marks) -> dict[str,
         "thought": thought,
         "answer_left_out": left_out,
         "window_query": f"{query.urlencode()}&" if query else "",
+    }
+
+
+def _tokens(
+    request: HttpRequest, run: Run, shard: RolloutShard, rollout: Rollout, full: RolloutRow
+) -> dict[str, object]:
+    """The tokens that were recorded, the window that was asked for."""
+    found = recorded(run.directory / shard.path, rollout.row)
+    query = request.GET.copy()
+    query.pop("tokens", None)
+    return {
+        "tokens": token_window(found, full, number_asked(request, "tokens") or 0) if found else None,
+        "token_query": f"{query.urlencode()}&" if query else "",
     }
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from rpt_core.run.folder import RunDir
-from rpt_core.run.rollout_files import read_rollouts, write_rollouts
+from rpt_core.run.rollout_files import RecordedTokens, read_rollouts, write_rollouts
 from rpt_web.runs.models import Run
 from rpt_web.traces import queries
 from rpt_web.traces.models import Rollout, rollout_id
@@ -223,3 +223,18 @@ def test_a_huge_hostile_response_is_shown_in_parts_and_the_page_stays_small(page
         last = page(detail_address(run, key, "?from=999999999"))
         assert "Part before" in last
         assert "Next part" not in last
+
+
+def test_recorded_tokens_are_shown_a_window_at_a_time(page, run):
+    path = RunDir(run.directory).rollout_shard("train", 6)
+    first, *others = read_rollouts(path)
+    response = "ab\x1b" * 500 + "</think>\\boxed{1}"
+    count = len(response)
+    tokens = RecordedTokens(0, list(range(count)), list(range(1, count + 1)), [-0.05, -3.0] * count, None)
+    write_rollouts(path, [replace(first, response=response, response_tokens=count, tokens=tokens), *others])
+    text = page(detail_address(run, rollout_id(6, "train", 0)))
+    assert '<span class="tok shade-3" title="token 1, id 1, bytes 62, log-prob -3.000">b</span>' in text
+    assert '<span class="tok shade-0" title="token 2, id 2, bytes 1b, log-prob -0.050">\\x1B</span>' in text
+    assert "tokens 0 to 400" in text
+    assert "tokens 1,200 to" in page(detail_address(run, rollout_id(6, "train", 0), "?tokens=1200"))
+    assert "As a table" not in page(detail_address(run, rollout_id(6, "train", 1)))
