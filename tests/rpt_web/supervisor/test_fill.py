@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from rpt_core.text.document_files import part_of
+from rpt_web.comments.models import Comment
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, ScoredSplit, Wording, WordingVersion
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run, StepMetrics
@@ -31,6 +32,7 @@ def test_as_many_are_made_as_were_asked_for(page):
     told = fill(responses=1000, runs=31, steps=300)
     assert "3 experiments, 31 runs, " in told
     assert "1,000 responses, " in told
+    assert Comment.objects.exclude(rollout=None).exists()
     assert (Run.objects.count(), Rollout.objects.count()) == (31, 1000)
     assert StepMetrics.objects.filter(run=Run.objects.earliest("id")).count() == 300
     assert not Run.objects.filter(status__in=["queued", "running"]).exists()  # a worker would take them

@@ -28,7 +28,7 @@ from rpt_web.review import label_sets, queues
 from rpt_web.review.models import LabelSet, ReviewItem, ReviewQueue
 from rpt_web.runs import parents
 from rpt_web.runs.models import Experiment, Run, Status
-from rpt_web.supervisor.filling import documents, groups, library, people, reviews, rows
+from rpt_web.supervisor.filling import comments, documents, groups, library, people, reviews, rows
 from rpt_web.supervisor.filling.library import Makers
 from rpt_web.supervisor.filling.shape import MARK, Amounts, FilledRun, experiment_of, experiments_needed, filled_runs
 from rpt_web.teams.membership import first_team
@@ -62,7 +62,8 @@ def fill(amounts: Amounts, say: Callable[[str], None]) -> Counts:
     counts |= _copy_records(filled)
     counts["scored documents"] = _score_documents(runs, amounts.documents)
     counts["responses"] = sum(_copy_responses(found) for found in filled)
-    counts["reviews"] = _copy_reviews(max(filled, key=lambda found: found.responses), makers)
+    largest = max(filled, key=lambda found: found.responses)
+    counts |= {"reviews": _copy_reviews(largest, makers), "comments": _copy_comments(largest.run, makers)}
     _analyse()
     return counts
 
@@ -203,6 +204,12 @@ def _copy_reviews(filled: FilledRun, makers: Makers) -> int:
     items = list(reviews.items_of(queue, rollouts, _new_keys(ReviewItem, len(rollouts))))
     _copy(items)
     return _copy(reviews.reviews_of(items, makers))
+
+
+def _copy_comments(run: Run, makers: Makers) -> int:
+    """What people wrote on the run and its first responses."""
+    rollouts = Rollout.objects.filter(run_id=run.pk).only("run", "id").order_by("id")
+    return _copy(comments.comments_of(run, list(rollouts[: queues.MOST_ITEMS]), makers))
 
 
 def _copy_groups(run: Run, shards: Sequence[RolloutShard]) -> None:
