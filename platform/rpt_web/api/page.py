@@ -143,14 +143,11 @@ def _fields(schema: Schema) -> Iterator[ApiField]:
 
 
 def _default(schema: Schema) -> str:
+    """A default that fits into a line; the fields of an object have their own."""
     default = schema.get("default")
-    return (
-        ""
-        if default is None or default in ("", [], {})
-        else str(default).lower()
-        if default is True or default is False
-        else str(default)
-    )
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default is None or isinstance(default, dict | list) else str(default)
 
 
 def _type(schema: Schema) -> list[TypePart]:
