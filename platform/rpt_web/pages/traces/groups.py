@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
 from rpt_web.pages.traces.group_words import facets_of, told
+from rpt_web.pages.traces.places import place_of, query_of
 from rpt_web.runs.models import Run
 from rpt_web.traces import group_filters, group_lists
 from rpt_web.traces.group_filters import GroupFilters
@@ -44,6 +45,8 @@ class ShownGroup:
     group: ResponseGroup
     address: str
     """Of its first response, from which the list can be walked on."""
+    everywhere: str
+    """Of its position in all runs; empty where that is not known."""
 
     @property
     def marks(self) -> list[str]:
@@ -63,7 +66,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
         "nav": "traces",
         "filters": filters,
         "told": told(filters, _named(runs, filters)),
-        "rows": [ShownGroup(group, address_of(group, filters)) for group in page.rows],
+        "rows": [_shown(group, filters) for group in page.rows],
         "previous_query": filters.query(before=page.previous) if page.previous else "",
         "next_query": filters.query(after=page.next) if page.next else "",
     }
@@ -105,6 +108,11 @@ def address_of(group: ResponseGroup, filters: GroupFilters) -> str:
     """Where a group is read, on the way through a list."""
     address = reverse("traces:rollout_detail", args=[group.run_id, group.first_rollout])
     return f"{address}?{urlencode({'traces': filters.query() or ALL})}"
+
+
+def _shown(group: ResponseGroup, filters: GroupFilters) -> ShownGroup:
+    everywhere = f"{place_of(group.position)}?{query_of(group)}" if group.position else ""
+    return ShownGroup(group, address_of(group, filters), everywhere)
 
 
 def _named(runs: QuerySet[Run], filters: GroupFilters) -> Sequence[Run]:
