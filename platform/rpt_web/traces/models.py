@@ -178,6 +178,8 @@ class ResponseGroup(models.Model):
             models.Index(fields=["run", "id"], condition=models.Q(first_solved=True), name="group_first_solved"),
             models.Index(fields=["run", "id"], condition=models.Q(forgotten=True), name="group_forgotten"),
             models.Index(fields=["run", "id"], condition=models.Q(greedy_alone=True), name="group_greedy_alone"),
+            models.Index(fields=["run", "id"], condition=models.Q(empty__gt=0), name="group_empty_box"),
+            models.Index(fields=["run", "id"], condition=models.Q(boxes__gte=2), name="group_several_boxes"),
             models.Index(
                 fields=["run", "entropy_nats", "id"],
                 condition=models.Q(rewarded=0, difficulty=3),
