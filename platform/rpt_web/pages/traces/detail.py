@@ -13,6 +13,7 @@ from rpt_core.problems.prompts import load_template
 from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.traces.asked import asked_with
 from rpt_web.pages.traces.cards import cards_of
 from rpt_web.pages.traces.found import FoundBy, found_by
 from rpt_web.pages.traces.marks import Marks, marks_for
@@ -59,6 +60,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "next": following,
         "full": full,
         "prompt": prompt_of(run, full) if full else None,
+        "asked": asked_with(run, rollout),
         **(_response(request, full, marks) if full else {}),
         **(_tokens(request, run, shard, rollout, full) if full and shard else {}),
         "is_question": rollout.entropy_nats is None,

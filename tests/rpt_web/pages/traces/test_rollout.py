@@ -238,3 +238,13 @@ def test_recorded_tokens_are_shown_a_window_at_a_time(page, run):
     assert "tokens 0 to 400" in text
     assert "tokens 1,200 to" in page(detail_address(run, rollout_id(6, "train", 0), "?tokens=1200"))
     assert "As a table" not in page(detail_address(run, rollout_id(6, "train", 1)))
+
+
+def test_how_the_model_was_asked_stands_beside_the_prompt(page, run):
+    sampling, template = run.config["sampling"], run.config["prompt"]["template"]
+    text = page(detail_address(run, rollout_id(6, "train", 0)))
+    assert f"<dd>{template}, built in</dd>" in text
+    assert f"<dd>{sampling['temperature']:g}</dd>" in text
+    assert f"<dd>{sampling['max_response_tokens']:,} tokens</dd>" in text
+    assert f"{run.config['seed']}; that of each step follows from it" in text
+    assert "<dd>0, greedy</dd>" in page(detail_address(run, rollout_id(5, "greedy", 0)))
