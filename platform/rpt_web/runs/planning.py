@@ -25,6 +25,8 @@ from rpt_web.runs.queues import gpus_for, queue_for
 from rpt_web.runs.versions import code_version
 from rpt_web.teams.models import User
 
+MOST_RUNS = 5000
+"""Of a suite."""
 Refusals = dict[tuple[str, str], str]
 """(run name, WHAT) of each reference that cannot be resolved -> why, and what is allowed."""
 
@@ -95,8 +97,13 @@ def resolve_waiting(run: Run, by_name: Mapping[str, Run]) -> StageConfig:
 
 
 def suite(preset: Preset, seeds: Sequence[int] | None) -> Preset:
-    """The plan with a copy for each seed that is asked for, or else for each of its own; as it is without either."""
+    """The plan with a copy for each seed that is asked for, or else for each of its own; as it is without either.
+
+    Raises UserError for seeds that cannot be used, and for more runs than a suite may have.
+    """
     wanted = preset.seeds if seeds is None else seeds
+    if (count := len(preset.runs) * len(wanted or (0,))) > MOST_RUNS:
+        raise UserError(f"The seeds make {count:,} runs, and a suite has at most {MOST_RUNS:,}. Give fewer seeds.")
     return preset if wanted is None else expand(preset, wanted)
 
 

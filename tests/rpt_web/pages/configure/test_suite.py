@@ -123,6 +123,7 @@ def test_up_to_a_hundred_runs_need_no_confirmation(client, ada):
     [
         ({"seeds": "1, x"}, "Give whole numbers within 32 bits, separated by commas."),
         ({"seeds": "1, 1"}, "Give at least one, each once, all within 32 bits."),
+        ({"seeds": ",".join(map(str, range(400))), "many": "on"}, "and a suite has at most 5,000. Give fewer seeds."),
         ({"seeds": ""}, "This field is required."),
         ({"seeds": str(2**40)}, "Give whole numbers within 32 bits"),
         ({"name": ""}, "This field is required."),
