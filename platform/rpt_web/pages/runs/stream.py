@@ -27,6 +27,8 @@ from rpt_web.runs.queries import Newest, head_of, new_metrics, newest_events, pr
 from rpt_web.teams.sessions import Login, still_valid
 
 POLL_SECONDS = 1.0
+LEFT_SECONDS = 15.0
+"""So long at least lies between two estimates of the time left, if nothing else is new."""
 CHECK_SECONDS = 5.0
 """How often it is looked whether the viewers may still come in."""
 HEARTBEAT_SECONDS = 15.0
@@ -88,6 +90,8 @@ class Hub:
         self.cursor = cursor
         self.queues: dict[asyncio.Queue[Snapshot | None], Login | None] = {}
         self._last: Snapshot | None = None
+        """What was handed out last."""
+        self._handed_at = time.monotonic()
         self._checked_at = time.monotonic()
         self.task: asyncio.Task[None] | None = None
 
@@ -99,15 +103,24 @@ class Hub:
                 if snapshot is None:
                     break
                 self.cursor = _moved(self.cursor, snapshot)
-                if snapshot.points or self._last is None or snapshot != replace(self._last, points=[]):
+                if self._is_news(snapshot):
                     self._hand_out(snapshot)
-                self._last = snapshot
+                    self._last, self._handed_at = snapshot, time.monotonic()
                 if snapshot.is_final:
                     break
                 await self._let_go()
                 await asyncio.sleep(POLL_SECONDS)
         finally:
             self.end()
+
+    def _is_news(self, snapshot: Snapshot) -> bool:
+        """Whether viewers should hear of it. The estimate of what is left may move every second, and is told seldom."""
+        if snapshot.points or self._last is None:
+            return True
+        told = self._last.progress
+        if snapshot != replace(self._last, points=[], progress=told | {"left": snapshot.progress["left"]}):
+            return True
+        return snapshot.progress != told and time.monotonic() - self._handed_at >= LEFT_SECONDS
 
     def _hand_out(self, snapshot: Snapshot) -> None:
         for queue in list(self.queues):

@@ -174,3 +174,19 @@ def test_the_stream_ends_when_the_run_is_deleted(running):
 )
 def test_keys_are_read_back(text, cursor):
     assert stream.Cursor.parse(text) == cursor
+
+
+def test_the_time_left_alone_is_no_news_until_it_was_told_long_ago(monkeypatch):
+    def snapshot(left, **more):
+        seen = stream.Seen("1-Running", queries.Newest(0, 0, 0))
+        return stream.Snapshot(1, seen, {"step": 1, "left": left} | more, [], False)
+
+    hub = stream.Hub(1, stream.Cursor(1, 0))
+    assert hub._is_news(snapshot("about 2 min")), "the first one"
+    hub._last = snapshot("about 2 min")
+    assert not hub._is_news(snapshot("about 2 min"))
+    assert not hub._is_news(snapshot("about 3 min"))
+    assert hub._is_news(snapshot("about 3 min", step=2))
+    monkeypatch.setattr(stream, "LEFT_SECONDS", 0.0)
+    assert hub._is_news(snapshot("about 3 min"))
+    assert not hub._is_news(snapshot("about 2 min")), "as it was told"
