@@ -262,6 +262,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
             f"experiments/?before={known.experiment + 40}",
         ],
         "experiments/{experiment_id}/": [f"{experiment}/"],
+        "experiments/{experiment_id}/edit/": [f"{experiment}/edit/"],
         "experiments/{experiment_id}/delete": [f"{experiment}/delete"],
         "experiments/{experiment_id}/results/": [f"{experiment}/results/"],
         "runs/": [

@@ -80,6 +80,7 @@ PAGES = {
     "experiments": lambda rows: reverse("experiments:experiment_list"),
     "experiments-none-found": lambda rows: reverse("experiments:experiment_list") + "?q=nothing-like-it",
     "experiment": lambda rows: reverse("experiments:experiment_detail", args=[rows["finished"].pk]),
+    "experiment-edit": lambda rows: reverse("experiments:experiment_edit", args=[rows["finished"].pk]),
     "experiment-empty": lambda rows: reverse("experiments:experiment_detail", args=[rows["empty"].pk]),
     "runs": lambda rows: reverse("runs:run_list"),
     "runs-queued": lambda rows: reverse("runs:run_list") + "?status=queued",

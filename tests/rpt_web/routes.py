@@ -64,6 +64,7 @@ PAGES = {
     "calls": ("get", LOGGED_IN),
     "call_object": ("get", LOGGED_IN),
     "help:document": ("get", LOGGED_IN),
+    "experiments:experiment_edit": (OF_ALL, by_role(404, 403, 200, 200)),
     "experiments:experiment_list": ("get", LOGGED_IN),
     "experiments:experiment_detail": ("get", SEEN),
     "experiments:experiment_resubmit": ("post", CHANGED),

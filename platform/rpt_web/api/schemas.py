@@ -103,6 +103,9 @@ class ExperimentOut(OfTeam):
     id: int
     name: str
     description: str
+    outlook: str = Field(description="open, concluded or abandoned: what its people say of it.")
+    tags: list[str]
+    findings: str = Field(description="What it has shown, as Markdown.")
     preset: str
     seed: int
     created_at: datetime

@@ -77,13 +77,25 @@ class Removable(models.Model):
         return self.deletion is not None and not self.deletion.has_ended
 
 
-@audited("team", "name", "description", "preset", "seed", "created_by", "archived_at")
+class Outlook(models.TextChoices):
+    """How far an experiment has come, as its people see it."""
+
+    OPEN = "open", "Open"
+    CONCLUDED = "concluded", "Concluded"
+    ABANDONED = "abandoned", "Abandoned"
+
+
+@audited("team", "name", "description", "outlook", "tags", "findings", "preset", "seed", "created_by", "archived_at")
 class Experiment(Removable):
     """Runs that belong together."""
 
     team = models.ForeignKey("teams.Team", on_delete=models.PROTECT, related_name="experiments")
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
+    outlook = models.CharField("state", max_length=20, choices=Outlook.choices, default=Outlook.OPEN)
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    findings = models.TextField(blank=True)
+    """What it has shown, as Markdown; `rpt_web.prose` makes pages of it."""
     preset = models.CharField(max_length=50, blank=True)
     seed = models.IntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)

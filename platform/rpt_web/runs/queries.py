@@ -98,11 +98,15 @@ class EventPage:
 
 
 def experiment_page(
-    experiments: QuerySet[Experiment], *, search: str = "", before: int | None = None
+    experiments: QuerySet[Experiment], *, search: str = "", tag: str = "", before: int | None = None
 ) -> ExperimentPage:
     """Experiments with their runs in order, each with its parents (3 queries)."""
     if search:
-        experiments = experiments.filter(Q(name__icontains=search) | Q(description__icontains=search))
+        experiments = experiments.filter(
+            Q(name__icontains=search) | Q(description__icontains=search) | Q(findings__icontains=search)
+        )
+    if tag:
+        experiments = experiments.filter(tags__contains=[tag])
     if before is not None:
         experiments = experiments.filter(pk__lt=before)
     runs = Run.objects.defer(*_LONG).prefetch_related(_parents()).order_by("id")

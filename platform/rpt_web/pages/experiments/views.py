@@ -14,11 +14,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from rpt_core.errors import UserError
-from rpt_web import access
+from rpt_web import access, prose
 from rpt_web.pages.addresses import number_asked
 from rpt_web.results.headlines import Headline, headlines, ranked_headlines
 from rpt_web.results.lineage import listed, seeds_in_words
 from rpt_web.runs import display, graph, queries, services
+from rpt_web.runs.conclusions import LONGEST_TAG
 from rpt_web.runs.models import ENDED_BADLY, Experiment, Run, Status, blocked_by, is_in_progress
 from rpt_web.teams.models import User
 
@@ -97,9 +98,9 @@ class ExperimentLine:
 def experiment_list(request: HttpRequest) -> HttpResponse:
     """All experiments, newest first, with the state of their runs and their headline result."""
     search = request.GET.get("q", "").strip()[:100].replace("\x00", "")
-    archived = request.GET.get("archived") == "1"
+    archived, tag = request.GET.get("archived") == "1", request.GET.get("tag", "")[:LONGEST_TAG].replace("\x00", "")
     experiments = access.experiments_for(request.user).filter(archived_at__isnull=not archived)
-    page = queries.experiment_page(experiments, search=search, before=number_asked(request, "before"))
+    page = queries.experiment_page(experiments, search=search, tag=tag, before=number_asked(request, "before"))
     by_experiment = headlines(page.experiments)
     lines = [ExperimentLine(found, list(found.runs.all()), by_experiment.get(found.pk)) for found in page.experiments]
     context = {
@@ -107,8 +108,11 @@ def experiment_list(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "older": page.older,
         "search": search,
+        "tag": tag,
         "archived": archived,
-        "filters": urlencode(({"q": search} if search else {}) | ({"archived": 1} if archived else {})),
+        "filters": urlencode(
+            {name: value for name, value in (("q", search), ("tag", tag), ("archived", int(archived))) if value}
+        ),
         "before": request.GET.get("before", ""),
         "is_active": any(line.goes_on for line in lines),
     }
@@ -141,6 +145,7 @@ def experiment_detail(request: HttpRequest, experiment_id: int) -> HttpResponse:
         "missing": sum(run.status in ENDED_BADLY for run in steered),
         "total_time": sum(times, timedelta(0)) if times else None,
         "total_flops": sum(flops) if flops else None,
+        "findings": prose.rendered(experiment.findings),
         "graph": graph.graph_of([_step(line) for line in lines]),
         "headline": next(iter(ranked_headlines(experiment, runs)), None),
     }
