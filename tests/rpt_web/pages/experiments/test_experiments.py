@@ -96,10 +96,10 @@ def test_the_page_of_an_experiment_lists_its_runs_in_order(page, ada):
 def test_its_number_of_queries_does_not_grow_with_the_runs(page, ada, django_assert_num_queries):
     experiment = make_experiment(ada)
     failed_run(experiment, ada)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         page(detail(experiment))
     full = finished_experiment(ada, steps=2, groups=1)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         page(detail(full))
 
 
