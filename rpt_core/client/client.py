@@ -121,6 +121,18 @@ class Client:
 
     # What people say of it.
 
+    def groups(self, *, limit: int | None = None, **filters: Any) -> pa.Table:
+        """Groups of responses in all runs in sight, by the filters of the page of traces (docs/traces.md)."""
+        return table(self.connection.items("/groups", limit, **filters))
+
+    def queues(self) -> pa.Table:
+        """Queues of reviews of the user's teams, newest first."""
+        return table(self.connection.items("/queues"))
+
+    def import_labels(self, queue: int, labels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Store reviews that were made elsewhere, all or none (docs/review.md says what each holds)."""
+        return self._post(f"/queues/{queue}/labels", {"labels": [dict(label) for label in labels]})
+
     def comments(
         self,
         *,

@@ -124,6 +124,23 @@ def test_a_run_is_submitted_once_and_cancelled(client, platform):
     assert client.wait(run["id"])["status"] == "cancelled"
 
 
+def test_labels_go_in_and_come_out(client, platform):
+    queue = client.call(
+        "POST", "/queues", {"run": platform["run"], "filter": "kind=train", "name": "Read", "reviewers": []}
+    )["id"]
+    assert queue in client.queues()["id"].to_pylist()
+    answers = {"thought": "sound"}
+    assert client.import_labels(queue, [{"item": 1, "reviewer": "client-ada", "answers": answers}]) == {"labels": 1}
+    (label,) = client.labels(queue).to_pylist()
+    assert (label["reviewer"], json.loads(label["answers"])["thought"]) == ("client-ada", "sound")
+    rollouts = client.rollouts(platform["run"])["id"].to_pylist()
+    assert label["rollout"] in rollouts
+    with pytest.raises(Refusal, match="labels"):
+        client.import_labels(queue, [{"item": 1, "reviewer": "nobody", "answers": answers}])
+    groups = client.groups(run=platform["run"], kind="train")
+    assert sum(groups["samples"].to_pylist()) == len(rollouts)
+
+
 def test_refusals_say_what_is_wrong(client, platform):
     with pytest.raises(Refusal, match=r"config\.steps: Give a number above 0") as refused:
         client.submit(platform["experiment"], "wrong", CONFIG | {"steps": -1})
