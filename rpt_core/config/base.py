@@ -110,6 +110,17 @@ class OptimiserConfig(Config):
     """Learning rate at the end, as a share of the peak (linear and cosine)."""
 
 
+class TrackersConfig(Config):
+    """Where else the numbers of each step go; the platform has them in any case."""
+
+    tensorboard: bool = False
+    """Write them for TensorBoard too, into the run's folder `tensorboard`."""
+    wandb_project: Annotated[str, Field(pattern=r"^$|^[^/\\#?%:\s]{1,128}(/[^/\\#?%:\s]{1,128})?$")] = ""
+    """Send them to this Weights & Biases project too, given as PROJECT or ENTITY/PROJECT. Empty sends nothing."""
+    wandb_offline: bool = False
+    """Write what would be sent into the run's folder `wandb`; `wandb sync` sends it later."""
+
+
 def _one_limit(budget: BudgetConfig) -> Iterator[Refusal]:
     limits = (budget.epochs, budget.steps, budget.tokens, budget.flops, budget.flops_of)
     if sum(value is not None for value in limits) != 1:

@@ -19,6 +19,7 @@ from rpt_core.config.base import (
     SamplingConfig,
     Seed,
     Share,
+    TrackersConfig,
 )
 from rpt_core.config.data import NO_SOLUTIONS, CorpusConfig, QuestionsConfig
 from rpt_core.config.evaluation import EvaluationConfig
@@ -74,17 +75,6 @@ class ScratchConfig(Config):
     """Standard deviation of the initial weights; 0.02 does not learn at this width."""
     vocab_size: Annotated[int, Field(ge=260), LIMITS["vocabulary"]] = 400
     """Upper limit of the vocabulary."""
-
-
-class TrackersConfig(Config):
-    """Where else the numbers of each step go; the platform has them in any case."""
-
-    tensorboard: bool = False
-    """Write them for TensorBoard too, into the run's folder `tensorboard`."""
-    wandb_project: Annotated[str, Field(pattern=r"^$|^[^/\\#?%:\s]{1,128}(/[^/\\#?%:\s]{1,128})?$")] = ""
-    """Send them to this Weights & Biases project too, given as PROJECT or ENTITY/PROJECT. Empty sends nothing."""
-    wandb_offline: bool = False
-    """Write what would be sent into the run's folder `wandb`; `wandb sync` sends it later."""
 
 
 class TrainConfig(Config):

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from rpt_core.config import StageConfig
-from rpt_core.config.training import TrackersConfig
+from rpt_core.config.base import TrackersConfig
 from rpt_core.errors import UserError, said
 from rpt_core.files import write_whole
 from rpt_core.run.events import EventLog, EventType

@@ -350,8 +350,7 @@ class TableOut(Schema):
 
 
 class SplitOut(Schema):
-    """A split that a filter run has scored. `summary` is as `rpt_core.positions.summary` describes it; empty where the
-    run was made before there was one."""
+    """A split that a filter run has scored; `summary` is as `rpt_core.positions.summary` has it, empty for old runs."""
 
     split: str
     documents: int
