@@ -41,7 +41,7 @@ class Tracker(Protocol):
 def tracked(asked: TrackersConfig | None, config: StageConfig, run: RunDir, log: EventLog) -> Iterator[None]:
     """While the block lasts, every number in the log also goes where the config says. Raises UserError."""
     with ExitStack() as stack:
-        for name, opened in _wanted(asked, config, run):
+        for name, opened in _wanted(asked, config, run, log.attempt):
             listener = _Listener(name, opened(), log)
             stack.callback(listener.close)
             log.listeners.append(listener.hear)
@@ -49,12 +49,12 @@ def tracked(asked: TrackersConfig | None, config: StageConfig, run: RunDir, log:
 
 
 def _wanted(
-    asked: TrackersConfig | None, config: StageConfig, run: RunDir
+    asked: TrackersConfig | None, config: StageConfig, run: RunDir, attempt: int
 ) -> Iterator[tuple[str, Callable[[], Tracker]]]:
     if asked is not None and asked.tensorboard:
         yield "TensorBoard", lambda: _TensorBoard(run)
     if asked is not None and asked.wandb_project:
-        yield "Weights & Biases", lambda: _Wandb(asked, config, run)
+        yield "Weights & Biases", lambda: _Wandb(asked, config, run, attempt)
 
 
 class _Listener:
@@ -108,11 +108,12 @@ class _TensorBoard:
 
 
 class _Wandb:
-    def __init__(self, asked: TrackersConfig, config: StageConfig, run: RunDir) -> None:
+    def __init__(self, asked: TrackersConfig, config: StageConfig, run: RunDir, attempt: int) -> None:
         _require("wandb", "trackers.wandb_project")
         import wandb
 
-        run.wandb.mkdir(exist_ok=True)
+        folder = run.wandb / f"attempt-{attempt}"  # wandb names its own by the second, so that two could be one
+        folder.mkdir(parents=True, exist_ok=True)
         entity, _, project = asked.wandb_project.rpartition("/")
         try:
             self.run = wandb.init(
@@ -122,7 +123,7 @@ class _Wandb:
                 resume="allow",
                 name=run.path.name,
                 mode="offline" if asked.wandb_offline else "online",
-                dir=str(run.wandb),
+                dir=str(folder),
                 config=config.model_dump(mode="json"),
                 settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True),
             )
