@@ -141,7 +141,10 @@ class _Wandb:
         self.run.log({"step": step, **values})
 
     def close(self) -> None:
+        import wandb
+
         self.run.finish()
+        wandb.teardown()  # its own process writes on after that, and ends here
 
 
 def _wandb_id(run: RunDir) -> str:
