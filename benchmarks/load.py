@@ -123,6 +123,11 @@ def _quantiles(times: Sequence[tuple[float, float]]) -> dict[str, float]:
     return {name: round(value, 1) for name, value in figures.items()}
 
 
+def _has(viewer: Viewer, start: int, mark: bytes) -> bool:
+    """Whether a mark has come since the viewer had so many parts; it may be cut in two by them."""
+    return mark in b"".join(part for _, part in viewer.arrived[start:])
+
+
 async def news(run: Run, viewers: Sequence[Viewer], pid: int, steps: int) -> dict[str, Any]:
     """A metric each second: seconds until the last viewer has it, and the web server's share of a core meanwhile."""
     from django.utils import timezone
@@ -133,9 +138,10 @@ async def news(run: Run, viewers: Sequence[Viewer], pid: int, steps: int) -> dic
     begin, used, delays = time.perf_counter(), core_seconds(pid), []
     for step in range(last + 1, last + steps + 1):
         now, written = timezone.now(), time.perf_counter()
+        heard = [len(viewer.arrived) for viewer in viewers]
         StepMetrics.objects.create(run=run, attempt=run.attempt, step=step, time=now, values={"reward": 0.5})
         mark = f"id: {run.attempt}-{step}\n".encode()
-        while not all(any(mark in part for _, part in viewer.arrived[-3:]) for viewer in viewers):
+        while not all(_has(viewer, start, mark) for viewer, start in zip(viewers, heard, strict=True)):
             await asyncio.sleep(0.05)
             if time.perf_counter() - written > 30:
                 raise SystemExit("a viewer has not got a metric within 30 s")
