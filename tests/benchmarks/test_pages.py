@@ -23,7 +23,9 @@ def test_every_page_and_list_is_measured_on_a_small_platform(tmp_path):
     pages = json.loads(report.read_text())["figures"]["pages"]
     assert len(pages) > 40
     assert {"/", "/nodes/", "/api/v1/runs?limit=50"} <= {*pages}
-    assert all(found["p95_alone_ms"] >= found["p50_alone_ms"] > 0 for found in pages.values())
+    assert all(found["p95_ms"] >= found["p50_ms"] > 0 for found in pages.values())
+    # On a full machine a request may have waited for all the time that the clock shows.
+    assert all(found["p95_alone_ms"] >= found["p50_alone_ms"] >= 0 for found in pages.values())
 
 
 def test_an_address_that_nobody_measures_is_named(monkeypatch, db):
