@@ -22,6 +22,7 @@ OURS = {
     "OverQuota",
     "ClientError",
     "PlanHasChanged",
+    "DescribedMeanwhile",
 }
 """Their words are sentences of ours."""
 TRANSLATED = {"ValidationError", "Http404"}
