@@ -25,13 +25,15 @@ LONGEST_FIRST = (
     "end_to_end",
     "rpt_web/supervisor",
     "workers",
+    "rpt_web/test_every_route.py",
+    "rpt_web/api",
     "rpt_core/verl_backend",
     "rpt_core/plans",
     "benchmarks",
     "rpt_core/run",
     "old_data",
 )
-"""Folders whose tests take minutes: what begins last must not be long."""
+"""Folders and files whose tests take minutes: what begins last must not be long."""
 TOGETHER = ("end_to_end/in_chromium",)
 """Folders whose files share what is slow to make."""
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -84,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
 
 
 def _place(file: str) -> int:
-    found = [place for place, folder in enumerate(LONGEST_FIRST) if file.startswith(f"{folder}/")]
+    found = [place for place, folder in enumerate(LONGEST_FIRST) if f"{file}/".startswith(f"{folder}/")]
     return found[0] if found else len(LONGEST_FIRST)
 
 
