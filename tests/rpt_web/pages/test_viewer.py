@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -21,9 +22,10 @@ pytestmark = pytest.mark.slow  # every page is walked
 
 ANSWERS = (200, 302, 304)
 LINK = re.compile(r"""<(a|form|[a-z]+)\b[^>]*?\s(href|action|hx-get|hx-post)="([^"]*)"[^>]*>""")
+QUERIES = 4
 LOGOUT = "/logout/"
-OWN = "/account/"
-"""Their own account is what viewers change, too; its forms have tests of their own."""
+OWN = ("/account/", "/searches/")
+"""Their own account is what viewers change, too, and they search; these forms have tests of their own."""
 
 
 def offers(text):
@@ -36,12 +38,17 @@ def offers(text):
 
 
 def walk(client, start):
-    """Address -> status of all that can be reached from a page, itself included; what was posted with a + before it."""
-    answers, left = {}, [start]
+    """Address -> status of all that can be reached from a page, itself included; what was posted with a + before it.
+
+    Filters can be combined without end: of one path, some queries are asked for.
+    """
+    answers, left, queries = {}, [start], Counter()
     while left:
         address = left.pop()
-        if address in answers:
+        path = urlsplit(address).path
+        if address in answers or queries[path] == QUERIES:
             continue
+        queries[path] += 1
         response = client.get(address)
         answers[address] = response.status_code
         if response.status_code == 302:
