@@ -124,7 +124,8 @@ def test_what_is_gone_keeps_its_trail(browser, head):
     lines = told(trail.of_team(first_team(), ALL).changes)
     assert [line.partition(": ")[2] for line in lines if "Gone" in line][:2] == [
         "experiment Gone removed",
-        "experiment Gone made, team None>Team, name None>Gone, seed None>0, created by None>head",
+        "experiment Gone made, team None>Team, name None>Gone, state None>open, tags None>[], seed None>0, "
+        "created by None>head",
     ]
     text = flat(browser.get(f"/teams/{first_team().pk}/trail/"))
     assert f"/experiments/{pk}/" not in text, "and no link to it"
