@@ -26,9 +26,9 @@ def test_a_point_of_a_chart_leads_to_its_groups_and_these_to_one_another(visit, 
         assert (query["run"], query["kind"], query["step_from"]) == (str(run), "train", query["step_to"])
         visit.wait("return document.querySelector('.counts .facets') !== null")
         browser.get(browser.current_url.partition("?")[0] + f"?run={run}&order=step")
-        links = "return [...document.querySelectorAll('.group-name a')].map((link) => link.pathname)"
+        links = "return [...document.querySelectorAll('.group-name .main-link')].map((link) => link.pathname)"
         first, second = browser.execute_script(links)[:2]
-        browser.execute_script("document.querySelector('.group-name a').click()")
+        browser.execute_script("document.querySelector('.group-name .main-link').click()")
         visit.wait("return document.querySelector('.walk a[data-key]') !== null")
         assert browser.execute_script("return location.pathname") == first
         ActionChains(browser).send_keys("]").perform()
