@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -54,35 +55,36 @@ def _asked(kind: str | None, step: int | None) -> tuple[str, int]:
 
 
 def _csv(found: pa.Table, path: Path) -> None:
-    """Lists and bytes as text: CSV has neither. Bytes that are no UTF-8 are written as \\xNN."""
-    columns = {name: _as_text(found[name]) for name in found.column_names}
-    pc.write_csv(pa.table(columns), path)
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_list(column.type):
-        return pa.chunked_array(
-            [pa.array([None if value is None else json.dumps(value) for value in column.to_pylist()], pa.string())]
-        )
-    if pa.types.is_binary(column.type):
-        return pa.chunked_array([pa.array([_decoded(value) for value in column.to_pylist()], pa.string())])
-    return column
+    """Lists and bytes as text: CSV has neither."""
+    texts = _without_bytes(found)
+    pc.write_csv(pa.table({name: _lists_as_text(texts[name]) for name in texts.column_names}), path)
 
 
 def _jsonl(found: pa.Table, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for batch in found.to_batches(max_chunksize=1000):
+        for batch in _without_bytes(found).to_batches(max_chunksize=1000):
             for row in batch.to_pylist():
-                file.write(json.dumps(row, default=_plain, ensure_ascii=False) + "\n")
+                file.write(json.dumps(row, default=str, ensure_ascii=False) + "\n")
 
 
-def _plain(value: object) -> str:
-    """What JSON has no type for: bytes and times."""
-    return _decoded(value) or "" if isinstance(value, bytes) else str(value)
+def _without_bytes(found: pa.Table) -> pa.Table:
+    """Bytes of any length as text, those that are no UTF-8 as \\xNN; bytes of one length, which are hashes, as hex."""
+    columns = {name: found[name] for name in found.column_names}
+    for name, column in columns.items():
+        if pa.types.is_fixed_size_binary(column.type):
+            columns[name] = _written(column, bytes.hex)
+        elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            columns[name] = _written(column, lambda value: value.decode("utf-8", errors="backslashreplace"))
+    return pa.table(columns)
 
 
-def _decoded(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("utf-8", errors="backslashreplace")
+def _lists_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return _written(column, json.dumps) if pa.types.is_list(column.type) else column
+
+
+def _written(column: pa.ChunkedArray, write: Callable[[Any], str]) -> pa.ChunkedArray:
+    values = (None if value is None else write(value) for value in column.to_pylist())
+    return pa.chunked_array([pa.array(values, pa.string())])
 
 
 _WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {

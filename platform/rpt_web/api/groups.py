@@ -109,7 +109,7 @@ class GroupQuery(Schema):
     kind: Literal["", "train", "sampled", "greedy"] = ""
     difficulty: Literal["", "easy", "medium", "hard"] = Field("", description="That level or a harder one.")
     solved: Literal["", "none", "some", "all"] = Field("", description="How many of the responses are rewarded.")
-    mark: Literal["", *MARKS] = ""  # type: ignore[valid-type]
+    mark: Literal["", *MARKS] = ""  # type: ignore[valid-type]  # the marks that the recorder sets
     reason: Literal["", "match", "mismatch", "not_on_boundary", "empty", "no_box"] = ""
     finish: Literal["", "stop", "length"] = ""
     document: str = ""

@@ -76,7 +76,7 @@ def add_operations(api: NinjaAPI) -> None:
 
 
 def inbox(request: HttpRequest, after: After = None, limit: Limit = 50, unread: bool = False) -> dict[str, Any]:
-    """What the user was told, newest first."""
+    """The user's notices, newest first."""
     found = access.notices_for(user_of(request))
     return page_of(found.filter(read_at=None) if unread else found, "-id", after, limit)
 

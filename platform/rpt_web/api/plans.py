@@ -59,8 +59,8 @@ class PlanChangeIn(Body):
     text: str = Field(description="YAML, as for a new plan.")
     seen: str | None = Field(
         default=None,
-        description="The text that the change began with. If the plan has another one by now, the answer is 409; "
-        "empty changes it whatever it is.",
+        description="The text that the change began with. If the plan has another one by now, the answer is 409. "
+        "Leave it out to replace whatever is there.",
     )
 
 

@@ -1,1 +1,1 @@
-"""Comments: experiments, runs and responses, in threads, with names that are told."""
+"""Comments: experiments, runs and responses, in threads; whoever is named gets a notice."""

@@ -38,7 +38,7 @@ class WrittenComment:
         if not self.untold:
             return ""
         names = listed(f"@{name}" for name in self.untold)
-        return f"Nobody was told as {names}: there is no such name among those who may see this."
+        return f"No notice went to {names}: nobody who may see this has such a name."
 
 
 @transaction.atomic

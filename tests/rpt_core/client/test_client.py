@@ -282,5 +282,7 @@ def test_exports_hold_the_same_rows(rpt, platform, tmp_path, ending):
     assert read(path)["loss"].to_pylist() == [1.0 / step for step in range(1, METRICS + 1)]
     shard = tmp_path / f"shard.{ending}"
     assert rpt("export", platform["run"], "shard", shard, "--kind", "train", "--step", 1)[0] == 0
+    hashes = [row.text_hash for row in hostile_rows(1, 0)]
+    assert read(shard)["text_hash"].to_pylist() == (hashes if ending == "parquet" else [one.hex() for one in hashes])
     assert "give --kind and --step" in rpt("export", platform["run"], "shard", shard)[2]
     assert "has to end in" in rpt("export", platform["run"], "metrics", tmp_path / "a.xlsx")[2]

@@ -51,7 +51,7 @@ def test_a_note_on_a_run_is_written_named_people_are_told_and_it_links_to_runs(c
     answer = client.post(reverse("comments:on_run", args=[run.pk]), {"body": body}, follow=True)
     text = flat(answer)
     assert answer.redirect_chain[0][0] == f"/runs/{run.pk}/#comment-{Comment.objects.get().pk}"
-    assert "Nobody was told as @oda and @nobody: there is no such name among those who may see this." in text
+    assert "No notice went to @oda and @nobody: nobody who may see this has such a name." in text
     assert '<strong class="named">@bob</strong>, @oda and @nobody. look at' in text
     assert f'<a href="/runs/{run.pk}/">#{run.pk}</a> and #99999 &lt;b&gt;now&lt;/b&gt;' in text
     notice = Notice.objects.get()
