@@ -29,9 +29,10 @@ from rpt_web.jobs.models import Job
 from rpt_web.runs import own_plans
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Role
-from rpt_web.traces.models import Rollout
+from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
 from tests.rpt_web.review_rows import make_queue
+from tests.rpt_web.world import search
 
 PLAN = """
 description: one run
@@ -116,6 +117,11 @@ def ids(run):
     note = comments.write(Subject(run.experiment, run), "A note.", run.created_by)
     names["comment_id"] = note.comment.pk
     names["rollout_id"] = Rollout.objects.filter(run_id=run.pk).earliest("id").id
+    names["search_id"] = search(first_team(), ada, run).pk
+    group = ResponseGroup.objects.filter(run=run).earliest("id")
+    group.position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=7)
+    group.save()
+    names["position_id"] = group.position_id
     queue = make_queue(claimed, ada, sample=1)
     names |= {"queue_id": queue.pk, "item_id": queue.items.get().pk, "label_set_id": queue.version.label_set_id}
     return {"run_id": run.pk, "experiment_id": run.experiment_id, **names}
