@@ -11,6 +11,7 @@ from typing_extensions import TypeIs
 from rpt_core import words
 
 DASH = "–"
+_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -78,3 +79,33 @@ def short(value: Any) -> str:
     if value and not 1e-4 <= abs(value) < 1e7:
         return power(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def write_number(value: float, kind: str) -> str:
+    """A number in the unit of its kind, as columns of tables have them: 92.6 for a share, +1.2 for a difference."""
+    if kind == "share":
+        return points(value)
+    if kind == "difference":
+        return signed_points(value)
+    if kind == "count":
+        return whole(value) if isinstance(value, int) else short(value)
+    if kind == "seconds":
+        return f"{value:.3g} s" if 0 < value < 10 else duration(value)
+    if kind == "tokens":
+        return scaled(value)
+    return power(value) if kind == "flops" else short(value).replace("-", "−")
+
+
+def scaled(value: float) -> str:
+    """Three figures and k, M, B or T: 12300 is 12.3 k."""
+    size = abs(value)
+    for scale, letter in _SCALES:
+        if size >= 0.9995 * scale:
+            return f"{_three_figures(value / scale)} {letter}"
+    return _three_figures(value)
+
+
+def _three_figures(value: float) -> str:
+    digits = 0 if value == 0 else max(2 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

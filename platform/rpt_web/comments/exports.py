@@ -5,8 +5,6 @@ In: comments that the reader may see. Out: the same as JSON lines, CSV or Parque
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +15,7 @@ import pyarrow.parquet as pq
 from django.db.models import QuerySet
 
 from rpt_web.comments.models import Comment
+from rpt_web.exports import csv_of
 from rpt_web.traces.models import rollout_place
 
 FORMATS = {
@@ -31,8 +30,6 @@ _COLUMNS = {
     **{"start": pa.int64(), "end": pa.int64(), "quote": pa.string()},
     **dict.fromkeys(("created_at", "edited_at", "resolved_at", "resolved_by", "deleted_at"), pa.string()),
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would calculate."""
 
 
 def comment_rows(comments: QuerySet[Comment]) -> list[dict[str, Any]]:
@@ -80,16 +77,8 @@ def _written(at: datetime | None) -> str | None:
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(_COLUMNS)
-    writer.writerows([_harmless(row[name]) for name in _COLUMNS] for row in rows)
-    return file.getvalue().encode()
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    names = list(_COLUMNS)
+    return csv_of(names, ([row[name] for name in names] for row in rows))
 
 
 def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:

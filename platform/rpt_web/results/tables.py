@@ -6,7 +6,6 @@ A cell that is not there is None, and the page writes a dash. A stage's texts ar
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from rpt_web.numbers import duration, points, power, short, signed_points, whole
+from rpt_web.numbers import whole, write_number
 from rpt_web.results.figures import Figure
 from rpt_web.results.models import ResultTable
 from rpt_web.results.table_figures import table_figure
@@ -27,7 +26,6 @@ OF_GROUPS = ("ledger", "solved_positions")
 """Tables of what became of groups, which a run's page shows with the groups."""
 PATHS = ("domain", "category")
 """Columns whose texts are paths through subjects, stored as corpora write them: Mathematics -> Algebra -> Integers."""
-_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
@@ -139,36 +137,6 @@ def write_cell(cell: Any, kind: str) -> Written:
         n="" if n is None else whole(n),
         exact="" if kind not in ("tokens", "flops") else f"{value:,.0f}",
     )
-
-
-def write_number(value: float, kind: str) -> str:
-    """A number in the unit of its kind, as `UNITS` and the cells name it."""
-    if kind == "share":
-        return points(value)
-    if kind == "difference":
-        return signed_points(value)
-    if kind == "count":
-        return whole(value) if isinstance(value, int) else short(value)
-    if kind == "seconds":
-        return f"{value:.3g} s" if 0 < value < 10 else duration(value)
-    if kind == "tokens":
-        return scaled(value)
-    return power(value) if kind == "flops" else short(value).replace("-", "−")
-
-
-def scaled(value: float) -> str:
-    """Three figures and k, M, B or T: 12300 is 12.3 k."""
-    size = abs(value)
-    for scale, letter in _SCALES:
-        if size >= 0.9995 * scale:
-            return f"{_three_figures(value / scale)} {letter}"
-    return _three_figures(value)
-
-
-def _three_figures(value: float) -> str:
-    digits = 0 if value == 0 else max(2 - math.floor(math.log10(abs(value))), 0)
-    text = f"{value:.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _interval(estimate: dict[str, Any], kind: str) -> str:

@@ -6,8 +6,6 @@ beside each of its reviews.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.db.models import QuerySet
 
+from rpt_web.exports import csv_of
 from rpt_web.review.models import Decision, Review, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, from_stored
 
@@ -34,8 +33,6 @@ _COLUMNS = {
     **{"reviewer": pa.string(), "note": pa.string(), "flagged": pa.bool_(), "seconds": pa.float64()},
     **{"submitted_at": pa.string(), "imported": pa.bool_()},
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would calculate."""
 
 
 def label_rows(queue: ReviewQueue, reviews: QuerySet[Review], order: str = "item__number") -> Iterator[dict[str, Any]]:
@@ -104,17 +101,8 @@ def _names(questions: Sequence[ReviewQuestion]) -> list[str]:
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], questions: Sequence[ReviewQuestion]) -> bytes:
-    file = io.StringIO()
-    writer = csv.writer(file)
     names = [*_COLUMNS, *_names(questions)]
-    writer.writerow(names)
-    writer.writerows([_harmless(row[name]) for name in names] for row in rows)
-    return file.getvalue().encode()
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return csv_of(names, ([row[name] for name in names] for row in rows))
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]], questions: Sequence[ReviewQuestion]) -> bytes:
