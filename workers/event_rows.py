@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model
 
+from rpt_core.evaluation.position_identity import SetIdentity
 from rpt_core.run.events import Event, EventType
 from rpt_core.run.folder import RunDir
 from rpt_web.corpora.models import RunCorpus, ScoredSplit
@@ -20,7 +21,7 @@ from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
 from rpt_web.text import clean_json, clean_text
 from rpt_web.traces.models import RolloutShard
-from workers import group_rows, intervals, rollout_rows
+from workers import group_rows, intervals, position_sets, rollout_rows
 from workers.stage_process import warn
 
 NOT_LISTED = (EventType.METRICS, EventType.PROGRESS, EventType.ROLLOUTS)
@@ -128,6 +129,8 @@ def _write_evaluations(run: Run, events: Sequence[Event]) -> None:
             **{name: cell[name] for name in ("correct", "n", "value", "low", "high")},
             no_box=cell.get("no_box"),
             above_nats=cell.get("above_nats"),
+            position_set=(event.data.get("position_set") or {}).get("hash", ""),
+            tokenizer=event.data.get("tokenizer", "")[:64],
         )
         for event in events
         for mode, cells in event.data["results"].items()
@@ -136,6 +139,9 @@ def _write_evaluations(run: Run, events: Sequence[Event]) -> None:
     }
     intervals.note_results(run)
     _upsert(Evaluation, rows.values(), "step", "mode", "difficulty")
+    for event in events:
+        if found := event.data.get("position_set"):
+            position_sets.note(run, SetIdentity(**found), position_sets.thresholds(event.data["results"]))
 
 
 def _write_tables(run: Run, events: Sequence[Event]) -> None:

@@ -28,6 +28,7 @@ from rpt_web.results.headlines import ranked_headlines
 from rpt_web.results.models import Evaluation, Interval, ScalingFit
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.queries import runs_in_order
+from workers import position_sets
 from workers.outages import is_away
 
 PAIRED, UNPAIRED = "paired by position", "unpaired (Newcombe)"
@@ -71,6 +72,7 @@ def due() -> QuerySet[Experiment]:
 def _refresh(experiment: Experiment) -> None:
     runs = runs_in_order(experiment)
     _fill_no_box(runs)
+    position_sets.fill_in(runs)
     computed = ComputedIntervals(experiment.intervals.all())
     for headline in ranked_headlines(experiment, runs, computed):
         headline.ask_all()

@@ -22,6 +22,7 @@ from rpt_core.evaluation.countdown import Countdown
 from rpt_core.evaluation.findings import accuracies, domain_table, pass_table, standard_against_reasoning
 from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
 from rpt_core.evaluation.outcome_table import Answers, StandardAnswers, outcome_table
+from rpt_core.evaluation.position_identity import identity_of
 from rpt_core.evaluation.reasoning import Responses, ask
 from rpt_core.inference.backend import Backend, open_backend
 from rpt_core.inference.rows import rollout_rows
@@ -33,7 +34,7 @@ from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventType
 from rpt_core.run.rollout_files import emit_rollouts, write_table
 from rpt_core.run.tables import emit_table
-from rpt_core.text.tokens import prefix_ids, token_bytes
+from rpt_core.text.tokens import prefix_ids, token_bytes, tokenizer_hash
 from rpt_core.words import counted
 
 __all__ = ["Evaluator", "run", "standard_answers", "warn_of_lost_positions"]
@@ -90,10 +91,18 @@ class Evaluator:
             self._told_of_missing = True
         answers = self._answers(step)
         path = self.context.run.evaluation(step)
-        write_table(path, outcome_table(self.problems, self.sample, answers))
+        table = outcome_table(self.problems, self.sample, answers)
+        write_table(path, table)
         results = accuracies(answers, self.sample)
-        outcomes_path = self.context.run.relative(path)
-        self.context.log.emit(EventType.EVALUATION, step=step, flops=flops, outcomes=outcomes_path, results=results)
+        self.context.log.emit(
+            EventType.EVALUATION,
+            step=step,
+            flops=flops,
+            outcomes=self.context.run.relative(path),
+            results=results,
+            position_set=identity_of(table, self.sample.above_nats).as_json(),
+            tokenizer=tokenizer_hash(self.backend.tokenizer),
+        )
         self._emit_tables(step, answers)
         return results
 

@@ -44,7 +44,8 @@ class EventType(StrEnum):
     """step, path below the run folder, bytes, flops."""
     EVALUATION = "evaluation"
     """step, flops, outcomes: path below the run folder, results: {mode: {difficulty: {correct, n, value, low, high,
-    no_box, above_nats}}}.
+    no_box, above_nats}}}, position_set: {hash, positions, documents} of the content of the evaluated positions,
+    tokenizer: hash of the policy's.
     Modes: standard, sampled, greedy; with n samples also pass@n and majority. `correct` is null where the value is no
     count, `value` where there are no positions; no_box: share of responses without a box; above_nats: the difficulty's
     threshold, null where it is not known."""

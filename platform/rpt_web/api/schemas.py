@@ -336,6 +336,11 @@ class EvaluationOut(Schema):
     above_nats: float | None = Field(
         description="Threshold of the difficulty: its positions have more entropy; null where the run did not say."
     )
+    position_set: str = Field(
+        description="Hash of the evaluated positions, by their content; empty where it is not known. Accuracies with "
+        "different ones are not comparable position by position."
+    )
+    tokenizer: str = Field(description="Hash of the policy's tokenizer; empty where it is not known.")
 
 
 class TableOut(Schema):

@@ -29,6 +29,10 @@ class Evaluation(models.Model):
     """Share of the responses without a box; None where no response is counted, or where the run did not say."""
     above_nats = models.FloatField(null=True, blank=True)
     """The difficulty's threshold: its positions have more entropy; None where the run did not say."""
+    position_set = models.CharField(max_length=32, blank=True, default="")
+    """Hash of the positions of all difficulties (`rpt_core.evaluation.position_identity`); "" where not known."""
+    tokenizer = models.CharField(max_length=64, blank=True, default="")
+    """Hash of the policy's tokenizer; "" if not known."""
 
     class Meta:
         ordering = ["step", "mode", "difficulty"]
@@ -38,6 +42,28 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} step {self.step} {self.mode} {self.difficulty}"
+
+
+class PositionSet(models.Model):
+    """Held-out positions that a team has evaluated models at, known by their content."""
+
+    team = models.ForeignKey("teams.Team", on_delete=models.CASCADE, related_name="position_sets")
+    hash = models.CharField(max_length=32)
+    positions = models.PositiveIntegerField()
+    documents = models.PositiveIntegerField()
+    above_nats = models.JSONField(default=dict)
+    """Each difficulty's threshold; without those that are not known."""
+    corpora = ArrayField(models.CharField(max_length=300), default=list)
+    """Names of what the positions were found in; empty where that is not known."""
+    name = models.CharField(max_length=200, blank=True)
+    """Under which the filter run stored it; "" for one that was drawn."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "hash"], name="position_set_once_per_team")]
+
+    def __str__(self) -> str:
+        return f"{self.hash[:8]} of team {self.team_id}"
 
 
 class Interval(models.Model):

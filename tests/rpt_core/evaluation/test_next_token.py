@@ -16,6 +16,7 @@ from rpt_core.evaluation.held_out import choose_sample
 from rpt_core.evaluation.next_token import Evaluator, standard_answers
 from rpt_core.evaluation.outcome_table import Answers, StandardAnswers
 from rpt_core.evaluation.outcomes import read_outcomes
+from rpt_core.evaluation.position_identity import stored_identity
 from rpt_core.inference.backend import TransformersBackend
 from rpt_core.positions.sets import PositionSample, load_set, store_sets
 from rpt_core.problems.problem import ProblemSet
@@ -25,7 +26,7 @@ from rpt_core.run.folder import RunDir, positions_file
 from rpt_core.run.rollout_files import read_rollouts
 from rpt_core.statistics.intervals import wilson_interval
 from rpt_core.text.names import text_digest
-from rpt_core.text.tokens import token_bytes
+from rpt_core.text.tokens import token_bytes, tokenizer_hash
 from tests.rpt_core import stages
 
 LEVELS = {"easy_nats": 0.3, "medium_nats": 1.0, "hard_nats": 1.3}
@@ -227,6 +228,10 @@ def test_rpt_evaluates_on_the_way_as_the_stage_does_on_its_checkpoint(ground, tm
     stages.run_stage(tmp_path / "evaluate", config)
     (event,) = stages.events(tmp_path / "evaluate", EventType.EVALUATION)
     assert event == found[4]
+    above_nats = {name: cell["above_nats"] for name, cell in event["results"]["standard"].items()}
+    stored = stored_identity(RunDir(tmp_path / "rpt").evaluation(0), above_nats)
+    assert event["position_set"] == found[0]["position_set"] == stored.as_json()
+    assert event["tokenizer"] == tokenizer_hash(stages.taught()[1])
 
 
 class StopInEvaluation(EventLog):
