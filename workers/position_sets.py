@@ -1,4 +1,4 @@
-"""Which positions were evaluated: rows of `PositionSet`, from events, and for older runs from outcomes on disk.
+"""Which positions were evaluated: rows of `EvaluatedSet`, from events, and for older runs from outcomes on disk.
 
 In: a run with evaluations. Out: the hash of its positions with each evaluation, and a row for the team that says what
 the hash stands for. What cannot be found stays empty, which pages call unknown positions.
@@ -17,7 +17,7 @@ from django.conf import settings
 from rpt_core.evaluation.position_identity import SetIdentity, stored_identity
 from rpt_core.run.folder import RunDir
 from rpt_web.corpora.models import RunCorpus
-from rpt_web.results.models import Evaluation, PositionSet
+from rpt_web.results.models import Evaluation, EvaluatedSet
 from rpt_web.runs import parents
 from rpt_web.runs.models import Run
 from rpt_web.text import clean_text
@@ -34,7 +34,7 @@ def note(run: Run, found: SetIdentity, above_nats: Mapping[str, float]) -> None:
         "corpora": list(corpora.values_list("name", flat=True).distinct()),
         "name": clean_text(held_out.get("position_set") or "")[:200],
     }
-    PositionSet.objects.get_or_create(team_id=run.experiment.team_id, hash=found.hash, defaults=known)
+    EvaluatedSet.objects.get_or_create(team_id=run.experiment.team_id, hash=found.hash, defaults=known)
 
 
 def thresholds(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, float]:

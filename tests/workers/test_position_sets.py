@@ -9,7 +9,7 @@ import pytest
 from rpt_core.run.events import EventType
 from rpt_core.run.folder import RunDir
 from rpt_web.corpora.models import RunCorpus
-from rpt_web.results.models import PositionSet
+from rpt_web.results.models import EvaluatedSet
 from rpt_web.runs.models import Run
 from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
 from workers import intervals
@@ -45,7 +45,7 @@ def test_an_event_that_says_its_positions_makes_a_set_of_the_team(run, log):
     Recorder(run).record_all()
     evaluation = run.evaluations.get()
     assert (evaluation.position_set, evaluation.tokenizer) == (HASH, "t1")
-    found = PositionSet.objects.get(team=run.experiment.team)
+    found = EvaluatedSet.objects.get(team=run.experiment.team)
     assert (found.hash, found.positions, found.documents) == (HASH, 2, 1)
     assert (found.above_nats, found.corpora, found.name) == ({"hard": 1.5}, ["Cards"], "held-out")
 
@@ -55,7 +55,7 @@ def test_one_set_of_several_evaluations_is_one_row(run, log):
     Recorder(run).record_all()
     emit(log, position_set={"hash": HASH, "positions": 2, "documents": 1}, tokenizer="t1")
     Recorder(run).record_all()
-    assert PositionSet.objects.count() == 1
+    assert EvaluatedSet.objects.count() == 1
 
 
 def test_an_older_evaluation_gets_its_positions_from_its_outcomes(run, log, tmp_path):
@@ -68,7 +68,7 @@ def test_an_older_evaluation_gets_its_positions_from_its_outcomes(run, log, tmp_
     emit(log)
     Recorder(run).record_all()
     evaluation = run.evaluations.get()
-    known = PositionSet.objects.get()
+    known = EvaluatedSet.objects.get()
     assert (evaluation.position_set, evaluation.tokenizer) == (known.hash, "t2")
     assert (known.positions, known.documents) == (2, 2)
 
@@ -78,4 +78,4 @@ def test_without_outcomes_the_positions_stay_unknown(run, log):
     Recorder(run).record_all()
     assert intervals.refresh(run.experiment_id)
     assert run.evaluations.get().position_set == ""
-    assert not PositionSet.objects.exists()
+    assert not EvaluatedSet.objects.exists()

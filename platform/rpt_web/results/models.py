@@ -44,10 +44,10 @@ class Evaluation(models.Model):
         return f"{self.run_id} step {self.step} {self.mode} {self.difficulty}"
 
 
-class PositionSet(models.Model):
+class EvaluatedSet(models.Model):
     """Held-out positions that a team has evaluated models at, known by their content."""
 
-    team = models.ForeignKey("teams.Team", on_delete=models.CASCADE, related_name="position_sets")
+    team = models.ForeignKey("teams.Team", on_delete=models.CASCADE, related_name="evaluated_sets")
     hash = models.CharField(max_length=32)
     positions = models.PositiveIntegerField()
     documents = models.PositiveIntegerField()
@@ -60,7 +60,7 @@ class PositionSet(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["team", "hash"], name="position_set_once_per_team")]
+        constraints = [models.UniqueConstraint(fields=["team", "hash"], name="evaluated_set_once_per_team")]
 
     def __str__(self) -> str:
         return f"{self.hash[:8]} of team {self.team_id}"

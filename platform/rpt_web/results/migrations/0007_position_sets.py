@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, default="", max_length=64),
         ),
         migrations.CreateModel(
-            name="PositionSet",
+            name="EvaluatedSet",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("hash", models.CharField(max_length=32)),
@@ -52,12 +52,12 @@ class Migration(migrations.Migration):
                 (
                     "team",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="position_sets", to="teams.team"
+                        on_delete=django.db.models.deletion.CASCADE, related_name="evaluated_sets", to="teams.team"
                     ),
                 ),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("team", "hash"), name="position_set_once_per_team")],
+                "constraints": [models.UniqueConstraint(fields=("team", "hash"), name="evaluated_set_once_per_team")],
             },
         ),
         migrations.RunPython(ask_for_position_sets, migrations.RunPython.noop),
