@@ -17,7 +17,7 @@ from django.conf import settings
 from rpt_core.evaluation.position_identity import SetIdentity, stored_identity
 from rpt_core.run.folder import RunDir
 from rpt_web.corpora.models import RunCorpus
-from rpt_web.results.models import Evaluation, EvaluatedSet
+from rpt_web.results.models import EvaluatedSet, Evaluation
 from rpt_web.runs import parents
 from rpt_web.runs.models import Run
 from rpt_web.text import clean_text
