@@ -50,7 +50,7 @@ os.environ["RPT_HUB_MODELS"] = "*"
 
 # Here and not by pytest-django: it would read the settings before they know the folder above.
 django.setup()
-from tests.databases import give_database  # noqa: E402 # it needs the settings, and tells the workers where it is
+from tests.databases import give_database  # noqa: E402 # it needs the settings
 
 settings.WHITENOISE_AUTOREFRESH = True  # each test's client would list all static files first
 # The real hash, quickly: whoever reads it (a server that a test starts, too) finds the number of rounds in it.
