@@ -79,6 +79,8 @@ class Known:
     disputed: int
     """Of it, one about which reviewers disagree."""
     label_set: int
+    basket: str
+    """Two hundred runs, as an address of a comparison has them."""
 
 
 def addresses(known: Known) -> dict[str, list[str]]:
@@ -176,6 +178,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "models/": ["models/", f"models/?before={known.model}"],
         "models/{model_id}/": [f"models/{known.model}/"],
         "jobs/{job_id}/": [f"jobs/{known.job}/"],
+        "compare/": [f"compare/?runs={known.basket}", f"compare/?runs={known.basket}&q=trial", "compare/"],
         "searches/": ["searches/", f"searches/?runs={known.run}"],
         "wordings/": ["wordings/"],
         "wordings/{wording_id}/": [f"wordings/{known.wording}/", f"wordings/{known.wording}/?version=1"],
@@ -341,4 +344,5 @@ def known_ids() -> Known:
         item=waiting.pk,
         disputed=ReviewItem.objects.get(queue=waiting.queue, number=5).pk,
         label_set=waiting.queue.version.label_set_id,
+        basket=",".join(map(str, Run.objects.order_by("-id").values_list("pk", flat=True)[:200])),
     )

@@ -241,6 +241,7 @@ INSTALLED_APPS = [
     "rpt_web.searches",
     "rpt_web.review",
     "rpt_web.results",
+    "rpt_web.compare",
     "rpt_web.comments",
     "rpt_web.pages",
     "rpt_web.supervisor",

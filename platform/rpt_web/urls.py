@@ -37,6 +37,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.models.urls")),
     path("", include("rpt_web.pages.wordings.urls")),
     path("", include("rpt_web.pages.results.urls")),
+    path("", include("rpt_web.pages.compare.urls")),
     path("", include("rpt_web.pages.sharing.urls")),
 ]
 

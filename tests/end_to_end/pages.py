@@ -39,6 +39,12 @@ def search_hit_address(rows):
     return reverse("traces:rollout_detail", args=[hit.run_id, hit.rollout]) + f"?search={rows['search'].pk}"
 
 
+def compared_runs(rows):
+    """The finished experiment's policy, and those of another experiment."""
+    others = rows["paper"].runs.filter(name__endswith="-rpt", stage="rpt").order_by("id")
+    return ",".join(str(run.pk) for run in (rows["rpt"], *others))
+
+
 def review_address(rows, name, number):
     return reverse(f"review:{name}", args=[rows["reviewed"].items.get(number=number).pk])
 
@@ -130,6 +136,8 @@ PAGES = {
     "rollouts": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]),
     "rollouts-all": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?kind=all",
     "rollouts-filtered": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?step=20&reward=0",
+    "compare": lambda rows: reverse("compare:basket"),
+    "compare-settings": lambda rows: reverse("compare:basket") + f"?runs={compared_runs(rows)}",
     "searches": lambda rows: reverse("searches:search_list") + f"?runs={rows['rpt'].pk}",
     "search": lambda rows: reverse("searches:search_detail", args=[rows["search"].pk]),
     "search-hit": search_hit_address,

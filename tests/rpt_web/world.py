@@ -18,6 +18,7 @@ from rpt_core.text.document_files import written_documents
 from rpt_web import access
 from rpt_web.comments import services as comments
 from rpt_web.comments.subjects import Subject
+from rpt_web.compare import baskets
 from rpt_web.corpora import services as corpora
 from rpt_web.corpora import uploads, wordings
 from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, WordingKind
@@ -101,6 +102,7 @@ class World:
         text = template_text(template_names()[0])
         self.arguments["wording_id"] = wordings.create(team, WordingKind.TEMPLATE, "mine", text, member).wording_id
         self.arguments["plan_id"] = own_plans.create(team, "mine", PLAN, member).pk
+        self.arguments["basket_id"] = baskets.create(team, "Before and after", str(run.pk), member).pk
         self.arguments["comment_id"] = comments.write(Subject(self.experiment, run), "A note.", member).comment.pk
         self.arguments["search_id"] = search(team, member, run).pk
         self._make_queue(run, member)
@@ -108,6 +110,7 @@ class World:
         self._share()
         self.posted = {
             **{f"comments:{name}": {"body": "Some words."} for name in COMMENTED},
+            "compare:keep": {"name": "Another", "runs": str(run.pk)},
             "sharing:share": {"team": "Other"},
             "teams:choose_team": {"team": team.pk},
             "teams:team_new": {"name": "New"},

@@ -17,6 +17,7 @@ from rpt_web.access.comments import (
     get_own_comment_or_404,
     get_subject_or_404,
 )
+from rpt_web.access.compare import baskets_for, get_basket_or_404, runs_by_id
 from rpt_web.access.library import (
     can_edit_corpus,
     corpora_for,
@@ -107,6 +108,7 @@ __all__ = [
     "VIEWER",
     "Actor",
     "Shareable",
+    "baskets_for",
     "blind_items",
     "blind_rollouts",
     "can_administer",
@@ -124,6 +126,7 @@ __all__ = [
     "corpora_for",
     "experiments_for",
     "experiments_to_change",
+    "get_basket_or_404",
     "get_browser_or_404",
     "get_comment_or_404",
     "get_corpus_or_404",
@@ -174,6 +177,7 @@ __all__ = [
     "role_in",
     "roles_of",
     "rollouts_for",
+    "runs_by_id",
     "runs_for",
     "runs_to_steer",
     "searchable_runs",

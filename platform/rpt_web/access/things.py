@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
+from rpt_web.access.compare import baskets_for
 from rpt_web.access.library import corpora_for, models_for, wordings_for
 from rpt_web.access.review import label_sets_for, queues_for
 from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, role_in, roles_of
@@ -51,6 +52,7 @@ def get_share_or_404(user: Actor, share_id: int) -> Share:
 def get_thing_or_404(user: Actor, kind: str, pk: int) -> Model:
     """Something that has an audit trail of its own, by the name of its model. Raises Http404."""
     found: dict[str, QuerySet[Any]] = {
+        "basket": baskets_for(user),
         "corpus": corpora_for(user),
         "experiment": experiments_for(user),
         "ownplan": plans_for(user),

@@ -1,0 +1,31 @@
+"""Baskets of runs to compare: a team's own. What stands in one is seen by who may see the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from rpt_web.access.roles import Actor, found_or_404, require_change, roles_of
+from rpt_web.access.work import runs_for
+from rpt_web.compare.models import Basket
+from rpt_web.runs.models import Run
+
+
+def baskets_for(user: Actor) -> QuerySet[Basket]:
+    """Baskets of the teams that the user is in, by name."""
+    return Basket.objects.filter(team__in=list(roles_of(user))).select_related("team", "created_by")
+
+
+def get_basket_or_404(user: Actor, basket_id: int, *, to_change: bool = False) -> Basket:
+    """One that the user may see. Raises Http404, or PermissionDenied when it is to be changed and may not be."""
+    found = found_or_404(baskets_for(user).filter(pk=basket_id), "basket", basket_id, "The page Compare shows them.")
+    if to_change:
+        require_change(user, found.team_id)
+    return found
+
+
+def runs_by_id(user: Actor, ids: Iterable[int]) -> dict[int, Run]:
+    """Of some runs by their ids those that the user may see (1 query)."""
+    rows = runs_for(user).select_related("experiment__team").defer("plan", "log_tail", "result", "error")
+    return rows.in_bulk(list(ids))

@@ -1,0 +1,75 @@
+"""The settings of many runs side by side: which differ, who shares a value, what is the same in all.
+
+In: nested configs, one for each run. Out: a row for each dotted name, its values grouped. A setting that a run has not
+differs from every value. Pure functions.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rpt_web.runs.differences import ABSENT
+from rpt_web.runs.queries import flatten
+
+
+@dataclass(frozen=True)
+class SharedValue:
+    """A value, and the places in the basket of the runs that have it."""
+
+    value: Any
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """A setting: its value in each run, and the same grouped, the baseline's group first."""
+
+    name: str
+    values: tuple[Any, ...]
+    groups: tuple[SharedValue, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is more than one value."""
+        return len(self.groups) > 1
+
+
+def setting_rows(configs: Sequence[Mapping[str, Any]], ignored: Sequence[str] = ()) -> list[SettingRow]:
+    """All settings of all runs but the ignored ones, in the order in which they appear.
+
+    ignored: dotted names; one that names a part leaves out all that is below it.
+    """
+    columns = [dict(flatten(dict(config))) for config in configs]
+    names = dict.fromkeys(name for column in columns for name in column)
+    kept = [name for name in names if not is_ignored(name, ignored)]
+    return [_row(name, tuple(column.get(name, ABSENT) for column in columns)) for name in kept]
+
+
+def is_ignored(name: str, ignored: Sequence[str]) -> bool:
+    """Whether a setting, or a part that it belongs to, is ignored."""
+    return any(name == other or name.startswith(f"{other}.") for other in ignored)
+
+
+def text_difference(before: Mapping[str, Any], after: Mapping[str, Any], ignored: Sequence[str] = ()) -> list[str]:
+    """Two configs as a unified difference of lines `name: value`, without its head; empty where alike."""
+    old, new = (_lines(config, ignored) for config in (before, after))
+    return list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
+
+
+def _lines(config: Mapping[str, Any], ignored: Sequence[str]) -> list[str]:
+    values = sorted(
+        (pair for pair in flatten(dict(config)) if not is_ignored(pair[0], ignored)), key=lambda pair: pair[0]
+    )
+    return [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in values]
+
+
+def _row(name: str, values: tuple[Any, ...]) -> SettingRow:
+    groups: dict[str, list[int]] = {}
+    for place, value in enumerate(values):
+        groups.setdefault(json.dumps(value, sort_keys=True), []).append(place)
+    shared = (SharedValue(values[places[0]], tuple(places)) for places in groups.values())
+    return SettingRow(name, values, tuple(shared))

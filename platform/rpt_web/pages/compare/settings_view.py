@@ -1,0 +1,76 @@
+"""What differs between the settings of a basket's runs, and between the code that they ran with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest
+
+from rpt_core.config import STAGES
+from rpt_web.compare.settings_table import SettingRow, is_ignored, setting_rows, text_difference
+from rpt_web.pages.compare.shown import ShownBasket
+from rpt_web.runs.attempts import newest_code
+from rpt_web.runs.models import Run
+from rpt_web.runs.queries import in_model_order
+
+FROZEN, PLANNED = "frozen", "planned"
+MOST_COLUMNS = 8
+"""With more runs a row says which of them share which value."""
+
+
+def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
+    """The context of the view."""
+    runs = [shown.run for shown in basket.entries]
+    planned = all(run.plan for run in runs)
+    source = PLANNED if planned and request.GET.get("of") == PLANNED else FROZEN
+    configs = [_config(run, source) for run in runs]
+    ignored = _ignored(request)
+    rows = setting_rows(configs, ignored)
+    differing = [row for row in rows if row.differs]
+    return {
+        "source": source,
+        "has_plans": planned,
+        "differing": _shown_rows(request, differing, ignored),
+        "same": [row for row in rows if not row.differs],
+        "ignored": [(name, _query(request, [other for other in ignored if other != name])) for name in ignored],
+        "in_columns": len(runs) <= MOST_COLUMNS,
+        "code": setting_rows([{"code version": newest_code(run)} for run in runs]),
+        "text_lines": text_difference(configs[0], configs[1], ignored) if len(runs) == 2 else [],
+        "sources": [
+            (name, title, _with(request, of=name), name == source)
+            for name, title in ((FROZEN, "As it was run"), (PLANNED, "As it was asked for"))
+        ],
+    }
+
+
+def _config(run: Run, source: str) -> dict[str, Any]:
+    values: dict[str, Any] = run.plan if source == PLANNED else run.config or run.plan
+    model = STAGES.get(run.stage)
+    return in_model_order(values, model) if model else values
+
+
+def _ignored(request: HttpRequest) -> list[str]:
+    names = request.GET.get("ignore", "").split(",")
+    return list(dict.fromkeys(name.strip()[:200] for name in names if name.strip()))
+
+
+def _shown_rows(
+    request: HttpRequest, rows: Sequence[SettingRow], ignored: Sequence[str]
+) -> list[tuple[SettingRow, str]]:
+    """Each row with the address of the page without it."""
+    return [(row, _query(request, [*ignored, row.name])) for row in rows if not is_ignored(row.name, ignored)]
+
+
+def _query(request: HttpRequest, ignored: Sequence[str]) -> str:
+    return _with(request, ignore=",".join(ignored))
+
+
+def _with(request: HttpRequest, **changes: str) -> str:
+    query = request.GET.copy()
+    values: Mapping[str, str] = changes
+    for name, value in values.items():
+        query[name] = value
+        if not value:
+            del query[name]
+    return f"{request.path}?{query.urlencode(safe=',@')}"

@@ -1,0 +1,158 @@
+"""A basket as its page shows it: each entry with its run, its colour, where its links lead; and what is missing.
+
+In: a request, entries. Out: what the templates read. Colours follow the place in the basket, so that a run has the same
+one on every chart of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+
+from rpt_core.words import counted, listed
+from rpt_web import access
+from rpt_web.compare import entries as lists
+from rpt_web.compare.entries import BasketEntry
+from rpt_web.runs import archive
+from rpt_web.runs.models import Run
+
+COLOURS = 6
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+VIEWS = (("settings", "Settings"),)
+FOUND_SHOWN = 20
+MISSING_NAMED = 5
+KEPT_IN_ADDRESS = ("view", "ignore", "all", "of", "basket")
+"""What of the query stays when the basket changes."""
+
+
+@dataclass(frozen=True)
+class ShownEntry:
+    """One entry of the basket whose run the user may see."""
+
+    entry: BasketEntry
+    run: Run
+    place: int
+    """From 0; the baseline has 0."""
+    label: str
+    """The run's name; with its experiment where the basket has several, and with its step where it names one."""
+    as_baseline: str
+    without: str
+
+    @property
+    def number(self) -> int:
+        """Its place as people count."""
+        return self.place + 1
+
+    @property
+    def colour(self) -> str:
+        """The name of a colour of the theme."""
+        return f"series-{self.place % COLOURS + 1}"
+
+    @property
+    def dash(self) -> str:
+        """How its line is drawn, so that more runs than colours can be told apart."""
+        return DASHES[self.place // COLOURS % len(DASHES)]
+
+
+@dataclass(frozen=True)
+class ShownBasket:
+    """All of it."""
+
+    entries: Sequence[ShownEntry]
+    missing: str
+    """What of the address cannot be shown, in words; "" for nothing."""
+    written: str
+    """The entries as the address has them, missing ones included."""
+
+    @property
+    def teams(self) -> dict[int, int]:
+        """Ids of the teams of its runs, each with how many there are."""
+        found: dict[int, int] = {}
+        for shown in self.entries:
+            found[shown.run.experiment.team_id] = found.get(shown.run.experiment.team_id, 0) + 1
+        return found
+
+
+def shown_basket(request: HttpRequest, text: str) -> ShownBasket:
+    """The entries whose runs the user may see, in their order (1 query)."""
+    entries, others = lists.read_entries(text)
+    runs = access.runs_by_id(request.user, {entry.run for entry in entries})
+    seen = [entry for entry in entries if entry.run in runs]
+    several = len({runs[entry.run].experiment_id for entry in seen}) > 1
+    shown = [
+        ShownEntry(
+            entry,
+            runs[entry.run],
+            place,
+            _label(entry, runs[entry.run], several),
+            address(request, lists.first(entries, entry)),
+            address(request, lists.without(entries, entry)),
+        )
+        for place, entry in enumerate(seen)
+    ]
+    gone = [entry for entry in entries if entry.run not in runs]
+    return ShownBasket(shown, _missing_words(gone, others), lists.written(entries))
+
+
+def address(request: HttpRequest, entries: Sequence[BasketEntry], **more: str) -> str:
+    """The page with other entries, or with other values in its query."""
+    kept = {name: request.GET[name] for name in KEPT_IN_ADDRESS if request.GET.get(name)}
+    query = {"runs": lists.written(entries), **kept, **more}
+    return (
+        f"{reverse('compare:basket')}?{urlencode({name: value for name, value in query.items() if value}, safe=',@')}"
+    )
+
+
+def found_runs(request: HttpRequest, basket: ShownBasket) -> list[tuple[Run, str]]:
+    """Runs that fit what is looked for, newest first, each with the address of the basket that has it too."""
+    words = request.GET.get("q", "").strip()[:100].replace("\x00", "")
+    if not words:
+        return []
+    fields = ("name", "title", "experiment__name")
+    fits = Q(*((f"{field}__icontains", words) for field in fields), _connector=Q.OR)
+    held = {shown.run.pk for shown in basket.entries if shown.entry.step is None}
+    rows = access.runs_for(request.user).filter(archive.RUN_IN_SIGHT).filter(fits).exclude(pk__in=held)
+    entries, _ = lists.read_entries(basket.written)
+    return [
+        (run, address(request, lists.added(entries, [BasketEntry(run.pk)]), q=words))
+        for run in rows.defer("config", "plan", "log_tail", "result", "error").order_by("-id")[:FOUND_SHOWN]
+    ]
+
+
+def tabs(request: HttpRequest, chosen: str, here: str) -> list[dict[str, Any]]:
+    """The views of a comparison, each with its address."""
+    query = request.GET.copy()
+    found = []
+    for name, title in VIEWS:
+        query["view"] = name
+        found.append({"title": title, "address": f"{here}?{query.urlencode(safe=',@')}", "is_chosen": name == chosen})
+    return found
+
+
+def _label(entry: BasketEntry, run: Run, several: bool) -> str:
+    name = f"{run.name}, {run.experiment.name}" if several else run.name
+    return name if entry.step is None else f"{name}, step {entry.step}"
+
+
+def _missing_words(gone: Sequence[BasketEntry], others: Sequence[str]) -> str:
+    parts = []
+    if gone:
+        named = listed([str(entry.run) for entry in gone[:MISSING_NAMED]])
+        more = f" and {len(gone) - MISSING_NAMED} more" if len(gone) > MISSING_NAMED else ""
+        many = f"{counted(len(gone), 'run')} of this address {'is' if len(gone) == 1 else 'are'} not shown"
+        parts.append(
+            f"{many}: {named}{more}. What is missing was deleted, or belongs to a team that you are not in; ask "
+            "whoever gave you the address."
+        )
+    if others:
+        parts.append(
+            f"“{others[0]}” is no run. An address names runs by their ids, each with a step or without: "
+            "`/compare/?runs=12,15@40`."
+        )
+    return " ".join(parts)

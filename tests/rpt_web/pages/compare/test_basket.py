@@ -1,0 +1,144 @@
+"""The page Compare: which runs stand there, what differs between their settings, and baskets that a team keeps."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from rpt_core.config import RptConfig
+from rpt_web.compare import baskets
+from rpt_web.compare.models import Basket
+from rpt_web.runs import services
+from rpt_web.teams.membership import first_team
+from rpt_web.teams.models import Role, Team
+from tests.factories import HOSTILE, make_experiment, make_user
+from tests.rpt_web.api_client import CONFIG
+from tests.rpt_web.markup import flat
+
+COMPARE = reverse("compare:basket")
+
+
+@pytest.fixture
+def two(experiment, ada):
+    """Runs of two experiments that differ in their seed and steps."""
+    config = RptConfig.model_validate(CONFIG)
+    longer = RptConfig.model_validate({**CONFIG, "seed": 7, "steps": 99, "sampling": {"temperature": 0.5}})
+    one = services.submit(experiment, "short", config, ada)
+    other = services.submit(make_experiment(ada, "Second"), "long", longer, ada)
+    return one, other
+
+
+def address(*runs, **query):
+    return COMPARE + "?runs=" + ",".join(str(getattr(run, "pk", run)) for run in runs) + "".join(
+        f"&{name}={value}" for name, value in query.items()
+    )  # fmt: skip
+
+
+def names(text):
+    return re.findall(r'class="main-link" href="/runs/\d+/">([^<]+)<', text)
+
+
+def differing(text):
+    return re.findall(r'<th scope="row" class="mono">([^<]+)<', text)
+
+
+def test_runs_of_two_experiments_stand_side_by_side_and_only_what_differs_is_a_row(page, two):
+    text = page(address(*two))
+    assert names(text) == ["short", "long"]
+    assert differing(text) == ["sampling.temperature", "seed", "steps"]
+    assert text.index("baseline") < text.index(">long<")
+    assert "+steps: 99" in text
+
+
+def test_another_run_becomes_the_baseline_by_a_link(page, two):
+    one, other = two
+    assert f'href="{address(other, one)}"' in page(address(one, other))
+    assert names(page(address(other, one))) == ["long", "short"]
+
+
+def test_a_setting_is_ignored_by_the_address(page, two):
+    text = page(address(*two, ignore="sampling,steps"))
+    assert differing(text) == ["seed"]
+    assert "ignored:" in text
+
+
+def test_with_many_runs_each_value_names_those_that_have_it(page, two, experiment, ada):
+    more = [services.submit(experiment, f"more-{i}", RptConfig.model_validate(CONFIG), ada) for i in range(8)]
+    text = page(address(*two, *more))
+    assert "9 runs: 1, 3 to 10" in text
+    assert "1 run: 2" in text
+
+
+def test_a_run_that_is_gone_or_of_another_team_is_told_in_words(page, two):
+    elsewhere = Team.objects.create(name="Elsewhere")
+    stranger = make_user("stranger", team=elsewhere)
+    secret = services.submit(
+        services.create_experiment("Secret", stranger, team=elsewhere), "unseen", RptConfig.model_validate(CONFIG), None
+    )
+    text = page(address(two[0], secret.pk, 987654321, "nonsense"))
+    assert names(text) == ["short"]
+    assert "unseen" not in text
+    assert f"2 runs of this address are not shown: {secret.pk} and 987654321" in text
+    assert "“nonsense” is no run" in text
+
+
+def test_runs_are_found_and_added(page, two):
+    one, other = two
+    text = page(address(one, q="second"))
+    assert f'href="{COMPARE}?runs={one.pk},{other.pk}&amp;q=second"' in text
+
+
+def test_the_page_of_an_experiment_leads_to_all_its_runs(client, page, two, experiment, ada):
+    page(COMPARE)
+    answer = client.get(f"{COMPARE}?experiment={experiment.pk}")
+    assert answer.url == address(two[0])
+
+
+def test_a_basket_is_kept_renamed_changed_and_deleted(client, page, two, ada):
+    one, other = two
+    page(COMPARE)
+    client.post(reverse("compare:keep"), {"name": "Both", "runs": f"{one.pk},{other.pk}"})
+    kept = Basket.objects.get()
+    assert names(page(reverse("compare:saved", args=[kept.pk]))) == ["short", "long"]
+    assert "Both" in page(COMPARE)
+    changed = page(address(other, one, basket=kept.pk))
+    assert "changed, not kept" in changed
+    client.post(reverse("compare:change", args=[kept.pk]), {"runs": f"{other.pk}@3"})
+    client.post(reverse("compare:change", args=[kept.pk]), {"name": "One"})
+    kept.refresh_from_db()
+    assert (kept.name, kept.entries) == ("One", f"{other.pk}@3")
+    client.post(reverse("compare:delete", args=[kept.pk]))
+    assert not Basket.objects.exists()
+    assert [change.pgh_label for change in Basket.changes.rel.related_model.objects.order_by("pgh_id")] == [
+        *("insert", "update", "update", "delete")
+    ]
+
+
+def test_a_name_is_taken_once_and_an_empty_basket_is_not_kept(client, page, two, ada):
+    page(COMPARE)
+    baskets.create(first_team(), "Both", str(two[0].pk), ada)
+    for values, words in (
+        ({"name": "Both", "runs": str(two[0].pk)}, "a basket “Both” already"),
+        ({"name": "New", "runs": ""}, "The basket is empty"),
+        ({"name": " ", "runs": str(two[0].pk)}, "Give a name"),
+        ({"name": "New", "runs": "x"}, "“x” is no run"),
+    ):
+        answer = client.post(reverse("compare:keep"), values, follow=True)
+        assert words in flat(answer)
+    assert Basket.objects.count() == 1
+
+
+def test_a_viewer_is_offered_no_change(client, two, ada):
+    kept = baskets.create(first_team(), "Both", str(two[0].pk), ada)
+    client.force_login(make_user("eve", Role.VIEWER))
+    text = flat(client.get(reverse("compare:saved", args=[kept.pk])))
+    assert "Both" in text
+    assert "dialog" not in re.findall(r"<main.*</main>", text, re.S)[0]
+
+
+def test_hostile_names_and_values_are_escaped(page, two, ada):
+    one, other = two
+    type(other).objects.filter(pk=other.pk).update(config={**other.config, "template": HOSTILE})
+    assert "<script>alert" not in page(address(one, other))
