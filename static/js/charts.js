@@ -30,6 +30,7 @@
   const trace = (given) => {
     const colour = css(given.meta.colour);
     if (given.meta.band) return { ...given, line: { width: 0 }, fillcolor: faded(colour, 0.16) };
+    if (given.meta.raw) return { ...given, line: { width: 1, color: faded(colour, 0.25) } };
     const drawn = {
       ...given,
       line: { width: given.meta.fit ? 1.5 : 1.75, ...given.line, color: given.meta.fit ? faded(colour, 0.75) : colour },
@@ -91,7 +92,7 @@
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, color: css("ink"), size: 12 },
     margin: { l: 16, r: 16, t: 14, b: 16 },
-    hovermode: "x unified",
+    hovermode: given.hovermode ?? "x unified",
     hoverlabel: { bgcolor: css("surface"), bordercolor: css("line-strong"), font: { color: css("ink"), size: 12 } },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, xanchor: "left", font: { size: 11.5, color: css("ink-muted") }, bgcolor: "rgba(0,0,0,0)" },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: css("line-strong"), activecolor: css("ink-muted") },
@@ -117,9 +118,10 @@
     const height = event.clientY - plot.getBoundingClientRect().top;
     const away = (point) => Math.abs(point.yaxis._offset + point.yaxis.d2p(point.y) - height);
     const [nearest] = [...points].sort((a, b) => away(a) - away(b));
-    if (!place || !nearest) return;
+    if (!place || !nearest || nearest.data.meta?.is_deaf) return;
     const more = nearest.data.meta?.query;
-    location.assign(place.replaceAll("{x}", nearest.x) + (more ? `&${more}` : ""));
+    // Where an axis is none of steps, the point itself says its step.
+    location.assign(place.replaceAll("{x}", nearest.customdata ?? nearest.x) + (more ? `&${more}` : ""));
   };
 
   const near = new WeakSet();

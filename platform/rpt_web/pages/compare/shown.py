@@ -24,10 +24,26 @@ from rpt_web.runs.models import Run
 
 COLOURS = 6
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-VIEWS = (("settings", "Settings"),)
+VIEWS = (("settings", "Settings"), ("curves", "Curves"))
 FOUND_SHOWN = 20
 MISSING_NAMED = 5
-KEPT_IN_ADDRESS = ("view", "ignore", "all", "of", "basket")
+KEPT_IN_ADDRESS = (
+    *(
+        "view",
+        "ignore",
+        "of",
+        "basket",
+        "metric",
+        "x",
+        "smooth",
+        "by_seed",
+        "minus",
+        "log_x",
+        "log_y",
+        "mode",
+        "difficulty",
+    ),
+)
 """What of the query stays when the basket changes."""
 
 
@@ -71,12 +87,9 @@ class ShownBasket:
     """The entries as the address has them, missing ones included."""
 
     @property
-    def teams(self) -> dict[int, int]:
-        """Ids of the teams of its runs, each with how many there are."""
-        found: dict[int, int] = {}
-        for shown in self.entries:
-            found[shown.run.experiment.team_id] = found.get(shown.run.experiment.team_id, 0) + 1
-        return found
+    def runs(self) -> list[Run]:
+        """The run of each entry."""
+        return [shown.run for shown in self.entries]
 
 
 def shown_basket(request: HttpRequest, text: str) -> ShownBasket:

@@ -20,12 +20,16 @@ from rpt_web.compare import entries as lists
 from rpt_web.compare.entries import BasketEntry
 from rpt_web.compare.models import Basket
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.compare.curves_view import curves_of
 from rpt_web.pages.compare.settings_view import settings_of
-from rpt_web.pages.compare.shown import ShownBasket, address, found_runs, shown_basket, tabs
+from rpt_web.pages.compare.shown import KEPT_IN_ADDRESS, ShownBasket, address, found_runs, shown_basket, tabs
 from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import StepMetrics
 
-MAKERS: dict[str, Callable[[HttpRequest, ShownBasket], dict[str, Any]]] = {"settings": settings_of}
+MAKERS: dict[str, Callable[[HttpRequest, ShownBasket], dict[str, Any]]] = {
+    "settings": settings_of,
+    "curves": curves_of,
+}
 """View -> what gives its context."""
 BASKETS_SHOWN = 50
 
@@ -61,7 +65,7 @@ def _page(request: HttpRequest, text: str, kept: Basket | None, here: str) -> Ht
         "tabs": tabs(request, view, here),
         "search": request.GET.get("q", ""),
         "found": found_runs(request, found),
-        "hidden": [(name, request.GET[name]) for name in ("view", "ignore", "all", "of") if name in request.GET],
+        "hidden": [(name, request.GET[name]) for name in KEPT_IN_ADDRESS if name in request.GET and name != "basket"],
         "baskets": list(access.baskets_for(request.user)[:BASKETS_SHOWN]) if not found.entries else [],
     }
     if found.entries:
