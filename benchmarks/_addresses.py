@@ -178,7 +178,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "models/": ["models/", f"models/?before={known.model}"],
         "models/{model_id}/": [f"models/{known.model}/"],
         "jobs/{job_id}/": [f"jobs/{known.job}/"],
-        "compare/": [f"compare/?runs={known.basket}", f"compare/?runs={known.basket}&q=trial", "compare/"],
+        "compare/": [f"compare/?runs={known.basket}", f"compare/?runs={known.basket}&view=curves", "compare/"],
         "searches/": ["searches/", f"searches/?runs={known.run}"],
         "wordings/": ["wordings/"],
         "wordings/{wording_id}/": [f"wordings/{known.wording}/", f"wordings/{known.wording}/?version=1"],

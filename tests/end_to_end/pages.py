@@ -138,6 +138,7 @@ PAGES = {
     "rollouts-filtered": lambda rows: reverse("traces:rollout_list", args=[rows["rpt"].pk]) + "?step=20&reward=0",
     "compare": lambda rows: reverse("compare:basket"),
     "compare-settings": lambda rows: reverse("compare:basket") + f"?runs={compared_runs(rows)}",
+    "compare-curves": lambda rows: reverse("compare:basket") + f"?runs={compared_runs(rows)}&view=curves",
     "searches": lambda rows: reverse("searches:search_list") + f"?runs={rows['rpt'].pk}",
     "search": lambda rows: reverse("searches:search_detail", args=[rows["search"].pk]),
     "search-hit": search_hit_address,

@@ -39,7 +39,7 @@ Points = tuple[list[float], list[float], list[int]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedCurves:
     """What the address asks for; what does not fit is taken as not asked."""
 
     metric: str
@@ -51,7 +51,7 @@ class Asked:
     log_y: bool
 
     @classmethod
-    def of(cls, request: HttpRequest, names: Sequence[str], runs: int) -> Asked:
+    def of(cls, request: HttpRequest, names: Sequence[str], runs: int) -> AskedCurves:
         """From the query."""
         values = request.GET
         metric, x, smooth = values.get("metric", ""), values.get("x", ""), values.get("smooth", "")
@@ -70,7 +70,7 @@ def curves_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     runs = list(dict.fromkeys(shown.run.pk for shown in basket.entries))
     counts = data.metric_names(runs)
     names = sorted(counts, key=lambda name: (not data.is_accuracy(name), metric_title(name)))
-    asked = Asked.of(request, names, len(basket.entries))
+    asked = AskedCurves.of(request, names, len(basket.entries))
     chosen = [asked.metric] if asked.metric else _usual(counts)
     found = data.run_curves(runs, [name for name in chosen if not data.is_accuracy(name)])
     drawn = _Drawn(asked, basket, found, _with_responses(runs))
@@ -102,7 +102,7 @@ def metric_title(name: str) -> str:
 class _Drawn:
     """Makes the figures of one page."""
 
-    asked: Asked
+    asked: AskedCurves
     basket: ShownBasket
     curves: dict[int, RunCurve]
     with_responses: frozenset[int]
