@@ -8,6 +8,8 @@ from celery import Celery
 from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")
+# A worker shows no pages. To check them it would load all of them, at each start: a second, and memory for ever.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("rpt_web")
 app.config_from_object("django.conf:settings", namespace="CELERY")
