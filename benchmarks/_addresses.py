@@ -113,6 +113,12 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "experiments/{experiment_id}/edit/": [f"{experiment}/edit/"],
         "experiments/{experiment_id}/delete": [f"{experiment}/delete"],
         "experiments/{experiment_id}/results/": [f"{experiment}/results/"],
+        "exhibits/{ref}/": [
+            f"exhibits/run/{known.busiest}/metric/reward/",
+            f"exhibits/experiment/{known.experiment}/accuracy/",
+        ],
+        "exhibits/{ref}/as/{ending}": [f"exhibits/run/{known.busiest}/metric/reward/as/csv"],
+        "exhibits/{ref}/came-from/": [f"exhibits/run/{known.busiest}/metric/reward/came-from/"],
         "runs/": [
             "runs/",
             "runs/?q=trial+1",
@@ -196,6 +202,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "review/queues/{queue_id}/agreement/": [f"review/queues/{known.queue}/agreement/"],
         "review/items/{item_id}/settle/": [f"review/items/{known.disputed}/settle/"],
+        "api/v1/exhibits": [f"{API}exhibits?ref=run/{known.busiest}/metric/reward"],
+        "api/v1/exhibits/file": [f"{API}exhibits/file?ref=run/{known.busiest}/metric/reward&ending=parquet"],
         "api/v1/label-sets": ["api/v1/label-sets"],
         "api/v1/label-sets/{label_set_id}/versions": [f"{API}label-sets/{known.label_set}/versions"],
         "api/v1/queues": ["api/v1/queues"],

@@ -39,6 +39,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.results.urls")),
     path("", include("rpt_web.pages.compare.urls")),
     path("", include("rpt_web.pages.sharing.urls")),
+    path("", include("rpt_web.pages.exhibits.urls")),
 ]
 
 handler400 = "rpt_web.serving.errors.bad_request"

@@ -119,6 +119,11 @@ class Client:
         """What an evaluation found at each position; by default the newest one. For paired comparisons."""
         return _parquet(self.connection.data(f"/runs/{run}/outcomes.parquet", step=self._evaluated(run, step)))
 
+    def exhibit(self, ref: str) -> pa.Table:
+        """The data of a figure or a table by its ref, such as `run/12/metric/reward`; its metadata says where it came
+        from."""
+        return _parquet(self.connection.data("/exhibits/file", ref=ref, ending="parquet"))
+
     # What people say of it.
 
     def groups(self, *, limit: int | None = None, **filters: Any) -> pa.Table:

@@ -29,6 +29,13 @@
       apply();
     },
   };
+  // Paper is light. The theme comes back afterwards.
+  window.addEventListener("beforeprint", () => {
+    if (root.dataset.bsTheme === "light") return;
+    root.dataset.bsTheme = "light";
+    document.dispatchEvent(new CustomEvent("themechange"));
+  });
+  window.addEventListener("afterprint", apply);
   system.addEventListener("change", apply);
   apply();
 })();

@@ -184,6 +184,10 @@ PAGES = {
     "team-trail": lambda rows: reverse("teams:team_trail", args=[rows["finished"].team_id]),
     "team-disk": lambda rows: reverse("teams:team_disk", args=[rows["finished"].team_id]),
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
+    "exhibit": lambda rows: reverse("exhibits:exhibit_detail", args=[f"run/{rows['rpt'].pk}/metric/reward"]),
+    "exhibit-table": lambda rows: reverse(
+        "exhibits:exhibit_detail", args=[f"experiment/{rows['finished'].pk}/accuracy"]
+    ),
     "results-empty": lambda rows: reverse("results:experiment_results", args=[rows["empty"].pk]),
 }
 PUBLIC_PAGES = {

@@ -74,6 +74,9 @@ PAGES = {
     "experiments:experiment_bring_back": ("post", CHANGED),
     "experiments:experiment_delete": (OF_ALL, by_role(404, 403, 200, 200)),
     "results:experiment_results": ("get", SEEN),
+    "exhibits:exhibit_detail": ("get", SEEN),
+    "exhibits:exhibit_file": ("get", SEEN),
+    "exhibits:came_from": ("get", SEEN),
     "runs:run_list": ("get", LOGGED_IN),
     "runs:run_move": ("post", CHANGED),
     "runs:run_priority": ("post", CHANGED),
@@ -361,6 +364,8 @@ API = {
     ("get", "/runs/{run_id}/files"): READ,
     ("get", "/groups"): LISTED,
     ("get", "/groups/counts"): LISTED,
+    ("get", "/exhibits"): by_token(422, 200, 200, 200, 200),  # what one may not see is no ref
+    ("get", "/exhibits/file"): by_token(422, 200, 200, 200, 200),
     ("get", "/runs/{run_id}/alarms"): READ,
     ("get", "/runs/{run_id}/evaluations"): READ,
     ("get", "/runs/{run_id}/tables"): READ,

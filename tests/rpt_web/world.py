@@ -64,6 +64,7 @@ class World:
         self.experiment.runs.filter(name="failed").update(status="failed")
         claimed, events = start_run(run)
         write_shard(claimed, events, "train", 1, hostile_rows(1, 0))
+        events.emit("metrics", step=1, values={"loss": 1.5}, flops=1e9)
         recorded(claimed)
         write_whole(RunDir(run.directory).evaluation(1), b"")
         self.filter_run, _ = make_filter_run(self.experiment, member, [("one", "One text of a few words.")])
@@ -84,6 +85,7 @@ class World:
             "pk": run.pk,
             "rest": "runs/abc",
             "ending": "jsonl",
+            "ref": f"run/{run.pk}/metric/loss",
             "split": "train",
             "row": 0,
             "token": 1,
@@ -126,6 +128,8 @@ class World:
         self.queries = {
             "/runs/{run_id}/rollouts.parquet": "?kind=train&step=1",
             "/runs/{run_id}/outcomes.parquet": "?step=1",
+            "/exhibits": f"?ref=run/{run.pk}/metric/loss",
+            "/exhibits/file": f"?ref=run/{run.pk}/metric/loss&ending=csv",
         }
         self.bodies = {
             "/experiments": {"name": "New"},
@@ -235,6 +239,8 @@ class World:
                 value = self.filter_run.pk
             if name == "sharing:share":
                 value = {"kind": "experiment", "pk": self.experiment.pk}[argument]
+            if argument == "ending" and name.startswith("exhibits:"):
+                value = "csv"
             if argument == "number" and name.startswith("corpora:document_"):
                 value = self.checked
             kind = type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")

@@ -18,6 +18,7 @@ from rpt_web.access.comments import (
     get_subject_or_404,
 )
 from rpt_web.access.compare import baskets_for, get_basket_or_404, runs_by_id
+from rpt_web.access.exhibits import get_exhibit_or_404
 from rpt_web.access.library import (
     can_edit_corpus,
     corpora_for,
@@ -130,6 +131,7 @@ __all__ = [
     "get_browser_or_404",
     "get_comment_or_404",
     "get_corpus_or_404",
+    "get_exhibit_or_404",
     "get_experiment_or_404",
     "get_identity_or_404",
     "get_invitation_or_404",

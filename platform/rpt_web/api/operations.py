@@ -23,6 +23,7 @@ from rpt_web import access
 from rpt_web.api import (
     comments,
     corpora,
+    exhibits,
     groups,
     inbox,
     library,
@@ -377,20 +378,12 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
     return urls
 
 
-comments.add_operations(api)
-corpora.add_operations(api)
-library.add_operations(api)
-plans.add_operations(api)
-inbox.add_operations(api)
-removal.add_operations(api)
-machines.add_operations(api)
-run_files.add_operations(api)
-searches.add_operations(api)
-positions.add_operations(api)
-review.add_operations(api)
-review_items.add_operations(api)
-review_pairs.add_operations(api)
-groups.add_operations(api)
+_PARTS = (
+    *(comments, corpora, library, plans, inbox, removal, machines, run_files),
+    *(searches, positions, review, review_items, review_pairs, groups, exhibits),
+)
+for _part in _PARTS:
+    _part.add_operations(api)
 answer_errors(api)
 describe_refusals(api)
 refuse_other_parameters(api)

@@ -45,8 +45,7 @@ _UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
 
 def latex_bytes(table: PlainTable) -> bytes:
     """The table as LaTeX."""
-    shown = [column for column in table.columns if not column.of]
-    parts = {(column.of, column.part): column.key for column in table.columns if column.of}
+    shown, parts = table.shown, table.parts
     body = [_line([_cell(row, column, parts) for column in shown]) for row in table.rows]
     lines = [
         "% Needs \\usepackage{booktabs}.",

@@ -47,6 +47,16 @@ class PlainTable:
         """The rows' cells in the order of the columns; a text is cut where no spreadsheet would take it."""
         return [[_short_enough(row.get(column.key)) for column in self.columns] for row in self.rows]
 
+    @property
+    def shown(self) -> list[PlainColumn]:
+        """The columns that people read: an interval and n stand in the cell of their estimate."""
+        return [column for column in self.columns if not column.of]
+
+    @property
+    def parts(self) -> dict[tuple[str, str], str]:
+        """The keys of the parts of estimates, by the estimate's key and the part."""
+        return {(column.of, str(column.part)): column.key for column in self.columns if column.of}
+
 
 def estimate_columns(key: str, title: str, kind: PlainKind = "share") -> tuple[PlainColumn, ...]:
     """The columns of a value with its 95 % interval and n: key, key_low, key_high, key_n."""

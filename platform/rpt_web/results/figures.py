@@ -33,6 +33,8 @@ class Figure:
     layout: Json
     group: str = ""
     tall: bool = False
+    ref: str = ""
+    """What it is called as an exhibit, see `exhibits.refs`; empty for one without an address of its own."""
     place: str = ""
     """The address of what a point stands for, with {x} for where it is; a line's `meta` may add to its query."""
 

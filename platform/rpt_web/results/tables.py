@@ -74,6 +74,11 @@ class TableView:
     figure: Figure | None
 
     @property
+    def ref(self) -> str:
+        """What it is called as an exhibit, see `exhibits.refs`."""
+        return f"run/{self.run.pk}/table/{self.step}/{self.name}"
+
+    @property
     def address(self) -> str:
         """Where it stands on its run's page."""
         tab = "run_groups" if self.name in OF_GROUPS else "run_evaluations"

@@ -51,6 +51,18 @@ def address(name, *arguments):
     return reverse(f"review:{name}", args=arguments)
 
 
+def test_the_tables_of_agreement_leave_as_files(reviewed):
+    page = flat(logged_in(reviewed.ada).get(address("queue_agreement", reviewed.queue.pk)))
+    for which in ("labels", "confusion", "reviewers"):
+        ref = f"queue/{reviewed.queue.pk}/agreement/thought/{which}"
+        assert reverse("exhibits:exhibit_file", args=[ref, "csv"]) in page
+    place = reverse("exhibits:exhibit_file", args=[f"queue/{reviewed.queue.pk}/agreement/thought/reviewers", "csv"])
+    lines = logged_in(reviewed.ada).get(place).content.decode().splitlines()
+    assert lines[0] == "first,second,items,same,kappa"
+    assert lines[1].startswith("ada,bob,4,0.5,")
+    assert logged_in(reviewed.ada).get(place.replace("reviewers/as", "nothing/as")).status_code == 404
+
+
 def test_numbers_of_agreement_are_those_that_one_counts_by_hand(reviewed):
     rows = agreement.submitted_of(access.seen_reviews(reviewed.ada, reviewed.queue))
     questions = reviews.questions_of(reviewed.queue)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -29,6 +31,8 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
     chosen = _chosen_run(with_curve, asked, headline)
     curves = stored_curves(chosen) if chosen else []
     figure = figures.scaling_figure(curves)
+    if figure and chosen:
+        figure = replace(figure, ref=f"experiment/{experiment.pk}/scaling/{chosen.pk}")
     by_run = table_queries.experiment_tables(experiment, runs)
     kinds = [(kind, tables.table_views(kind.tables)) for kind in table_queries.kinds(by_run)]
     drawn = [figure] if figure else []
@@ -53,6 +57,7 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
         "headline": headline,
         "headlines": [found for found in ranked if found.is_whole],
         "other_code": continued_by_other_code(experiment),
+        "accuracy_ref": f"experiment/{experiment.pk}/accuracy",
         "preset": caveats.shipped(experiment.preset),
     }
     return render(request, "results/experiment_results.html", context)

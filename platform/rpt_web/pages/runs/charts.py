@@ -66,7 +66,8 @@ def charts_of(
 
 
 def _with_places(run: Run, found: list[Figure]) -> list[Figure]:
-    """Where the run kept its responses, a point leads to the groups of its step."""
+    """Each has its ref; where the run kept its responses, a point leads to the groups of its step."""
+    found = [replace(figure, ref=f"run/{run.pk}/metric/{figure.id}") for figure in found]
     if not run.shards.filter(kind="train").exists():
         return found
     place = address_of_list(run.pk, "train", ANY_STEP)

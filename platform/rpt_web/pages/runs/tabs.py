@@ -138,6 +138,7 @@ def _evaluations(request: HttpRequest, run: Run) -> dict[str, Any]:
     return {
         "figures": drawn,
         "figures_json": [figure.as_json() for figure in drawn],
+        "evaluations_ref": f"run/{run.pk}/evaluations",
         "evaluation_rows": results.by_step_table(found),
         "levels": levels.measured_levels(row for rows in found.values() for row in rows),
     }
@@ -145,6 +146,7 @@ def _evaluations(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 def _with_place(run: Run, mode: str, figure: figures.Figure) -> figures.Figure:
     """A point leads to the groups that it was measured by, where something was written."""
+    figure = replace(figure, ref=f"run/{run.pk}/accuracy/{mode}")
     kind = KINDS_OF_MODES.get(mode)
     return replace(figure, place=address_of_list(run.pk, kind, ANY_STEP)) if kind else figure
 

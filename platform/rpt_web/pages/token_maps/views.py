@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,9 +17,9 @@ from rpt_core.positions.maps import DocumentMap
 from rpt_core.positions.summary import bin_counts
 from rpt_web import access
 from rpt_web.corpora import token_maps
+from rpt_web.exhibits.entropy_figures import split_figures, top_k_of
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.runs.frame import frame
-from rpt_web.pages.token_maps.figures import split_figures
 from rpt_web.pages.token_maps.found import ScoredRun, find, find_document, reading_files, told
 from rpt_web.pages.token_maps.parts import position_context
 from rpt_web.pages.token_maps.windows import BLOCK_TOKENS, WINDOW_TOKENS, window
@@ -42,7 +43,8 @@ def document_list(request: HttpRequest, run_id: int) -> HttpResponse:
         lines = file.lines(start, DOCUMENTS_PER_PAGE)
     own = token_maps.vocabulary_of(found.run)
     vocabulary = min(max(number_asked(request, "vocabulary") or own or VOCABULARY, 2), LARGEST_VOCABULARY)
-    figures = split_figures(found.split, int(found.run.config.get("top_k", 16)), vocabulary)
+    figures = split_figures(found.split, top_k_of(found.run), vocabulary)
+    figures = [replace(own, ref=f"run/{run_id}/entropy/{found.name}/{own.id}/{vocabulary}") for own in figures]
     context = _shared(found) | {
         "lines": lines,
         "documents": file.documents,

@@ -11,11 +11,17 @@ from rpt_core.analysis.entropy_curve import largest_probability
 from rpt_core.config import PAPER_NATS
 from rpt_web.corpora.models import ScoredSplit
 from rpt_web.results.figures import Axis, Figure, Json, layout, line
+from rpt_web.runs.models import Run
 
 BIN_NATS = 0.05
 CURVE_POINTS = 120
 LEAST_NATS = 3.0
 """The axis of a curve goes so far at least, so that the paper's levels have room."""
+
+
+def top_k_of(run: Run) -> int:
+    """Over how many tokens a filter run takes the entropy."""
+    return int(run.config.get("top_k", 16))
 
 
 def split_figures(split: ScoredSplit, top_k: int, vocabulary: int) -> list[Figure]:

@@ -1,0 +1,30 @@
+"""Figures and tables by their refs: who may see what one is about sees it."""
+
+from __future__ import annotations
+
+from django.http import Http404
+
+from rpt_web.access.review import get_queue_or_404, seen_reviews
+from rpt_web.access.roles import Actor
+from rpt_web.access.work import get_experiment_or_404, get_run_or_404
+from rpt_web.exhibits import building
+from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.refs import ExhibitRef, parsed
+
+
+def get_exhibit_or_404(user: Actor, text: str) -> Exhibit:
+    """The exhibit of a ref, as the user may see it. Raises Http404."""
+    ref = parsed(text)
+    found = _exhibit(user, ref) if ref else None
+    if found is None:
+        raise Http404(f"There is no figure or table {text[:200]!r}. The menu of a figure or a table leads to it.")
+    return found
+
+
+def _exhibit(user: Actor, ref: ExhibitRef) -> Exhibit | None:
+    if ref.kind == "run":
+        return building.of_run(get_run_or_404(user, ref.pk), ref.rest)
+    if ref.kind == "experiment":
+        return building.of_experiment(get_experiment_or_404(user, ref.pk), ref.rest)
+    queue = get_queue_or_404(user, ref.pk)
+    return building.of_queue(queue, ref.rest, seen_reviews(user, queue))

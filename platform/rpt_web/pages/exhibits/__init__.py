@@ -1,0 +1,1 @@
+"""A figure or a table on a page of its own, and its files."""

@@ -1,0 +1,75 @@
+"""An exhibit as templates show it: the figure with an id of its own, the table with its cells in words.
+
+In: exhibits. Out: plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exports.tables import PlainColumn, PlainTable, PlainValue
+from rpt_web.numbers import whole, write_number
+from rpt_web.results.figures import Figure
+from rpt_web.results.tables import ROWS_AT_FIRST, ColumnHead, Row, Written, head_of
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table's heads and rows."""
+
+    heads: Sequence[ColumnHead]
+    rows: Sequence[Row]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are rows that are shown on request only."""
+        return len(self.rows) > ROWS_AT_FIRST
+
+
+@dataclass(frozen=True)
+class ShownExhibit:
+    """An exhibit on a page."""
+
+    id: str
+    exhibit: Exhibit
+    figure: Figure | None
+    table: ShownTable
+
+
+def shown_exhibit(exhibit: Exhibit, id_: str = "exhibit") -> ShownExhibit:
+    """The exhibit; `id_` tells it from others on the page."""
+    figure = exhibit.figure and replace(exhibit.figure, id=id_, ref="", tall=True, place="")
+    return ShownExhibit(id_, exhibit, figure, shown_table(exhibit.table))
+
+
+def shown_table(table: PlainTable) -> ShownTable:
+    """A plain table in words: an estimate's interval and n stand in its cell."""
+    shown, parts = table.shown, table.parts
+    rows = [
+        Row([_cell(row, column, parts) for column in shown], number >= ROWS_AT_FIRST)
+        for number, row in enumerate(table.rows)
+    ]
+    return ShownTable([head_of({"kind": column.kind, "label": column.title}) for column in shown], rows)
+
+
+def _cell(row: Mapping[str, PlainValue], column: PlainColumn, parts: Mapping[tuple[str, str], str]) -> Written:
+    low, high, n = (row.get(parts.get((column.key, part), "")) for part in ("low", "high", "n"))
+    value = row.get(column.key)
+    interval = "" if low is None or high is None else f"[{_text(low, column.kind)}, {_text(high, column.kind)}]"
+    return Written(
+        text=None if value is None else _text(value, column.kind),
+        is_number=column.kind != "text",
+        interval=interval,
+        n=whole(n) if isinstance(n, int) else "",
+    )
+
+
+def _text(value: PlainValue, kind: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return str(value) if value is None or isinstance(value, str) else write_number(value, kind)
