@@ -1,7 +1,8 @@
 """The byte inspector: a prediction laid byte for byte under the true continuation, for people to read.
 
 In: bytes from a rollout. Out: cells, columns and words; pure functions without HTML. Model output is hostile: pages
-escape all of it, and what is invisible is written as a sign: ␠ space, ↵ newline, ⇥ tab, \\xNN any other byte.
+escape all of it, and what is invisible is written as a sign: ␠ space, ↵ newline, ⇥ tab, \\xNN any other byte. Where bytes
+stand in a line of text, a space is a dot in the middle, which disturbs reading less.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import groupby
 from rpt_core.words import counted
 
 SIGNS = {0x20: "␠", 0x0A: "↵", 0x09: "⇥"}
+SPACE_IN_TEXT = "·"
 NAMES = {0x20: "space", 0x0A: "newline", 0x09: "tab"}
 LONGEST_SHOWN = 240
 """Bytes laid out at most; a prediction can be as long as a response."""
@@ -68,7 +70,7 @@ def is_sign(data: bytes, index: int) -> bool:
 
 
 def visible(data: bytes | None, limit: int = LONGEST_SHOWN) -> list[Piece]:
-    """Bytes as text in which nothing is invisible; whole UTF-8 characters stay as they are."""
+    """Bytes as text in which nothing is invisible, spaces as dots; whole UTF-8 characters stay as they are."""
     if data is None:
         return []
     pieces = [Piece("".join(texts), is_sign) for is_sign, texts in _grouped(_characters(bytes(data[:limit])))]
@@ -201,6 +203,6 @@ def _grouped(characters: list[bytes]) -> list[tuple[bool, list[str]]]:
 
 def _visible_character(data: bytes) -> tuple[bool, str]:
     if len(data) == 1:
-        return not 0x21 <= data[0] <= 0x7E, sign(data[0])
+        return not 0x21 <= data[0] <= 0x7E, SPACE_IN_TEXT if data == b" " else sign(data[0])
     text = data.decode()
     return (False, text) if text.isprintable() else (True, "".join(sign(byte) for byte in data))

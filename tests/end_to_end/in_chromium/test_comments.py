@@ -69,5 +69,5 @@ def test_a_passage_among_signs_and_across_the_box_is_marked_where_it_stands(visi
     for sample, words in enumerate(committed(write)):
         with visit(PAGES["rollout-hostile"]({**rows, "hostile": hostile + sample})) as browser:
             shown = browser.execute_script(MARKED)
-            assert shown.replace("␠", " ").replace("↵", "\n").replace("⇥", "\t") == readable(words)
+            assert shown.replace("·", " ").replace("↵", "\n").replace("⇥", "\t") == readable(words)
     committed(lambda: Comment.objects.all().delete())

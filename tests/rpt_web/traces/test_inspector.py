@@ -18,7 +18,7 @@ def text_of(data, limit=240):
     ("data", "shown"),
     [
         (b"ab", "ab"),
-        (b" a\n\tb", "␠a↵⇥b"),
+        (b" a\n\tb", "·a↵⇥b"),
         (b"\x00\x7f\xff", "\\x00\\x7F\\xFF"),
         ("é中".encode(), "é中"),
         ("中".encode()[:2], "\\xE4\\xB8"),
@@ -32,9 +32,9 @@ def test_nothing_in_bytes_is_invisible(data, shown):
 
 
 def test_a_written_sign_is_told_from_the_byte_it_stands_for():
-    written, meant = visible("␠".encode()), visible(b" ")
-    assert (written[0].text, written[0].is_sign) == ("␠", False)
-    assert (meant[0].text, meant[0].is_sign) == ("␠", True)
+    written, meant = visible("·".encode()), visible(b" ")
+    assert (written[0].text, written[0].is_sign) == ("·", False)
+    assert (meant[0].text, meant[0].is_sign) == ("·", True)
 
 
 def test_long_bytes_are_cut_with_a_sign():

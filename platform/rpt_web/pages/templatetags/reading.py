@@ -9,7 +9,9 @@ from django.template import Library
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from rpt_web.numbers import DASH
 from rpt_web.pages.positions.context import ContextToken
+from rpt_web.pages.templatetags.show import visible
 from rpt_web.pages.traces.places import query_of
 from rpt_web.pages.traces.tokens import ShownToken
 from rpt_web.traces import inspector
@@ -66,14 +68,15 @@ def _film_cell(group: ResponseGroup | None, chosen: ResponseGroup) -> SafeString
     if group is None:
         return _EMPTY
     majority = None if group.majority is None else bytes(group.majority)
-    said = "".join(piece.text for piece in inspector.visible(majority, FILM_BYTES)) if majority is not None else "–"
+    said = DASH if majority is None else visible(majority, FILM_BYTES)
+    plain = DASH if majority is None else "".join(piece.text for piece in inspector.visible(majority, FILM_BYTES))
     marks = (
         f"pass-{round(4 * group.pass_rate)}",
         "first" if group.first_solved else "",
         "forgotten" if group.forgotten else "",
         "chosen" if group.pk == chosen.pk else "",
     )
-    told = [f"step {group.step}: {group.rewarded} of {group.samples} right", f"majority {said}"]
+    told = [f"step {group.step}: {group.rewarded} of {group.samples} right", f"majority {plain}"]
     told.append(f"{group.predictions} distinct, {group.tokens_mean:.0f} tokens on average")
     told += ["first solved here"] if group.first_solved else []
     told += ["solved before and forgotten here"] if group.forgotten else []

@@ -39,7 +39,7 @@ def test_a_rightful_prediction_is_shown_with_its_verdict_and_numbers(page, run):
 
 def test_the_context_is_marked_where_it_ends_with_its_last_blank_shown(page, run):
     text = page(detail_address(run, rollout_id(6, "train", 0)))
-    assert 'Solution:<span class="sign">␠</span><span class="here"' in text
+    assert 'Solution:<span class="sign">·</span><span class="here"' in text
 
 
 def as_older_versions_wrote(run, step=6):
@@ -62,12 +62,12 @@ def test_the_context_is_where_the_stage_says_whatever_template_the_config_names(
 
 def test_the_context_of_an_older_question_is_marked_by_the_template_that_its_stage_names(page, run):
     as_older_versions_wrote(run)
-    assert 'Solution:<span class="sign">␠</span><span class="here"' in page(
+    assert 'Solution:<span class="sign">·</span><span class="here"' in page(
         detail_address(run, rollout_id(6, "train", 0))
     )
     Run.objects.filter(pk=run.pk).update(config={"template": run.config["prompt"]["template"]})
     text = page(detail_address(run, rollout_id(6, "train", 0)))
-    assert 'Solution:<span class="sign">␠</span><span class="here"' in text
+    assert 'Solution:<span class="sign">·</span><span class="here"' in text
 
 
 def test_a_template_that_may_not_be_read_is_not_read(page, run, tmp_path, settings):
@@ -78,7 +78,7 @@ def test_a_template_that_may_not_be_read_is_not_read(page, run, tmp_path, settin
     template = load_template(run.config["prompt"]["template"])
     (tmp_path / "foreign.txt").write_text(f"{template.before}{{context}}{template.after}")
     Run.objects.filter(pk=run.pk).update(config={"template": str(tmp_path / "foreign.txt")})
-    marked = 'Solution:<span class="sign">␠</span><span class="here"'
+    marked = 'Solution:<span class="sign">·</span><span class="here"'
     assert marked in page(detail_address(run, rollout_id(6, "train", 0)))
     settings.RPT_READ_ROOTS = []
     assert marked not in page(detail_address(run, rollout_id(6, "train", 0)))

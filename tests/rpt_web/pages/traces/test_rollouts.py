@@ -162,7 +162,7 @@ def test_the_list_shows_prediction_against_truth(page, run):
     first = rollouts(run).filter(step=6, kind="train").order_by("id").first()
     assert f"Step 6, group {first.group}, response {first.sample}</a>" in text
     assert text.count('data-label="Reward"') == 24
-    assert '<span class="sign">␠</span>' in text
+    assert '<span class="sign">·</span>' in text
 
 
 def test_the_step_choice_tells_the_share_that_was_rewarded(page, run):
