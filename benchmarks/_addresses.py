@@ -30,6 +30,8 @@ TRACES = (
     "order=-length&kind=sampled",
     "order=-step&document=card-00007",
     "reason=empty",
+    "pattern=reflection",
+    "order=-disputed",
     "reason=no_box&finish=length&domain=algebra",
     "entropy_from=1.5&entropy_to=1.6&pass_to=0.3",
     "step_from=20&step_to=30&solved=some",

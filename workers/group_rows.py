@@ -1,8 +1,8 @@
 """A shard of rollouts summed up, one row for each group.
 
 In: the columns of a shard, batch by batch. Out: the columns of `rpt_web.traces.groups.TYPES`, and where each group's
-position is in its text. What a response's text alone can tell, boxes, is counted while the batch is at hand; the
-texts are not kept. Patterns of reasoning are not counted here: their expressions take longer than all else together.
+position is in its text. What a response's text alone can tell, boxes and the keywords of reasoning patterns, is found
+while the batch is at hand; the texts are not kept.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rpt_core.run.rollout_files import finite_column
 from rpt_web.text import REPLACEMENT
 from rpt_web.traces.groups import TYPES, Place
 from rpt_web.traces.models import MAJORITY_BYTES, rollout_id
+from workers.group_patterns import PatternsFound
 
 READ = ("group", "document", "position", "entropy_nats", "reward", "reason", "finish_reason", "response_tokens")
 READ_ALSO = ("prediction", "completion", "response")
@@ -38,6 +39,7 @@ class Summary:
         """above_nats: the thresholds of easy, medium and hard."""
         self.step, self.kind, self.above_nats = step, kind, above_nats
         self._kept: list[pa.Table] = []
+        self._patterns = PatternsFound()
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count what is counted of each response."""
@@ -47,6 +49,7 @@ class Summary:
             columns[name] = batch[name] if name in batch.schema.names else pa.nulls(batch.num_rows, _TYPES[name])
         columns["boxes"] = _boxes(batch["response"])
         columns["white_space"] = _white_space(batch)
+        self._patterns.add(batch["group"].to_pylist(), batch["response"])
         self._kept.append(pa.table(columns))
 
     def columns(self) -> tuple[Columns, list[Place | None]]:
@@ -88,6 +91,7 @@ class Summary:
             "cut": sums["is_cut_sum"],
             "white_space": sums["white_space_sum"],
             "boxes": sums["boxes_max"],
+            "patterns": [self._patterns.of(group) for group in sums["group"]],
         }
 
 

@@ -1,7 +1,8 @@
-"""Groups of runs that were recorded before there were rows of groups, from their shards.
+"""Groups of runs that were recorded before there were rows of groups, or all that these say, from their shards.
 
 In: a run with shards. Out: its rows of groups, the oldest step first, one transaction for each shard. What a shard does
-not say of its positions is looked for (`workers.old_positions`). A shard whose groups are all there is passed over.
+not say of its positions is looked for (`workers.old_positions`). A shard whose groups are all there, and whole, is
+passed over.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from rpt_core.run.folder import RunDir
 from rpt_core.run.rollout_files import ROW_GROUP_ROWS
@@ -25,6 +26,7 @@ from workers.rollout_rows import Shard, UnreadableShard, summed_up
 
 SHARDS_BETWEEN_WORDS = 50
 _OF_A_PLACE = ["document", "position", "completion", "entropy_nats", "prompt", "context_start", "context_end"]
+_LACKS_SOMETHING = Q(position=None) | Q(patterns=None)
 
 
 @dataclass
@@ -38,10 +40,10 @@ class Filled:
 
 
 def runs_to_fill() -> QuerySet[Run]:
-    """Runs that have responses on record and lack groups, or positions of groups."""
-    without_position = set(ResponseGroup.objects.filter(position=None).values_list("run", flat=True).distinct())
+    """Runs that have responses on record and lack groups, or something of them."""
+    incomplete = set(ResponseGroup.objects.filter(_LACKS_SOMETHING).values_list("run", flat=True).distinct())
     lacking = {run for run, rows in _rows_without_group().items() if rows}
-    return Run.objects.filter(pk__in=without_position | lacking)
+    return Run.objects.filter(pk__in=incomplete | lacking)
 
 
 def fill_in(run: Run, say: Callable[[str], object] = lambda _: None) -> Filled:
@@ -66,7 +68,7 @@ def _rows_without_group() -> dict[int, int]:
 def _is_there(row: RolloutShard) -> bool:
     groups = ResponseGroup.objects.filter(run_id=row.run_id, step=row.step, kind=row.kind)
     has_all = groups.aggregate(rows=Sum("samples"))["rows"] == row.rows
-    return has_all and not groups.filter(position=None).exists()
+    return has_all and not groups.filter(_LACKS_SOMETHING).exists()
 
 
 def _fill(run: Run, row: RolloutShard, finder: OldPositions, filled: Filled) -> None:

@@ -21,6 +21,7 @@ from rpt_web.searches import services
 from rpt_web.searches.models import Search, SearchHit
 from rpt_web.traces.models import RolloutShard, rollout_id
 from workers.reports import JobReport, Stopping, Why
+from workers.search_groups import ShardToRead, shards_to_read
 
 THREADS = 2
 AHEAD = 8
@@ -39,9 +40,9 @@ def search(job: Job, report: JobReport) -> Mapping[str, Any]:
     if found is None:
         raise UserError("The search is forgotten.")
     services.begin(job, found)
-    shards = services.shards_of(found)
-    tally = _Tally(job, found, report, sum(shard.rows for shard in shards))
-    for shard, result in _read_all(shards, found.wanted, services.filters_of(found).rows(), tally):
+    shards = shards_to_read(found)
+    tally = _Tally(job, found, report, sum(shard.rows for shard, _ in shards))
+    for shard, result in _read_all(shards, found.wanted, tally):
         tally.add(shard, result)
     return tally.result()
 
@@ -107,14 +108,15 @@ class _Tally:
         )  # fmt: skip
 
 
-def _read_all(shards: Sequence[RolloutShard], wanted: SoughtText, counts: RowFilter, tally: _Tally) -> Iterator[Read]:
+def _read_all(shards: Sequence[ShardToRead], wanted: SoughtText, tally: _Tally) -> Iterator[Read]:
     """The shards in order with what was found in each, some of them read ahead."""
     waiting: deque[tuple[RolloutShard, Future[ShardHits | None]]] = deque()
     coming = iter(shards)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="search") as pool:
         try:
             while True:
-                while len(waiting) < AHEAD and (shard := next(coming, None)) is not None:
+                while len(waiting) < AHEAD and (following := next(coming, None)) is not None:
+                    shard, counts = following
                     waiting.append((shard, pool.submit(_read, shard, wanted, counts, tally)))
                 if not waiting:
                     return

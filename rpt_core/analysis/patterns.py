@@ -24,8 +24,12 @@ from rpt_core.errors import UserError, said
 from rpt_core.typed_yaml import read_typed
 
 PAPER = "paper"
+SPACES, SPACES_OF_RE2 = r"\s+", r"[\s\v\x1c-\x1f\x85\p{Z}]+"
+"""White space between words: RE2's own is that of ASCII."""
 _FLAGS = re.IGNORECASE | re.DOTALL
 _FIELDS = {"version", "source", "groups"}
+_BEFORE, _AFTER = r"(?<!\w)", r"(?!\w)"
+"""Around a phrase. Not \\b: after the full stop of "etc." there is none."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,13 @@ class KeywordList:
     def found_in(self, text: str) -> set[str]:
         """The groups that a text has a keyword of."""
         return {group for group, patterns in self.groups.items() if any(p.search(text) for p in patterns)}
+
+    def screens(self) -> dict[str, str]:
+        """Of each group an expression of RE2 (pyarrow) that is quick and finds the texts to look at with `found_in`.
+
+        It finds all that have a keyword, and some that have none, such as one within a word.
+        """
+        return {group: _screen(patterns) for group, patterns in self.groups.items()}
 
     def shares(self, texts: Sequence[str]) -> dict[str, float]:
         """Share of the texts with a keyword of each group, as a fraction; NaN when there are no texts."""
@@ -113,12 +124,19 @@ def _group(where: str, entries: Any) -> tuple[re.Pattern[str], ...]:
 
 def _pattern(where: str, entry: Any) -> re.Pattern[str]:
     if isinstance(entry, str) and entry.strip():
-        phrase = r"\s+".join(map(re.escape, entry.split()))
-        # Not \b: after the full stop of "etc." there is none.
-        return re.compile(rf"(?<!\w){phrase}(?!\w)", re.IGNORECASE)
+        phrase = SPACES.join(map(re.escape, entry.split()))
+        return re.compile(f"{_BEFORE}{phrase}{_AFTER}", re.IGNORECASE)
     if isinstance(entry, dict) and list(entry) == ["regex"] and isinstance(entry["regex"], str):
         return _compiled(where, entry["regex"])
     raise UserError(f"The {where} has the entry {entry!r}. Write a phrase in quotes, or {{regex: '...'}}.")
+
+
+def _screen(patterns: Sequence[re.Pattern[str]]) -> str:
+    """Empty, which every text matches, where an entry is a regex: RE2 may not know it."""
+    if not all(pattern.pattern.startswith(_BEFORE) and pattern.pattern.endswith(_AFTER) for pattern in patterns):
+        return ""
+    phrases = (pattern.pattern.removeprefix(_BEFORE).removesuffix(_AFTER) for pattern in patterns)
+    return f"(?i)(?:{'|'.join(phrase.replace(SPACES, SPACES_OF_RE2) for phrase in phrases)})"
 
 
 def _compiled(where: str, expression: str) -> re.Pattern[str]:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from rpt_core.errors import UserError, said
 
@@ -54,11 +55,13 @@ class RowFilter:
     is_rewarded: bool | None = None
     reason: str = ""
     finish_reason: str = ""
+    groups: NDArray[np.int32] | None = field(default=None, compare=False)
+    """Numbers of the groups whose responses count."""
 
     def columns(self) -> list[str]:
         """What decides."""
         named = {"reward": self.is_rewarded is not None, "reason": self.reason, "finish_reason": self.finish_reason}
-        return [name for name, is_needed in named.items() if is_needed]
+        return [name for name, is_needed in (named | {"group": self.groups is not None}).items() if is_needed]
 
     def mask(self, table: pa.Table) -> Any:
         """For each row whether it counts; None when all do."""
@@ -69,6 +72,8 @@ class RowFilter:
         for name in ("reason", "finish_reason"):
             if wanted := getattr(self, name):
                 masks.append(pc.equal(table[name], wanted))
+        if self.groups is not None:
+            masks.append(pc.is_in(table["group"], pa.array(self.groups, table["group"].type)))
         found = None
         for mask in masks:
             found = mask if found is None else pc.and_(found, mask)
@@ -208,7 +213,7 @@ def _parts(metadata: Any, place: str) -> Iterator[tuple[list[int], int]]:
 
 def _facts(file: pq.ParquetFile, groups: Sequence[int], wanted: SoughtText, counts: RowFilter) -> pa.Table | None:
     """The small columns that decide; None where none does."""
-    columns = counts.columns() + (["group"] if wanted.place == "prompt" else [])
+    columns = list(dict.fromkeys(counts.columns() + (["group"] if wanted.place == "prompt" else [])))
     return file.read_row_groups(groups, columns=columns, use_threads=False).combine_chunks() if columns else None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
+from rpt_core.analysis.patterns import PAPER, load_keywords
 from rpt_core.positions.scored import ScoredDocument, positions_writer, to_table
 from rpt_core.run.events import EventLog, EventType
 from rpt_core.run.folder import RunDir, positions_file
@@ -15,7 +16,7 @@ from rpt_core.text.corpus import Document
 from rpt_core.text.names import text_digest
 from rpt_web.runs import services
 from rpt_web.runs.models import Run
-from rpt_web.traces.models import CorpusPosition, ResponseGroup, rollout_id
+from rpt_web.traces.models import PATTERNS, CorpusPosition, ResponseGroup, rollout_id
 from tests.workers.emitted import emit_rollouts, rollout
 from workers.recorder import Recorder
 
@@ -75,6 +76,31 @@ def test_a_group_is_summed_up_as_by_hand(run, log):
     place = CorpusPosition.objects.get(pk=first["position_id"])
     assert (bytes(place.text_hash), place.byte_offset) == (PLACE["text_hash"], 11)
     assert (third["document"], third["difficulty"], third["majority"], third["domain"]) == ("q\ufffd", None, None, "")
+
+
+def test_a_group_has_the_patterns_of_its_thoughts(run, log):
+    assert tuple(load_keywords(PAPER).groups) == PATTERNS
+    thoughts = {
+        0: [
+            "neither adoptions nor waiters</think>wait \\boxed{7}",
+            "no keyword</think>finally",
+        ],  # within words; after it
+        1: ["WAIT, think\u2003differently", "so\nlet us Break\n this down</think>"],
+        2: ["a</think>b: conclusion, etc.</think>x"],
+        3: ["éither, waité", "so wait, wait", "finally"],
+    }
+    rows = [
+        replace(row, response=text)
+        for group, texts in thoughts.items()
+        for row, text in zip(answers(1, *["right"] * len(texts), group=group), texts, strict=True)
+    ]
+    recorded(run, log, (1, "train", rows))
+    named = [[name for bit, name in enumerate(PATTERNS) if row["patterns"] >> bit & 1] for row in rows_of(run)]
+    both = ["transition", "reflection", "breakdown"]
+    assert named == [[], both, ["divergent_thinking", "deduction"], ["reflection", "deduction"]]
+    ResponseGroup.objects.filter(run_id=run.pk).update(patterns=None)
+    call_command("fill_in_groups")
+    assert [row["patterns"] for row in rows_of(run)] == [0, 7, 48, 34]
 
 
 def test_a_step_is_compared_with_those_before_and_with_the_greedy_response(run, log):

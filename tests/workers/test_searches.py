@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,14 +12,17 @@ from rpt_core.config import RptConfig
 from rpt_core.run.folder import RunDir
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import JobState
+from rpt_web.review import reviews
+from rpt_web.review.reviews import Draft
 from rpt_web.runs import services as runs
 from rpt_web.searches import services
 from rpt_web.searches.models import Search
 from rpt_web.teams.models import Role, Team
-from rpt_web.traces.models import rollout_id
+from rpt_web.traces.models import ResponseGroup, rollout_id
 from tests.factories import hostile_rows, make_experiment, make_user, record, response_row, start_run, write_shard
 from tests.rpt_web.api_client import CONFIG, ROOT, client_of
 from tests.rpt_web.markup import flat
+from tests.rpt_web.review_rows import make_queue
 from workers import jobs as execution
 from workers import searches
 
@@ -98,6 +102,28 @@ def test_filters_choose_files_and_rows(client, run):
     assert done(started(client, run, runs=[], experiment=run.experiment_id)).hits.count() == 3
 
 
+def test_a_list_of_traces_is_searched_with_all_its_filters_and_leads_back_to_it(client, run):
+    ResponseGroup.objects.filter(run_id=run.pk, step=1).update(patterns=8)
+    query = f"run={run.pk}&kind=train&step_from=1&step_to=1&pattern=hypothesis"
+    listed = client.get(f"/traces/?{query}").content.decode()
+    address = re.search(r'href="(/searches/\?traces=[^"]*)"', listed)[1]
+    form = client.get(address).content.decode()
+    assert "some thought has words of hypothesis" in form
+    sent = re.search(r'name="traces" value="([^"]*)"', form)[1].replace("&amp;", "&")
+    search = done(started(client, run, runs=[], traces=sent))
+    assert {(hit.step, hit.kind) for hit in search.hits.all()} == {(1, "train")}
+    assert search.hits.count() == 2
+    text = flat(client.get(f"/searches/{search.pk}/"))
+    back = 'href="/traces/?' + search.filters["traces"].replace("&", "&amp;")
+    for words in ("some thought has words of hypothesis, step 1", back):
+        assert words in text
+    assert "traces: run" in flat(client.get("/searches/"))
+    everywhere = done(started(client, run, runs=[], traces="order=-newest"))
+    assert everywhere.hits.count() == 3
+    nothing = {"text": WORD, "mode": "words", "place": "response", "traces": "domain=nowhere"}
+    assert "No group of responses is in this list." in flat(client.post("/searches/", nothing))
+
+
 def test_hostile_hits_stay_text(client, run):
     search = done(started(client, run, text="script", mode="phrase"))
     text = flat(client.get(f"/searches/{search.pk}/"))
@@ -169,6 +195,27 @@ def test_the_api_starts_reads_and_stops(run, ada):
     wrong = caller.post(f"{ROOT}/searches", body | {"text": "(", "mode": "expression"}, content_type="application/json")
     assert "RE2" in wrong.json()["errors"]["text"]
     assert caller.get(f"{ROOT}/searches").json()["items"][0]["matching"] == 2
+
+
+def test_a_search_within_reviews_is_seen_by_its_author_alone(client, run, ada):
+    body = {"text": WORD, "traces": {"kind": "train", "reviewer": "bob"}}
+    caller, bob = client_of(ada), make_user("bob")
+    none = caller.post(f"{ROOT}/searches", body, content_type="application/json")
+    assert none.json()["errors"] == {"traces": services.NO_LIST}
+    queue = make_queue(run, ada, sample=1, reviewers=[bob])
+    item = queue.items.get()
+    reviews.submit(reviews.take(item, bob), Draft(0, {"thought": "sound"}))
+    made = caller.post(f"{ROOT}/searches", body, content_type="application/json").json()
+    assert made["filters"]["traces"] == "kind=train&reviewer=bob"
+    search = done(Search.objects.get(pk=made["id"]))
+    assert {hit.group for hit in search.hits.all()} <= {item.group}
+    assert search.job.result["of"] == run.shards.get(kind="train", step=item.step).rows
+    assert "you alone see it" in flat(client.get(f"/searches/{search.pk}/"))
+    client.force_login(bob)
+    assert client.get(f"/searches/{search.pk}/").status_code == 404
+    both = caller.post(f"{ROOT}/searches", body | {"runs": [run.pk]}, content_type="application/json")
+    odd = caller.post(f"{ROOT}/searches", {"text": "a", "traces": {"nonsense": 1}}, content_type="application/json")
+    assert (both.status_code, odd.status_code) == (422, 422)
 
 
 def test_the_team_sees_it_strangers_do_not_and_old_ones_are_forgotten(client, run):

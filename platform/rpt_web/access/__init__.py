@@ -19,6 +19,7 @@ from rpt_web.access.comments import (
 )
 from rpt_web.access.compare import baskets_for, get_basket_or_404, runs_by_id
 from rpt_web.access.exhibits import get_exhibit_or_404
+from rpt_web.access.judged import judged, judged_counts, labels_offered, reviewers_offered
 from rpt_web.access.library import (
     can_edit_corpus,
     corpora_for,
@@ -77,6 +78,7 @@ from rpt_web.access.searches import (
     can_stop,
     get_search_or_404,
     hits_for,
+    runs_to_search,
     searchable_runs,
     searches_for,
 )
@@ -167,7 +169,10 @@ __all__ = [
     "is_blind_in",
     "is_server_administrator",
     "jobs_for",
+    "judged",
+    "judged_counts",
     "label_sets_for",
+    "labels_offered",
     "models_for",
     "notices_for",
     "plans_for",
@@ -175,12 +180,14 @@ __all__ = [
     "require_change",
     "require_change_somewhere",
     "require_server_administrator",
+    "reviewers_offered",
     "reviews_of",
     "role_in",
     "roles_of",
     "rollouts_for",
     "runs_by_id",
     "runs_for",
+    "runs_to_search",
     "runs_to_steer",
     "searchable_runs",
     "searches_for",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from rpt_web.access.judged import judged
 from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, roles_of
 from rpt_web.access.work import runs_for
 from rpt_web.runs.models import Run
 from rpt_web.searches.models import Search, SearchHit
+from rpt_web.searches.services import MOST_RUNS
+from rpt_web.traces import group_lists
+from rpt_web.traces.group_filters import GroupFilters
 from rpt_web.traces.models import RolloutShard
 
 _GONE = "A search is kept for two weeks, for those in its team. Start it again."
 
 
 def searches_for(user: Actor) -> QuerySet[Search]:
-    """Searches of the teams that the user is in, newest first."""
-    return Search.objects.filter(team__in=list(roles_of(user))).select_related("job", "created_by", "team")
+    """Searches of the teams that the user is in, newest first. One within reviews its author alone sees."""
+    found = Search.objects.filter(Q(is_personal=False) | Q(created_by=user.pk or 0), team__in=list(roles_of(user)))
+    return found.select_related("job", "created_by", "team")
 
 
 def get_search_or_404(user: Actor, search_id: int, *, to_stop: bool = False) -> Search:
@@ -34,6 +39,15 @@ def can_stop(user: Actor, search: Search) -> bool:
 def hits_for(user: Actor, search: Search) -> QuerySet[SearchHit]:
     """Its hits in runs that the user may see."""
     return search.hits.filter(run__in=runs_for(user)).select_related("run")
+
+
+def runs_to_search(user: Actor, filters: GroupFilters) -> list[Run]:
+    """Runs that may have groups of a list of traces, newest first, one more than a search reads at most; none where
+    the list is empty (2 queries)."""
+    runs = searchable_runs(user)
+    if not group_lists.group_page(runs, judged(user, filters), limit=1).rows:
+        return []
+    return list(group_lists.scope(runs, filters)[: MOST_RUNS + 1])
 
 
 def searchable_runs(user: Actor) -> QuerySet[Run]:

@@ -5,6 +5,7 @@ In: the query, whose names and values are those of the page's address. Out: grou
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
@@ -14,8 +15,8 @@ from pydantic import Field, field_validator
 from rpt_web import access
 from rpt_web.api.paging import Limit, user_of
 from rpt_web.traces import group_lists
-from rpt_web.traces.group_filters import MARKS, ORDER_WORDS, GroupFilters
-from rpt_web.traces.models import ResponseGroup
+from rpt_web.traces.group_filters import LABEL, MARKS, ORDER_WORDS, GroupFilters
+from rpt_web.traces.models import PATTERNS, ResponseGroup
 
 
 class GroupOut(Schema):
@@ -55,6 +56,9 @@ class GroupOut(Schema):
     cut: int = Field(description="Responses that the limit cut.")
     white_space: int = Field(description="Responses that are wrong by white space at their ends alone.")
     boxes: int = Field(description="Most boxes in one response.")
+    patterns: list[str] | None = Field(
+        description="The paper's groups of keywords that some thought has one of; null where nobody has looked."
+    )
     first_solved: bool
     forgotten: bool
     greedy_alone: bool
@@ -73,6 +77,12 @@ class GroupOut(Schema):
     def resolve_byte_offset(group: ResponseGroup) -> int | None:
         """Of its position."""
         return group.position.byte_offset if group.position else None
+
+    @staticmethod
+    def resolve_patterns(group: ResponseGroup) -> list[str] | None:
+        """Their names."""
+        bits = group.patterns
+        return None if bits is None else [name for bit, name in enumerate(PATTERNS) if bits & 1 << bit]
 
     @field_validator("majority", "completion", mode="before")
     @classmethod
@@ -93,11 +103,14 @@ class GroupCountsOut(Schema):
     total: int
     is_exact: bool = Field(description="False where it is an estimate from a sample, above 10,000.")
     is_more: bool = Field(description="There are more than `total`; how many cannot be said from a sample.")
-    facets: dict[str, int] = Field(description="How many of them have a value: `kind:train`, `solved:none`, ...")
+    facets: dict[str, int] = Field(
+        description="How many of them have a value: `kind:train`, `label:thought:sound`, ..."
+    )
     domains: dict[str, int] = Field(description="The most frequent ones.")
     runs: dict[int, int] = Field(description="Those with most of the groups, by their ids.")
 
 
+LABEL_OR_NONE = rf"^({LABEL})?$"
 After = Annotated[str, Query(description="`next` from the page before.")]
 
 
@@ -110,11 +123,19 @@ class GroupQuery(Schema):
     difficulty: Literal["", "easy", "medium", "hard"] = Field("", description="That level or a harder one.")
     solved: Literal["", "none", "some", "all"] = Field("", description="How many of the responses are rewarded.")
     mark: Literal["", *MARKS] = ""  # type: ignore[valid-type]  # the marks that the recorder sets
+    pattern: Literal["", *PATTERNS] = Field("", description="Some thought has a keyword of this group.")  # type: ignore[valid-type]
     reason: Literal["", "match", "mismatch", "not_on_boundary", "empty", "no_box"] = ""
     finish: Literal["", "stop", "length"] = ""
     document: str = ""
     domain: str = ""
     position: int | None = None
+    label: str = Field(
+        "",
+        pattern=LABEL_OR_NONE,
+        description="`question:value` that a reviewer has given to a response, or to the group.",
+    )
+    reviewer: str = Field("", description="Name of somebody who has reviewed it; with a label, who has given it.")
+    disputed: bool = Field(False, description="Reviewers answered differently.")
     boxes: int | None = Field(None, ge=0, description="Some response has at least so many.")
     white_space: bool = False
     alarm: bool = Field(False, description="An alarm of the run arose at the step.")
@@ -146,10 +167,15 @@ def add_operations(api: NinjaAPI) -> None:
 def groups(request: HttpRequest, wanted: Query[GroupQuery], after: After = "", limit: Limit = 50) -> dict[str, Any]:
     """Groups of responses in all runs that you may see, newest first or in the order that you ask for."""
     runs = access.runs_for(user_of(request))
-    page = group_lists.group_page(runs, wanted.filters(), after=after, limit=limit)
+    page = group_lists.group_page(runs, access.judged(user_of(request), wanted.filters()), after=after, limit=limit)
     return {"items": page.rows, "next": page.next or None}
 
 
 def group_counts(request: HttpRequest, wanted: Query[GroupQuery]) -> group_lists.GroupCounts:
-    """How many groups match, and what they are."""
-    return group_lists.group_counts(access.runs_for(user_of(request)), wanted.filters())
+    """How many groups match, and what they are. Of reviews only what you may see of them counts."""
+    user = user_of(request)
+    filters = access.judged(user, wanted.filters())
+    counts = group_lists.group_counts(access.runs_for(user), filters)
+    said = access.judged_counts(user, filters)
+    facets = {f"{name}:{value}": n for name, values in said.items() for value, n in values.items()}
+    return replace(counts, facets={**counts.facets, **facets})

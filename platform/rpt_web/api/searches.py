@@ -8,18 +8,26 @@ from typing import Any, Literal, cast
 from django.http import HttpRequest
 from ninja import NinjaAPI, Schema
 from ninja import Status as Answer
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from rpt_core.run.rollout_search import LONGEST, SoughtText
 from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import WrongField, conflicts, refusals_at
+from rpt_web.api.groups import GroupQuery
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page, Refused
 from rpt_web.runs.models import Run
 from rpt_web.searches import services
 from rpt_web.searches.models import Search
 from rpt_web.teams.models import Team, User
+from rpt_web.traces.group_filters import ALL
+
+
+class SearchedGroups(GroupQuery):
+    """Filters of a list of traces, as `GET /groups` takes them. What does not exist is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class SearchIn(Body):
@@ -33,7 +41,12 @@ class SearchIn(Body):
         default="response", description="Responses; or prompts, each group's once."
     )
     ignore_case: bool = True
-    runs: list[int] = Field(min_length=1, max_length=services.MOST_RUNS, description="Ids of the runs.")
+    runs: list[int] = Field(
+        default=[], max_length=services.MOST_RUNS, description="Ids of the runs; those of `traces` where you give that."
+    )
+    traces: SearchedGroups | None = Field(
+        default=None, description="Search in the groups of this list, in all runs that you may see, in place of `runs`."
+    )
     kind: Literal["train", "sampled", "greedy"] | None = None
     first_step: int | None = Field(default=None, ge=0, lt=2**31)
     last_step: int | None = Field(default=None, ge=0, lt=2**31)
@@ -108,12 +121,16 @@ def start_search(request: HttpRequest, asked: SearchIn) -> Answer[dict[str, Any]
     wanted = SoughtText(asked.text, asked.mode, asked.ignore_case, asked.place)
     with refusals_at("text"):
         wanted.patterns()
-    runs = _runs(user, asked.runs)
+    groups = asked.traces.filters() if asked.traces else None
+    if groups and asked.runs:
+        raise WrongField("runs", "Give `runs`, or `traces` with `run` in it, but not both.")
+    runs = access.runs_to_search(user, groups) if groups else _runs(user, asked.runs)
     team = _team(user, asked.team, runs)
     own = ("first_step", "last_step", "rewarded")
     names = ("kind", "reason", "finish")
     values = {name: getattr(asked, name) for name in own} | {name: getattr(asked, name) or "" for name in names}
-    with refusals_at("runs"):
+    values["traces"] = (groups.query() or ALL) if groups else ""
+    with refusals_at("traces" if groups else "runs"):
         made = services.start(team, user, wanted, runs, services.SearchFilters(**values))
     return Answer(202, _out(made, {run.pk for run in runs}))
 
@@ -153,7 +170,7 @@ def _team(user: User, asked: int | None, runs: list[Run]) -> Team:
         with refusals_at("team"):
             return access.get_team_or_404(user, asked)
     teams = list(access.roles_of(user))
-    own = next((team for team in teams if team.pk == runs[0].experiment.team_id), None)
+    own = next((team for team in teams if runs and team.pk == runs[0].experiment.team_id), None)
     if own is None and not teams:
         raise WrongField("team", "You are in no team. Ask an administrator of one to invite you.")
     return own or teams[0]

@@ -42,13 +42,15 @@ def create_from_traces(
 
 def _drawn(runs: Sequence[int], filters: GroupFilters, plan: QueuePlan) -> list[ResponseGroup]:
     """Groups in an order that the seed decides. Raises UserError for more than a queue holds."""
+    join, joined = filters.join()
     conditions = [("g.run_id = ANY(%s)", [list(runs)]), *filters.conditions()]
     where = " AND ".join(sql for sql, _ in conditions)
     values: list[Any] = [value for _, found in conditions for value in found]
     limit = MOST_ITEMS + 1 if plan.sample is None else plan.sample
-    sql = f"SELECT g.id FROM traces_responsegroup g WHERE {where} ORDER BY hashint8extended(g.id, %s), g.id LIMIT %s"
+    order = "ORDER BY hashint8extended(g.id, %s), g.id LIMIT %s"
+    sql = f"SELECT g.id FROM traces_responsegroup g {join} WHERE {where} {order}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, plan.seed, limit])
+        cursor.execute(sql, [*joined, *values, plan.seed, limit])
         ids = [key for (key,) in cursor.fetchall()]
     if len(ids) > MOST_ITEMS:
         raise UserError(

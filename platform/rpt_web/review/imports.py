@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
 from rpt_core.words import counted
-from rpt_web.review import sides
+from rpt_web.review import disputes, sides
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, checked_answers
 from rpt_web.review.queues import reviewers_of
@@ -168,3 +168,4 @@ def _count(queue: ReviewQueue) -> None:
     for item in changed:
         item.submitted = item.done
     ReviewItem.objects.bulk_update(changed, ["submitted"], batch_size=1000)
+    disputes.note([item.pk for item in items if item.done > 1])

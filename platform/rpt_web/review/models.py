@@ -131,6 +131,8 @@ class ReviewItem(models.Model):
     """How many people are to look at it."""
     submitted = models.PositiveSmallIntegerField(default=0)
     """How many have."""
+    dispute = models.FloatField(null=True, blank=True)
+    """How far they differ, 0 to 1: see `disputes`."""
 
     class Meta:
         ordering = ["queue", "number"]
@@ -138,6 +140,7 @@ class ReviewItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["queue", "number"], name="review_item_once")]
         indexes = [
             models.Index(fields=["run", "rollout_id"], name="review_item_of_rollout"),
+            models.Index(fields=["run", "step", "rollout_kind", "group"], name="review_item_of_group"),
             models.Index(
                 fields=["queue", "number"], condition=Q(submitted__lt=models.F("wanted")), name="review_item_open"
             ),

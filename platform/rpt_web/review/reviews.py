@@ -17,7 +17,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
-from rpt_web.review import sides
+from rpt_web.review import disputes, sides
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, checked_answers, from_stored
 from rpt_web.teams.models import User
@@ -115,6 +115,7 @@ def take_back(review: Review) -> bool:
         if not unseen.update(submitted_at=None, version=F("version") + 1, held_until=Now() + HELD):
             return False
         ReviewItem.objects.filter(pk=review.item_id).update(submitted=F("submitted") - 1)
+        disputes.note([review.item_id])
     return True
 
 
@@ -136,6 +137,7 @@ def _store(review: Review, draft: Draft, *, is_submit: bool) -> Review:
         changed = same.update(version=draft.version + 1, changed_at=Now(), held_until=Now() + HELD, **values, **more)
         if changed and is_submit:
             ReviewItem.objects.filter(pk=review.item_id).update(submitted=F("submitted") + 1)
+            disputes.note([review.item_id])
     fresh = Review.objects.select_related("item__queue__version").get(pk=review.pk)
     if not changed and not _is_repeated(fresh, draft, values, is_submit):
         raise StaleReview(_stale(fresh), fresh)

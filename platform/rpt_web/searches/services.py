@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.http import QueryDict
 
 from rpt_core.errors import UserError
 from rpt_core.run.rollout_search import RowFilter, SoughtText
@@ -23,6 +24,7 @@ from rpt_web.runs.models import Run
 from rpt_web.searches.models import Search, SearchHit
 from rpt_web.teams.models import Team, User
 from rpt_web.text import clean_text
+from rpt_web.traces.group_filters import GroupFilters
 from rpt_web.traces.models import KINDS, RolloutShard
 from rpt_web.traces.queries import FINISHES, REASONS
 
@@ -31,6 +33,7 @@ KEPT_DAYS = 14
 HITS_KEPT = 1000
 """Of a search; the rest is counted."""
 MOST_RUNS = 1000
+NO_LIST = "No group of responses is in this list. Take one of its filters away, on the page of traces."
 MOST_AT_ONCE = 3
 """Searches of one person that have not ended."""
 
@@ -45,6 +48,13 @@ class SearchFilters:
     rewarded: bool | None = None
     reason: str = ""
     finish: str = ""
+    traces: str = ""
+    """The query of a list of traces, in whose groups responses are; empty for all."""
+
+    @property
+    def groups(self) -> GroupFilters | None:
+        """The filters of that list."""
+        return GroupFilters.from_query(QueryDict(self.traces)) if self.traces else None
 
     def shards(self, runs: Collection[int]) -> QuerySet[RolloutShard]:
         """The files that may have such responses."""
@@ -75,16 +85,20 @@ def start(team: Team, user: User, wanted: SoughtText, runs: Sequence[Run], filte
     wanted.patterns()
     filters.check()
     if not runs:
-        raise UserError("No run is chosen. Choose the runs in whose responses to search.")
+        raise UserError(
+            NO_LIST if filters.traces else "No run is chosen. Choose the runs in whose responses to search."
+        )
     if len(runs) > MOST_RUNS:
         raise UserError(f"{len(runs)} runs are chosen; a search reads at most {MOST_RUNS}. Choose fewer.")
     _refuse_too_many(user)
     ids = [run.pk for run in runs]
     if not filters.shards(ids).exists():
         raise UserError("These runs have no responses of this kind and these steps. Choose others.")
+    groups = filters.groups
+    is_personal = groups is not None and groups.asks_for_reviews
     with transaction.atomic():
         search = Search.objects.create(
-            team=team, created_by=user, runs=ids, filters=asdict(filters), **_of_wanted(wanted)
+            team=team, created_by=user, runs=ids, filters=asdict(filters), is_personal=is_personal, **_of_wanted(wanted)
         )
         search.job = jobs.submit(KIND, {"search": search.pk}, user)
         search.save(update_fields=["job"])
@@ -140,7 +154,7 @@ def counts_of(search: Search, seen: Collection[int]) -> dict[str, Any]:
 
 
 def in_words(search: Search) -> str:
-    """Where it looks, in a sentence's part: `2 runs, training, steps 3 to 9, rewarded`."""
+    """Where it looks, in a part of a sentence: `2 runs, training, rewarded`. A list of traces is left out."""
     filters = filters_of(search)
     steps = {
         (False, False): "",
@@ -151,7 +165,7 @@ def in_words(search: Search) -> str:
     reward = {None: "", True: "rewarded", False: "not rewarded"}[filters.rewarded]
     kinds = {"train": "training", "sampled": "evaluation, sampled", "greedy": "evaluation, greedy"}
     parts = (
-        counted(len(search.runs), "run"),
+        "" if filters.traces else counted(len(search.runs), "run"),
         kinds.get(filters.kind, ""),
         steps,
         reward,

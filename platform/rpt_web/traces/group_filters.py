@@ -7,15 +7,16 @@ the list is ordered. A value that is none of the choices, or no number, is left 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 
 from rpt_core.config import DIFFICULTIES
-from rpt_web.traces.models import KINDS
+from rpt_web.traces.models import KINDS, PATTERNS
 
 Condition = tuple[str, list[Any]]
 SOLVED = {
@@ -44,7 +45,11 @@ REASON_WORDS = {
     "empty": "an empty box",
     "no_box": "no box",
 }
+PATTERN_WORDS = {name: name.replace("_", " ") for name in PATTERNS}
+HAS_PATTERN = {name: f"g.patterns & {1 << bit} > 0" for bit, name in enumerate(PATTERNS)}
 FINISH_WORDS = {"length": "some cut by the limit", "stop": "none cut"}
+DISPUTE = "dispute"
+"""What lists by the disputes of reviewers are ordered by: no column of a group, but of what is joined to it."""
 ORDERS = {
     "newest": "id",
     "step": "step",
@@ -52,6 +57,7 @@ ORDERS = {
     "length": "tokens_mean",
     "pass_rate": "pass_rate",
     "disagreement": "disagreement",
+    "disputed": DISPUTE,
 }
 ORDER_WORDS = {
     "-newest": "newest first",
@@ -64,7 +70,10 @@ ORDER_WORDS = {
     "pass_rate": "lowest pass rate first",
     "-pass_rate": "highest pass rate first",
     "-disagreement": "most disagreement first",
+    "-disputed": "most disputed by reviewers first",
 }
+ALL = "order=-newest"
+"""The query of the list that leaves nothing out, where an empty one says that there is no list."""
 RANGES = {
     "step": ("step", "Step"),
     "entropy": ("entropy_nats", "Entropy, nats"),
@@ -73,6 +82,9 @@ RANGES = {
 }
 WHOLE = ("id", "step")
 """Columns of whole numbers: compared with any other kind of number, their indexes would not serve."""
+LABEL = r"[a-z][a-z0-9_]{0,39}:[a-z0-9_]{1,40}"
+"""`question:value`."""
+FLAGS = ("white_space", "disputed", "alarm")
 MOST_NAMED = 50
 """Runs or experiments that an address may name."""
 LARGEST = 2**31 - 1
@@ -92,6 +104,8 @@ class GroupFilters:
     """Some response failed, or matched, for it."""
     finish: str = ""
     mark: str = ""
+    pattern: str = ""
+    """Some response's thought has a keyword of this group of the paper's."""
     document: str = ""
     domain: str = ""
     position: int | None = None
@@ -99,11 +113,20 @@ class GroupFilters:
     boxes: int | None = None
     """Some response has at least so many."""
     white_space: bool = False
+    label: str = ""
+    """`question:value` that a reviewer has given to a response, or to the group."""
+    reviewer: str = ""
+    """Name of somebody who has reviewed a response, or the group; with a label, who has given it."""
+    disputed: bool = False
+    """Its reviewers differ."""
     alarm: bool = False
     """An alarm of the run arose at the step."""
     ranges: tuple[tuple[str, float], ...] = ()
     """(`step_from`, 3.0), (`pass_to`, 0.5), ...; both ends belong to it."""
     order: str = "-newest"
+    judged: Condition | None = field(default=None, compare=False, repr=False)
+    """Groups by what people said of them, as far as the reader may see that (`access.judged`): a SELECT of run, step,
+    kind, group and dispute."""
 
     @classmethod
     def from_query(cls, query: QueryDict) -> GroupFilters:
@@ -118,11 +141,16 @@ class GroupFilters:
             reason=_choice(query.get("reason"), REASON_WORDS),
             finish=_choice(query.get("finish"), FINISH_WORDS),
             mark=_choice(query.get("mark"), MARKS),
+            pattern=_choice(query.get("pattern"), PATTERN_WORDS),
             document=_text(query.get("document")),
             domain=_text(query.get("domain")),
             position=_whole(query.get("position")),
             boxes=_whole(query.get("boxes")),
-            **{name: query.get(name) == "1" for name in ("white_space", "alarm")},
+            label=_label(query.get("label")),
+            reviewer=_text(query.get("reviewer")),
+            white_space=query.get("white_space") == "1",
+            disputed=query.get("disputed") == "1",
+            alarm=query.get("alarm") == "1",
             ranges=tuple((end, value) for end in ends if (value := _number(query.get(end))) is not None),
             order=_choice(query.get("order"), ORDER_WORDS) or "-newest",
         )
@@ -138,9 +166,19 @@ class GroupFilters:
         return replace(self, order="-newest") == GroupFilters()
 
     @property
+    def asks_for_reviews(self) -> bool:
+        """Whether the list depends on what people said, and so on who looks."""
+        return bool(self.label or self.reviewer or self.disputed or self.column == DISPUTE)
+
+    @property
     def column(self) -> str:
         """What the list is ordered by."""
         return ORDERS[self.order.removeprefix("-")]
+
+    @property
+    def expression(self) -> str:
+        """The same in SQL."""
+        return f"{'j' if self.column == DISPUTE else 'g'}.{self.column}"
 
     @property
     def falls(self) -> bool:
@@ -149,11 +187,9 @@ class GroupFilters:
 
     def values(self) -> dict[str, Any]:
         """The query as names and values, without those that say nothing."""
-        plain = {
-            field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("ranges", "order")
-        }
+        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NOT_PLAIN}
         plain["run"], plain["experiment"] = plain.pop("runs"), plain.pop("experiments")
-        plain |= {name: "1" if plain[name] else "" for name in ("white_space", "alarm")}
+        plain |= {name: "1" if plain[name] else "" for name in FLAGS}
         plain |= {name: f"{value:g}" if abs(value) < 1e6 else str(value) for name, value in self.ranges}
         plain["order"] = "" if self.order == "-newest" else self.order
         return {name: value for name, value in plain.items() if value not in ("", None, ())}
@@ -162,6 +198,18 @@ class GroupFilters:
         """The same as part of an address, with changes; None takes a filter away."""
         values = self.values() | changes
         return urlencode({name: value for name, value in values.items() if value not in ("", None, ())}, doseq=True)
+
+    def join(self) -> Condition:
+        """What is joined to the rows `g`; empty where nobody asks what people said.
+
+        Raises ValueError where that was not looked up for somebody.
+        """
+        if not self.asks_for_reviews:
+            return "", []
+        if self.judged is None:
+            raise ValueError("What people said was not looked up: give the filters to access.judged first.")
+        sql, values = self.judged
+        return f"JOIN ({sql}) j (run_id, step, kind, place, dispute) ON {_SAME_GROUP}", values
 
     def conditions(self) -> list[Condition]:
         """What a row must fulfil, apart from its run."""
@@ -187,6 +235,7 @@ class GroupFilters:
         sql += [f"g.{self.reason} > 0"] if self.reason else []
         sql += [f"g.cut {'>' if self.finish == 'length' else '='} 0"] if self.finish else []
         sql += [MARKED[self.mark]] if self.mark else []
+        sql += [HAS_PATTERN[self.pattern]] if self.pattern else []
         sql += ["g.white_space > 0"] if self.white_space else []
         sql += [_AT_AN_ALARM] if self.alarm else []
         return [(condition, []) for condition in sql]
@@ -202,11 +251,17 @@ class GroupFilters:
         return found
 
 
+_NOT_PLAIN = ("ranges", "order", "judged")
+_SAME_GROUP = 'j.run_id = g.run_id AND j.step = g.step AND j.kind = g.kind AND j.place = g."group"'
 _AT_AN_ALARM = "EXISTS (SELECT FROM notices_alarm a WHERE a.run_id = g.run_id AND a.step = g.step)"
 
 
 def _choice(value: str | None, allowed: Any) -> str:
     return value if value is not None and value in allowed else ""
+
+
+def _label(value: str | None) -> str:
+    return value if value and re.fullmatch(LABEL, value) else ""
 
 
 def _text(value: str | None) -> str:

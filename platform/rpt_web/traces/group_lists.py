@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from rpt_web.runs.models import Run
-from rpt_web.traces.group_filters import COUNTED_MARKS, SOLVED, WHOLE, GroupFilters
+from rpt_web.traces.group_filters import COUNTED_MARKS, DISPUTE, HAS_PATTERN, SOLVED, WHOLE, GroupFilters
 from rpt_web.traces.models import KINDS, ResponseGroup
 
 GROUPS_PER_PAGE = 40
@@ -65,8 +65,8 @@ def group_page(
     """The page after a key, before a key, or the first one (2 queries). A key that is none counts as not given."""
     backwards = bool(before)
     key = read_key(before or after, filters)
-    ids = _beyond(runs, filters, key, backwards, limit + 1)
-    rows, more = _rows(ids[:limit]), len(ids) > limit
+    found = _beyond(runs, filters, key, backwards, limit + 1)
+    rows, more = _rows(found[:limit], filters), len(found) > limit
     if backwards:
         rows.reverse()
     if not rows:
@@ -79,9 +79,13 @@ def group_page(
 def neighbours(
     runs: QuerySet[Run], filters: GroupFilters, group: ResponseGroup
 ) -> tuple[ResponseGroup | None, ResponseGroup | None]:
-    """The groups before and after one in a list (4 queries)."""
+    """The groups before and after one in a list (4 queries, or 5)."""
+    if filters.column == DISPUTE:
+        group.dispute = _dispute_of(group, filters)
+        if group.dispute is None:
+            return None, None
     key = read_key(key_of(group, filters), filters)
-    before, after = (_rows(_beyond(runs, filters, key, backwards, 1)) for backwards in (True, False))
+    before, after = (_rows(_beyond(runs, filters, key, backwards, 1), filters) for backwards in (True, False))
     return (before[0] if before else None), (after[0] if after else None)
 
 
@@ -101,56 +105,92 @@ def read_key(text: str, filters: GroupFilters) -> tuple[float, int] | None:
     return found if math.isfinite(found[0]) and max(map(abs, found)) < LARGEST_KEY else None
 
 
+def all_of(runs: QuerySet[Run], filters: GroupFilters, columns: str, join: str = "") -> tuple[str, list[Any]]:
+    """A SELECT of columns of all groups of a list, with something joined to them; and its values."""
+    where, values = _where(filters)
+    run_sql, run_values = _runs_sql(scope(runs, filters))
+    own_join, joined = filters.join()
+    sql = f"SELECT {columns} FROM traces_responsegroup g {own_join} {join} WHERE g.run_id IN ({run_sql}) AND {where}"
+    return sql, [*joined, *run_values, *values]
+
+
+def numbers_of(run_id: int, filters: GroupFilters) -> dict[tuple[int, str], list[int]]:
+    """Of a run, the numbers of the groups that are in a list, by step and kind."""
+    sql, values = all_of(Run.objects.filter(pk=run_id), filters, 'g.step, g.kind, array_agg(g."group")')
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} GROUP BY g.step, g.kind", values)
+        return {(step, kind): numbers for step, kind, numbers in cursor.fetchall()}
+
+
 def group_counts(runs: QuerySet[Run], filters: GroupFilters) -> GroupCounts:
     """How many match (1 query; 3 where these are very many)."""
     where, values = _where(filters)
     run_sql, run_values = _runs_sql(scope(runs, filters))
-    found = (
-        f"SELECT g.* FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT {_COUNTED} FROM traces_responsegroup g"
-        f" WHERE g.run_id = r.id AND {where} OFFSET 0) g LIMIT {MOST_COUNTED + 1}"
-    )
-    exact = _tally(found, [*run_values, *values])
+    join, joined = filters.join()
+    if join:
+        found = f"SELECT {_COUNTED} FROM traces_responsegroup g {join} WHERE g.run_id IN ({run_sql}) AND {where}"
+    else:
+        found = (
+            f"SELECT g.* FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT {_COUNTED} FROM traces_responsegroup g"
+            f" WHERE g.run_id = r.id AND {where} OFFSET 0) g"
+        )
+    exact = _tally(f"{found} LIMIT {MOST_COUNTED + 1}", [*joined, *run_values, *values])
     if exact.total <= MOST_COUNTED:
         return exact
     share = _share_to_sample()
     sampled = (
         f"SELECT {_COUNTED} FROM traces_responsegroup g TABLESAMPLE SYSTEM ({share:f})"
-        f" WHERE g.run_id IN ({run_sql}) AND {where}"
+        f" {join} WHERE g.run_id IN ({run_sql}) AND {where}"
     )
-    return _scaled(_tally(sampled, [*run_values, *values]), share)
+    return _scaled(_tally(sampled, [*joined, *run_values, *values]), share)
 
 
 def _beyond(
     runs: QuerySet[Run], filters: GroupFilters, key: tuple[float, int] | None, backwards: bool, limit: int
-) -> list[int]:
-    """Ids of the groups on one side of a key, the nearest first; without a key from the start."""
+) -> list[tuple[int, Any]]:
+    """Groups on one side of a key, the nearest first, without a key from the start: ids, and what orders them."""
     falls = filters.falls != backwards
     way, sign = ("DESC", "<") if falls else ("ASC", ">")
     where, values = _where(filters)
     if key is not None and filters.column == "id":
         where, values = f"{where} AND g.id {sign} %s", [*values, key[1]]
     elif key is not None:
-        where, values = f"{where} AND (g.{filters.column}, g.id) {sign} (%s, %s)", [*values, *key]
+        where, values = f"{where} AND ({filters.expression}, g.id) {sign} (%s, %s)", [*values, *key]
     run_sql, run_values = _runs_sql(scope(runs, filters))
-    order = f"ORDER BY g.{filters.column} {way}, g.id {way} LIMIT {int(limit)}"
-    statement = (
-        f"SELECT g.id FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT g.id, g.{filters.column}"
-        f" FROM traces_responsegroup g WHERE g.run_id = r.id AND {where} {order}) g {order}"
-    )
-    if filters.column == "id":
-        statement = statement.replace("SELECT g.id, g.id", "SELECT g.id")
+    join, joined = filters.join()
+    order = f"ORDER BY {filters.expression} {way}, g.id {way} LIMIT {int(limit)}"
+    own = f"SELECT g.id, {filters.expression} AS value FROM traces_responsegroup g"
+    if join:
+        statement = f"{own} {join} WHERE g.run_id IN ({run_sql}) AND {where} {order}"
+    else:
+        statement = (
+            f"SELECT g.id, g.value FROM ({run_sql}) r CROSS JOIN LATERAL ({own} WHERE g.run_id = r.id AND {where}"
+            f" {order}) g ORDER BY g.value {way}, g.id {way} LIMIT {int(limit)}"
+        )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*run_values, *values])
-        return [pk for (pk,) in cursor.fetchall()]
+        cursor.execute(statement, [*joined, *run_values, *values])
+        return list(cursor.fetchall())
 
 
-def _rows(ids: list[int]) -> list[ResponseGroup]:
+def _dispute_of(group: ResponseGroup, filters: GroupFilters) -> float | None:
+    join, joined = filters.join()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT j.dispute FROM traces_responsegroup g {join} WHERE g.id = %s", [*joined, group.pk])
+        found = cursor.fetchone()
+    return found[0] if found else None
+
+
+def _rows(places: list[tuple[int, Any]], filters: GroupFilters) -> list[ResponseGroup]:
     found = (
         ResponseGroup.objects.select_related("run", "experiment", "position")
         .defer("run__config", "run__plan")
-        .in_bulk(ids)
+        .in_bulk([pk for pk, _ in places])
     )
-    return [found[pk] for pk in ids if pk in found]
+    if filters.column == DISPUTE:
+        for pk, value in places:
+            if pk in found:
+                found[pk].dispute = value
+    return [found[pk] for pk, _ in places if pk in found]
 
 
 def _where(filters: GroupFilters) -> tuple[str, list[Any]]:
@@ -196,7 +236,7 @@ def _scaled(sampled: GroupCounts, share: float) -> GroupCounts:
 
 _COUNTED = (
     "g.run_id, g.domain, g.kind, g.difficulty, g.rewarded, g.pass_rate, g.match, g.mismatch, g.not_on_boundary,"
-    " g.empty, g.no_box, g.cut, g.white_space, g.boxes, g.first_solved, g.forgotten, g.greedy_alone"
+    " g.empty, g.no_box, g.cut, g.white_space, g.boxes, g.patterns, g.first_solved, g.forgotten, g.greedy_alone"
 )
 _FACETS = {
     **{f"kind:{kind}": f"g.kind = '{kind}'" for kind in KINDS},
@@ -207,6 +247,7 @@ _FACETS = {
     "white_space:1": "g.white_space > 0",
     "boxes:2": "g.boxes > 1",
     **{f"mark:{name}": f"g.{name}" for name in COUNTED_MARKS},
+    **{f"pattern:{name}": sql for name, sql in HAS_PATTERN.items()},
 }
 """What is counted, by the filter that asks for it and its value."""
 _SUMS = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in _FACETS.values())

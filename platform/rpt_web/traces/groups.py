@@ -45,6 +45,7 @@ TYPES = {
     "cut": "int4",
     "white_space": "int4",
     "boxes": "int4",
+    "patterns": "int2",
 }
 """What is known of a group from its responses alone."""
 Place = tuple[bytes, int]

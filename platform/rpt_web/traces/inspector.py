@@ -1,8 +1,8 @@
 """The byte inspector: a prediction laid byte for byte under the true continuation, for people to read.
 
 In: bytes from a rollout. Out: cells, columns and words; pure functions without HTML. Model output is hostile: pages
-escape all of it, and what is invisible is written as a sign: ␠ space, ↵ newline, ⇥ tab, \\xNN any other byte. Where bytes
-stand in a line of text, a space is a dot in the middle, which disturbs reading less.
+escape all of it, and what is invisible is written as a sign: ␠ space, ↵ newline, ⇥ tab, \\xNN any other byte. Within a
+line of text a space is a dot in the middle, which disturbs reading less.
 """
 
 from __future__ import annotations

@@ -18,9 +18,11 @@ KINDS = ("train", "sampled", "greedy")
 LARGEST_SHARD_ROWS = 1 << 22
 IDS_OF_A_STEP = 4 * LARGEST_SHARD_ROWS
 MAJORITY_BYTES = 64
+PATTERNS = ("transition", "reflection", "breakdown", "hypothesis", "divergent_thinking", "deduction")
+"""The paper's groups of keywords, each a bit of `ResponseGroup.patterns` from the lowest on: new ones go to the end."""
 COUNTED = (
     *("domain", "disagreement", "tokens_mean", "match", "mismatch", "not_on_boundary", "empty", "no_box", "cut"),
-    *("white_space", "boxes", "first_solved", "forgotten", "greedy_alone"),
+    *("white_space", "boxes", "patterns", "first_solved", "forgotten", "greedy_alone"),
 )
 """What else a filter may ask of a group."""
 
@@ -156,12 +158,16 @@ class ResponseGroup(models.Model):
     """Responses that differ from the text by white space at their ends alone."""
     boxes = models.PositiveIntegerField(default=0)
     """Most boxes in one response."""
+    patterns = models.PositiveSmallIntegerField(null=True)
+    """Of which groups of keywords some response's thought has one: bits by PATTERNS. None where nobody has looked."""
     first_solved = models.BooleanField(default=False)
     """Some response is rewarded, and all that the run wrote there in earlier steps was wrong."""
     forgotten = models.BooleanField(default=False)
     """No response is rewarded, and in an earlier step of the run one was."""
     greedy_alone = models.BooleanField(default=False)
     """Sampled: the majority is wrong, the greedy response at the same step right."""
+    dispute: float | None = None
+    """How far its reviewers differ, in lists that are ordered by it; it is no column."""
 
     class Meta:
         constraints = [

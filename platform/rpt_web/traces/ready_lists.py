@@ -40,4 +40,9 @@ READY_LISTS = (
         "The responses to one prompt give many different predictions.",
         {"order": "-disagreement"},
     ),
+    ReadyList(
+        "Most disputed by reviewers",
+        "People who reviewed a response, or the group, answered differently. What you have yet to review is absent.",
+        {"order": "-disputed"},
+    ),
 )

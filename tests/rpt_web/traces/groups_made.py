@@ -63,4 +63,5 @@ def _group(run, number, rng, positions):
         cut=rng.randrange(2),
         white_space=rng.randrange(2),
         boxes=rng.randrange(4),
+        patterns=rng.choice([None, 0, 2, 34]),
     )

@@ -1,4 +1,5 @@
-"""`manage.py fill_in_groups [--run N]`: the rows of groups for runs that were recorded before there were any."""
+"""`manage.py fill_in_groups [--run N]`: the rows of groups for runs that were recorded before there were any, or with
+less in them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def queue_new(request: HttpRequest) -> HttpResponse:
 def queue_of_groups(request: HttpRequest) -> HttpResponse:
     """A queue of the groups that a list of traces shows, whose query the address has."""
     team, user = team_to_change(request), cast(User, request.user)
-    filters = GroupFilters.from_query(request.GET)
+    filters = access.judged(user, GroupFilters.from_query(request.GET))
     form = GroupQueueForm(user, team, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         unit, runs = ItemKind(form.cleaned_data["unit"]), access.runs_for(user)

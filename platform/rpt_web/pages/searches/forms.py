@@ -14,10 +14,13 @@ from rpt_web import access
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.searches.models import SearchMode, SearchPlace
 from rpt_web.searches.services import SearchFilters
+from rpt_web.traces.group_filters import ALL, GroupFilters
 from rpt_web.traces.queries import FINISHES, KIND_LABELS, REASONS, REWARDS
 
 RUNS_OFFERED = 30
 EXPERIMENTS_OFFERED = 200
+LONGEST_LIST = 4000
+"""Characters of the query of a list of traces."""
 MANY_STEPS = 10**9
 SELECT = {"class": "form-select"}
 CONTROL = {"class": "form-control"}
@@ -67,6 +70,8 @@ class SearchForm(forms.Form):
         widget=forms.Select(attrs=SELECT),
         error_messages={"invalid_choice": "There is no such experiment with responses. Choose one of the list."},
     )
+    traces = forms.CharField(required=False, max_length=LONGEST_LIST, widget=forms.HiddenInput)
+    """The query of a list of traces, in whose groups to search; it stands for the runs."""
     runs = forms.ModelMultipleChoiceField(
         queryset=Run.objects.none(),
         required=False,
@@ -86,6 +91,16 @@ class SearchForm(forms.Form):
             pk__in=searchable.order_by().values("experiment")
         ).order_by("-id")  # fmt: skip
         self.chosen = {int(run) for run in (data or asked).getlist("runs") if run.isdecimal() and len(run) < 19}
+
+    def clean_traces(self) -> str:
+        """The query as the list itself writes it."""
+        query: str = self.cleaned_data["traces"]
+        return (GroupFilters.from_query(QueryDict(query)).query() or ALL) if query else ""
+
+    @property
+    def list_asked(self) -> str:
+        """The list of traces that the form is for, as it was sent or stands in the address."""
+        return str(self["traces"].value() or "")[:LONGEST_LIST]
 
     def offered_runs(self) -> list[tuple[Run, bool]]:
         """Runs to choose from, the chosen ones first, each with whether it is chosen."""
@@ -112,12 +127,14 @@ class SearchForm(forms.Form):
     def filters(self) -> SearchFilters:
         """Which responses count."""
         values = self.cleaned_data
-        own = {name: values[name] for name in ("kind", "first_step", "last_step", "reason", "finish")}
+        own = {name: values[name] for name in ("kind", "first_step", "last_step", "reason", "finish", "traces")}
         return SearchFilters(rewarded={"1": True, "0": False}.get(values["reward"]), **own)
 
     def searched_runs(self) -> list[Run]:
-        """The runs that were ticked, and those of the experiment."""
+        """The runs that were ticked, and those of the experiment; or those of the list of traces."""
         values = self.cleaned_data
+        if values["traces"]:
+            return access.runs_to_search(self.user, GroupFilters.from_query(QueryDict(values["traces"])))
         runs = {run.pk: run for run in values["runs"]}
         if values["experiment"] is not None:
             of_it = access.searchable_runs(self.user).filter(experiment=values["experiment"])

@@ -16,6 +16,7 @@ from rpt_web.jobs.models import QUICK_QUEUE, JobState
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.rights import current_team
 from rpt_web.pages.searches.forms import SearchForm
+from rpt_web.pages.searches.lists import lists_of
 from rpt_web.runs import queues
 from rpt_web.searches import services
 from rpt_web.searches.models import Search
@@ -40,11 +41,16 @@ def search_list(request: HttpRequest) -> HttpResponse:
         except UserError as error:
             form.add_error(None, str(error))
     searches = list(access.searches_for(request.user)[:SEARCHES_SHOWN])
+    within, *lists = lists_of(request, [form.list_asked, *(_list_of(search) for search in searches)])
     context = {
         "nav": "traces",
         "form": form,
-        "offered": form.offered_runs(),
-        "searches": [(search, services.in_words(search), _matching(search)) for search in searches],
+        "within": within,
+        "offered": [] if within else form.offered_runs(),
+        "searches": [
+            (search, services.in_words(search), of, _matching(search))
+            for search, of in zip(searches, lists, strict=True)
+        ],
         "kept_days": services.KEPT_DAYS,
     }
     return render(request, "searches/search_list.html", context, status=422 if form.errors else 200)
@@ -82,6 +88,7 @@ def _detail(request: HttpRequest, search: Search) -> dict[str, Any]:
         "search": search,
         "job": search.job,
         "where": services.in_words(search),
+        "within": lists_of(request, [_list_of(search)])[0],
         "is_unheard": search.job is not None
         and search.job.state == JobState.QUEUED
         and not queues.is_heard(QUICK_QUEUE),
@@ -95,6 +102,10 @@ def _detail(request: HttpRequest, search: Search) -> dict[str, Any]:
         "kept": services.HITS_KEPT,
         "kept_days": services.KEPT_DAYS,
     }
+
+
+def _list_of(search: Search) -> str:
+    return services.filters_of(search).traces
 
 
 def _matching(search: Search) -> int | None:

@@ -125,8 +125,10 @@ def worker_command(queue: str) -> str:
 
 @register.filter
 def visible(data: bytes | None, limit: int = inspector.LONGEST_SHOWN) -> SafeString:
-    """Bytes in a line of text, with nothing invisible in them: a space is a faint dot. Signs are marked, so that a written
-    dot is not taken for a space. Byte by byte, with all names: the inspector."""
+    """Bytes in a line of text, with nothing invisible in them: a space is a faint dot.
+
+    Signs are marked, so that a written dot is not taken for a space. The inspector shows bytes one by one, with names.
+    """
     pieces = inspector.visible(data, limit)
     return format_html_join("", "{}{}{}", ((_SIGN[piece.is_sign], piece.text, _END[piece.is_sign]) for piece in pieces))
 

@@ -15,6 +15,7 @@ from rpt_web.traces.queries import KIND_LABELS
 
 FLAGS = {
     "white_space": "wrong by white space alone",
+    "disputed": "disputed by reviewers",
     "alarm": "at a step with an alarm",
 }
 RANGE_WORDS = {
@@ -51,8 +52,16 @@ class Facet:
     values: Sequence[FacetValue]
 
 
-def told(filters: GroupFilters, named: Sequence[Run]) -> list[Told]:
-    """Each filter that is set. named: the runs of the address that the reader may see."""
+@dataclass(frozen=True)
+class Said:
+    """What reviewers said, as far as the reader may see it: counts of groups by filter and value, labels in words."""
+
+    counts: Mapping[str, Mapping[str, int]]
+    labels: Mapping[str, str]
+
+
+def told(filters: GroupFilters, named: Sequence[Run], labels: Mapping[str, str]) -> list[Told]:
+    """Each filter that is set. named: the runs of the address that the reader may see. labels: in words."""
     names = {run.pk: f"run {run.pk}, {run.name}" for run in named}
     found = [
         Told(names.get(run, f"run {run}, which is not there"), filters.query(run=_less(filters.runs, run)))
@@ -62,24 +71,27 @@ def told(filters: GroupFilters, named: Sequence[Run]) -> list[Told]:
         Told(f"experiment {key}", filters.query(experiment=_less(filters.experiments, key)))
         for key in filters.experiments
     ]
-    found += [Told(words, filters.query(**{name: None})) for name, words in _single(filters)]
+    found += [Told(words, filters.query(**{name: None})) for name, words in _single(filters, labels)]
     return found + _ranges(filters)
 
 
-def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run]) -> list[Facet]:
+def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run], said: Said) -> list[Facet]:
     """What the groups of a list are; values that none has are left out."""
     lines = [
         ("Kind", "kind", dict(KIND_LABELS)),
         ("Difficulty", "difficulty", {"easy": "easy", "medium": "medium", "hard": "hard"}),
         ("Rewarded", "solved", {name: words for name, (words, _) in group_filters.SOLVED.items()}),
         ("Some response has", "reason", group_filters.REASON_WORDS),
+        ("Some thought has words of", "pattern", group_filters.PATTERN_WORDS),
         ("Also", "mark", group_filters.MARKS),
     ]
     found = [Facet(label, _values(name, words, counts.facets, filters, counts)) for label, name, words in lines]
     others = {"finish": {"length": "cut by the limit"}, "white_space": {"1": FLAGS["white_space"]}}
     others["boxes"] = {"2": "several boxes"}
     more = [value for name, words in others.items() for value in _values(name, words, counts.facets, filters, counts)]
-    found[-1] = Facet("Also", [*found[-1].values, *more])
+    found[-1] = Facet("Also", [*found[-1].values, *more, *_said(said, "disputed", {"1": FLAGS["disputed"]}, filters)])
+    found.append(Facet("Label", _said(said, "label", said.labels, filters)))
+    found.append(Facet("Reviewer", _said(said, "reviewer", {}, filters)))
     found.append(
         Facet("Domain", [_value("domain", name, name, n, filters, counts) for name, n in counts.domains.items()])
     )
@@ -90,7 +102,7 @@ def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run
     return [facet for facet in found if facet.values]
 
 
-def _single(filters: GroupFilters) -> list[tuple[str, str]]:
+def _single(filters: GroupFilters, labels: Mapping[str, str]) -> list[tuple[str, str]]:
     """The filters that are set, each with its words."""
     words = {
         "kind": KIND_LABELS.get(filters.kind, ""),
@@ -99,6 +111,9 @@ def _single(filters: GroupFilters) -> list[tuple[str, str]]:
         "reason": filters.reason and f"some response has {group_filters.REASON_WORDS[filters.reason]}",
         "finish": filters.finish and group_filters.FINISH_WORDS[filters.finish],
         "mark": filters.mark and group_filters.MARKS[filters.mark],
+        "pattern": filters.pattern and f"some thought has words of {group_filters.PATTERN_WORDS[filters.pattern]}",
+        "label": filters.label and f"label {labels.get(filters.label, filters.label)}",
+        "reviewer": filters.reviewer and f"reviewed by {filters.reviewer}",
         "document": filters.document and f"document {filters.document}",
         "domain": filters.domain and f"domain {filters.domain}",
         "position": "" if filters.position is None else f"position {filters.position}",
@@ -128,6 +143,15 @@ def _less(keys: Sequence[int], key: int) -> tuple[int, ...]:
     return tuple(other for other in keys if other != key)
 
 
+def _said(said: Said, name: str, words: Mapping[str, str], filters: GroupFilters) -> list[FacetValue]:
+    """Such counts are exact, however long the list is."""
+    return [
+        _facet_value(name, value, words.get(value, value), whole(n), filters)
+        for value, n in said.counts.get(name, {}).items()
+        if n
+    ]
+
+
 def _values(
     name: str, words: Mapping[str, str], facets: Mapping[str, int], filters: GroupFilters, counts: GroupCounts
 ) -> list[FacetValue]:
@@ -136,7 +160,9 @@ def _values(
 
 
 def _value(name: str, value: str, words: str, count: int, filters: GroupFilters, counts: GroupCounts) -> FacetValue:
-    is_chosen = filters.query(**{name: value}) == filters.query()
-    return FacetValue(
-        words, whole(count) if counts.is_exact else f"about {whole(count)}", filters.query(**{name: value}), is_chosen
-    )
+    return _facet_value(name, value, words, whole(count) if counts.is_exact else f"about {whole(count)}", filters)
+
+
+def _facet_value(name: str, value: str, words: str, count: str, filters: GroupFilters) -> FacetValue:
+    query = filters.query(**{name: value})
+    return FacetValue(words, count, query, query == filters.query())

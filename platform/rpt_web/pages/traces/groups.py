@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,11 +13,10 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
-from rpt_web.pages.traces.group_words import facets_of, told
+from rpt_web.pages.traces.group_words import Said, Told, facets_of, told
 from rpt_web.pages.traces.places import place_of, query_of
-from rpt_web.runs.models import Run
 from rpt_web.traces import group_filters, group_lists
-from rpt_web.traces.group_filters import GroupFilters
+from rpt_web.traces.group_filters import ALL, GroupFilters
 from rpt_web.traces.models import ResponseGroup
 from rpt_web.traces.queries import KIND_LABELS
 from rpt_web.traces.ready_lists import READY_LISTS
@@ -30,12 +27,9 @@ CHOICES = (
     ("solved", "Rewarded", [(name, words) for name, (words, _) in group_filters.SOLVED.items()]),
     ("mark", "Against the run's other responses", list(group_filters.MARKS.items())),
     ("reason", "Some response has", list(group_filters.REASON_WORDS.items())),
+    ("pattern", "Some thought has a keyword of", list(group_filters.PATTERN_WORDS.items())),
 )
 """Name, label and choices of what is always in sight."""
-
-
-ALL = "order=-newest"
-"""The list that leaves nothing out, so that its query is not empty."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +52,15 @@ class ShownGroup:
 @require_safe
 def group_list(request: HttpRequest) -> HttpResponse:
     """A page of groups; htmx asks for the list alone."""
-    filters, runs = GroupFilters.from_query(request.GET), access.runs_for(request.user)
+    filters, runs = asked(request), access.runs_for(request.user)
     page = group_lists.group_page(
         runs, filters, after=request.GET.get("after", ""), before=request.GET.get("before", "")
     )
     context = {
         "nav": "traces",
         "filters": filters,
-        "told": told(filters, _named(runs, filters)),
+        "search_query": urlencode({"traces": filters.query() or ALL}),
+        "told": told_of(request, filters),
         "rows": [_shown(group, filters) for group in page.rows],
         "previous_query": filters.query(before=page.previous) if page.previous else "",
         "next_query": filters.query(after=page.next) if page.next else "",
@@ -74,16 +69,17 @@ def group_list(request: HttpRequest) -> HttpResponse:
         response = render(request, "traces/_groups.html", context)
         response["HX-Push-Url"] = f"{request.path}?{filters.query()}".rstrip("?")
         return response
-    return render(request, "traces/group_list.html", context | _form(filters))
+    return render(request, "traces/group_list.html", context | _form(request, filters))
 
 
 @require_safe
 def group_counts(request: HttpRequest) -> HttpResponse:
     """How many groups match and of what kind they are: a part of the list, which comes after it."""
-    filters, runs = GroupFilters.from_query(request.GET), access.runs_for(request.user)
+    filters, runs = asked(request), access.runs_for(request.user)
     counts = group_lists.group_counts(runs, filters)
     names = {run.pk: run for run in runs.filter(pk__in=counts.runs)}
-    context = {"counts": counts, "filters": filters, "facets": facets_of(counts, filters, names)}
+    said = Said(access.judged_counts(request.user, filters), access.labels_offered(request.user))
+    context = {"counts": counts, "filters": filters, "facets": facets_of(counts, filters, names, said)}
     return render(request, "traces/_group_counts.html", context)
 
 
@@ -91,7 +87,7 @@ def group_counts(request: HttpRequest) -> HttpResponse:
 def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """The groups before and after that of a response, in the list that the query names: a part of its page."""
     _, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
-    filters, runs = GroupFilters.from_query(request.GET), access.runs_for(request.user)
+    filters, runs = asked(request), access.runs_for(request.user)
     place = {"run": run_id, "step": rollout.step, "kind": rollout.kind, "group": rollout.group}
     group = ResponseGroup.objects.filter(**place).first()
     before, after = group_lists.neighbours(runs, filters, group) if group else (None, None)
@@ -99,7 +95,7 @@ def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRespon
         "previous": address_of(before, filters) if before else "",
         "next": address_of(after, filters) if after else "",
         "query": filters.query(),
-        "told": told(filters, _named(runs, filters)),
+        "told": told_of(request, filters),
     }
     return render(request, "traces/_group_walk.html", context)
 
@@ -115,14 +111,23 @@ def _shown(group: ResponseGroup, filters: GroupFilters) -> ShownGroup:
     return ShownGroup(group, address_of(group, filters), everywhere)
 
 
-def _named(runs: QuerySet[Run], filters: GroupFilters) -> Sequence[Run]:
-    """The runs that the address names."""
-    return list(runs.filter(pk__in=filters.runs)) if filters.runs else []
+def asked(request: HttpRequest) -> GroupFilters:
+    """What the address asks for, for whoever looks."""
+    return access.judged(request.user, GroupFilters.from_query(request.GET))
 
 
-def _form(filters: GroupFilters) -> dict[str, Any]:
-    ends = filters.ends
+def told_of(request: HttpRequest, filters: GroupFilters) -> list[Told]:
+    """The filters in words (at most 2 queries)."""
+    runs = access.runs_for(request.user)
+    named = list(runs.filter(pk__in=filters.runs)) if filters.runs else []
+    return told(filters, named, access.labels_offered(request.user) if filters.label else {})
+
+
+def _form(request: HttpRequest, filters: GroupFilters) -> dict[str, Any]:
+    ends, labels = filters.ends, access.labels_offered(request.user)
     return {
+        "labels": list(labels.items()),
+        "reviewers": [(name, name) for name in access.reviewers_offered(request.user)] if labels else [],
         "choices": [(name, label, pairs, getattr(filters, name)) for name, label, pairs in CHOICES],
         "orders": list(group_filters.ORDER_WORDS.items()),
         "finishes": list(group_filters.FINISH_WORDS.items()),
@@ -147,4 +152,5 @@ def _ready(name: str, why: str, query: dict[str, str], filters: GroupFilters) ->
 def _has_more(filters: GroupFilters) -> bool:
     """Whether a filter is set that is folded away otherwise."""
     folded = (filters.ranges, filters.document, filters.domain, filters.finish, filters.experiments)
-    return any((*folded, filters.boxes, filters.white_space, filters.alarm))
+    said = (filters.label, filters.reviewer, filters.disputed)
+    return any((*folded, *said, filters.boxes, filters.white_space, filters.alarm))

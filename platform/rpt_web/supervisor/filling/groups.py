@@ -13,6 +13,7 @@ from typing import Any
 
 from rpt_web.supervisor.filling.rows import ROLLOUT_COLUMNS, domain_of, place_of
 from rpt_web.traces.groups import TYPES, Place
+from rpt_web.traces.models import PATTERNS
 
 REASONS = ("match", "mismatch", "not_on_boundary", "empty", "no_box")
 GROUP_COLUMNS = (
@@ -62,6 +63,7 @@ def _summed_up(first: Mapping[str, Any], rows: list[tuple[Any, ...]]) -> dict[st
         "cut": _column(rows, "finish_reason").count("length"),
         "white_space": predictions.count(b"42 "),
         "boxes": int(any(prediction is not None for prediction in predictions)),
+        "patterns": first["group"] % (1 << len(PATTERNS)),
     }
 
 

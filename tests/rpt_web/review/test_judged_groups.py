@@ -1,0 +1,137 @@
+"""Lists of groups by what reviewers said: what was submitted is in them, what somebody has yet to review is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.http import QueryDict
+from django.utils import timezone
+
+from rpt_web import access
+from rpt_web.review import queues, reviews
+from rpt_web.review.models import Review, ReviewItem
+from rpt_web.review.reviews import Draft
+from rpt_web.runs.models import Run
+from rpt_web.traces import group_lists
+from rpt_web.traces.group_filters import GroupFilters
+from rpt_web.traces.models import ResponseGroup
+from tests.rpt_web.api_client import ROOT, client_of
+from tests.rpt_web.markup import flat
+from tests.rpt_web.review_rows import make_queue
+
+SOUND, LUCKY = {"thought": "sound", "sure": 2}, {"thought": "lucky_guess", "sure": 2}
+QUERIES = ("label=thought:lucky_guess", "reviewer=bob", "disputed=1", "order=-disputed", "label=sure:2&reviewer=bob")
+
+
+def listed(user, query):
+    """Groups of a list as somebody sees it; its count must be the same."""
+    filters = access.judged(user, GroupFilters.from_query(QueryDict(query)))
+    rows = group_lists.group_page(access.runs_for(user), filters).rows
+    assert group_lists.group_counts(access.runs_for(user), filters).total == len(rows)
+    return [row.group for row in rows]
+
+
+def counts(user, query=""):
+    return access.judged_counts(user, access.judged(user, GroupFilters.from_query(QueryDict(query))))
+
+
+def submitted(item, user, answers):
+    return reviews.submit(reviews.take(item, user), Draft(0, answers))
+
+
+@pytest.fixture
+def shared(team):
+    """A queue of 20 responses in 5 groups and more, open to all, each for both; bob has said something of three."""
+    queue = make_queue(team.run, team.ada, sample=None, reviewers_per_item=2)
+    items = list(queue.items.order_by("group", "number"))
+    firsts = {item.group: item for item in reversed(items)}
+    chosen = [firsts[group] for group in sorted(firsts)[:3]]
+    for item, answers in zip(chosen, (LUCKY, SOUND, LUCKY), strict=True):
+        submitted(item, team.bob, answers)
+    return queue, chosen
+
+
+def test_nobody_learns_what_others_said_before_they_have_submitted(team, shared, client):
+    first, second, third = (item.group for item in shared[1])
+    for query in QUERIES:
+        assert listed(team.ada, query) == [], query
+    assert counts(team.ada) == {"label": {}, "reviewer": {}, "disputed": {"1": 0}}
+    client.force_login(team.ada)
+    page = client.get("/traces/").content.decode()
+    assert 'value="bob"' not in page
+    assert "bob" not in flat(client.get("/traces/counts/"))
+    assert client_of(team.ada).get(f"{ROOT}/groups?reviewer=bob").json()["items"] == []
+    assert "label:thought:lucky_guess" not in client_of(team.ada).get(f"{ROOT}/groups/counts").json()["facets"]
+    # Eve only reads, and bob sees what he has said himself.
+    assert listed(team.eve, "reviewer=bob") == [third, second, first]
+    assert listed(team.bob, "label=thought:lucky_guess&order=step") == [first, third]
+    assert listed(team.bob, "disputed=1") == []
+
+
+def test_what_is_submitted_and_not_to_be_reviewed_any_more_is_listed_counted_and_walked_through(team, shared):
+    queue, chosen = shared
+    first, second, third = (item.group for item in chosen)
+    for item in queue.items.filter(group__in=[first, second]):
+        submitted(item, team.ada, SOUND)  # all of the two groups, so that nothing of them waits for her
+    assert listed(team.ada, "reviewer=bob") == [second, first]
+    assert listed(team.ada, "label=thought:lucky_guess") == [first]
+    assert listed(team.ada, "label=thought:sound&reviewer=ada&order=step") == [first, second]
+    assert listed(team.ada, "disputed=1") == listed(team.ada, "order=-disputed") == [first]
+    assert counts(team.ada) == {
+        "label": {"sure:2": 2, "thought:sound": 2, "thought:lucky_guess": 1},
+        "reviewer": {"ada": 2, "bob": 2},
+        "disputed": {"1": 1},
+    }
+    assert counts(team.ada, "label=thought:lucky_guess")["reviewer"] == {"ada": 1, "bob": 1}
+    assert client_of(team.ada).get(f"{ROOT}/groups/counts").json()["facets"]["label:thought:lucky_guess"] == 1
+    draft = reviews.take(queue.items.get(pk=chosen[2].pk), team.ada)
+    reviews.save_draft(draft, Draft(0, LUCKY))
+    assert listed(team.ada, "label=thought:lucky_guess&reviewer=ada") == [], "a draft does not count"
+    queues.close(queue)
+    assert listed(team.ada, "reviewer=bob") == [third, second, first]
+
+
+def test_an_item_in_another_queue_keeps_its_group_hidden(team, shared):
+    queue, chosen = shared
+    ReviewItem.objects.filter(queue=queue).update(submitted=2)  # nobody takes anything of it any more
+    first, second, third = (item.group for item in chosen)
+    assert listed(team.ada, "reviewer=bob") == [third, second, first]
+    other = make_queue(team.run, team.ada, sample=None, reviewers=[team.ada])
+    other.items.exclude(group__in=[second]).delete()
+    assert listed(team.ada, "reviewer=bob") == [third, first]
+    other.items.update(kind="pair", group=None)
+    other.kind, other.source = "pair", {"first": None, "second": {"run": team.run.pk, "step": 1, "kind": "train"}}
+    other.save()
+    assert listed(team.ada, "reviewer=bob") == []
+
+
+def test_the_most_disputed_come_first_page_by_page(team, shared):
+    queue, _ = shared
+    groups = sorted(set(queue.items.values_list("group", flat=True)))
+    ReviewItem.objects.filter(queue=queue).update(submitted=2, dispute=None)
+    for number, group in enumerate(groups):
+        item = queue.items.filter(group=group).first()
+        Review.objects.update_or_create(
+            item=item, reviewer=team.bob, defaults={"submitted_at": timezone.now() - timedelta(hours=1)}
+        )
+        ReviewItem.objects.filter(pk=item.pk).update(dispute=(0, 0.5, 1)[number % 3])
+    expected = [group for share in (2, 1) for group in reversed(groups) if groups.index(group) % 3 == share]
+    filters = access.judged(team.eve, GroupFilters.from_query(QueryDict("order=-disputed")))
+    runs, found, after = Run.objects.all(), [], ""
+    while True:
+        page = group_lists.group_page(runs, filters, after=after, limit=1)
+        found += page.rows
+        if not (after := page.next):
+            break
+    assert [row.group for row in found] == expected
+    middle = ResponseGroup.objects.get(pk=found[1].pk)
+    assert [row.pk for row in group_lists.neighbours(runs, filters, middle)] == [found[0].pk, found[2].pk]
+    unjudged = ResponseGroup.objects.filter(run_id=team.run.pk).exclude(pk__in=[row.pk for row in found]).first()
+    assert group_lists.neighbours(runs, filters, unjudged) == (None, None)
+
+
+def test_filters_by_reviews_need_somebody_who_looks(team):
+    with pytest.raises(ValueError, match=r"access\.judged"):
+        group_lists.group_page(Run.objects.all(), GroupFilters.from_query(QueryDict("reviewer=bob")))
+    assert client_of(team.ada).get(f"{ROOT}/groups?label=x").status_code == 422
