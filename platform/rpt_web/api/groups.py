@@ -127,6 +127,7 @@ class GroupQuery(Schema):
     reason: Literal["", "match", "mismatch", "not_on_boundary", "empty", "no_box"] = ""
     finish: Literal["", "stop", "length"] = ""
     document: str = ""
+    token: int | None = Field(None, ge=0, description="The position in its document, in the policy's tokens.")
     domain: str = ""
     position: int | None = None
     label: str = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from urllib.parse import parse_qsl, urlencode
 
@@ -31,11 +32,18 @@ GROUPS_OF_ROWS = {
 
 def address_of_list(run: int, kind: str = "", step: int | str | None = None, more: str = "", **also: str) -> str:
     """A run's groups of a kind, at a step, that fulfil more: part of a query."""
-    query: dict[str, object] = {"run": run}
+    return address_of_lists([run], kind, step, more, **also)
+
+
+def address_of_lists(
+    runs: Sequence[int], kind: str = "", step: int | str | None = None, more: str = "", **also: str
+) -> str:
+    """The same of several runs."""
+    query: dict[str, object] = {"run": ",".join(map(str, runs))}
     query |= {"kind": kind} if kind else {}
     query |= {} if step is None else {"step_from": step, "step_to": step}
     query |= dict(parse_qsl(more)) | also
-    return f"{_list()}?{urlencode(query, safe='{}')}"
+    return f"{_list()}?{urlencode(query, safe='{},')}"
 
 
 @cache

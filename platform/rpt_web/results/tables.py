@@ -7,7 +7,7 @@ A cell that is not there is None, and the page writes a dash. A stage's texts ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,8 @@ class Row:
 
     cells: list[Written]
     is_more: bool
+    values: Mapping[str, Any]
+    """The same as the stage wrote them, by the keys of columns."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class TableView:
     title: str
     caption: str
     heads: list[ColumnHead]
+    keys: list[str]
+    """Of the columns."""
     rows: list[Row]
     figure: Figure | None
 
@@ -107,8 +111,11 @@ def table_view(table: ResultTable) -> TableView:
         title=table.title,
         caption=data["caption"],
         heads=[head_of(column) for column in columns],
+        keys=[column["key"] for column in columns],
         rows=[
-            Row([write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST)
+            Row(
+                [write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST, row
+            )
             for number, row in enumerate(data["rows"])
         ],
         figure=table_figure(f"{id_}-figure", table.title, data),

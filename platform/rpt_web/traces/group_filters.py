@@ -107,6 +107,8 @@ class GroupFilters:
     pattern: str = ""
     """Some response's thought has a keyword of this group of the paper's."""
     document: str = ""
+    token: int | None = None
+    """The position in its document, in the policy's tokens."""
     domain: str = ""
     position: int | None = None
     """Id of the position in every run."""
@@ -143,6 +145,7 @@ class GroupFilters:
             mark=_choice(query.get("mark"), MARKS),
             pattern=_choice(query.get("pattern"), PATTERN_WORDS),
             document=_text(query.get("document")),
+            token=_whole(query.get("token")),
             domain=_text(query.get("domain")),
             position=_whole(query.get("position")),
             boxes=_whole(query.get("boxes")),
@@ -223,7 +226,8 @@ class GroupFilters:
         return found
 
     def _equal(self) -> Mapping[str, Any]:
-        asked = {"kind": self.kind, "document": self.document, "domain": self.domain, "position_id": self.position}
+        asked: dict[str, Any] = {"kind": self.kind, "document": self.document, "domain": self.domain}
+        asked |= {"token_position": self.token, "position_id": self.position}
         return {name: value for name, value in asked.items() if value not in ("", None)}
 
     def _choices(self) -> list[Condition]:

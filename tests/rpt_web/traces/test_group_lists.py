@@ -26,6 +26,7 @@ KEPT = {
     "finish=length": lambda g: g.cut > 0,
     "finish=stop": lambda g: g.cut == 0,
     "document=d1&domain=algebra": lambda g: (g.document, g.domain) == ("d1", "algebra"),
+    "document=d1&token=3": lambda g: (g.document, g.token_position) == ("d1", 3),
     "boxes=2": lambda g: g.boxes >= 2,
     "white_space=1": lambda g: g.white_space > 0,
     "pattern=reflection": lambda g: bool((g.patterns or 0) & 2),

@@ -1,15 +1,21 @@
-"""Where the groups behind a number are listed: `cell|groups_of_cell` of an accuracy, `row|groups_of_row:table`."""
+"""Where the groups behind a number are listed: `cell|groups_of_cell` of an accuracy, `row|with_addresses:table`."""
 
 from __future__ import annotations
 
-from django.template import Library
+from collections.abc import Iterable
 
-from rpt_web.pages.group_addresses import GROUPS_OF_ROWS, KINDS_OF_MODES, address_of_list
+from django.template import Library
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list, address_of_lists
+from rpt_web.pages.table_addresses import addresses_of
+from rpt_web.pages.templatetags.show import percent
+from rpt_web.results.headlines import Number
 from rpt_web.results.models import Evaluation
-from rpt_web.results.tables import Row, TableView
+from rpt_web.results.tables import Row, TableView, Written
 
 register = Library()
-SUBJECTS = ("Domain", "Category")
 
 
 @register.filter
@@ -19,15 +25,23 @@ def groups_of_cell(cell: Evaluation) -> str:
     return address_of_list(cell.run_id, kind, cell.step, f"difficulty={cell.difficulty}") if kind else ""
 
 
+@register.simple_tag
+def accuracy(number: Number) -> SafeString | str:
+    """An accuracy in per cent, with a link to the groups that it was measured by."""
+    address, words = groups_of_number(number), percent(number.estimate.value)
+    return format_html('<a class="cell-link" href="{}">{}</a>', address, words) if address else words
+
+
+def groups_of_number(number: Number) -> str:
+    """The list of the groups of an accuracy; of a mean over several runs where all are at one step."""
+    first = number.rows[0]
+    kind, runs = KINDS_OF_MODES.get(first.mode, ""), [row.run_id for row in number.rows]
+    is_one_step = len({row.step for row in number.rows}) == 1
+    return address_of_lists(runs, kind, first.step, f"difficulty={first.difficulty}") if kind and is_one_step else ""
+
+
 @register.filter
-def groups_of_row(row: Row, table: TableView) -> str:
-    """The list of the groups that a row of a run's table is about; empty where it is about others."""
-    name = row.cells[0].text if row.cells else None
-    if name is None:
-        return ""
-    if table.name in GROUPS_OF_ROWS:
-        more = GROUPS_OF_ROWS[table.name].get(name)
-        return "" if more is None else address_of_list(table.run.pk, "train", None, more)
-    if table.heads[0].label in SUBJECTS and table.run.stage in ("evaluate", "rpt", "benchmark", "expert_iteration"):
-        return address_of_list(table.run.pk, "", table.step, domain=name.replace(" › ", " -> "))
-    return ""
+def with_addresses(row: Row, table: TableView) -> Iterable[tuple[Written, str]]:
+    """The cells of a row of a run's table, each with where it leads; empty where that is not known."""
+    found = addresses_of(table, row.values)
+    return [(cell, found.get(key, "")) for cell, key in zip(row.cells, table.keys, strict=True)]

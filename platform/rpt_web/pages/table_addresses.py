@@ -1,0 +1,207 @@
+"""Where the cells of a result table lead: to the groups of responses, or the position, that a number rests on.
+
+In: a table as it is shown, a row as the stage wrote it. Out: addresses by the keys of columns; a column that is not
+there leads nowhere, since nobody has stored which responses it rests on. A level of difficulty holds the harder ones,
+in lists as in tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rpt_web.pages.group_addresses import GROUPS_OF_ROWS, KINDS_OF_MODES, address_of_list, address_of_lists
+from rpt_web.results.tables import TableView
+from rpt_web.traces.models import PATTERNS
+
+SUBJECTS = ("Domain", "Category")
+NO_SUBJECT = ("All questions", "Mean of the categories")
+PAPERS_LIST = "paper"
+_FILE = re.compile(r"(?:^|/)(\d+)/(?:rollouts|evaluations)/([a-z]+)-(\d+)\.parquet$")
+_RUN = re.compile(r"(?:^|/)(\d+)/?$")
+Values = Mapping[str, Any]
+Addresses = dict[str, str]
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A file in a run's folder, of one step."""
+
+    run: int
+    kind: str
+    """Of responses, or `step` for outcomes of an evaluation."""
+    step: int
+
+    def groups(self, mode: str, more: str = "") -> str:
+        """The groups that a mode of the evaluation rests on; empty without thinking."""
+        kind = KINDS_OF_MODES.get(mode)
+        return address_of_list(self.run, kind, self.step, more) if kind else ""
+
+
+def addresses_of(table: TableView, row: Values) -> Addresses:
+    """Where the cells of a row lead."""
+    return {key: address for key, address in _found(table, row).items() if address}
+
+
+def run_file(path: Any) -> RunFile | None:
+    """The run, kind and step that a path names; None for one elsewhere."""
+    found = _FILE.search(str(path))
+    return RunFile(int(found[1]), found[2], int(found[3])) if found else None
+
+
+def _found(table: TableView, row: Values) -> Addresses:
+    for start, function in _BY_NAME.items():
+        if table.name.startswith(start):
+            return function(table, row)
+    if table.heads and table.heads[0].label in SUBJECTS:
+        return _of_subject(table, row)
+    return {}
+
+
+def _of_rows(table: TableView, row: Values) -> Addresses:
+    """The ledger, and the positions solved in training."""
+    first = table.keys[0]
+    more = GROUPS_OF_ROWS[table.name].get(str(row.get(first)))
+    return {} if more is None else dict.fromkeys((first, "groups"), address_of_list(table.run.pk, "train", None, more))
+
+
+def _of_subject(table: TableView, row: Values) -> Addresses:
+    """By domain or category; a mode, where the table has one, says which responses."""
+    first = table.keys[0]
+    if table.run.stage not in ("evaluate", "rpt", "benchmark", "expert_iteration") or row.get(first) is None:
+        return {}
+    name, kind = str(row[first]).replace(" › ", " -> "), KINDS_OF_MODES.get(str(row.get("mode")), "")
+    about = {} if name in NO_SUBJECT else {"domain": name}
+    address = address_of_list(table.run.pk, "", table.step, **about)
+    if "mode" not in row:
+        return {first: address, "reasoning": address} if "reasoning" in row else {first: address}
+    return {first: address, "accuracy": address_of_list(table.run.pk, kind, table.step, **about) if kind else ""}
+
+
+def _of_difficulty(table: TableView, row: Values) -> Addresses:
+    """pass@k, and standard against reasoning, at the positions of a level."""
+    kind = KINDS_OF_MODES.get(str(row.get("mode", "sampled")), "")
+    address = address_of_list(table.run.pk, kind, table.step, _level(row))
+    return {"difficulty": address, "accuracy": address}
+
+
+def _of_templates(table: TableView, row: Values) -> Addresses:
+    """Each template's responses are a step of their own."""
+    templates = [str(name) for name in table.run.config.get("templates") or ()]
+    if row.get("template") not in templates:
+        return {}
+    step = templates.index(row["template"])
+    address = partial(address_of_list, table.run.pk, "sampled", step)
+    keys = dict.fromkeys(("template", "random_at_1", "pass_at_k"), address(_level(row)))
+    return keys | {"no_box": address(_level(row, "reason=no_box")), "cut": address(_level(row, "finish=length"))}
+
+
+def _of_tests(table: TableView, row: Values) -> Addresses:
+    """Test questions, a row for each step."""
+    if (step := row.get("step")) is None:
+        return {}
+    address = partial(address_of_list, table.run.pk, "sampled", int(step))
+    keys = dict.fromkeys(("step", "accuracy", "pass_at", "majority", "tokens"), address())
+    return keys | {"cut": address("finish=length"), "no_box": address("reason=no_box")}
+
+
+def _of_comparison(table: TableView, row: Values) -> Addresses:
+    """The groups of each of the two sides."""
+    named = _named(table, "comparisons", table.title)
+    sides = {side: run_file(named.get(side)) for side in ("a", "b")}
+    modes = {side: named.get(f"mode_{side}") or "sampled" for side in sides}
+    return {side: file.groups(modes[side], _level(row)) for side, file in sides.items() if file}
+
+
+def _of_changed(table: TableView, row: Values) -> Addresses:
+    """A position that one side has right and the other has not: its groups by both."""
+    title = table.title.partition(": ")[2]
+    named = _named(table, "comparisons", title)
+    files = [file for side in ("a", "b") if (file := run_file(named.get(side)))]
+    if not files or row.get("document") is None or row.get("position") is None:
+        return {}
+    place = {"document": str(row["document"]), "token": str(row["position"])}
+    both = address_of_lists([file.run for file in files], **place)
+    sides = {side: address_of_list(file.run, "", file.step, **place) for side, file in zip("ab", files, strict=False)}
+    return {"document": both, "position": both} | (sides if len(files) == 2 else {})
+
+
+def _of_frontier(table: TableView, row: Values) -> Addresses:
+    """Where every position is thought at."""
+    named = _named(table, "frontiers", table.title.partition(": ")[2])
+    file = run_file(named.get("outcomes"))
+    address = file.groups(named.get("mode") or "sampled", _level(row)) if file else ""
+    return {"difficulty": address, "always": address}
+
+
+def _of_scaling(table: TableView, row: Values) -> Addresses:
+    """The points, each an evaluation of a run."""
+    named = _named(table, "scaling", table.title.partition(": ")[2])
+    run, step = _RUN.search(str(named.get("run"))), row.get("step")
+    if run is None or step is None:
+        return {}
+    address = RunFile(int(run[1]), "step", int(step)).groups(named.get("mode") or "sampled", _level(row))
+    return {"step": address, "accuracy": address}
+
+
+def _of_patterns(table: TableView, row: Values) -> Addresses:
+    """A row for each pattern, a column for each model."""
+    pattern = str(row.get("pattern")).replace(" ", "_")
+    labels = dict(zip(table.keys, (head.label for head in table.heads), strict=True))
+    return {key: _with_pattern(table, label, pattern) for key, label in labels.items() if key.startswith("model_")}
+
+
+def _of_parts(table: TableView, row: Values) -> Addresses:
+    """A row for each model and difficulty, a column for each pattern."""
+    model, _, level = str(row.get("responses_of")).rpartition(", ")
+    more = f"difficulty={level}"
+    return {
+        key: _with_pattern(table, model, key.removeprefix("share_"), more)
+        for key in table.keys
+        if key.startswith("share_")
+    }
+
+
+def _with_pattern(table: TableView, model: str, pattern: str, more: str = "") -> str:
+    """Groups with a keyword of a pattern among those whose files the table reads; empty for a list of one's own."""
+    asked = table.run.config.get("patterns") or {}
+    shards = next((one["shards"] for one in asked.get("responses") or () if one["model"] == model), ())
+    files = [run_file(path) for path in shards]
+    known = [file for file in files if file]
+    is_one = len({(file.run, file.kind) for file in known}) == 1 and len(known) == len(files)
+    if asked.get("keywords", PAPERS_LIST) != PAPERS_LIST or pattern not in PATTERNS or not is_one:
+        return ""
+    steps = {"step_from": str(min(file.step for file in known)), "step_to": str(max(file.step for file in known))}
+    return address_of_list(known[0].run, known[0].kind, None, more, pattern=pattern, **steps)
+
+
+def _named(table: TableView, part: str, name: str) -> Values:
+    """What the config of a run of results says of a comparison, a frontier or a scaling of this name."""
+    parts: list[Values] = table.run.config.get(part) or []
+    return next((one for one in parts if one.get("name") == name), {})
+
+
+def _level(row: Values, more: str = "") -> str:
+    parts: Iterator[str] = filter(None, (f"difficulty={row['difficulty']}" if row.get("difficulty") else "", more))
+    return "&".join(parts)
+
+
+_BY_NAME: Mapping[str, Callable[[TableView, Values], Addresses]] = {
+    "ledger": _of_rows,
+    "solved_positions": _of_rows,
+    "pass_at_k": _of_difficulty,
+    "two_by_two": _of_difficulty,
+    "templates": _of_templates,
+    "rlvr_test": _of_tests,
+    "comparison_": _of_comparison,
+    "changed_": _of_changed,
+    "frontier_": _of_frontier,
+    "hybrid_": _of_frontier,
+    "scaling_points_": _of_scaling,
+    "patterns_by_difficulty": _of_parts,
+    "patterns_by_success": lambda *_: {},
+    "pattern": _of_patterns,
+}
