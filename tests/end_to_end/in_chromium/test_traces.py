@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
 from tests.end_to_end.pages import PAGES
 
@@ -35,3 +36,34 @@ def test_a_point_of_a_chart_leads_to_its_groups_and_these_to_one_another(visit, 
         visit.wait("return location.pathname === arguments[0]", second)
         visit.wait("return document.querySelector('.walk a[data-key=\"[\"]') !== null")
         visit.axe()
+
+
+def test_a_list_by_what_reviewers_said_is_searched_by_keyboard_alone(visit, rows):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def tab_to(browser, selector):
+        """Tab on until an element has the focus."""
+        for _ in range(300):
+            ActionChains(browser).send_keys(Keys.TAB).perform()
+            if browser.execute_script("return document.activeElement.matches(arguments[0])", selector):
+                return
+        raise AssertionError(f"{selector} is not reached")
+
+    with visit(reverse("traces:group_list") + "?disputed=1") as browser:
+        tab_to(browser, "#t-label")
+        ActionChains(browser).send_keys("Lucky").perform()
+        visit.wait("return location.search.includes('label=thought%3Alucky_guess')")
+        visit.wait("return document.querySelector('.counts .facets') !== null")
+        assert "disputed by reviewers" in browser.execute_script("return document.querySelector('.told').textContent")
+        visit.axe()
+        browser.execute_script("document.querySelector('.told a').focus()")
+        tab_to(browser, ".bulk a[href*='/searches/']")
+        ActionChains(browser).send_keys(Keys.ENTER).perform()
+        visit.wait("return location.pathname === arguments[0]", reverse("searches:search_list"))
+        visit.axe()
+        tab_to(browser, "#s-text")
+        ActionChains(browser).send_keys("maybe", Keys.ENTER).perform()
+        visit.wait("return /^.searches.[0-9]+.$/.test(location.pathname)")
+        back = browser.execute_script("return document.querySelector('.lede a').search")
+        assert (back.count("disputed=1"), back.count("label=thought%3Alucky_guess")) == (1, 1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.template import Library
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from rpt_web.numbers import signed_points
 from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list, address_of_lists
 from rpt_web.pages.table_addresses import addresses_of
 from rpt_web.pages.templatetags.show import percent
@@ -16,6 +18,8 @@ from rpt_web.results.models import Evaluation
 from rpt_web.results.tables import Row, TableView, Written
 
 register = Library()
+MOST_COMPARED = 8
+"""Runs behind a difference that are worth comparing one by one."""
 
 
 @register.filter
@@ -30,6 +34,16 @@ def accuracy(number: Number) -> SafeString | str:
     """An accuracy in per cent, with a link to the groups that it was measured by."""
     address, words = groups_of_number(number), percent(number.estimate.value)
     return format_html('<a class="cell-link" href="{}">{}</a>', address, words) if address else words
+
+
+@register.simple_tag
+def change(before: Number, after: Number, value: float | None) -> SafeString | str:
+    """A difference in points, with a link to the comparison of the two, where each is one evaluation of a run."""
+    words, rows = signed_points(value), [*before.rows, *after.rows]
+    if len(rows) > MOST_COMPARED:
+        return words
+    query = ",".join(f"{row.run_id}@{row.step}" for row in rows)
+    return format_html('<a class="cell-link" href="{}?runs={}">{}</a>', reverse("compare:basket"), query, words)
 
 
 def groups_of_number(number: Number) -> str:
