@@ -7,6 +7,7 @@ wait for them, that holds for all groups of the two steps that are compared.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -37,11 +38,12 @@ def labels_offered(user: Actor) -> dict[str, str]:
     """Labels that queues of the user's teams ask for, `question:value` -> words (1 query)."""
     asked = ReviewQueue.objects.filter(team__in=list(roles_of(user))).exclude(kind=ItemKind.PAIR)
     versions = LabelSetVersion.objects.filter(pk__in=asked.values("version")).order_by("-pk")[:MOST_VERSIONS]
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for version in reversed(versions):
         for question in from_stored(version.questions):
             found |= _labels_of(question)
-    return found
+    often = Counter(title for title, _ in found.values())
+    return {key: title if often[title] == 1 else f"{title} ({asked})" for key, (title, asked) in found.items()}
 
 
 def reviewers_offered(user: Actor) -> list[str]:
@@ -111,10 +113,13 @@ def _has_label(question: str, value: str) -> Q:
     return found
 
 
-def _labels_of(question: ReviewQuestion) -> dict[str, str]:
+def _labels_of(question: ReviewQuestion) -> dict[str, tuple[str, str]]:
+    """`question:value` -> title of the label, name of the question."""
     if question.kind == "scale":
-        return {f"{question.name}:{number}": f"{question.title} {number}" for number in question.numbers}
-    return {f"{question.name}:{label.value}": f"{label.title} ({question.title})" for label in question.labels}
+        titles = {str(number): f"{question.title} {number}" for number in question.numbers}
+    else:
+        titles = {label.value: label.title for label in question.labels}
+    return {f"{question.name}:{value}": (title, question.name) for value, title in titles.items()}
 
 
 def _counted(

@@ -50,12 +50,12 @@ def test_a_list_by_what_reviewers_said_is_searched_by_keyboard_alone(visit, rows
                 return
         raise AssertionError(f"{selector} is not reached")
 
-    with visit(reverse("traces:group_list") + "?disputed=1") as browser:
+    with visit(reverse("traces:group_list") + "?reviewer=ada") as browser:
         tab_to(browser, "#t-label")
         ActionChains(browser).send_keys("Lucky").perform()
         visit.wait("return location.search.includes('label=thought%3Alucky_guess')")
         visit.wait("return document.querySelector('.counts .facets') !== null")
-        assert "disputed by reviewers" in browser.execute_script("return document.querySelector('.told').textContent")
+        assert "reviewed by ada" in browser.execute_script("return document.querySelector('.told').textContent")
         visit.axe()
         browser.execute_script("document.querySelector('.told a').focus()")
         tab_to(browser, ".bulk a[href*='/searches/']")
@@ -66,4 +66,4 @@ def test_a_list_by_what_reviewers_said_is_searched_by_keyboard_alone(visit, rows
         ActionChains(browser).send_keys("maybe", Keys.ENTER).perform()
         visit.wait("return /^.searches.[0-9]+.$/.test(location.pathname)")
         back = browser.execute_script("return document.querySelector('.lede a').search")
-        assert (back.count("disputed=1"), back.count("label=thought%3Alucky_guess")) == (1, 1)
+        assert (back.count("reviewer=ada"), back.count("label=thought%3Alucky_guess")) == (1, 1)

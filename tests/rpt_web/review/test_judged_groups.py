@@ -21,6 +21,7 @@ from tests.rpt_web.markup import flat
 from tests.rpt_web.review_rows import make_queue
 
 SOUND, LUCKY = {"thought": "sound", "sure": 2}, {"thought": "lucky_guess", "sure": 2}
+SHARES = (0.5, 1, 0.5, 0)
 QUERIES = ("label=thought:lucky_guess", "reviewer=bob", "disputed=1", "order=-disputed", "label=sure:2&reviewer=bob")
 
 
@@ -115,8 +116,8 @@ def test_the_most_disputed_come_first_page_by_page(team, shared):
         Review.objects.update_or_create(
             item=item, reviewer=team.bob, defaults={"submitted_at": timezone.now() - timedelta(hours=1)}
         )
-        ReviewItem.objects.filter(pk=item.pk).update(dispute=(0, 0.5, 1)[number % 3])
-    expected = [group for share in (2, 1) for group in reversed(groups) if groups.index(group) % 3 == share]
+        ReviewItem.objects.filter(pk=item.pk).update(dispute=SHARES[number % 4])
+    expected = [group for share in (1, 0.5) for group in reversed(groups) if SHARES[groups.index(group) % 4] == share]
     filters = access.judged(team.eve, GroupFilters.from_query(QueryDict("order=-disputed")))
     runs, found, after = Run.objects.all(), [], ""
     while True:
