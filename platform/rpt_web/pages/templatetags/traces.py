@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from rpt_web.numbers import signed_points
 from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list, address_of_lists
 from rpt_web.pages.table_addresses import addresses_of
-from rpt_web.pages.templatetags.show import percent
+from rpt_web.pages.templatetags.show import percent, readable
 from rpt_web.results.headlines import Number
 from rpt_web.results.models import Evaluation
 from rpt_web.results.tables import Row, TableView, Written
@@ -34,6 +34,13 @@ def accuracy(number: Number) -> SafeString | str:
     """An accuracy in per cent, with a link to the groups that it was measured by."""
     address, words = groups_of_number(number), percent(number.estimate.value)
     return format_html('<a class="cell-link" href="{}">{}</a>', address, words) if address else words
+
+
+@register.simple_tag
+def leading(text: str, address: str) -> SafeString | str:
+    """Hostile text, with a link where it leads anywhere."""
+    shown = readable(text)
+    return format_html('<a class="cell-link" href="{}">{}</a>', address, shown) if address else shown
 
 
 @register.simple_tag
