@@ -18,7 +18,8 @@ from rpt_core.run.events import Event, EventType
 from rpt_core.run.folder import RunDir
 from rpt_web.corpora.models import RunCorpus, ScoredSplit
 from rpt_web.results.models import Evaluation, ResultTable
-from rpt_web.runs.models import Checkpoint, Run, RunEvent, StepMetrics
+from rpt_web.runs import summaries
+from rpt_web.runs.models import Checkpoint, MetricSummary, Run, RunEvent, StepMetrics
 from rpt_web.text import clean_json, clean_text
 from rpt_web.traces.models import RolloutShard
 from workers import group_rows, intervals, position_sets, rollout_rows
@@ -53,13 +54,15 @@ def delete_beyond(run: Run, step: int) -> None:
         intervals.note_results(run)
     for model in (StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard):
         model._default_manager.filter(run=run, step__gt=step).delete()
+    summaries.forget_beyond(run.pk, step)
     rollout_rows.delete_beyond(run.pk, step)
 
 
 def delete_all(run: Run) -> None:
     """Delete all that was recorded of a run."""
     intervals.note_results(run)
-    for model in (RunEvent, StepMetrics, Checkpoint, Evaluation, ResultTable, RolloutShard, RunCorpus, ScoredSplit):
+    rows = (RunEvent, StepMetrics, MetricSummary, Checkpoint, Evaluation, ResultTable, RolloutShard)
+    for model in (*rows, RunCorpus, ScoredSplit):
         model._default_manager.filter(run=run).delete()
     rollout_rows.delete_beyond(run.pk, -1)
 
@@ -73,12 +76,14 @@ def _parts(events: Sequence[Event]) -> Iterable[Sequence[Event]]:
 def _write_metrics(run: Run, events: Sequence[Event]) -> None:
     steps = {event.data["step"] for event in events}
     rows = {row.step: row for row in StepMetrics.objects.filter(run=run, step__in=steps)}
+    before = {step: row.values for step, row in rows.items()}
     for event in events:  # several lines of one step are parts of one row
         row = rows.setdefault(event.data["step"], StepMetrics(run=run, step=event.data["step"], values={}))
         row.attempt, row.time = event.attempt, _time(event)
         row.values = row.values | clean_json(event.data["values"])
         row.flops = event.data.get("flops", row.flops)
     _upsert(StepMetrics, rows.values(), "step")
+    summaries.write(run.pk, rows.values(), before)
 
 
 def _write_rollouts(run: Run, events: Sequence[Event]) -> None:

@@ -53,11 +53,11 @@ def submit(tiny_stage):
 def recorded():
     """recorded(run) -> what was recorded of it, in a form that can be compared."""
     from rpt_web.results.models import Evaluation, ResultTable
-    from rpt_web.runs.models import Checkpoint, RunEvent, StepMetrics
+    from rpt_web.runs.models import Checkpoint, MetricSummary, RunEvent, StepMetrics
     from rpt_web.traces.models import Rollout, RolloutShard
 
     def recorded(run):
-        models = (StepMetrics, Checkpoint, RunEvent, Evaluation, ResultTable, RolloutShard, Rollout)
+        models = (StepMetrics, MetricSummary, Checkpoint, RunEvent, Evaluation, ResultTable, RolloutShard, Rollout)
         rows = {}
         for model in models:
             names = [field.name for field in model._meta.local_fields if field.name not in ("id", "pk")]

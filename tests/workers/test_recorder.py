@@ -182,4 +182,4 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_events(run, log)
 
     following = Recorder(run)
     few = queries_for(range(1, 3))
-    assert queries_for(range(3, 103)) == few <= 8
+    assert queries_for(range(3, 103)) == few <= 9

@@ -16,9 +16,10 @@ from django.db import models
 from rpt_core.run.copies import copy_prefix
 from rpt_web.runs.machines import DataFolder, GpuLease, Listener, Node, RunLimit
 from rpt_web.runs.plan_rows import OwnPlan
+from rpt_web.runs.summary_rows import MetricSummary
 from rpt_web.teams.audit import audited
 
-__all__ = ["DataFolder", "GpuLease", "Listener", "Node", "OwnPlan", "RunLimit"]
+__all__ = ["DataFolder", "GpuLease", "Listener", "MetricSummary", "Node", "OwnPlan", "RunLimit"]
 
 
 class NextPlace(models.Func):

@@ -26,7 +26,7 @@ from rpt_web.corpora.uploads import MOST_FILES
 from rpt_web.jobs.models import Job
 from rpt_web.review import label_sets, queues
 from rpt_web.review.models import LabelSet, ReviewItem, ReviewQueue
-from rpt_web.runs import parents
+from rpt_web.runs import parents, summaries
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.supervisor.filling import comments, documents, groups, library, people, reviews, rows
 from rpt_web.supervisor.filling.library import Makers
@@ -171,7 +171,9 @@ def _copy_records(filled: Sequence[FilledRun]) -> Counts:
         "corpora": map(rows.corpora_of, runs),
         "shards": map(rows.shards_of, ran),
     }
-    return {what: _copy(chain.from_iterable(many)) for what, many in made.items()}
+    counts = {what: _copy(chain.from_iterable(many)) for what, many in made.items()}
+    summaries.sum_up([run.pk for run in runs])
+    return counts
 
 
 def _copy_responses(filled: FilledRun) -> int:
