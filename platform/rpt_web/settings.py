@@ -239,6 +239,7 @@ INSTALLED_APPS = [
     "rpt_web.corpora",
     "rpt_web.traces",
     "rpt_web.searches",
+    "rpt_web.run_table",
     "rpt_web.review",
     "rpt_web.results",
     "rpt_web.compare",

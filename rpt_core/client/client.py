@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rpt_core.client import login
-from rpt_core.client.connection import Connection
+from rpt_core.client.connection import PAGE, Connection
 from rpt_core.client.errors import ClientError
 from rpt_core.client.tables import metrics_table, table
 
@@ -67,6 +67,32 @@ class Client:
     def run(self, run: int) -> dict[str, Any]:
         """One, with its config and what it came from."""
         return self._get(f"/runs/{run}")
+
+    def table(
+        self,
+        columns: Sequence[str] = (),
+        *,
+        where: Sequence[str] = (),
+        sort: str | None = None,
+        group: Sequence[str] = (),
+        archived: bool = False,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Runs with chosen columns, such as config.budget.steps, metric.reward_mean.last, accuracy.hard.greedy.
+
+        where: conditions such as "config.seed=1". group: columns; a row is then a mean over seeds (docs/table.md).
+        """
+        asked = {"columns": list(columns), "where": list(where), "group": list(group), "sort": sort}
+        rows: list[dict[str, Any]] = []
+        names, after = [], None
+        while limit is None or len(rows) < limit:
+            size = PAGE if limit is None else min(PAGE, limit - len(rows))
+            page = self.connection.call("GET", "/runs/table", **asked, archived=archived, after=after, limit=size)
+            names, after = [column["key"] for column in page["columns"]], page["next"]
+            rows += page["items"]
+            if after is None:
+                break
+        return table([{name: row[name] for name in names} for row in rows]) if rows else _empty(names)
 
     # What a run wrote.
 
@@ -247,6 +273,10 @@ class Client:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _empty(names: Sequence[str]) -> pa.Table:
+    return pa.table({name: pa.nulls(0) for name in names})
 
 
 def _parquet(data: bytes) -> pa.Table:

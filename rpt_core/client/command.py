@@ -2,6 +2,7 @@
 
 rpt login URL                        asks for a token and stores it
 rpt list                             runs, newest first; `rpt list experiments`
+rpt table                            runs with the columns that you choose; `rpt table FILE` writes them
 rpt submit EXPERIMENT CONFIG         queues a run from a YAML or JSON file; --watch follows it
 rpt watch RUN                        shows how far it is until it ends
 rpt cancel RUN                       asks it to stop
@@ -24,7 +25,7 @@ from rpt_core.client.client import Client
 from rpt_core.client.comparing import compared
 from rpt_core.client.connection import root_of
 from rpt_core.client.errors import ClientError, said
-from rpt_core.client.exporting import ENDINGS, WHAT, export
+from rpt_core.client.exporting import ENDINGS, WHAT, export, write
 from rpt_core.client.files import read_config
 from rpt_core.client.watching import watch
 from rpt_core.client.words import lines_of
@@ -61,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--experiment", type=int, help="of runs: only those of this experiment")
     new.add_argument("--status", help="of runs: only those in this state")
     new.add_argument("--limit", type=_count, default=30, help="at most so many (30)")
+    new = _command(commands, "table", _table, "runs with the columns that you choose")
+    new.add_argument("file", type=Path, nargs="?", metavar="FILE", help=f"ends in {', '.join(ENDINGS)}")
+    new.add_argument("--columns", default="", help="such as seed,config.budget.steps,metric.loss.last")
+    new.add_argument("--where", action="append", default=[], help="such as config.seed=1; may be repeated")
+    new.add_argument("--sort", help="a column; --sort=-flops begins with the largest")
+    new.add_argument("--group", default="", help="columns; a row is then a mean over seeds")
+    new.add_argument("--limit", type=_count, help="at most so many (on the screen 30)")
     new = _command(commands, "submit", _submit, "queue a run")
     new.add_argument("experiment", type=int, metavar="EXPERIMENT", help="its number")
     new.add_argument("config", type=Path, metavar="CONFIG", help="a YAML or JSON file, with its `stage`")
@@ -117,6 +125,17 @@ def _token(file: Path | None, url: str) -> str:
 def _list(arguments: argparse.Namespace) -> int:
     head, rows = _EXPERIMENTS if arguments.what == "experiments" else _RUNS
     print("\n".join(lines_of(head, rows(Client(), arguments))))
+    return DONE
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    limit = arguments.limit or (30 if arguments.file is None else None)
+    columns, group = ([part for part in text.split(",") if part] for text in (arguments.columns, arguments.group))
+    found = Client().table(columns, where=arguments.where, sort=arguments.sort, group=group, limit=limit)
+    if arguments.file is not None:
+        print(f"{arguments.file}: {write(found, arguments.file)} rows")
+        return DONE
+    print("\n".join(lines_of(found.column_names, [list(row.values()) for row in found.to_pylist()])))
     return DONE
 
 

@@ -31,11 +31,17 @@ def export(
     platform: Client, run: int, what: str, path: Path, *, kind: str | None = None, step: int | None = None
 ) -> int:
     """Fetch and write, whole or not at all; returns the number of rows. Raises ClientError."""
-    if path.suffix not in ENDINGS:
-        raise ClientError(f"{path.name} has to end in {', '.join(ENDINGS)}: the ending says what is written.")
-    if not path.parent.is_dir():
-        raise ClientError(f"There is no folder {path.parent}.")
-    found = WHAT[what](platform, run, kind, step)
+    _refuse_unfit(path)
+    return _written_to(path, WHAT[what](platform, run, kind, step))
+
+
+def write(found: pa.Table, path: Path) -> int:
+    """Write any table, whole or not at all; returns the number of rows. Raises ClientError."""
+    _refuse_unfit(path)
+    return _written_to(path, found)
+
+
+def _written_to(path: Path, found: pa.Table) -> int:
     partial = path.with_name(f"{path.name}.partial")
     try:
         _WRITERS[path.suffix](found, partial)
@@ -44,6 +50,13 @@ def export(
         partial.unlink(missing_ok=True)
         raise ClientError(f"{path} cannot be written: {said(error)}.") from None
     return int(found.num_rows)
+
+
+def _refuse_unfit(path: Path) -> None:
+    if path.suffix not in ENDINGS:
+        raise ClientError(f"{path.name} has to end in {', '.join(ENDINGS)}: the ending says what is written.")
+    if not path.parent.is_dir():
+        raise ClientError(f"There is no folder {path.parent}.")
 
 
 def _asked(kind: str | None, step: int | None) -> tuple[str, int]:

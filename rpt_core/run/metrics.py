@@ -61,6 +61,25 @@ METRICS: Final[Mapping[str, str]] = {
     "flops": "FLOPs of the step (docs/method.md)",
 }
 
+HIGHER_IS_BETTER: Final = frozenset({"reward_mean", "share_boxed", "share_matched", "tokens_per_second"})
+LOWER_IS_BETTER: Final = frozenset(
+    {
+        "loss",
+        "share_cut",
+        "share_all_zero",
+        "share_no_box",
+        "share_several_boxes",
+        "share_blank_prediction",
+        "share_right_but_blanks",
+        "share_dropped",
+        "answers_given_up",
+        "sampler_log_prob_gap",
+        "steps_skipped",
+        "seconds",
+    }
+)
+"""Metrics of which one end is the better one; of the others, such as the length of responses, neither is by itself."""
+
 
 def emit_metrics(log: EventLog, step: int, values: Mapping[str, float], flops: float) -> None:
     """Write a step's `metrics` event. flops: training compute so far. Raises ValueError for a name not listed above."""

@@ -90,6 +90,13 @@ PAGES = {
     "experiment-empty": lambda rows: reverse("experiments:experiment_detail", args=[rows["empty"].pk]),
     "runs": lambda rows: reverse("runs:run_list"),
     "runs-queued": lambda rows: reverse("runs:run_list") + "?status=queued",
+    "runs-table": lambda rows: reverse("runs:run_table"),
+    "runs-table-filtered": lambda rows: (
+        reverse("runs:run_table") + "?columns=stage,config.steps,metric.reward_mean.best&where=stage%3Drpt"
+    ),
+    "runs-table-grouped": lambda rows: (
+        reverse("runs:run_table") + "?columns=seed,accuracy.hard.sampled,metric.reward_mean.last&group=stage"
+    ),
     "runs-none-found": lambda rows: reverse("runs:run_list") + "?q=nothing-like-it",
     "run-rpt": lambda rows: reverse("runs:run_detail", args=[rows["rpt"].pk]),
     "run-rpt-curves": lambda rows: reverse("runs:run_curves", args=[rows["rpt"].pk]),

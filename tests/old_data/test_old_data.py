@@ -68,7 +68,15 @@ def asked(restored):
     with psycopg.connect(restored["DATABASE_URL"]) as session:
         runs = [key for (key,) in session.execute("SELECT id FROM runs_run ORDER BY id")]
         (rollout,) = session.execute("SELECT max(id) FROM traces_rollout WHERE run_id = %s", [RPT]).fetchone()
-    pages = ["/", "/experiments/1/", "/experiments/1/results/", "/experiments/2/", "/nodes/", "/runs/new/"]
+    pages = [
+        "/",
+        "/experiments/1/",
+        "/experiments/1/results/",
+        "/experiments/2/",
+        "/nodes/",
+        "/runs/new/",
+        "/runs/table/",
+    ]
     pages += [f"/runs/{run}/" for run in runs] + [f"/runs/{run}/rollouts/" for run in runs]
     pages += [f"/runs/{RPT}/rollouts/{rollout}/", f"/runs/{RPT}/config.json", f"/runs/{RPT}/metrics.json"]
     pages += [f"/runs/{run}/{tab}/" for run in runs for tab in ("curves", "groups", "evaluations", "log", "files")]

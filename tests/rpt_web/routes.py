@@ -78,6 +78,12 @@ PAGES = {
     "exhibits:exhibit_file": ("get", SEEN),
     "exhibits:came_from": ("get", SEEN),
     "runs:run_list": ("get", LOGGED_IN),
+    "runs:run_table": ("get", LOGGED_IN),
+    "runs:table_columns": ("get", LOGGED_IN),
+    "runs:run_table_file": ("get", LOGGED_IN),
+    "runs:view_new": ("post", by_role(302, 403, 302, 302)),
+    "runs:view_change": ("post", of_team(403, 302, 302)),  # the member's own, which the team sees
+    "runs:run_tags": ("post", CHANGED),
     "runs:run_move": ("post", CHANGED),
     "runs:run_priority": ("post", CHANGED),
     "runs:run_bulk": ("post", by_role(302, 302, 302, 302)),  # each run is looked at by itself
@@ -303,6 +309,14 @@ API = {
     ("get", "/searches/{search_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
     ("get", "/searches/{search_id}/hits"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
     ("post", "/searches/{search_id}/stop"): by_token(404, 403, 202, 202, 202) | {"shared": 404},  # the member's own
+    ("get", "/runs/table"): LISTED,
+    ("get", "/runs/table/columns"): LISTED,
+    ("post", "/runs/{run_id}/tags"): by_token(404, 403, 403, 200, 200),
+    ("get", "/views"): LISTED,
+    ("post", "/views"): by_token(201, 403, 403, 201, 201),
+    ("get", "/views/{view_id}"): OWN_READ,
+    ("post", "/views/{view_id}"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
+    ("delete", "/views/{view_id}"): by_token(404, 403, 403, 204, 204) | {"shared": 404},
     ("get", "/plans"): LISTED,
     ("post", "/plans"): by_token(201, 403, 403, 201, 201),
     ("get", "/plans/{plan_id}"): READ,

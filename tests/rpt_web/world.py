@@ -27,6 +27,8 @@ from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
 from rpt_web.review import reviews
 from rpt_web.review.label_sets import BUILT_IN_TEXT
+from rpt_web.run_table import saved
+from rpt_web.run_table.rows import AskedTable
 from rpt_web.runs import own_plans, services
 from rpt_web.runs.models import Checkpoint, Node
 from rpt_web.searches import services as searches
@@ -105,6 +107,7 @@ class World:
         self.arguments["wording_id"] = wordings.create(team, WordingKind.TEMPLATE, "mine", text, member).wording_id
         self.arguments["plan_id"] = own_plans.create(team, "mine", PLAN, member).pk
         self.arguments["basket_id"] = baskets.create(team, "Before and after", str(run.pk), member).pk
+        self.arguments["view_id"] = saved.create(team, member, "mine", AskedTable.of(["seed"]), is_shared=True).pk
         self.arguments["comment_id"] = comments.write(Subject(self.experiment, run), "A note.", member).comment.pk
         self.arguments["search_id"] = search(team, member, run).pk
         self._make_queue(run, member)
@@ -140,6 +143,9 @@ class World:
             "/inbox/read": {"newest": 2**40},
             "/runs/several": {"do": "cancel", "runs": [run.pk]},
             "/plans/{plan_id}": {"text": PLAN},
+            "/views": {"name": "new", "query": "columns=seed"},
+            "/views/{view_id}": {"name": "renamed"},
+            "/runs/{run_id}/tags": {"tags": ["one"]},
             "/limits": {"team": self.arguments["team_id"], "most": 3},
             "/searches": {"text": "the", "runs": [run.pk]},
             "/corpora": {"name": "New"},

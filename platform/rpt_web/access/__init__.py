@@ -83,6 +83,7 @@ from rpt_web.access.searches import (
     searches_for,
 )
 from rpt_web.access.things import Shareable, get_share_or_404, get_thing_or_404, get_to_share_or_404, shared_by
+from rpt_web.access.views import can_change_view, can_make_default, get_view_or_404, views_for
 from rpt_web.access.work import (
     OF_JOBS,
     can_steer,
@@ -99,6 +100,7 @@ from rpt_web.access.work import (
     rollouts_for,
     runs_for,
     runs_to_steer,
+    runs_to_tag,
     split_by_steering,
     steered_by,
     those_who_see,
@@ -116,10 +118,12 @@ __all__ = [
     "blind_rollouts",
     "can_administer",
     "can_change",
+    "can_change_view",
     "can_comment",
     "can_delete_comment",
     "can_edit_comment",
     "can_edit_corpus",
+    "can_make_default",
     "can_manage",
     "can_manage_queue",
     "can_steer",
@@ -161,6 +165,7 @@ __all__ = [
     "get_upload_or_404",
     "get_version_by_id_or_404",
     "get_version_or_404",
+    "get_view_or_404",
     "get_wording_or_404",
     "groups_at",
     "hides_origin",
@@ -189,6 +194,7 @@ __all__ = [
     "runs_for",
     "runs_to_search",
     "runs_to_steer",
+    "runs_to_tag",
     "searchable_runs",
     "searches_for",
     "seen_reviews",
@@ -197,5 +203,6 @@ __all__ = [
     "steered_by",
     "teams_to_change",
     "those_who_see",
+    "views_for",
     "wordings_for",
 ]

@@ -44,6 +44,11 @@ def runs_to_steer(user: Actor) -> QuerySet[Run]:
     return Run.objects.filter(Q(experiment__team__in=headed) | own)
 
 
+def runs_to_tag(user: Actor) -> QuerySet[Run]:
+    """The runs that the user may tag: all of the teams where they may change things."""
+    return runs_for(user).filter(experiment__team__in=teams_to_change(user))
+
+
 def split_by_steering(user: Actor, keys: Collection[int]) -> tuple[list[Run], list[Run]]:
     """Of some runs by their keys those that the user may steer, and those that they only see; oldest first."""
     seen = runs_for(user).filter(pk__in=keys).select_related("deletion").order_by("id")

@@ -35,6 +35,7 @@ from rpt_web.api import (
     review_items,
     review_pairs,
     run_files,
+    run_table,
     searches,
 )
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
@@ -379,7 +380,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 _PARTS = (
-    *(comments, corpora, library, plans, inbox, removal, machines, run_files),
+    *(comments, corpora, library, plans, inbox, removal, machines, run_files, run_table),
     *(searches, positions, review, review_items, review_pairs, groups, exhibits),
 )
 for _part in _PARTS:

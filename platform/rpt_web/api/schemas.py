@@ -141,6 +141,7 @@ class RunOut(Schema):
     title: str
     stage: str
     status: str
+    tags: list[str]
     queue: str = Field(description="Where it waits for a worker: default, or gpu.")
     priority: str = Field(description="low, normal or high: which of the queued runs come first.")
     gpus: int = Field(description="How many GPUs of its node it asks for; a node without any takes it all the same.")

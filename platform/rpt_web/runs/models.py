@@ -123,6 +123,7 @@ class Experiment(Removable):
     "removed_checkpoints",
     "created_by",
     "archived_at",
+    "tags",
 )
 class Run(Removable):
     """One stage, once. `attempt` is the fencing token: a claim raises it, and older attempts may not write."""
@@ -131,6 +132,8 @@ class Run(Removable):
     name = models.CharField(max_length=100)
     title = models.CharField(max_length=200, blank=True)
     stage = models.CharField(max_length=20)
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    """What its team calls it by; `runs.tags` changes them."""
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
     config = models.JSONField()
     """Validated and frozen when the run is queued; empty while it waits."""

@@ -75,7 +75,7 @@ def sum_up(run_ids: Collection[int], metrics: Collection[str] | None = None) -> 
     old = MetricSummary.objects.filter(run__in=run_ids)
     (old if metrics is None else old.filter(metric__in=metrics)).delete()
     with connection.cursor() as cursor:
-        asked = {"runs": list(run_ids), "all": metrics is None, "metrics": list(metrics or ())}
+        asked: dict[str, Any] = {"runs": list(run_ids), "all": metrics is None, "metrics": list(metrics or ())}
         cursor.execute(_SUMMED_UP, asked)
 
 

@@ -286,3 +286,24 @@ def test_exports_hold_the_same_rows(rpt, platform, tmp_path, ending):
     assert read(shard)["text_hash"].to_pylist() == (hashes if ending == "parquet" else [one.hex() for one in hashes])
     assert "give --kind and --step" in rpt("export", platform["run"], "shard", shard)[2]
     assert "has to end in" in rpt("export", platform["run"], "metrics", tmp_path / "a.xlsx")[2]
+
+
+def test_the_table_of_runs_has_the_columns_that_are_asked_for(client, platform, rpt, tmp_path):
+    asked = ["metric.loss.best", "accuracy.hard.greedy", "config.steps"]
+    found = client.table(asked, where=["metric.loss.last<1", "stage=rpt"], sort="-flops")
+    assert found.column_names[:4] == ["id", "name", "metric.loss.best", "accuracy.hard.greedy"]
+    (row,) = found.to_pylist()
+    assert (row["id"], row["metric.loss.best"], row["config.steps"]) == (platform["run"], 1 / METRICS, 7)
+    assert row["accuracy.hard.greedy"] == 0.5
+    (grouped,) = client.table(["metric.loss.last"], group=["stage"]).to_pylist()
+    assert (grouped["stage"], grouped["runs"], grouped["metric.loss.last_n"]) == ("rpt", 1, 1)
+    empty = client.table(asked, where=["seed=77"])
+    assert (empty.num_rows, empty.column_names[:2]) == (0, ["id", "name"])
+    with pytest.raises(Refusal, match="There is no column 'sede'"):
+        client.table(["sede"])
+    code, out, _ = rpt("table", "--columns", "seed,metric.loss.last", "--where", "stage=rpt")
+    assert code == 0
+    assert out.splitlines()[0].split() == ["id", "name", "seed", "metric.loss.last"]
+    file = tmp_path / "runs.csv"
+    assert rpt("table", file, "--columns", "seed")[0] == 0
+    assert file.read_text().splitlines()[0] == '"id","name","seed"'

@@ -26,6 +26,8 @@ from rpt_web.corpora import wordings
 from rpt_web.corpora.models import RegisteredModel
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
+from rpt_web.run_table import saved
+from rpt_web.run_table.rows import AskedTable
 from rpt_web.runs import own_plans
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Role
@@ -67,7 +69,9 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {400, 408, 413} if "requestBody" in operation else set()
     expected |= {404} if "_id}" in path else set()
     expected |= {403} if method != "GET" else set()
-    is_deletion = method == "DELETE" and not path.endswith(("comment_id}", "plan_id}"))  # of what runs may need
+    is_deletion = method == "DELETE" and not path.endswith(
+        ("comment_id}", "plan_id}", "view_id}")
+    )  # of what runs may need
     expected |= {409} if is_deletion or path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
     of_state = ("/labels", "/next", "/review", "/decision", "/stop")  # and searches
     expected |= {409} if method == "POST" and path.endswith(of_state) else set()
@@ -114,6 +118,7 @@ def ids(run):
     wording = wordings.create(first_team(), "template", "mine", "{context}", ada).wording_id
     names = {"corpus_id": version.corpus_id, "version_id": version.pk, "job_id": job.pk, "model_id": model.pk}
     names |= {"wording_id": wording, "plan_id": own_plans.create(first_team(), "mine", PLAN, ada).pk}
+    names["view_id"] = saved.create(first_team(), ada, "mine", AskedTable.of(["seed"]), is_shared=True).pk
     note = comments.write(Subject(run.experiment, run), "A note.", run.created_by)
     names["comment_id"] = note.comment.pk
     names["rollout_id"] = Rollout.objects.filter(run_id=run.pk).earliest("id").id

@@ -43,6 +43,7 @@ PAGES = (
     FoundPage("bell", "Inbox", "home:inbox", "notices alarms unread"),
     FoundPage("flask", "Experiments", "experiments:experiment_list"),
     FoundPage("list-details", "Runs", "runs:run_list", "queue"),
+    FoundPage("table", "Table of runs", "runs:run_table", "columns views settings metrics seeds filter"),
     FoundPage("clock", "Runs that are queued", "runs:run_list", "queue waiting order", "?status=queued"),
     FoundPage("search", "Search in responses", "searches:search_list", "find text words expression traces rollouts"),
     FoundPage("x", "Runs that failed", "runs:run_list", "error broken", "?status=failed"),

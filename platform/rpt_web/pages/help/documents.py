@@ -25,6 +25,7 @@ FIRST = (
     "glossary",
     "configuring",
     "runs",
+    "table",
     "traces",
     "corpora",
     "alarms",

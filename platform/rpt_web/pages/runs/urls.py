@@ -2,12 +2,18 @@
 
 from django.urls import path
 
-from rpt_web.pages.runs import bulk, files, log, removal, run_list, tabs, views
+from rpt_web.pages.runs import bulk, files, log, removal, run_list, saved_views, table, tabs, tags, views
 
 app_name = "runs"
 urlpatterns = [
     path("runs/", run_list.run_list, name="run_list"),
     path("runs/change", bulk.run_bulk, name="run_bulk"),
+    path("runs/table/", table.run_table, name="run_table"),
+    path("runs/table/columns/", table.table_columns, name="table_columns"),
+    path("runs/table/file", table.run_table_file, name="run_table_file"),
+    path("runs/views/new", saved_views.view_new, name="view_new"),
+    path("runs/views/<int:view_id>", saved_views.view_change, name="view_change"),
+    path("runs/<int:run_id>/tags", tags.run_tags, name="run_tags"),
     path("runs/<int:run_id>/move", run_list.run_move, name="run_move"),
     path("runs/<int:run_id>/priority", run_list.run_priority, name="run_priority"),
     path("runs/<int:run_id>/", tabs.run_detail, name="run_detail"),
