@@ -83,6 +83,8 @@ class Known:
     label_set: int
     basket: str
     """Two hundred runs, as an address of a comparison has them."""
+    set: str
+    """The position set with the most rows of results."""
 
 
 def addresses(known: Known) -> dict[str, list[str]]:
@@ -121,6 +123,20 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "exhibits/{ref}/as/{ending}": [f"exhibits/run/{known.busiest}/metric/reward/as/csv"],
         "exhibits/{ref}/came-from/": [f"exhibits/run/{known.busiest}/metric/reward/came-from/"],
+        "results/": [
+            "results/",
+            "results/?mode=sampled&difficulty=easy",
+            f"results/?set={known.set}",
+            f"results/?set={known.set}&stage=rpt",
+            f"results/?experiment={known.experiment}",
+        ],
+        "results/board.{ending}": [f"results/board.csv?set={known.set}"],
+        "results/paper/": ["results/paper/"],
+        "results/paper/{page_name}/": [
+            f"results/paper/{name}/?experiment={known.experiment}" for name in ("table-1", "figure-4", "figure-5")
+        ],
+        "api/v1/position-sets": ["api/v1/position-sets"],
+        "api/v1/leaderboard": [f"{API}leaderboard?set={known.set}", f"{API}leaderboard?set={known.set}&mode=greedy"],
         "runs/": [
             "runs/",
             "runs/?q=trial+1",
@@ -330,6 +346,7 @@ def known_ids() -> Known:
     from rpt_web.review.models import ReviewItem
     from rpt_web.runs.models import Run
     from rpt_web.supervisor.filling.people import filled_people
+    from rpt_web.supervisor.filling.results import FILLED_SET
     from rpt_web.traces.models import Rollout, RolloutShard
 
     user, split = filled_people().order_by("id").first(), ScoredSplit.objects.order_by("id").first()
@@ -364,4 +381,5 @@ def known_ids() -> Known:
         disputed=ReviewItem.objects.get(queue=waiting.queue, number=5).pk,
         label_set=waiting.queue.version.label_set_id,
         basket=",".join(map(str, Run.objects.order_by("-id").values_list("pk", flat=True)[:200])),
+        set=FILLED_SET,
     )

@@ -26,6 +26,8 @@ from workers import intervals
 from workers.recorder import Recorder
 
 PASSWORD = "correct horse battery staple"
+TOKENIZER = "70ce" * 8
+"""The hash of everybody's tokenizer."""
 HOSTILE = '<script>alert("thought")</script><img src=x onerror=alert(1)> **bold** {{ 7|add:1 }}'
 
 
@@ -54,6 +56,8 @@ class EventFile:
         self.path = RunDir(run.directory).events
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.attempt, self.now = run.attempt, start
+        seed = run.seed if run.copy_seed is None else run.copy_seed
+        self.position_set = {"hash": f"{seed + 1:032x}", "positions": 1480, "documents": 640}
         self.seq = len(self.path.read_text().splitlines()) if self.path.exists() else 0
 
     def emit(self, type_: str, after_seconds: float = 0.0, **data: Any) -> None:
@@ -68,6 +72,7 @@ class EventFile:
             path = self.path.parent / data["outcomes"]
             path.parent.mkdir(exist_ok=True)
             path.touch()
+            data = {"position_set": self.position_set, "tokenizer": TOKENIZER} | data
         line = {"seq": self.seq, "attempt": self.attempt, "time": self.now.timestamp(), "type": type_, **data}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")

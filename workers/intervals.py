@@ -1,11 +1,10 @@
-"""The intervals of headlines and the fits of scaling curves, computed once: when evaluations have arrived, and when a
-run has succeeded.
+"""The intervals of headlines, the rows of the leaderboard and the fits of scaling curves, computed once: when
+evaluations have arrived, and when a run has succeeded.
 
-In: an experiment's evaluations, and the outcomes of each position on disk. Out: rows of `Interval` and `ScalingFit`,
-which pages only read. `Experiment.results_version` rises with what may change a headline; `intervals_version` says
-which of these the stored rows are of, so that the reaper finds what a worker left undone, and what was stored before
-there were such rows. A difference of two evaluations is paired by document and byte offset where both have the same
-positions on disk; else it is that of independent samples. Over several seeds it is Student's t.
+In: an experiment's evaluations, and the outcomes of each position on disk. Out: rows of `Interval`, `Standing` and
+`ScalingFit`, which pages only read. `Experiment.results_version` rises with what may change one of them;
+`intervals_version` says which of these the stored rows are of, so that the reaper finds what a worker left undone, and
+what was stored before there were such rows. How differences are found is in `workers.differences`.
 """
 
 from __future__ import annotations
@@ -18,23 +17,20 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from rpt_core.run.folder import RunDir
-from rpt_core.run.tables import Estimate
-from rpt_core.statistics.intervals import difference_interval
-from rpt_core.statistics.seeds import DIFFERENCES, SHARES, across_seeds
-from rpt_web.results.changes import Change, Intervals, Pair
+from rpt_core.statistics.seeds import SHARES
+from rpt_web.results.changes import Change, Intervals
 from rpt_web.results.curves import MODE, Curve, fitted_curves
 from rpt_web.results.headlines import ranked_headlines
-from rpt_web.results.models import Evaluation, Interval, ScalingFit
+from rpt_web.results.models import Evaluation, Interval, ScalingFit, Standing
+from rpt_web.results.standings import standings
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.queries import runs_in_order
-from workers import position_sets
+from workers import leads, position_sets
+from workers.differences import columns, difference, over_seeds
 from workers.outages import is_away
 
-PAIRED, UNPAIRED = "paired by position", "unpaired (Newcombe)"
 RESPONSES = ("sampled", "greedy")
 """The modes whose value counts responses."""
-Place = tuple[str, int]
 logger = logging.getLogger(__name__)
 
 
@@ -76,6 +72,8 @@ def _refresh(experiment: Experiment) -> None:
     computed = ComputedIntervals(experiment.intervals.all())
     for headline in ranked_headlines(experiment, runs, computed):
         headline.ask_all()
+    rows = Evaluation.objects.filter(run__in=runs, n__gt=0).order_by("id")
+    ranked = standings(runs, rows, computed)
     fits = [_scaling_fit(run, curve) for run in _unfitted(runs) for curve in fitted_curves(run) if curve.points]
     with transaction.atomic():
         same = Experiment.objects.select_for_update(no_key=True).filter(results_version=experiment.results_version)
@@ -83,7 +81,19 @@ def _refresh(experiment: Experiment) -> None:
             new = [Interval(experiment=experiment, **values) for values in computed.new]
             Interval.objects.bulk_create(new, ignore_conflicts=True)
             ScalingFit.objects.bulk_create(fits, ignore_conflicts=True)
+            _store(experiment, ranked)
             same.filter(pk=experiment.pk).update(intervals_version=experiment.results_version)
+    leads.refresh(experiment)
+
+
+def _store(experiment: Experiment, ranked: Sequence[Standing]) -> None:
+    """Keep the ids of rows that are still there: addresses name them."""
+    for row in ranked:
+        row.experiment = experiment
+    experiment.standings.exclude(key__in=[row.key for row in ranked]).delete()
+    unique = ["experiment", "key"]
+    other = [field.name for field in Standing._meta.local_fields if field.name not in ("id", *unique)]
+    Standing.objects.bulk_create(ranked, update_conflicts=True, unique_fields=unique, update_fields=other)
 
 
 def _unfitted(runs: Sequence[Run]) -> list[Run]:
@@ -108,50 +118,23 @@ class ComputedIntervals(Intervals):
     def __init__(self, rows: Iterable[Interval]) -> None:
         super().__init__(rows)
         self.new: list[dict[str, Any]] = []
+        self._computed: dict[tuple[str, tuple[int, ...]], Change] = {}
 
     def _missing(self, kind: str, rows: Sequence[Evaluation], value: float, alike: str) -> Change:
+        key = kind, tuple(row.pk for row in rows)
+        if key not in self._computed:
+            self._computed[key] = self._compute(kind, rows, alike)
+        return self._computed[key]
+
+    def _compute(self, kind: str, rows: Sequence[Evaluation], alike: str) -> Change:
         if kind == Interval.MEAN:
-            change = Change(_over_seeds([row.value for row in rows], SHARES), "", alike)
+            change = Change(over_seeds([row.value for row in rows], SHARES), "", alike)
         else:
             change = difference(list(zip(rows[::2], rows[1::2], strict=True)))
         found = {"value": change.estimate.value, "low": change.estimate.low, "high": change.estimate.high}
         ids = [row.pk for row in rows]
         self.new.append({"kind": kind, "evaluations": ids, "n": change.estimate.n, "how": change.how, **found})
         return change
-
-
-def difference(pairs: Sequence[Pair]) -> Change:
-    """By how much the second of a pair is above the first, or the mean of that over seeds."""
-    if len(pairs) == 1:
-        return _of_one(*pairs[0])
-    found = _over_seeds([after.value - before.value for before, after in pairs], DIFFERENCES)
-    return Change(found, f"Student's t over {len(pairs)} seeds", "seeds")
-
-
-def _over_seeds(values: Sequence[float], bounds: tuple[float, float]) -> Estimate:
-    found = across_seeds(values, bounds)
-    assert found is not None
-    return found
-
-
-def _of_one(a: Evaluation, b: Evaluation) -> Change:
-    """b minus a: paired when the outcomes of both are at the same positions, else as of independent samples."""
-    before, after = _outcomes(a), _outcomes(b)
-    if len(before) == a.n == b.n and before.keys() == after.keys():
-        from rpt_core.statistics.paired import mean_difference  # numpy, which most processes do without
-
-        matched = [after[place] for place in before]
-        return Change(mean_difference(list(before.values()), matched, a.run.seed), PAIRED)
-    low, high = difference_interval(a.value, (a.low, a.high), b.value, (b.low, b.high))
-    return Change(Estimate(b.value - a.value, low, high, min(a.n, b.n)), UNPAIRED)
-
-
-def _outcomes(row: Evaluation) -> dict[Place, float]:
-    """How right each position of the row's difficulty is, 0 to 1; empty when the file is gone or is another one."""
-    rows = _columns(row, "document", "byte_offset", row.difficulty, row.mode)
-    return {
-        (document, offset): float(value) for document, offset, inside, value in rows if inside and value is not None
-    }
 
 
 def _fill_no_box(runs: Sequence[Run]) -> None:
@@ -167,18 +150,7 @@ def _fill_no_box(runs: Sequence[Run]) -> None:
 def _share_without_box(row: Evaluation) -> float | None:
     found = [
         prediction is None
-        for inside, samples, prediction in _columns(row, row.difficulty, "samples", f"{row.mode}_prediction")
+        for inside, samples, prediction in columns(row, row.difficulty, "samples", f"{row.mode}_prediction")
         if inside and (row.mode == "greedy" or samples == 1)  # of several responses the file has only the vote
     ]
     return sum(found) / len(found) if found and len(found) == row.n else None
-
-
-def _columns(row: Evaluation, *names: str) -> list[tuple[Any, ...]]:
-    """These columns of the outcomes on disk, position by position; empty when they cannot be read."""
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(RunDir(row.run.directory).evaluation(row.step), columns=list(names))
-        return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
-    except (OSError, KeyError, ValueError):  # pyarrow's errors are ValueErrors
-        return []

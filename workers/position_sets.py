@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from rpt_core.evaluation.position_identity import SetIdentity, stored_identity
-from rpt_core.run.folder import RunDir
+from rpt_core.run.folder import METADATA, RunDir
 from rpt_web.corpora.models import RunCorpus
 from rpt_web.results.models import EvaluatedSet, Evaluation
 from rpt_web.runs import parents
@@ -67,8 +67,8 @@ def _fill(run: Run, step: int, above_nats: Mapping[str, float]) -> None:
 
 def _tokenizer(run: Run) -> str:
     """Of the policy that a run starts from, which no training changes; "" where its checkpoint does not say."""
-    path = (run.config.get("model") or {}).get("path")
+    path = Path((run.config.get("model") or {}).get("path") or "")
     try:
-        return str(json.loads((settings.ROOT / Path(path) / "metadata.json").read_text()).get("tokenizer_hash", ""))
-    except (OSError, TypeError, ValueError, AttributeError):  # of a hub, gone, or none of ours
+        return str(json.loads((settings.ROOT / path / METADATA).read_text()).get("tokenizer_hash", ""))
+    except (OSError, ValueError, AttributeError):  # of a hub, gone, or none of ours
         return ""

@@ -156,6 +156,15 @@ class Client:
         """Groups of responses in all runs in sight, by the filters of the page of traces (docs/traces.md)."""
         return table(self.connection.items("/groups", limit, **filters))
 
+    def position_sets(self) -> pa.Table:
+        """The position sets of the leaderboard, those with the newest rows first; `sets` is JSON."""
+        return table(self.connection.items("/position-sets"))
+
+    def leaderboard(self, set: str, *, limit: int | None = None, **filters: Any) -> pa.Table:
+        """The models that were evaluated at one of the position sets, in their order, by the filters of the page of
+        results (docs/leaderboard.md). `rank` is null where a row must not be compared; cells, gains, flags are JSON."""
+        return table(self.connection.items("/leaderboard", limit, set=set, **filters))
+
     def queues(self) -> pa.Table:
         """Queues of reviews of the user's teams, newest first."""
         return table(self.connection.items("/queues"))

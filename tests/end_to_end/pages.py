@@ -57,6 +57,15 @@ def position_address(rows):
     return place_of(groups.order_by("id").first().position)
 
 
+def leaderboard_address(rows):
+    standing = rows["paper"].standings.filter(stage="rpt").exclude(group="").first()
+    return reverse("results:leaderboard") + f"?set={standing.group if standing else 'unknown'}"
+
+
+def paper_address(name):
+    return lambda rows: reverse("results:paper_page", args=[name]) + f"?experiment={rows['paper'].pk}"
+
+
 def version_address(rows, number):
     return reverse("corpora:version_detail", args=[rows["corpus"].corpus_id, number])
 
@@ -190,6 +199,13 @@ PAGES = {
     "team": lambda rows: reverse("teams:team", args=[rows["finished"].team_id]),
     "team-trail": lambda rows: reverse("teams:team_trail", args=[rows["finished"].team_id]),
     "team-disk": lambda rows: reverse("teams:team_disk", args=[rows["finished"].team_id]),
+    "leaderboard": lambda rows: reverse("results:leaderboard"),
+    "leaderboard-of-a-set": lambda rows: leaderboard_address(rows),
+    "paper-index": lambda rows: reverse("results:paper_index"),
+    **{
+        f"paper-{name}": paper_address(name)
+        for name in ("table-1", "figure-4", "table-2", "figure-5", "hybrid-thinking")
+    },
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
     "exhibit": lambda rows: reverse("exhibits:exhibit_detail", args=[f"run/{rows['rpt'].pk}/metric/reward"]),
     "exhibit-table": lambda rows: reverse(

@@ -77,6 +77,11 @@ PAGES = {
     "exhibits:exhibit_detail": ("get", SEEN),
     "exhibits:exhibit_file": ("get", SEEN),
     "exhibits:came_from": ("get", SEEN),
+    "results:leaderboard": ("get", LOGGED_IN),
+    "results:board_file": ("get", by_role(404, 404, 404, 404)),  # nothing was measured
+    "results:paper_index": ("get", LOGGED_IN),
+    "results:paper_page": ("get", LOGGED_IN),
+    "results:baseline": ("post", by_role(302, 403, 302, 302)),
     "runs:run_list": ("get", LOGGED_IN),
     "runs:run_table": ("get", LOGGED_IN),
     "runs:table_columns": ("get", LOGGED_IN),
@@ -302,6 +307,8 @@ API = {
     ("get", "/wordings/{wording_id}"): READ,
     ("get", "/wordings/{wording_id}/versions"): READ,
     ("post", "/wordings/{wording_id}/versions"): by_token(404, 403, 403, 201, 201),
+    ("get", "/position-sets"): LISTED,
+    ("get", "/leaderboard"): by_token(422, 422, 422, 422, 422),  # no set is named
     ("get", "/positions/{position_id}"): READ,
     ("get", "/positions/{position_id}/groups"): READ,
     ("get", "/searches"): LISTED,

@@ -83,6 +83,7 @@ class World:
             "session_id": Browser.objects.get(user=member).pk,
             "name": "glossary",
             "schema": "RunOut",
+            "page_name": "table-1",
             "kind": "run",
             "pk": run.pk,
             "rest": "runs/abc",

@@ -43,6 +43,7 @@ from rpt_web.access.people import (
     notices_for,
 )
 from rpt_web.access.positions import get_place_or_404, get_position_or_404, groups_at
+from rpt_web.access.results import get_standing_or_404, standings_for
 from rpt_web.access.review import (
     blind_items,
     blind_rollouts,
@@ -157,6 +158,7 @@ __all__ = [
     "get_run_or_404",
     "get_search_or_404",
     "get_share_or_404",
+    "get_standing_or_404",
     "get_subject_or_404",
     "get_team_or_404",
     "get_thing_or_404",
@@ -200,6 +202,7 @@ __all__ = [
     "seen_reviews",
     "shared_by",
     "split_by_steering",
+    "standings_for",
     "steered_by",
     "teams_to_change",
     "those_who_see",

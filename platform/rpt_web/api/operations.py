@@ -26,6 +26,7 @@ from rpt_web.api import (
     exhibits,
     groups,
     inbox,
+    leaderboard,
     library,
     machines,
     plans,
@@ -381,7 +382,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 _PARTS = (
     *(comments, corpora, library, plans, inbox, removal, machines, run_files, run_table),
-    *(searches, positions, review, review_items, review_pairs, groups, exhibits),
+    *(searches, positions, review, review_items, review_pairs, groups, exhibits, leaderboard),
 )
 for _part in _PARTS:
     _part.add_operations(api)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from rpt_core.analysis.scaling import PowerLaw
 from rpt_web.runs.models import Experiment, Run
+from rpt_web.teams.audit import audited
 
 
 class Evaluation(models.Model):
@@ -90,6 +92,94 @@ class Interval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.experiment_id} {self.kind} {self.evaluations}"
+
+
+class Standing(models.Model):
+    """A row of the leaderboard: a model in one mode on one position set, or the mean over its copies for several seeds.
+
+    `workers.intervals` writes it when evaluations have arrived; see `results.standings` for what counts as a model.
+    """
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="standings")
+    key = models.CharField(max_length=32)
+    """The same however often the rows are written."""
+    group = models.CharField(max_length=32, blank=True)
+    """Rows are compared only where it is the same; "" where the positions are not known."""
+    sets = ArrayField(models.CharField(max_length=32), default=list)
+    """Hashes of `EvaluatedSet`s: one for all seeds, or one of each."""
+    name = models.CharField(max_length=300)
+    stage = models.CharField(max_length=20, blank=True)
+    """Of the runs that made the model; "" for one from elsewhere."""
+    mode = models.CharField(max_length=20)
+    runs = ArrayField(models.BigIntegerField(), default=list)
+    seeds = ArrayField(models.IntegerField(), default=list)
+    members = models.JSONField(default=list)
+    """For each seed the run, its step, what has measured it, and its values."""
+    template = models.TextField(blank=True)
+    sampling = models.CharField(max_length=100, blank=True)
+    tokenizer = models.CharField(max_length=64, blank=True)
+    is_finished = models.BooleanField(default=True)
+    no_box = models.FloatField(null=True, blank=True)
+    """Largest share of responses without a box."""
+    n = models.PositiveIntegerField()
+    """Positions of the difficulty that has the fewest."""
+    easy = models.FloatField(null=True, blank=True)
+    medium = models.FloatField(null=True, blank=True)
+    hard = models.FloatField(null=True, blank=True)
+    cells = models.JSONField(default=dict)
+    """{difficulty: {value, low, high, n, evaluations: ids}}"""
+    gains = models.JSONField(default=dict)
+    """{difficulty: {value, low, high, n, how}}: over what the model's run started from."""
+    flops = models.FloatField(null=True, blank=True)
+    hours = models.FloatField(null=True, blank=True)
+    gpu_hours = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "results"
+        constraints = [models.UniqueConstraint(fields=["experiment", "key"], name="standing_once_per_experiment")]
+        indexes = [models.Index(fields=["group"], name="standing_group")]
+
+    def __str__(self) -> str:
+        return f"{self.experiment_id} {self.name} {self.mode}"
+
+
+@audited("team", "group", "standing", "pinned_by")
+class PinnedBaseline(models.Model):
+    """The row that a team measures all others of a group by."""
+
+    team = models.ForeignKey("teams.Team", on_delete=models.CASCADE, related_name="pinned_baselines")
+    group = models.CharField(max_length=32)
+    standing = models.ForeignKey(Standing, on_delete=models.CASCADE, related_name="pins")
+    pinned_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    pinned_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "group"], name="baseline_once_per_group")]
+
+    def __str__(self) -> str:
+        return f"{self.standing_id} for team {self.team_id}"
+
+
+class BaselineLead(models.Model):
+    """By how much a row is above a pinned baseline. `workers.leads` computes it."""
+
+    pin = models.ForeignKey(PinnedBaseline, on_delete=models.CASCADE, related_name="leads")
+    standing = models.ForeignKey(Standing, on_delete=models.CASCADE, related_name="leads")
+    difficulty = models.CharField(max_length=10)
+    evaluations = ArrayField(models.BigIntegerField())
+    """Ids, pair after pair; it is of older results where these are not the rows' own."""
+    value = models.FloatField()
+    low = models.FloatField(null=True, blank=True)
+    high = models.FloatField(null=True, blank=True)
+    n = models.PositiveIntegerField(null=True, blank=True)
+    how = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pin", "standing", "difficulty"], name="lead_once_per_cell")]
+
+    def __str__(self) -> str:
+        return f"{self.standing_id} over {self.pin_id}, {self.difficulty}"
 
 
 class ScalingFit(models.Model):

@@ -20,6 +20,10 @@ from rpt_web.results.table_figures import table_figure
 from rpt_web.runs.models import Run
 
 ROWS_AT_FIRST = 50
+ONE_MODEL = (
+    "One trained model: the intervals cover the positions, or questions, only. Another seed gives another model, which "
+    "may differ by more."
+)
 UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
 """Units that stand in a column's head; seconds and tokens carry theirs in each cell."""
 OF_GROUPS = ("ledger", "solved_positions")
@@ -76,6 +80,8 @@ class TableView:
     """Of the columns."""
     rows: list[Row]
     figure: Figure | None
+    noise: str = ""
+    """What its intervals leave out; "" where there are none."""
 
     @property
     def ref(self) -> str:
@@ -103,6 +109,10 @@ def table_view(table: ResultTable) -> TableView:
     """One table ready to be shown."""
     data, id_ = {**table.data, "rows": [with_paths(row) for row in table.data["rows"]]}, table_id(table)
     columns = data["columns"]
+    rows = [
+        Row([write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST, row)
+        for number, row in enumerate(data["rows"])
+    ]
     return TableView(
         run=table.run,
         id=id_,
@@ -112,14 +122,19 @@ def table_view(table: ResultTable) -> TableView:
         caption=data["caption"],
         heads=[head_of(column) for column in columns],
         keys=[column["key"] for column in columns],
-        rows=[
-            Row(
-                [write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST, row
-            )
-            for number, row in enumerate(data["rows"])
-        ],
+        rows=rows,
         figure=table_figure(f"{id_}-figure", table.title, data),
+        noise=noise_of(table.run, rows),
     )
+
+
+def noise_of(run: Run, rows: Iterable[Row]) -> str:
+    """That the intervals of a table of one trained model cover its positions only; "" where there are none.
+
+    An analysis compares models, and its caption says what its intervals cover.
+    """
+    has_intervals = any(cell.interval for row in rows for cell in row.cells)
+    return ONE_MODEL if has_intervals and run.stage != "analyse" else ""
 
 
 def with_paths(row: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ FIRST = (
     "runs",
     "table",
     "traces",
+    "leaderboard",
     "corpora",
     "alarms",
     "comments",

@@ -23,6 +23,7 @@ from rpt_web.corpora.models import RunCorpus
 from rpt_web.notices.models import Alarm, AlarmKind
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, Status, StepMetrics
+from rpt_web.supervisor.filling.results import FILLED_SET
 from rpt_web.supervisor.filling.shape import SAMPLING, STEPS, FilledRun
 from rpt_web.traces.groups import Place
 from rpt_web.traces.models import PREVIEW_CHARACTERS, RolloutShard, rollout_id
@@ -108,7 +109,8 @@ def evaluations_of(run: Run) -> Iterator[Evaluation]:
                 correct = round(N * value * factor * (0.4 + 0.6 * step / STEPS))
                 low, high = wilson_interval(correct, N)
                 cell = {"correct": correct, "n": N, "value": correct / N, "low": low, "high": high, "no_box": 0.02}
-                yield Evaluation(run=run, attempt=1, step=step, flops=1e11 * step, mode=mode, difficulty=level, **cell)
+                place = {"step": step, "flops": 1e11 * step, "mode": mode, "difficulty": level}
+                yield Evaluation(run=run, attempt=1, position_set=FILLED_SET, **place, **cell)
 
 
 def tables_of(run: Run) -> Iterator[ResultTable]:

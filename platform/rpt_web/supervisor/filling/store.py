@@ -28,7 +28,7 @@ from rpt_web.review import label_sets, queues
 from rpt_web.review.models import LabelSet, ReviewItem, ReviewQueue
 from rpt_web.runs import parents, summaries
 from rpt_web.runs.models import Experiment, Run, Status
-from rpt_web.supervisor.filling import comments, documents, groups, library, people, reviews, rows
+from rpt_web.supervisor.filling import comments, documents, groups, library, people, results, reviews, rows
 from rpt_web.supervisor.filling.library import Makers
 from rpt_web.supervisor.filling.shape import MARK, Amounts, FilledRun, experiment_of, experiments_needed, filled_runs
 from rpt_web.teams.membership import first_team
@@ -60,6 +60,7 @@ def fill(amounts: Amounts, say: Callable[[str], None]) -> Counts:
     counts |= _copy_library(makers, runs, amounts)
     say(f"{counts['experiments']:,} experiments and {counts['runs']:,} runs are there; now what they wrote.")
     counts |= _copy_records(filled)
+    counts["rows of results"] = results.rank(experiments, rows.POSITIONS)
     counts["scored documents"] = _score_documents(runs, amounts.documents)
     counts["responses"] = sum(_copy_responses(found) for found in filled)
     largest = max(filled, key=lambda found: found.responses)
@@ -78,6 +79,7 @@ def remove() -> Counts:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
         counts = {"experiments": counts["experiments"] + 1, "runs": counts["runs"] + len(folders)}
+    results.forget()
     return counts | _remove_library()
 
 

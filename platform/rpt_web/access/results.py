@@ -1,0 +1,20 @@
+"""Rows of leaderboards: who sees them."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from rpt_web.access.roles import Actor, found_or_404
+from rpt_web.access.work import experiments_for
+from rpt_web.results.models import Standing
+
+
+def standings_for(user: Actor) -> QuerySet[Standing]:
+    """The rows of the experiments that the user may see, those that are archived left out."""
+    experiments = experiments_for(user).filter(archived_at=None).select_related(None)
+    return Standing.objects.filter(experiment__in=experiments)
+
+
+def get_standing_or_404(user: Actor, pk: int) -> Standing:
+    """A row that the user may see. Raises Http404."""
+    return found_or_404(standings_for(user).select_related("experiment").filter(pk=pk), "row of results", pk)

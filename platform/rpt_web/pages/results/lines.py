@@ -1,0 +1,172 @@
+"""Rows of a leaderboard as its page writes them: each number with its interval, and where it leads.
+
+In: a `Board`, the stored differences to its baseline. Out: `BoardLine`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from rpt_core.config import DIFFICULTIES
+from rpt_web.numbers import signed_points
+from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list
+from rpt_web.results.board import Board, BoardRow
+from rpt_web.results.lineage import seeds_in_words
+from rpt_web.results.models import BaselineLead, Standing
+
+COMPARED = 10
+"""Rows of a board that its link to the comparison names."""
+PENDING = "its interval is being computed"
+NOT_PINNED = "pin the baseline to have the interval computed"
+
+
+@dataclass(frozen=True)
+class CellLine:
+    """One accuracy: of the row's model, or the mean over its seeds."""
+
+    difficulty: str
+    number: Any
+    """With value, low, high, n and difficulty; None where it was not measured."""
+    address: str
+    gain: str
+    gain_words: str
+    lead: str
+    lead_words: str
+
+
+@dataclass(frozen=True)
+class MemberLine:
+    """One seed of a row."""
+
+    known: Mapping[str, Any]
+    address: str
+    """Of what it was measured by."""
+    value: float | None
+
+
+@dataclass(frozen=True)
+class BoardLine:
+    """A row with what the page says of it."""
+
+    row: BoardRow
+    cells: Sequence[CellLine]
+    members: Sequence[MemberLine]
+    is_baseline: bool
+
+    @property
+    def standing(self) -> Standing:
+        """The stored row."""
+        return self.row.standing
+
+    @property
+    def run(self) -> int | None:
+        """The run that made the model; of the first seed where there are several."""
+        found: int | None = self.standing.members[0]["run"]
+        return found
+
+    @property
+    def seeds(self) -> str:
+        """In words; "" for a model that no run here has made."""
+        return seeds_in_words(self.standing.seeds) if self.standing.seeds else ""
+
+    @property
+    def step(self) -> int:
+        """Of the checkpoint."""
+        return int(self.standing.members[0]["step"])
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether its numbers are means over seeds."""
+        return len(self.members) > 1
+
+
+def lines_of(board: Board, leads: Mapping[tuple[int, str], BaselineLead], is_pinned: bool) -> list[BoardLine]:
+    """The rows of a board, easy to hard in each."""
+    return [_line(row, board, leads, is_pinned) for row in board.rows]
+
+
+def lines_elsewhere(rows: Sequence[BoardRow], difficulty: str) -> list[BoardLine]:
+    """Rows of other boards, beside one: without differences to its baseline."""
+    return [
+        BoardLine(row, [_cell(row.standing, level, "", "") for level in DIFFICULTIES], _members(row, difficulty), False)
+        for row in rows
+    ]
+
+
+def compare_address(rows: Sequence[Standing]) -> str:
+    """The comparison of the models of these rows, the first one its baseline; "" where fewer than two are of runs."""
+    names = [f"{member['run']}@{member['step']}" for row in rows for member in row.members if member["run"]]
+    listed = list(dict.fromkeys(names))
+    return f"{reverse('compare:basket')}?{urlencode({'runs': ','.join(listed)}, safe=',@')}" if len(listed) > 1 else ""
+
+
+def compared(board: Board) -> str:
+    """The comparison of a board's first ranked rows, its baseline first."""
+    ranked = [row.standing for row in board.rows if row.rank is not None][:COMPARED]
+    return compare_address([*filter(None, [board.baseline]), *ranked])
+
+
+def _line(row: BoardRow, board: Board, leads: Mapping[tuple[int, str], BaselineLead], is_pinned: bool) -> BoardLine:
+    standing, baseline = row.standing, board.baseline
+    is_baseline = baseline is not None and baseline.pk == standing.pk
+    cells = []
+    for level in DIFFICULTIES:
+        lead, words = "", ""
+        if baseline is not None and not is_baseline and not row.reasons:
+            lead, words = _lead(standing, baseline, level, leads.get((standing.pk, level)), is_pinned)
+        cells.append(_cell(standing, level, lead, words))
+    return BoardLine(row, cells, _members(row, board.difficulty), is_baseline)
+
+
+def _cell(standing: Standing, level: str, lead: str, lead_words: str) -> CellLine:
+    found, gain = standing.cells.get(level), standing.gains.get(level)
+    number = SimpleNamespace(difficulty=level, **found) if found else None
+    return CellLine(
+        level,
+        number,
+        _address(standing.members[0], standing.mode, level) if found and len(standing.members) == 1 else "",
+        signed_points(gain["value"]) if gain else "",
+        _interval(gain) if gain else "",
+        lead,
+        lead_words,
+    )
+
+
+def _lead(
+    standing: Standing, baseline: Standing, level: str, stored: BaselineLead | None, is_pinned: bool
+) -> tuple[str, str]:
+    if level not in standing.cells or level not in baseline.cells:
+        return "", ""
+    value = standing.cells[level]["value"] - baseline.cells[level]["value"]
+    if stored is None or abs(stored.value - value) > 1e-9:  # of older results
+        return signed_points(value), PENDING if is_pinned else NOT_PINNED
+    return signed_points(value), _interval(vars(stored))
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    """A difference's interval and how it was found."""
+    if found["low"] is None:
+        return found["how"] if found["how"].startswith("no interval") else "no interval: all alike"
+    return f"{signed_points(found['low'])} to {signed_points(found['high'])}, {found['how']}"
+
+
+def _members(row: BoardRow, difficulty: str) -> list[MemberLine]:
+    mode = row.standing.mode
+    return [
+        MemberLine(known, _address(known, mode, difficulty), known["values"].get(difficulty))
+        for known in row.standing.members
+    ]
+
+
+def _address(member: Mapping[str, Any], mode: str, level: str) -> str:
+    """The responses behind an accuracy, or the evaluations of the run that measured it where it wrote none."""
+    kind = KINDS_OF_MODES.get(mode, "sampled" if mode.startswith("pass@") else "")
+    if kind:
+        return address_of_list(member["measured_by"], kind, member["measured_step"], difficulty=level)
+    return reverse("runs:run_evaluations", args=[member["measured_by"]])

@@ -1,0 +1,129 @@
+"""The paper's tables and figures from the team's own runs: an address for each, the experiments in its query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from rpt_web import access
+from rpt_web.pages.results.lines import lines_of
+from rpt_web.results import boards, caveats, paper, published
+from rpt_web.results.board import Filters
+from rpt_web.results.models import EvaluatedSet, Standing
+from rpt_web.results.paper_scaling import scaling_lines, scaling_of_runs
+from rpt_web.runs.models import Experiment, Run
+
+OFFERED = 50
+CHOSEN_AT_FIRST = 1
+MOST_CHOSEN = 20
+MOST_ROWS = 60
+
+
+@require_safe
+def paper_index(request: HttpRequest) -> HttpResponse:
+    """Which tables and figures there are, and how many experiments have something for each."""
+    experiments = _experiments(request)
+    found = [(page, paper.experiments_with(page, experiments).count()) for page in paper.PAGES]
+    return render(request, "results/paper_index.html", {"nav": "results", "pages": found})
+
+
+@require_safe
+def paper_page(request: HttpRequest, page_name: str) -> HttpResponse:
+    """One of them, for the experiments that the address names, or the newest that has something for it."""
+    page = paper.page_of(page_name)
+    if page is None:
+        raise Http404(f"The paper's results here are: {', '.join(found.slug for found in paper.PAGES)}.")
+    experiments = _experiments(request)
+    offered = list(paper.experiments_with(page, experiments)[:OFFERED])
+    chosen = _chosen(request, experiments, offered)
+    made = _of_evaluations(request, page, chosen) if not page.stages else _of_tables(page, chosen)
+    runs: list[Run] = made["runs"]
+    context = made | {
+        "nav": "results",
+        "page": page,
+        "offered": [(found, found in chosen) for found in dict.fromkeys([*chosen, *offered])],
+        "chosen": chosen,
+        "twins": [found for found in chosen if (known := caveats.shipped(found.preset)) and known.is_twin],
+        "cautions": {known.caution for found in chosen if (known := caveats.shipped(found.preset)) and known.caution},
+        "figures_json": [figure.as_json() for figure in made["figures"]],
+        "origins": _origins(runs),
+        "published": published.TABLE_1,
+        "published_source": published.TABLE_1_SOURCE,
+        "published_averages": paper.published_averages(),
+        "published_r2": published.SCALING_R2,
+        "scaling_source": published.SCALING_SOURCE,
+    }
+    return render(request, "results/paper_page.html", context)
+
+
+def _experiments(request: HttpRequest) -> Any:
+    return access.experiments_for(request.user).filter(archived_at=None)
+
+
+def _chosen(request: HttpRequest, experiments: Any, offered: Sequence[Experiment]) -> list[Experiment]:
+    asked = [
+        int(part) for text in request.GET.getlist("experiment") for part in text.split(",")
+        if part.isdecimal() and len(part) < 19
+    ]  # fmt: skip
+    if not asked:
+        return list(offered[:CHOSEN_AT_FIRST])
+    found = {experiment.pk: experiment for experiment in experiments.filter(pk__in=asked[:MOST_CHOSEN])}
+    return [found[pk] for pk in dict.fromkeys(asked) if pk in found]
+
+
+def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str, Any]:
+    tables, runs = paper.tables_of(page, chosen)
+    figures = [table.figure for table in tables if table.figure]
+    more: dict[str, Any] = {}
+    if page.slug == "figure-5":
+        trained = list(Run.objects.filter(experiment__in=chosen, stage="rpt", evaluations__isnull=False).distinct())
+        several = len(chosen) > 1
+        for run in trained:
+            run.experiment = next(found for found in chosen if found.pk == run.experiment_id)
+        named = [(run, f"{run.experiment.name}: {run.name}" if several else run.name) for run in trained]
+        lines = scaling_lines(sorted(named, key=lambda pair: pair[0].pk))
+        figure = scaling_of_runs(lines)
+        more = {"scaling": lines, "figure": figure}
+        figures = [*filter(None, [figure]), *figures]
+        runs = [*trained, *runs]
+    return {"tables": tables, "runs": runs, "figures": figures, **more}
+
+
+def _of_evaluations(request: HttpRequest, page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str, Any]:
+    seen = access.standings_for(request.user).filter(experiment__in=chosen)
+    groups = list(seen.order_by("group").values_list("group", flat=True).distinct())
+    found = boards.boards(seen, groups, Filters(), {}, MOST_ROWS)
+    rows = [row.standing for one in found for row in one.rows]
+    runs = list(Run.objects.filter(pk__in={pk for row in rows for pk in row.runs}).select_related("experiment"))
+    if page.slug == "table-1":
+        sections = [{"board": one, "lines": lines_of(one, {}, False), "address": one.words.group} for one in found]
+        return {"sections": sections, "runs": runs, "figures": [], "tables": []}
+    parts: list[dict[str, Any]] = []
+    for number, one in enumerate(found):
+        averages = paper.averages(_comparable(one))
+        figure = paper.average_figure(averages, f"averages-{number}")
+        parts.append({"board": one, "averages": averages, "figure": figure})
+    return {"averages": parts, "runs": runs, "tables": [], "figures": [p["figure"] for p in parts if p["figure"]]}
+
+
+def _comparable(board: Any) -> list[Standing]:
+    """The rows of a board that are ranked: the others must not stand in one figure."""
+    return [row.standing for row in board.rows if row.rank is not None]
+
+
+def _origins(runs: Sequence[Run]) -> list[tuple[Run, list[EvaluatedSet]]]:
+    """Each run with the position sets that it was evaluated at (2 queries)."""
+    unique = list({run.pk: run for run in runs}.values())
+    hashes: dict[int, set[str]] = {}
+    rows = Run.objects.filter(pk__in=[run.pk for run in unique]).values_list("pk", "evaluations__position_set")
+    for pk, name in rows.distinct():
+        if name:
+            hashes.setdefault(pk, set()).add(name)
+    every = {name for names in hashes.values() for name in names}
+    teams = {run.experiment.team_id for run in unique}
+    known = {found.hash: found for found in EvaluatedSet.objects.filter(hash__in=every, team__in=teams)}
+    return [(run, [known[name] for name in sorted(hashes.get(run.pk, ())) if name in known]) for run in unique]

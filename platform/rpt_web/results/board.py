@@ -1,0 +1,372 @@
+"""The leaderboard: rows of one position set, those that may be compared ranked, the others with the reason in words.
+
+In: stored `Standing`s that a user may see, and which way to look at them. Out: `BoardRow`s. Nothing is computed but
+ranks: values and intervals were stored when evaluations arrived. Rows of different position sets are never ranked
+together, and within one set only rows that were asked in the same way; docs/leaderboard.md says why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+
+from rpt_core.config import DIFFICULTIES
+from rpt_web.numbers import points
+from rpt_web.results.caveats import FEW_POSITIONS
+from rpt_web.results.models import EvaluatedSet, Standing
+from rpt_web.results.queries import mode_label
+from rpt_web.results.standings import SEVERAL
+
+LOST_FORMAT = 0.5
+"""Share of responses without a box above which the format counts as lost."""
+UNKNOWN = ""
+"""The group of rows whose positions are not known."""
+
+
+class Light(NamedTuple):
+    """What ranks and flags of a row follow from, under the names of its fields: a group may have thousands of rows."""
+
+    pk: int
+    group: str
+    mode: str
+    stage: str
+    experiment_id: int
+    template: str
+    sampling: str
+    tokenizer: str
+    no_box: float | None
+    n: int
+    seeds: Sequence[int]
+    is_finished: bool
+    easy: float | None
+    medium: float | None
+    hard: float | None
+
+
+@dataclass(frozen=True)
+class Flag:
+    """What is to be said of a row before it is compared."""
+
+    key: str
+    words: str
+    reason: str
+    excludes: bool = True
+    """Whether the row is not ranked for it."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How most rows of a group were asked; rows asked in another way are not ranked with them."""
+
+    template: str = ""
+    sampling: str = ""
+    tokenizer: str = ""
+
+    @classmethod
+    def of(cls, rows: Sequence[Light], baseline: Light | None = None) -> Usual:
+        """By the baseline where there is one that thinks, else by most rows; among equals the first row decides."""
+        thinking = [row for row in rows if row.mode != "standard"]
+        chosen = [baseline] if baseline is not None and baseline.mode != "standard" else thinking
+        known = [baseline] if baseline is not None and baseline.tokenizer else rows
+        # Greedy responses have a temperature of their own, so that the limit alone is compared across modes.
+        return cls(
+            template=_most(row.template for row in chosen),
+            sampling=_most(limits_of(row.sampling) for row in chosen),
+            tokenizer=_most(row.tokenizer for row in known if row.tokenizer != SEVERAL),
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands in its group; `rank` is None for one that is not ranked."""
+
+    pk: int
+    rank: int | None
+    flags: Sequence[Flag]
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """A row with its place, read whole."""
+
+    standing: Standing
+    rank: int | None
+    flags: Sequence[Flag]
+
+    @property
+    def reasons(self) -> list[Flag]:
+        """Why it is not ranked."""
+        return [flag for flag in self.flags if flag.excludes]
+
+    @property
+    def mode_words(self) -> str:
+        """The mode, in words."""
+        return mode_label(self.standing.mode)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which rows are looked at, and by which difficulty they are ranked."""
+
+    difficulty: str = "hard"
+    mode: str = ""
+    stage: str = ""
+    experiment: int | None = None
+    corpus: str = ""
+
+    def __post_init__(self) -> None:
+        if self.difficulty not in DIFFICULTIES:
+            raise ValueError(f"a difficulty is one of {', '.join(DIFFICULTIES)}")
+
+    def narrowed(self, rows: QuerySet[Standing]) -> QuerySet[Standing]:
+        """The rows that fit, whatever their positions."""
+        if self.experiment is not None:
+            rows = rows.filter(experiment=self.experiment)
+        if self.stage:
+            rows = rows.filter(stage=self.stage)
+        if self.corpus:
+            hashes = EvaluatedSet.objects.filter(corpora__contains=[self.corpus]).values_list("hash", flat=True)
+            rows = rows.filter(sets__overlap=list(hashes))
+        return rows.filter(mode=self.mode) if self.mode else rows
+
+    def fit(self, row: Light) -> bool:
+        """The same for a row of a group, all of which are of one corpus."""
+        return (
+            (self.experiment is None or row.experiment_id == self.experiment)
+            and (not self.stage or row.stage == self.stage)
+            and (not self.mode or row.mode == self.mode)
+            and getattr(row, self.difficulty) is not None
+        )
+
+
+@dataclass(frozen=True)
+class SetWords:
+    """What a group of rows was measured on, in words."""
+
+    group: str
+    sets: Sequence[EvaluatedSet]
+
+    @property
+    def name(self) -> str:
+        """Corpora and size."""
+        if not self.sets:
+            return "Unknown positions"
+        corpora = sorted({name for found in self.sets for name in found.corpora})
+        first = self.sets[0]
+        stored = f", “{first.name}”" if first.name else ""
+        return f"{', '.join(corpora) or 'corpus not known'}{stored}"
+
+    @property
+    def levels(self) -> str:
+        """The thresholds."""
+        if not self.sets:
+            return "The runs did not store at which positions they were evaluated, so nothing here can be compared."
+        known = self.sets[0].above_nats
+        parts = [f"{name} above {known[name]:g}" for name in DIFFICULTIES if name in known]
+        return f"{', '.join(parts)} nats of the proxy model's entropy" if parts else "thresholds not known"
+
+    @property
+    def size(self) -> str:
+        """How many positions of how many documents; of each seed where they differ."""
+        if not self.sets:
+            return ""
+        counts = sorted({found.positions for found in self.sets})
+        documents = sorted({found.documents for found in self.sets})
+        each = f" for each of {len(self.sets)} sets, one a seed" if len(self.sets) > 1 else ""
+        return f"{_span(counts)} positions of {_span(documents)} documents{each}"
+
+
+@dataclass(frozen=True)
+class Board:
+    """The rows of one group, ranked by a difficulty."""
+
+    words: SetWords
+    rows: Sequence[BoardRow]
+    difficulty: str
+    total: int
+    """Rows in all, where `rows` are a page of them."""
+    baseline: Standing | None = None
+
+
+def places(whole: Sequence[Light], filters: Filters, baseline: int | None = None) -> list[Place]:
+    """The rows of a group that fit the filters, in their order: those that are ranked, then the others.
+
+    What is usual is told by all of the group, or by the row whose id is `baseline`.
+    """
+    usual = Usual.of(whole, next((row for row in whole if row.pk == baseline), None))
+    rows = [row for row in whole if filters.fit(row)]
+    flagged = {row.pk: flags_of(row, usual, mode_alone=bool(filters.mode)) for row in rows}
+    out = {row.pk for row in rows if any(flag.excludes for flag in flagged[row.pk])}
+    order = sorted(rows, key=lambda row: (row.pk in out, -getattr(row, filters.difficulty), row.pk))
+    ranks = _ranks([getattr(row, filters.difficulty) for row in order if row.pk not in out])
+    return [
+        Place(row.pk, ranks[number] if number < len(ranks) else None, flagged[row.pk])
+        for number, row in enumerate(order)
+    ]
+
+
+def _ranks(values: Sequence[float]) -> list[int]:
+    """Places of falling values; equal ones share the better place."""
+    first: dict[float, int] = {}
+    for place, value in enumerate(values, start=1):
+        first.setdefault(value, place)
+    return [first[value] for value in values]
+
+
+def flags_of(row: Light, usual: Usual, *, mode_alone: bool = False) -> list[Flag]:
+    """What is to be said of a row within its group.
+
+    mode_alone: all rows that are looked at are of one mode, so that the best of several stand among themselves.
+    """
+    found = [
+        _of_positions(row),
+        _of_template(row, usual),
+        _of_sampling(row, usual),
+        _of_tokenizer(row, usual),
+        _of_format(row),
+        _of_size(row),
+        _of_state(row),
+        None if mode_alone else _of_several(row),
+        _of_seeds(row),
+    ]
+    return [flag for flag in found if flag is not None]
+
+
+def of_other_set(own: SetWords, other: SetWords) -> Flag:
+    """Why a row of another group on the same corpus is not ranked here."""
+    mine, theirs = _levels(own), _levels(other)
+    if mine != theirs:
+        return Flag(
+            "thresholds",
+            "other thresholds",
+            f"Its difficulties are drawn elsewhere: {other.levels}; here: {own.levels}. The same word means other "
+            "positions.",
+        )
+    return Flag(
+        "positions",
+        "other positions",
+        f"It was measured at {other.size}, which are not the positions here, so a difference may be one of the "
+        "positions alone.",
+    )
+
+
+def limits_of(sampling: str) -> str:
+    """The part of how a policy was sampled that the greedy mode shares."""
+    return sampling.rpartition(", ")[2]
+
+
+def _of_positions(row: Light) -> Flag | None:
+    if row.group != UNKNOWN:
+        return None
+    return Flag(
+        "unknown",
+        "unknown positions",
+        "Its outcomes are no longer on disk and its run did not store at which positions it was evaluated. Evaluate "
+        "the checkpoint again to have it ranked.",
+    )
+
+
+def _of_template(row: Light, usual: Usual) -> Flag | None:
+    if row.mode == "standard" or row.template == usual.template:
+        return None
+    return Flag(
+        "template",
+        "other template",
+        f"It was asked with the prompt template “{row.template}”, the others with “{usual.template}”. A wording alone "
+        "can move an accuracy by many points.",
+    )
+
+
+def _of_sampling(row: Light, usual: Usual) -> Flag | None:
+    if row.mode == "standard" or limits_of(row.sampling) == usual.sampling:
+        return None
+    return Flag(
+        "sampling",
+        "other limit",
+        f"Its responses were sampled with {row.sampling}; the others with {usual.sampling}. A response that is cut "
+        "counts as wrong.",
+    )
+
+
+def _of_tokenizer(row: Light, usual: Usual) -> Flag | None:
+    if not row.tokenizer or not usual.tokenizer or row.tokenizer == usual.tokenizer:
+        return None
+    return Flag(
+        "tokenizer",
+        "tokenizer differs",
+        "Its tokenizer is not that of the others. What counts as the next token, and where a prediction may end, "
+        "follows from it, so the same text is not the same question.",
+    )
+
+
+def _of_format(row: Light) -> Flag | None:
+    if row.no_box is None or row.no_box <= LOST_FORMAT:
+        return None
+    return Flag(
+        "format",
+        "lost the response format",
+        f"{points(row.no_box)}\u00a0% of its responses have no box, and a missing answer counts as wrong. That says "
+        "nothing about how well it reasons; its standard accuracy is the fair comparison.",
+    )
+
+
+def _of_size(row: Light) -> Flag | None:
+    if row.n >= FEW_POSITIONS:
+        return None
+    return Flag(
+        "few",
+        "too few positions",
+        f"It was measured at {row.n} positions in a difficulty. With fewer than {FEW_POSITIONS} an interval is up to "
+        "20 points wide or wider.",
+    )
+
+
+def _of_state(row: Light) -> Flag | None:
+    if row.is_finished:
+        return None
+    return Flag(
+        "unfinished",
+        "not finished",
+        "Its run is under way, or has ended before its last step: this is not what it was to become.",
+    )
+
+
+def _of_several(row: Light) -> Flag | None:
+    if not row.mode.startswith("pass@"):
+        return None
+    return Flag(
+        "several",
+        "best of several",
+        "A position counts when any of several responses is right, which blind guessing raises too. Choose this mode "
+        "alone to rank such rows among themselves.",
+    )
+
+
+def _of_seeds(row: Light) -> Flag | None:
+    if len(row.seeds) > 1:
+        return None
+    return Flag(
+        "one-seed",
+        "one seed only",
+        "One trained model: its interval covers the positions only. Another seed, or another processor, gives another "
+        "model, and how far apart they are is not known.",
+        excludes=False,
+    )
+
+
+def _levels(words: SetWords) -> dict[str, Any]:
+    return words.sets[0].above_nats if words.sets else {}
+
+
+def _most(values: Iterable[str]) -> str:
+    """The most frequent one, the first among equals; "" is not counted."""
+    counted = Counter(value for value in values if value)
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+def _span(values: Sequence[int]) -> str:
+    return f"{values[0]:,}" if len(values) == 1 else f"{values[0]:,} to {values[-1]:,}"

@@ -1,0 +1,91 @@
+"""Accuracy over training compute of several runs in one figure, with the power laws that workers have fitted.
+
+In: RPT runs of any experiments. Out: a line of a table for each run and difficulty, and one `Figure`. A fit that the
+points do not determine is dotted and never called a limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rpt_core.analysis.scaling import PowerLaw
+from rpt_web.results.curves import Curve, stored_curves
+from rpt_web.results.figures import CURVE_POINTS, Axis, Figure, layout, line, log_ticks
+from rpt_web.runs.models import Run
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+MOST_RUNS = 12
+
+
+@dataclass(frozen=True)
+class ScalingLine:
+    """One curve of one run."""
+
+    run: Run
+    label: str
+    curve: Curve
+
+    @property
+    def fit(self) -> PowerLaw | None:
+        """None where there is no curve."""
+        return self.curve.fit
+
+
+def scaling_lines(runs: Sequence[tuple[Run, str]]) -> list[ScalingLine]:
+    """The curves of runs, each with what it is called (2 queries for each run); those without points are left out."""
+    return [
+        ScalingLine(run, label, curve)
+        for run, label in runs[:MOST_RUNS]
+        for curve in stored_curves(run)
+        if curve.points
+    ]
+
+
+def scaling_of_runs(lines: Sequence[ScalingLine]) -> Figure | None:
+    """All curves in one figure: colours are difficulties, symbols are runs."""
+    if not lines:
+        return None
+    places = {label: number for number, label in enumerate(dict.fromkeys(line.label for line in lines))}
+    compute = [float(row.flops or 0) for found in lines for row in found.curve.points]
+    traces = [trace for found in lines for trace in _traces(found, SYMBOLS[places[found.label] % len(SYMBOLS)])]
+    return Figure(
+        id="scaling-of-runs",
+        title="Reasoning accuracy over training compute",
+        caption="Points are evaluations with 95 % Wilson intervals over positions; lines are the fits, dotted where "
+        "the points do not determine them. Each curve is one trained model.",
+        data=traces,
+        layout=layout(
+            Axis("training compute C (FLOPs, log scale)", log=True, extra=log_ticks(compute)),
+            Axis("accuracy P(C)", percent=True),
+        ),
+        tall=True,
+    )
+
+
+def _traces(found: ScalingLine, symbol: str) -> list[dict[str, Any]]:
+    rows, level = found.curve.points, found.curve.difficulty
+    name = f"{level}, {found.label}"
+    x = [float(row.flops or 0) for row in rows]
+    above, below = [row.high - row.value for row in rows], [row.value - row.low for row in rows]
+    points = line(
+        name,
+        level,
+        x,
+        [row.value for row in rows],
+        mode="markers",
+        legendgroup=name,
+        marker={"symbol": symbol, "size": 8},
+        error_y={"type": "data", "symmetric": False, "array": above, "arrayminus": below},
+        customdata=[[row.low, row.high, row.n] for row in rows],
+        hovertemplate="%{y:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%}, n %{customdata[2]:,})",
+    )
+    if found.fit is None:
+        return [points]
+    low, high = min(x), max(x)
+    xs = [low * (high / low) ** (index / (CURVE_POINTS - 1)) for index in range(CURVE_POINTS)]
+    ys = [float(value) for value in found.fit.predict(xs)]
+    dash = {} if found.fit.is_determined else {"dash": "dot"}
+    more = {"legendgroup": name, "showlegend": False, "hoverinfo": "skip", "line": {"width": 1.5, **dash}}
+    return [points, line(name, level, xs, ys, meta={"fit": True}, **more)]
