@@ -29,8 +29,6 @@ OF_RUN = "of_run"
 """The column that says whose a row is, in the tables of several runs."""
 MOST_RUNS = 40
 """Of a page: more rows than these nobody compares by eye."""
-_ALIKE = ("by_domain", "changed_")
-"""Tables that no page of the paper shows."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ PAGES = (
         "Learning from answers",
         "Reinforcement learning on questions, before and after, from different starting points.",
         ("rlvr",),
-        ("rlvr_test",),
+        ("rlvr",),
     ),
     PaperPage(
         "table-3",
@@ -81,7 +79,7 @@ PAGES = (
         "Multiple choice",
         "End tasks, by category, with and without thinking.",
         ("benchmark",),
-        ("benchmark",),
+        ("",),
     ),
     PaperPage(
         "table-8",
@@ -97,7 +95,7 @@ PAGES = (
         "Accuracy over training compute",
         "P(C) = A / C^α + P*, with its band, the error at a point that it has not seen, and how far it goes on.",
         ("analyse",),
-        ("scaling_",),
+        ("scaling",),
     ),
     PaperPage(
         "figure-6",
@@ -105,7 +103,7 @@ PAGES = (
         "Patterns of reasoning",
         "How often responses show each pattern, and how that changes.",
         ("analyse",),
-        ("patterns", "pattern_changes"),
+        ("pattern", "keywords"),
     ),
     PaperPage(
         "hybrid-thinking",
@@ -113,7 +111,7 @@ PAGES = (
         "Hybrid thinking",
         "Think only where the policy itself is uncertain: accuracy against the tokens that it takes.",
         ("analyse",),
-        ("frontier_", "hybrid_"),
+        ("frontier", "hybrid"),
     ),
 )
 
@@ -155,7 +153,7 @@ def tables_of(page: PaperPage, experiments: Sequence[Experiment]) -> tuple[list[
     """The tables of a page, of all runs of these experiments, and these runs (2 queries)."""
     rows = ResultTable.objects.filter(_names(page), run__experiment__in=experiments, run__stage__in=page.stages)
     listed = rows.select_related("run__experiment").order_by("step", "id")
-    found = [table for table in newest(listed) if not table.name.startswith(_ALIKE)]
+    found = newest(listed)
     runs = {table.run_id: table.run for table in found}
     kept = sorted(runs.values(), key=lambda run: (run.experiment_id, run.pk))[:MOST_RUNS]
     families: dict[Any, list[ResultTable]] = defaultdict(list)
@@ -257,12 +255,24 @@ def average_figure(rows: Sequence[AverageRow], id_: str) -> Figure | None:
         {"key": "mode", "label": "Mode", "kind": "text"},
         {"key": "average", "label": "Mean of easy, medium and hard", "kind": "share"},
     ]
+    several = len({row.standing.experiment_id for row in rows}) > 1
+    names = [label_of(row.standing) if several else row.standing.name for row in rows]
+    chart = {
+        "kind": "bars",
+        "x": "model",
+        "y": ["average"],
+        "group": "mode",
+        "x_title": "",
+        "y_title": "",
+        "x_log": False,
+    }
     data = {
         "columns": columns,
-        "rows": [{"model": label_of(row.standing), "mode": row.mode, "average": row.value} for row in rows],
-        "chart": {"kind": "bars", "x": "model", "y": ["average"], "group": "mode", "x_title": "", "y_title": "",
-                  "x_log": False},
-    }  # fmt: skip
+        "rows": [
+            {"model": name, "mode": row.mode, "average": row.value} for name, row in zip(names, rows, strict=True)
+        ],
+        "chart": chart,
+    }
     return table_figure(id_, "Average accuracy", data)
 
 

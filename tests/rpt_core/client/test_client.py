@@ -124,6 +124,15 @@ def test_a_run_is_submitted_once_and_cancelled(client, platform):
     assert client.wait(run["id"])["status"] == "cancelled"
 
 
+def test_the_leaderboard_of_a_position_set_is_a_table(client, platform):
+    (known,) = [one for one in client.position_sets().to_pylist() if one["set"]]
+    (row,) = client.leaderboard(known["set"], mode="greedy").to_pylist()
+    assert (row["rank"], row["experiment_id"]) == (1, platform["experiment"])
+    assert json.loads(row["cells"])["hard"]["value"] == 0.5
+    assert [flag["key"] for flag in json.loads(row["flags"])] == ["one-seed"]
+    assert json.loads(row["members"])[0]["measured_by"] == platform["run"]
+
+
 def test_labels_go_in_and_come_out(client, platform):
     queue = client.call(
         "POST", "/queues", {"run": platform["run"], "filter": "kind=train", "name": "Read", "reviewers": []}
