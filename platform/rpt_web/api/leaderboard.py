@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from ninja import NinjaAPI, Query, Schema
 from pydantic import Field
 
 from rpt_web import access
 from rpt_web.api.paging import After, Limit, user_of
 from rpt_web.results import boards
-from rpt_web.results.board import BoardRow, Filters
+from rpt_web.results.board import BoardFilters, BoardRow
 
 Level = Literal["easy", "medium", "hard"]
 SetName = Annotated[
@@ -143,12 +143,13 @@ def leaderboard(
     after: After = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
-    """The rows of one position set, ranked by a difficulty; what must not be compared is not ranked, and says why."""
+    """The rows of one position set, ranked by a difficulty; what must not be compared is not ranked, and says why.
+
+    Empty for a set at which nothing that you may see was measured.
+    """
     group = set.replace("\x00", "")
     seen = access.standings_for(user_of(request))
-    if not seen.filter(group=group).exists():
-        raise Http404("Nothing that you may see was measured at these positions. /position-sets lists what there is.")
-    filters = Filters(difficulty, mode.replace("\x00", ""), stage.replace("\x00", ""), experiment)
+    filters = BoardFilters(difficulty, mode.replace("\x00", ""), stage.replace("\x00", ""), experiment)
     board, more = boards.board_page(seen, group, filters, None, after, limit)
     return {"items": [_row(row) for row in board.rows], "next": more}
 

@@ -81,7 +81,7 @@ class Usual:
 
 
 @dataclass(frozen=True)
-class Place:
+class BoardPlace:
     """Where a row stands in its group; `rank` is None for one that is not ranked."""
 
     pk: int
@@ -109,7 +109,7 @@ class BoardRow:
 
 
 @dataclass(frozen=True)
-class Filters:
+class BoardFilters:
     """Which rows are looked at, and by which difficulty they are ranked."""
 
     difficulty: str = "hard"
@@ -192,7 +192,7 @@ class Board:
     baseline: Standing | None = None
 
 
-def places(whole: Sequence[Light], filters: Filters, baseline: int | None = None) -> list[Place]:
+def places(whole: Sequence[Light], filters: BoardFilters, baseline: int | None = None) -> list[BoardPlace]:
     """The rows of a group that fit the filters, in their order: those that are ranked, then the others.
 
     What is usual is told by all of the group, or by the row whose id is `baseline`.
@@ -204,7 +204,7 @@ def places(whole: Sequence[Light], filters: Filters, baseline: int | None = None
     order = sorted(rows, key=lambda row: (row.pk in out, -getattr(row, filters.difficulty), row.pk))
     ranks = _ranks([getattr(row, filters.difficulty) for row in order if row.pk not in out])
     return [
-        Place(row.pk, ranks[number] if number < len(ranks) else None, flagged[row.pk])
+        BoardPlace(row.pk, ranks[number] if number < len(ranks) else None, flagged[row.pk])
         for number, row in enumerate(order)
     ]
 

@@ -1,7 +1,8 @@
 """Which leaderboards are shown: the groups of rows that a user may see, by their positions, and a page of each.
 
-In: the `Standing`s that a user may see (`access.standings_for`), filters, a place to go on from. Out: `Board`s. A fixed
-number of queries for a page, whatever it shows: ranks need little of each row, and only what is shown is read whole.
+In: the `Standing`s that a user may see (`access.standings_for`), filters, the row that a page follows. Out: `Board`s. A
+fixed number of queries for a page, whatever it shows: ranks need little of each row, and only what is shown is read
+whole.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from django.db.models import Count, Max, QuerySet
 from rpt_web.results.board import (
     UNKNOWN,
     Board,
+    BoardFilters,
+    BoardPlace,
     BoardRow,
-    Filters,
     Light,
-    Place,
     SetWords,
     of_other_set,
     places,
@@ -43,7 +44,7 @@ def groups_of(rows: QuerySet[Standing], after: int | None, limit: int) -> tuple[
 
 
 def boards(
-    seen: QuerySet[Standing], groups: Sequence[str], filters: Filters, baselines: Mapping[str, Standing], most: int
+    seen: QuerySet[Standing], groups: Sequence[str], filters: BoardFilters, baselines: Mapping[str, Standing], most: int
 ) -> list[Board]:
     """The boards of some groups with their first rows (4 queries)."""
     whole = _light(seen.filter(group__in=groups))
@@ -63,7 +64,12 @@ def boards(
 
 
 def board_page(
-    seen: QuerySet[Standing], group: str, filters: Filters, baseline: Standing | None, after: int | None, limit: int
+    seen: QuerySet[Standing],
+    group: str,
+    filters: BoardFilters,
+    baseline: Standing | None,
+    after: int | None,
+    limit: int,
 ) -> tuple[Board, int | None]:
     """A page of one group's rows in their order, and the id of the row that the next page follows (4 queries)."""
     listed = places(_light(seen.filter(group=group))[group], filters, _key(baseline))
@@ -74,7 +80,7 @@ def board_page(
     return Board(words, _rows(page, _whole(page)), filters.difficulty, len(listed), baseline), more
 
 
-def elsewhere(seen: QuerySet[Standing], words: SetWords, filters: Filters) -> list[BoardRow]:
+def elsewhere(seen: QuerySet[Standing], words: SetWords, filters: BoardFilters) -> list[BoardRow]:
     """Rows of other positions in the same corpora, each with what keeps it from being ranked here (3 queries)."""
     corpora = sorted({name for found in words.sets for name in found.corpora})
     if not corpora:
@@ -133,12 +139,12 @@ def _light(rows: QuerySet[Standing]) -> dict[str, list[Light]]:
     return found
 
 
-def _whole(listed: Sequence[Place]) -> dict[int, Standing]:
+def _whole(listed: Sequence[BoardPlace]) -> dict[int, Standing]:
     """The rows with all that a page shows (1 query)."""
     return Standing.objects.select_related("experiment").in_bulk([place.pk for place in listed])
 
 
-def _rows(listed: Sequence[Place], read: Mapping[int, Standing]) -> list[BoardRow]:
+def _rows(listed: Sequence[BoardPlace], read: Mapping[int, Standing]) -> list[BoardRow]:
     return [BoardRow(read[place.pk], place.rank, place.flags) for place in listed if place.pk in read]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rpt_web.results.board import Filters, Light, SetWords, Usual, flags_of, of_other_set, places
+from rpt_web.results.board import BoardFilters, Light, SetWords, Usual, flags_of, of_other_set, places
 from rpt_web.results.models import EvaluatedSet
 
 SAMPLING = "temperature 0.8, at most 56 tokens"
@@ -96,7 +96,7 @@ def test_what_is_usual_is_what_most_rows_have_or_the_baseline():
 
 
 def ranked(rows, **filters):
-    return [(place.pk, place.rank) for place in places(rows, Filters(**filters))]
+    return [(place.pk, place.rank) for place in places(rows, BoardFilters(**filters))]
 
 
 def test_ranks_fall_with_the_accuracy_and_rows_that_are_not_ranked_come_last():
@@ -118,7 +118,7 @@ def test_what_is_not_looked_at_still_says_what_is_usual():
     rows = [row(1, template="v0", stage="ntp"), row(2), row(3)]
     assert ranked(rows, stage="ntp") == [(1, None)]
     assert ranked(rows, experiment=2) == []
-    assert [place.rank for place in places(rows, Filters(), baseline=1)] == [1, None, None]
+    assert [place.rank for place in places(rows, BoardFilters(), baseline=1)] == [1, None, None]
 
 
 def test_the_words_of_a_group_say_corpora_thresholds_and_size():

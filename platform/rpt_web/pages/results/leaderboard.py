@@ -19,7 +19,7 @@ from rpt_web.pages.addresses import number_asked, number_posted
 from rpt_web.pages.results.lines import compared, lines_elsewhere, lines_of
 from rpt_web.pages.rights import current_team, team_to_change
 from rpt_web.results import boards, pins
-from rpt_web.results.board import Board, Filters
+from rpt_web.results.board import Board, BoardFilters
 from rpt_web.results.headlines import TRAINING
 from rpt_web.results.lineage import stage_label
 from rpt_web.results.models import PinnedBaseline, Standing
@@ -44,7 +44,7 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
         "experiment": experiment.experiment if experiment else None,
         "choices": _choices(seen, filters),
         "difficulties": [(name, name) for name in DIFFICULTIES],
-        "is_filtered": filters != Filters(difficulty=filters.difficulty),
+        "is_filtered": filters != BoardFilters(difficulty=filters.difficulty),
     }
     return render(request, "results/leaderboard.html", context)
 
@@ -68,11 +68,11 @@ def baseline(request: HttpRequest) -> HttpResponse:
     return redirect(f"{back}?set={group}" if group.isalnum() else back)
 
 
-def filters_asked(request: HttpRequest) -> Filters:
+def filters_asked(request: HttpRequest) -> BoardFilters:
     """What the address asks for."""
     asked = request.GET
     difficulty = asked.get("difficulty", "")
-    return Filters(
+    return BoardFilters(
         difficulty=difficulty if difficulty in DIFFICULTIES else "hard",
         mode=asked.get("mode", "")[:20],
         stage=asked.get("stage", "")[:20],
@@ -81,7 +81,7 @@ def filters_asked(request: HttpRequest) -> Filters:
     )
 
 
-def _all(request: HttpRequest, filters: Filters) -> dict[str, Any]:
+def _all(request: HttpRequest, filters: BoardFilters) -> dict[str, Any]:
     seen = access.standings_for(request.user)
     rows = filters.narrowed(seen)
     groups, more = boards.groups_of(rows, number_asked(request, "after"), boards.GROUPS_ON_A_PAGE)
@@ -91,7 +91,7 @@ def _all(request: HttpRequest, filters: Filters) -> dict[str, Any]:
     return {"sections": _sections(found, team_pins), "more": more, "is_one": False}
 
 
-def _one(request: HttpRequest, asked: str, filters: Filters) -> dict[str, Any]:
+def _one(request: HttpRequest, asked: str, filters: BoardFilters) -> dict[str, Any]:
     group = "" if asked == UNKNOWN else asked[:32].replace("\x00", "")
     seen = access.standings_for(request.user)
     if not seen.filter(group=group).exists():
@@ -146,7 +146,7 @@ def _sections(found: Sequence[Board], team_pins: Mapping[str, PinnedBaseline]) -
     return sections
 
 
-def _choices(seen: Any, filters: Filters) -> list[tuple[str, str, list[tuple[str, str]], str]]:
+def _choices(seen: Any, filters: BoardFilters) -> list[tuple[str, str, list[tuple[str, str]], str]]:
     """(name, label, options, chosen) of each list of the filters."""
     modes = sorted(set(seen.order_by().values_list("mode", flat=True).distinct()), key=mode_order)
     stages = [(name, stage_label(name)) for name in TRAINING]
@@ -158,7 +158,7 @@ def _choices(seen: Any, filters: Filters) -> list[tuple[str, str, list[tuple[str
     ]
 
 
-def _query(filters: Filters) -> str:
+def _query(filters: BoardFilters) -> str:
     """The filters as part of an address, those that ask for something."""
     asked = {name: value for name, value in vars(filters).items() if value not in ("", None)}
-    return urlencode(asked if filters != Filters() else {})
+    return urlencode(asked if filters != BoardFilters() else {})

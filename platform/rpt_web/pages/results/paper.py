@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from rpt_web import access
 from rpt_web.pages.results.lines import lines_of
 from rpt_web.results import boards, caveats, paper, published
-from rpt_web.results.board import Filters
+from rpt_web.results.board import BoardFilters
 from rpt_web.results.models import EvaluatedSet, Standing
 from rpt_web.results.paper_scaling import scaling_lines, scaling_of_runs
 from rpt_web.runs.models import Experiment, Run
@@ -96,7 +96,7 @@ def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str,
 def _of_evaluations(request: HttpRequest, page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str, Any]:
     seen = access.standings_for(request.user).filter(experiment__in=chosen)
     groups = list(seen.order_by("group").values_list("group", flat=True).distinct())
-    found = boards.boards(seen, groups, Filters(), {}, MOST_ROWS)
+    found = boards.boards(seen, groups, BoardFilters(), {}, MOST_ROWS)
     rows = [row.standing for one in found for row in one.rows]
     runs = list(Run.objects.filter(pk__in={pk for row in rows for pk in row.runs}).select_related("experiment"))
     if page.slug == "table-1":
