@@ -136,6 +136,7 @@ class SeveralRuns:
     id: str
     title: str
     heads: Sequence[ColumnHead]
+    keys: Sequence[str]
     rows: Sequence[Row]
     figure: Figure | None
     caption: str
@@ -179,7 +180,7 @@ def _joined(id_: str, tables: Sequence[ResultTable], *, several_experiments: boo
         for row in table.data["rows"]
     ]
     written = [
-        Row([write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST)
+        Row([write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST, row)
         for number, row in enumerate(rows)
     ]
     captions = {table.data["caption"] for table in tables}
@@ -188,7 +189,16 @@ def _joined(id_: str, tables: Sequence[ResultTable], *, several_experiments: boo
     )
     figure = table_figure(f"{id_}-figure", first.title, _drawn(first.data, columns, rows, len(tables)))
     heads = [head_of(column) for column in columns]
-    return SeveralRuns(id_, first.title, heads, written, figure, caption, noise=noise_of(first.run, written))
+    return SeveralRuns(
+        id_,
+        first.title,
+        heads,
+        [column["key"] for column in columns],
+        written,
+        figure,
+        caption,
+        noise=noise_of(first.run, written),
+    )
 
 
 def _drawn(data: dict[str, Any], columns: list[dict[str, Any]], rows: list[dict[str, Any]], of: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def shown_table(table: PlainTable) -> ShownTable:
     """A plain table in words: an estimate's interval and n stand in its cell."""
     shown, parts = table.shown, table.parts
     rows = [
-        Row([_cell(row, column, parts) for column in shown], number >= ROWS_AT_FIRST)
+        Row([_cell(row, column, parts) for column in shown], number >= ROWS_AT_FIRST, row)
         for number, row in enumerate(table.rows)
     ]
     return ShownTable([head_of({"kind": column.kind, "label": column.title}) for column in shown], rows)
