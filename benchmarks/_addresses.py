@@ -208,7 +208,12 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "models/": ["models/", f"models/?before={known.model}"],
         "models/{model_id}/": [f"models/{known.model}/"],
         "jobs/{job_id}/": [f"jobs/{known.job}/"],
-        "compare/": [f"compare/?runs={known.basket}", f"compare/?runs={known.basket}&view=curves", "compare/"],
+        "compare/": [
+            f"compare/?runs={known.basket}",
+            f"compare/?runs={known.basket}&view=curves",
+            f"compare/?runs={known.basket}&view=positions",
+            "compare/",
+        ],
         "searches/": ["searches/", f"searches/?runs={known.run}"],
         "wordings/": ["wordings/"],
         "wordings/{wording_id}/": [f"wordings/{known.wording}/", f"wordings/{known.wording}/?version=1"],
@@ -260,6 +265,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "api/v1/corpora/{corpus_id}/versions": [f"{API}{corpus}/versions"],
         "api/v1/versions/{version_id}": [f"{API}versions/{known.version}"],
         "api/v1/searches": ["api/v1/searches"],
+        "api/v1/baskets": ["api/v1/baskets"],
+        "api/v1/compared-settings": [f"api/v1/compared-settings?runs={known.basket}"],
         "api/v1/models": ["api/v1/models"],
         "api/v1/models/{model_id}": [f"{API}models/{known.model}"],
         "api/v1/comments": [

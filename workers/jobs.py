@@ -16,6 +16,7 @@ from django.conf import settings
 
 from rpt_core.errors import UserError, is_full_disk
 from rpt_core.machine.memory import memory_limit
+from rpt_web.compare import comparisons as compared
 from rpt_web.corpora import models, registry
 from rpt_web.corpora import services as services_of_corpora
 from rpt_web.jobs import services
@@ -25,7 +26,7 @@ from rpt_web.runs import checkpoints
 from rpt_web.runs import deletion as deletion_of_runs
 from rpt_web.runs import retention as rules
 from rpt_web.searches import services as searches
-from workers import corpora, deletions, model_checks, retention
+from workers import comparisons, corpora, deletions, model_checks, retention
 from workers import searches as search_jobs
 from workers.reports import JobReport, Stopping, Why
 
@@ -39,6 +40,7 @@ KINDS: dict[str, Work] = {
     checkpoints.FREE: retention.free,
     registry.CHECK: model_checks.check,
     searches.KIND: search_jobs.search,
+    compared.KIND: comparisons.compare,
 }
 """Name of a kind -> its function."""
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ Each round is safe to run beside another reaper's: rows are locked and those loc
    while its queue is empty: messages that wait there mean that every worker is busy, and more would only pile up.
    When no worker at all listens to the queue, the log says so.
 4. Jobs of the quick lane are looked after in the same way; those that ended long ago are forgotten, and
-   uploads that nobody continues; files of a fetch that died for good are removed; searches are forgotten.
+   uploads that nobody continues; files of a fetch that died for good are removed; searches and comparisons are
+   forgotten.
 5. Experiments whose intervals are of older results than there are get them computed: a worker may have died before it
    did so, and results from before there were stored intervals have none.
 6. What is to go out by e-mail and webhook is looked after in the same way; what went out long ago is forgotten.
@@ -29,6 +30,7 @@ from redis import Redis, RedisError
 
 from rpt_web.api import repeating
 from rpt_web.celery import app
+from rpt_web.compare import comparisons
 from rpt_web.corpora import fetched, uploads
 from rpt_web.jobs import services as job_services
 from rpt_web.jobs.models import QUICK_QUEUE
@@ -61,6 +63,7 @@ def run_round(reap: bool = True) -> None:
     uploads.clean_up()
     fetched.clean_up()
     searches.forget_old()
+    comparisons.forget_old()
     compute_intervals()
     usage.measure()
     repeating.forget_old()

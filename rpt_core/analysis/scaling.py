@@ -21,6 +21,8 @@ from rpt_core.words import counted
 
 MIN_POINTS = 4
 ALPHA_RANGE = (0.01, 10.0)
+RATE_RANGE = (1e-3, 1e3)
+"""Of a saturating exponential, for each geometric mean of the compute."""
 WIDE = 0.1
 """P* is not determined when it could lie in a stretch wider than this."""
 _GRID = 201
@@ -101,6 +103,24 @@ class PowerLaws:
         """Accuracy of each row's curve at each compute (points,): (rows, points)."""
         logs = np.log(np.asarray(compute, dtype=np.float64) / self.scale)
         predicted: _Array = self.a[:, None] * np.exp(-self.alpha[:, None] * logs) + self.p_star[:, None]
+        return predicted
+
+
+@dataclass(frozen=True)
+class Saturating:
+    """Saturating exponentials through several rows of accuracies; each array has one value for each row."""
+
+    slope: _Array
+    rate: _Array
+    """For each `scale` of compute."""
+    p_star: _Array
+    at_bound: _Flags
+    scale: float
+
+    def predict(self, compute: npt.ArrayLike) -> _Array:
+        """Accuracy of each row's curve at each compute (points,): (rows, points)."""
+        values = np.asarray(compute, dtype=np.float64) / self.scale
+        predicted: _Array = self.slope[:, None] * np.exp(-self.rate[:, None] * values) + self.p_star[:, None]
         return predicted
 
 
@@ -189,13 +209,26 @@ def _points(compute: npt.ArrayLike, accuracy: npt.ArrayLike) -> tuple[_Array, _A
     return c, p
 
 
-def _search(logs: _Array, p: _Array) -> tuple[_Array, _Array, _Array, _Array]:
-    """Best alpha, slope, P* and squared error of each row of p (rows, points)."""
+def fit_saturating(compute: _Array, accuracies: _Array) -> Saturating:
+    """Fit P(C) = P* - A exp(-k C) to each row of accuracies (rows, points), unchecked as `fit_power_laws`."""
+    scale = float(np.exp(np.log(compute).mean()))
+    rate, slope, p_star, _ = _search(compute / scale, accuracies, RATE_RANGE)
+    at_edge = np.isclose(rate, RATE_RANGE[0], rtol=1e-3) | np.isclose(rate, RATE_RANGE[1], rtol=1e-3)
+    return Saturating(slope, rate, p_star, at_edge | (p_star == 0) | (p_star == 1) | ~_varies(accuracies), scale)
+
+
+def _search(
+    values: _Array, p: _Array, allowed: tuple[float, float] = ALPHA_RANGE
+) -> tuple[_Array, _Array, _Array, _Array]:
+    """Best k, slope, P* and squared error of slope exp(-k values) + P* for each row of p (rows, points).
+
+    With the logarithms of the compute as values, k is alpha.
+    """
     rows = np.arange(len(p))
-    low, high = (np.full(len(p), np.log(edge)) for edge in ALPHA_RANGE)
+    low, high = (np.full(len(p), np.log(edge)) for edge in allowed)
     for _ in range(_REFINEMENTS):
-        grid = np.linspace(low, high, _GRID, axis=1)  # (rows, grid), of log alpha
-        slope, p_star, error = _solve(np.exp(-np.exp(grid)[..., None] * logs), p)
+        grid = np.linspace(low, high, _GRID, axis=1)  # (rows, grid), of log k
+        slope, p_star, error = _solve(np.exp(-np.exp(grid)[..., None] * values), p)
         best = error.argmin(1)
         low, high = grid[rows, np.maximum(best - 1, 0)], grid[rows, np.minimum(best + 1, _GRID - 1)]
     return np.exp(grid[rows, best]), slope[rows, best], p_star[rows, best], error[rows, best]

@@ -1,13 +1,14 @@
 """Scaling curves of a run as finished tables: one fit for each difficulty, its points, its curve with a band (Fig. 5).
 
-In: a ScalingConfig that names a run evaluated at several steps. Out: three ResultTables. The band and the intervals of
-the fits come from one bootstrap: documents are drawn with all their positions, the same ones at every step, and each
-draw is fitted again. So they say how far the sample of documents decides the curve; they do not cover what another
-training run would give.
+In: a ScalingConfig that names a run evaluated at several steps. Out: four ResultTables, the last of which compares
+other forms of the curve (`rpt_core.analysis.scaling_forms`). The band and the intervals of the fits come from one
+bootstrap: documents are drawn with all their positions, the same ones at every step, and each draw is fitted again. So
+they say how far the sample of documents decides the curve; they do not cover what another training run would give.
 
 The paper gives R2 only. Here also the error at the last checkpoint by the curve through the others, and the accuracy at
 twice the cost; both are left out, with the reason, where the points do not determine the curve. The note of a fit says
-so too where P* could lie in a wide stretch (its profile interval, see rpt_core.analysis.scaling).
+so too where P* could lie in a wide stretch (its profile interval, see rpt_core.analysis.scaling), and where the
+resamplings cast doubt on it: many at a bound, or a wide interval of P* or alpha.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from rpt_core.analysis.names import slug
 from rpt_core.analysis.scaling import MIN_POINTS, WIDE, PowerLaw, PowerLaws, extrapolate, fit_power_law, fit_power_laws
 from rpt_core.analysis.scaling import held_out_error as error_at_last
+from rpt_core.analysis.scaling_forms import forms_table
 from rpt_core.analysis.scaling_points import Evaluations, read_evaluations
 from rpt_core.arrays import Doubles
 from rpt_core.config import ScalingConfig
@@ -32,6 +34,10 @@ from rpt_core.words import counted
 AHEAD = 2.0
 """Extrapolations go to so many times the cost of the last point."""
 CURVE_POINTS = 30
+OFTEN_AT_BOUND = 0.05
+"""A fit is doubted when so large a share of its resamplings lies at a bound."""
+ALPHA_SPREAD = 4.0
+"""alpha is not determined when the end of its interval is so many times the start."""
 _DRAWS_AT_ONCE = 500
 _COSTS: dict[str, tuple[str, ColumnKind, str]] = {
     "flops": ("Training compute (FLOPs)", "flops", "Cost is training compute as the run counted it."),
@@ -75,7 +81,7 @@ class FittedCurve:
 
 
 def scaling_tables(config: ScalingConfig, seed: int) -> list[ResultTable]:
-    """Fits, points and curves. Raises UserError when the run has too few evaluations or they do not fit together."""
+    """Fits, points, curves, other forms. Raises UserError when the run has too few evaluations, or unlike ones."""
     found = read_evaluations(config)
     if len(np.unique(found.cost)) < MIN_POINTS:
         raise UserError(
@@ -83,7 +89,12 @@ def scaling_tables(config: ScalingConfig, seed: int) -> list[ResultTable]:
             f"scaling curve needs {MIN_POINTS}, and more to be trusted: set `evaluate_at_steps`."
         )
     curves = [fit_curve(config, found, name, seed) for name, flags in found.members.items() if flags.any()]
-    return [_fits(config, curves), _points(config, found, curves), _bands(config, curves)]
+    return [
+        _fits(config, curves),
+        _points(config, found, curves),
+        _bands(config, curves),
+        forms_table(config.name, curves),
+    ]
 
 
 def fit_curve(config: ScalingConfig, found: Evaluations, difficulty: str, seed: int) -> FittedCurve:
@@ -151,13 +162,17 @@ def _fits(config: ScalingConfig, curves: list[FittedCurve]) -> ResultTable:
             Column("at_bound", "At a bound", "share"),
             Column("note", "Note"),
         ],
-        [_fit_row(curve) for curve in curves],
+        [_fit_row(curve, config.ceiling) for curve in curves],
     )
 
 
-def _fit_row(curve: FittedCurve) -> dict[str, Cell]:
+def _fit_row(curve: FittedCurve, ceiling: float | None) -> dict[str, Cell]:
     p_star = _estimate(curve.fit.p_star, curve.fits.p_star, curve.positions)
-    notes = list(_open_limit(curve.fit, p_star))
+    alpha = _estimate(curve.fit.alpha, curve.fits.alpha, curve.positions)
+    at_bound = float(curve.fits.at_bound.mean())
+    notes = [*_open_limit(curve.fit, p_star), *_doubts(alpha, at_bound)]
+    if ceiling is not None and curve.fit.p_star > ceiling:
+        notes.append(f"P*: above the known ceiling of {ceiling:.3f}.")
     error = _or_note(lambda: held_out_error(curve), "Error at the last point", notes)
     ahead = _or_note(lambda: _ahead(curve), f"At {AHEAD:g} times the cost", notes)
     return {
@@ -165,12 +180,12 @@ def _fit_row(curve: FittedCurve) -> dict[str, Cell]:
         "points": len(curve.cost),
         "positions": curve.positions,
         "a": curve.fit.A,
-        "alpha": _estimate(curve.fit.alpha, curve.fits.alpha, curve.positions),
+        "alpha": alpha,
         "p_star": p_star,
         "r2": None if np.isnan(curve.fit.r2) else curve.fit.r2,
         "error": error,
         "ahead": ahead,
-        "at_bound": float(curve.fits.at_bound.mean()),
+        "at_bound": at_bound,
         "note": " ".join(notes) or None,
     }
 
@@ -181,6 +196,14 @@ def _open_limit(fit: PowerLaw, p_star: Estimate) -> Iterator[str]:
         yield f"P*: {fit.remark()}."
     elif p_star.low is not None and p_star.high is not None and p_star.high - p_star.low > WIDE:
         yield f"P*: other documents could give {p_star.low:.3f} to {p_star.high:.3f}: it is not determined."
+
+
+def _doubts(alpha: Estimate, at_bound: float) -> Iterator[str]:
+    """What the resamplings say against the curve, whatever the points themselves say."""
+    if at_bound >= OFTEN_AT_BOUND:
+        yield f"The points do not determine the curve in {at_bound:.0%} of the resamplings."
+    if alpha.low is not None and alpha.high is not None and alpha.high > ALPHA_SPREAD * alpha.low:
+        yield f"alpha: other documents could give {alpha.low:.2f} to {alpha.high:.2f}: it is not determined."
 
 
 def _or_note(make: Callable[[], Estimate], what: str, notes: list[str]) -> Estimate | None:
@@ -237,7 +260,7 @@ def _bands(config: ScalingConfig, curves: list[FittedCurve]) -> ResultTable:
         f"The fits with their bands. {cost} {_intervals(config)} A curve extends to {AHEAD:g} times the last cost "
         "if its points determine it, and otherwise ends at the last point.",
         [Column("difficulty", "Difficulty"), Column("cost", label, kind), Column("accuracy", "Fit", "share")],
-        [row for curve in curves for row in _band_rows(curve)],
+        [*(row for curve in curves for row in _band_rows(curve)), *_ceiling_rows(config.ceiling, curves)],
         Chart("line", "cost", ("accuracy",), group="difficulty", y_title="Accuracy", x_log=True),
     )
 
@@ -248,6 +271,13 @@ def _band_rows(curve: FittedCurve) -> Iterator[dict[str, Cell]]:
     for cost, value, draws in zip(at, curve.fit.predict(at), curve.fits.predict(at).T, strict=True):
         accuracy = _estimate(float(value), draws, curve.positions)
         yield {"difficulty": curve.difficulty, "cost": float(cost), "accuracy": accuracy}
+
+
+def _ceiling_rows(ceiling: float | None, curves: list[FittedCurve]) -> Iterator[dict[str, Cell]]:
+    """A line at the known ceiling."""
+    ends = [curve.cost for curve in curves] if ceiling is not None else []
+    for cost in (min(c.min() for c in ends), AHEAD * max(c.max() for c in ends)) if ends else ():
+        yield {"difficulty": "known ceiling", "cost": float(cost), "accuracy": ceiling}
 
 
 def _intervals(config: ScalingConfig) -> str:

@@ -197,6 +197,47 @@ class Client:
         """What came of a blind A/B: votes, the share with its interval, the sign test, the check of the order."""
         return self._get(f"/queues/{queue}/result")
 
+    # Runs side by side. An entry is a run's number, or "15@40": its checkpoint of step 40. The first is the baseline.
+
+    def settings(self, entries: Sequence[int | str], *, same: bool = False) -> pa.Table:
+        """Settings that differ, or all; `values` is JSON, in the order of the entries."""
+        asked = {"runs": ",".join(map(str, entries)), "same": same}
+        return table(self.connection.call("GET", "/compared-settings", **asked))
+
+    def compare(
+        self, entries: Sequence[int | str], mode: str | None = None, *, every_seconds: float = 1.0
+    ) -> dict[str, Any]:
+        """Evaluations at the same positions: paired differences, tests, a matrix, in `numbers` (docs/compare.md).
+
+        It waits until they are computed, which is done once. Raises ClientError when that fails.
+        """
+        body = _given(entries=list(map(str, entries)), mode=mode)
+        found = self._post("/comparisons", body)
+        while found["state"] in ("queued", "running"):
+            time.sleep(every_seconds)
+            found = self._get(f"/comparisons/{found['id']}")
+        if found["state"] != "succeeded":
+            raise ClientError(f"The comparison was not made: {found['error'] or found['state']}")
+        return found
+
+    def compared_positions(
+        self,
+        comparison: int,
+        *,
+        a: int = 0,
+        b: int = 1,
+        difficulty: str | None = None,
+        cell: str | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """The positions behind a comparison's numbers; cell: both, gained, forgotten or neither."""
+        asked = {"a": a, "b": b, "difficulty": difficulty, "cell": cell}
+        return table(self.connection.items(f"/comparisons/{comparison}/positions", limit, **asked))
+
+    def baskets(self, *, limit: int | None = None) -> pa.Table:
+        """What the user's teams keep to compare, newest first."""
+        return table(self.connection.items("/baskets", limit))
+
     # What is done.
 
     def create_experiment(self, name: str, **more: Any) -> dict[str, Any]:

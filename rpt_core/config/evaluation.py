@@ -190,6 +190,8 @@ class ScalingConfig(Config):
     """Compute in FLOPs, device hours of sampling and update, or tokens processed."""
     bootstrap: Resamplings = 1000
     """Resamplings of the positions behind the band."""
+    ceiling: Share | None = None
+    """Accuracy that no model can exceed, where it is known; it is drawn, and a limit above it is pointed out."""
 
 
 def _some_work(config: AnalyseConfig) -> Iterator[Refusal]:

@@ -19,6 +19,7 @@ from rpt_web import access
 from rpt_web.comments import services as comments
 from rpt_web.comments.subjects import Subject
 from rpt_web.compare import baskets
+from rpt_web.compare.models import PositionComparison
 from rpt_web.corpora import services as corpora
 from rpt_web.corpora import uploads, wordings
 from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, WordingKind
@@ -109,6 +110,7 @@ class World:
         self.arguments["plan_id"] = own_plans.create(team, "mine", PLAN, member).pk
         self.arguments["basket_id"] = baskets.create(team, "Before and after", str(run.pk), member).pk
         self.arguments["view_id"] = saved.create(team, member, "mine", AskedTable.of(["seed"]), is_shared=True).pk
+        self.arguments["comparison_id"] = compared(run).pk
         self.arguments["comment_id"] = comments.write(Subject(self.experiment, run), "A note.", member).comment.pk
         self.arguments["search_id"] = search(team, member, run).pk
         self._make_queue(run, member)
@@ -130,6 +132,7 @@ class World:
             "teams:token_new": {"name": "n", "scope": "read", "days": 3},
         }
         self.queries = {
+            "/compared-settings": f"?runs={run.pk}",
             "/runs/{run_id}/rollouts.parquet": "?kind=train&step=1",
             "/runs/{run_id}/outcomes.parquet": "?step=1",
             "/exhibits": f"?ref=run/{run.pk}/metric/loss",
@@ -148,6 +151,9 @@ class World:
             "/views/{view_id}": {"name": "renamed"},
             "/runs/{run_id}/tags": {"tags": ["one"]},
             "/limits": {"team": self.arguments["team_id"], "most": 3},
+            "/comparisons": {"entries": [str(run.pk), f"{run.pk}@1"]},
+            "/baskets": {"name": "New", "entries": [str(run.pk)]},
+            "/baskets/{basket_id}": {"name": "Renamed"},
             "/searches": {"text": "the", "runs": [run.pk]},
             "/corpora": {"name": "New"},
             "/models": {"run": run.pk, "step": 7},
@@ -266,6 +272,15 @@ ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
 
 def search(team, user, run):
     return searches.start(team, user, SoughtText("the"), [run], searches.SearchFilters())
+
+
+def compared(run):
+    """A comparison of a run with itself, as its job stores it."""
+    data = {"levels": ["hard"], "accuracies": [], "with_baseline": [{"levels": {}, "slices": {}}], "matrix": {}}
+    entries = [[run.pk, 1], [run.pk, 2]]
+    return PositionComparison.objects.create(
+        key=f"of {run.pk}", mode="greedy", entries=entries, runs=[run.pk], data=data, made_at=timezone.now()
+    )
 
 
 def _coded(text):

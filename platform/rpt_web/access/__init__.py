@@ -17,7 +17,7 @@ from rpt_web.access.comments import (
     get_own_comment_or_404,
     get_subject_or_404,
 )
-from rpt_web.access.compare import baskets_for, get_basket_or_404, runs_by_id
+from rpt_web.access.compare import baskets_for, get_basket_or_404, get_comparison_or_404, runs_by_id
 from rpt_web.access.exhibits import get_exhibit_or_404
 from rpt_web.access.judged import judged, judged_counts, labels_offered, reviewers_offered
 from rpt_web.access.library import (
@@ -137,6 +137,7 @@ __all__ = [
     "get_basket_or_404",
     "get_browser_or_404",
     "get_comment_or_404",
+    "get_comparison_or_404",
     "get_corpus_or_404",
     "get_exhibit_or_404",
     "get_experiment_or_404",

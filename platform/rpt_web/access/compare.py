@@ -6,10 +6,14 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from rpt_web.access.roles import Actor, found_or_404, require_change, roles_of
+from rpt_web.access.roles import Actor, found_or_404, missing, require_change, roles_of
 from rpt_web.access.work import runs_for
-from rpt_web.compare.models import Basket
+from rpt_web.compare.models import Basket, PositionComparison
 from rpt_web.runs.models import Run
+
+_MADE_AGAIN = (
+    "A comparison is kept for some weeks, for those who may see all of its runs. Open its runs and make it again."
+)
 
 
 def baskets_for(user: Actor) -> QuerySet[Basket]:
@@ -29,3 +33,14 @@ def runs_by_id(user: Actor, ids: Iterable[int]) -> dict[int, Run]:
     """Of some runs by their ids those that the user may see (1 query)."""
     rows = runs_for(user).select_related("experiment__team").defer("plan", "log_tail", "result", "error")
     return rows.in_bulk(list(ids))
+
+
+def get_comparison_or_404(user: Actor, comparison_id: int, *, also_unmade: bool = False) -> PositionComparison:
+    """One that is made, or perhaps is still to be, of runs all of which the user may see. Raises Http404."""
+    rows = PositionComparison.objects.filter(pk=comparison_id).select_related("job")
+    rows = rows if also_unmade else rows.exclude(made_at=None)
+    found = found_or_404(rows, "comparison", comparison_id, _MADE_AGAIN)
+    seen = runs_for(user).filter(pk__in=found.runs).count()
+    if seen < len(found.runs):
+        raise missing("comparison", comparison_id, _MADE_AGAIN)
+    return found

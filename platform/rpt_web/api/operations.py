@@ -22,6 +22,7 @@ from rpt_core.plans.preset import Preset, load_preset, preset_names
 from rpt_web import access
 from rpt_web.api import (
     comments,
+    compare,
     corpora,
     exhibits,
     groups,
@@ -381,7 +382,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 _PARTS = (
-    *(comments, corpora, library, plans, inbox, removal, machines, run_files, run_table),
+    *(comments, compare, corpora, library, plans, inbox, removal, machines, run_files, run_table),
     *(searches, positions, review, review_items, review_pairs, groups, exhibits, leaderboard),
 )
 for _part in _PARTS:

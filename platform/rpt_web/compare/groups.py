@@ -7,6 +7,7 @@ when their configs are the same but for seeds. Pure functions.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,21 +17,25 @@ SEEDS = frozenset({"seed"})
 
 
 def seed_groups(runs: Sequence[Run]) -> list[tuple[str, list[int]]]:
-    """Groups in the order of their first run: a title, and places in the order given."""
+    """Groups in the order of their first run: a title, and places in the order given. A seed stands once in each."""
     found: dict[object, tuple[str, list[int]]] = {}
+    times: Counter[object] = Counter()
     for place, run in enumerate(runs):
-        found.setdefault(_key(run), (_title(run), []))[1].append(place)
+        key = _key(run)
+        times[key, seed_of(run)] += 1
+        found.setdefault((key, times[key, seed_of(run)]), (run.plain_name, []))[1].append(place)
     return list(found.values())
+
+
+def seed_of(run: Run) -> int:
+    """The seed that tells it from the others of its group."""
+    return run.seed if run.copy_seed is None else run.copy_seed
 
 
 def _key(run: Run) -> object:
     if run.copy_seed is not None:
         return run.experiment_id, run.plain_name
     return run.stage, json.dumps(_without_seeds(run.config or run.plan), sort_keys=True)
-
-
-def _title(run: Run) -> str:
-    return run.plain_name
 
 
 def _without_seeds(value: Any) -> Any:

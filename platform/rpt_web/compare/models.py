@@ -1,10 +1,16 @@
-"""Baskets: runs and checkpoints that a team compares, kept under a name."""
+"""Baskets: runs and checkpoints that a team compares, kept under a name; and what was compared position by position.
+
+Only `compare.baskets` and `compare.comparisons` change rows, and `workers.comparisons` through the latter.
+"""
 
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from rpt_web.jobs.models import Job
+from rpt_web.runs.models import Run
 from rpt_web.teams.audit import audited
 from rpt_web.teams.models import Team
 
@@ -13,7 +19,7 @@ LONGEST_NAME = 100
 
 @audited("team", "name", "entries", "created_by")
 class Basket(models.Model):
-    """What is compared, the baseline first. Only `compare.baskets` changes rows."""
+    """What is compared, the baseline first."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="baskets")
     name = models.CharField(max_length=LONGEST_NAME)
@@ -29,3 +35,47 @@ class Basket(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PositionComparison(models.Model):
+    """Evaluations compared at the same positions, made once by a job of the quick lane (`workers.comparisons`)."""
+
+    key = models.CharField(max_length=64, unique=True)
+    """Of what it compares: runs, steps, mode, and the evaluations as they are. A new evaluation makes another key, so
+    that no page shows numbers of an older one."""
+    mode = models.CharField(max_length=20)
+    entries = models.JSONField()
+    """[run, step] of each evaluation, the baseline first."""
+    runs = ArrayField(models.BigIntegerField())
+    data = models.JSONField(default=dict)
+    """As `workers.comparisons` writes it; empty until it is made."""
+    positions = models.BinaryField(null=True)
+    """Parquet: document, byte offset, domain, entropy, next token and kind of each position that any of them has."""
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    made_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "comparison"
+
+    def __str__(self) -> str:
+        return f"comparison {self.pk}, {self.mode}"
+
+
+class ComparedOutcomes(models.Model):
+    """What one evaluation of a comparison got right, position by position. It goes with its run."""
+
+    comparison = models.ForeignKey(PositionComparison, on_delete=models.CASCADE, related_name="outcomes")
+    place = models.PositiveIntegerField()
+    """Among the comparison's entries."""
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    rows = models.BinaryField()
+    """Parquet: the position's place, how right it is, whether it counts as right, its difficulties, the prediction."""
+
+    class Meta:
+        ordering = ["place"]
+        constraints = [models.UniqueConstraint(fields=["comparison", "place"], name="compared_outcomes_once")]
+
+    def __str__(self) -> str:
+        return f"{self.comparison_id}/{self.place}"

@@ -161,9 +161,9 @@ def test_the_seed_decides_the_draws():
 
 
 def test_the_fit_comes_with_its_band_its_error_at_the_last_point_and_the_way_ahead(run):
-    fits, points, curve = scaling_tables(config(run), seed=0)
-    assert [table.name for table in (fits, points, curve)] == [
-        "scaling_rpt_seed_0", "scaling_points_rpt_seed_0", "scaling_curve_rpt_seed_0",
+    fits, points, curve, forms = scaling_tables(config(run), seed=0)
+    assert [table.name for table in (fits, points, curve, forms)] == [
+        "scaling_rpt_seed_0", "scaling_points_rpt_seed_0", "scaling_curve_rpt_seed_0", "forms_rpt_seed_0",
     ]  # fmt: skip
     easy, hard = fits.rows
     assert (easy["difficulty"], easy["points"], easy["positions"]) == ("easy", 6, 200)
@@ -179,12 +179,14 @@ def test_the_fit_comes_with_its_band_its_error_at_the_last_point_and_the_way_ahe
     assert easy["error"].low < 0 < easy["error"].high
     assert easy["ahead"].value == pytest.approx(float(alone.predict(320e9)))
     low, high = easy["p_star"].low, easy["p_star"].high
-    assert easy["note"] == f"P*: other documents could give {low:.3f} to {high:.3f}: it is not determined."
+    doubted = f"P*: other documents could give {low:.3f} to {high:.3f}: it is not determined."
+    often = f"The points do not determine the curve in {easy['at_bound']:.0%} of the resamplings."
+    assert easy["note"].split(" alpha: ")[0] in (doubted, f"{doubted} {often}")
     assert 0 < easy["at_bound"] < 0.3  # the limit of 95 % is near enough to its bound for some draws
 
 
 def test_points_have_wilson_intervals_and_the_curve_its_band(run):
-    _, points, curve = scaling_tables(config(run), seed=0)
+    _, points, curve, _ = scaling_tables(config(run), seed=0)
     first = points.rows[0]
     assert (first["difficulty"], first["step"], first["cost"]) == ("easy", 5, 5e9)
     low, high = wilson_interval(accuracy(5) * POSITIONS, POSITIONS)
@@ -204,7 +206,7 @@ def test_the_same_seed_gives_the_same_tables(run):
 def test_what_the_points_do_not_determine_is_left_out_with_its_reason(run):
     for step in STEPS:  # linear in log C without an end in sight
         write_outcomes(run, step, spread_out(0.2 + 0.14 * np.log2(step / 5)))
-    fits, _, curve = scaling_tables(config(run), seed=0)
+    fits, _, curve, _ = scaling_tables(config(run), seed=0)
     easy = fits.rows[0]
     assert easy["error"] is easy["ahead"] is None
     assert easy["note"].startswith("P*: the points do not determine this curve: P* lies at its bound of 100%; P* from ")
@@ -215,8 +217,34 @@ def test_what_the_points_do_not_determine_is_left_out_with_its_reason(run):
     assert max(ends) == pytest.approx(160e9)
 
 
+def test_resamplings_that_end_at_a_bound_cast_doubt_on_a_fit_whatever_the_points_say(run):
+    for step in STEPS:
+        write_outcomes(run, step, spread_out(0.2 + 0.14 * np.log2(step / 5)))
+    easy = scaling_tables(config(run), seed=0)[0].rows[0]
+    assert f"The points do not determine the curve in {easy['at_bound']:.0%} of the resamplings." in easy["note"]
+
+
+def test_a_known_ceiling_is_drawn_and_a_limit_above_it_pointed_out(run):
+    fits, _, curve, _ = scaling_tables(config(run, ceiling=0.9), seed=0)
+    assert "P*: above the known ceiling of 0.900." in fits.rows[0]["note"]
+    line = [row for row in curve.rows if row["difficulty"] == "known ceiling"]
+    assert [row["accuracy"] for row in line] == [0.9, 0.9]
+    assert [row["cost"] for row in line] == pytest.approx([5e9, 320e9])
+
+
+def test_forms_are_compared_by_what_they_predict_of_the_last_point(run):
+    easy = scaling_tables(config(run), seed=0)[3].rows[:3]
+    assert [row["form"] for row in easy] == ["power law", "saturating exponential", "log-linear"]
+    power, exponential, linear = easy
+    assert power["nearest"] == "nearest"  # the points were drawn from one
+    assert exponential["nearest"] is linear["nearest"] is None
+    assert linear["error"].value > 0.05  # it knows no limit
+    assert exponential["error"].value < 0  # it reaches its limit too soon
+    assert power["fit"] > exponential["fit"]
+
+
 def test_hours_are_called_device_hours(run):
-    fits, points, _ = scaling_tables(config(run, x="gpu_hours"), seed=0)
+    fits, points, *_ = scaling_tables(config(run, x="gpu_hours"), seed=0)
     assert [row["cost"] for row in points.rows[:6]] == pytest.approx([4 * step / 3600 for step in STEPS])
     assert points.columns[2].label == "Device hours"
     assert "hours of the CPU without" in fits.caption
@@ -225,7 +253,9 @@ def test_hours_are_called_device_hours(run):
 def test_the_stage_emits_the_tables(run, tmp_path):
     run_stage(tmp_path / "analyse", {"stage": "analyse", "scaling": [config(run).model_dump()]})
     names = [table["name"] for table in events(tmp_path / "analyse", EventType.TABLE)]
-    assert names == ["scaling_rpt_seed_0", "scaling_points_rpt_seed_0", "scaling_curve_rpt_seed_0"]
+    assert names == [
+        *("scaling_rpt_seed_0", "scaling_points_rpt_seed_0", "scaling_curve_rpt_seed_0", "forms_rpt_seed_0"),
+    ]
 
 
 def test_a_run_with_too_few_evaluations_is_refused(run):

@@ -316,3 +316,49 @@ def test_the_table_of_runs_has_the_columns_that_are_asked_for(client, platform, 
     file = tmp_path / "runs.csv"
     assert rpt("table", file, "--columns", "seed")[0] == 0
     assert file.read_text().splitlines()[0] == '"id","name","seed"'
+
+
+def test_runs_are_compared_at_the_same_positions_once_a_worker_has_done_so(client, platform):
+    from rpt_web.compare.models import PositionComparison
+    from rpt_web.runs.models import Experiment
+    from tests.evaluated_runs import evaluate, made_run
+
+    own = Experiment.objects.get(pk=platform["experiment"])
+    experiment = make_experiment(own.created_by, "Compared")
+    rights = {("doc1", 0): False, ("doc1", 10): True}
+    runs = [made_run(experiment, name, seed) for seed, name in enumerate(("base", "more"))]
+    evaluate(runs[0], rights)
+    evaluate(runs[1], dict.fromkeys(rights, True))
+    worker = threading.Thread(target=_compare_when_asked)
+    worker.start()
+    try:
+        found = client.compare([runs[0].pk, f"{runs[1].pk}@1"], every_seconds=0.1)
+    finally:
+        worker.join()
+    hard = found["numbers"]["with_baseline"][0]["levels"]["hard"]
+    assert (hard["n"], hard["value"], hard["gained"]) == (2, 0.5, 1)
+    positions = client.compared_positions(found["id"], cell="gained")
+    assert positions["document"].to_pylist() == ["doc1"]
+    assert client.settings([run.pk for run in runs])["name"].to_pylist() == ["seed"]
+    assert client.baskets().num_rows == 0
+    with pytest.raises(Refusal, match="There is no run 987654"):
+        client.compare([runs[0].pk, 987654])
+    PositionComparison.objects.all().delete()
+    experiment.delete()  # other tests count what there is
+
+
+def _compare_when_asked():
+    """As the quick worker would."""
+    import time
+
+    from django.db import connection
+
+    from rpt_web.jobs import services as jobs
+    from rpt_web.jobs.models import Job
+    from workers.jobs import execute
+
+    deadline = time.monotonic() + 60
+    while (job := Job.objects.filter(kind="compare").first()) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    execute(jobs.claim(job.pk, "a:1"))
+    connection.close()

@@ -21,6 +21,7 @@ from rpt_web.api.errors import REFUSALS
 from rpt_web.api.operations import api
 from rpt_web.comments import services as comments
 from rpt_web.comments.subjects import Subject
+from rpt_web.compare import baskets
 from rpt_web.corpora import services as corpora
 from rpt_web.corpora import wordings
 from rpt_web.corpora.models import RegisteredModel
@@ -34,7 +35,7 @@ from rpt_web.teams.models import ApiToken, Role
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
 from tests.rpt_web.review_rows import make_queue
-from tests.rpt_web.world import search
+from tests.rpt_web.world import compared, search
 
 PLAN = """
 description: one run
@@ -70,7 +71,7 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {404} if "_id}" in path else set()
     expected |= {403} if method != "GET" else set()
     is_deletion = method == "DELETE" and not path.endswith(
-        ("comment_id}", "plan_id}", "view_id}")
+        ("comment_id}", "plan_id}", "view_id}", "basket_id}")
     )  # of what runs may need
     expected |= {409} if is_deletion or path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
     of_state = ("/labels", "/next", "/review", "/decision", "/stop")  # and searches
@@ -122,6 +123,8 @@ def ids(run):
     note = comments.write(Subject(run.experiment, run), "A note.", run.created_by)
     names["comment_id"] = note.comment.pk
     names["rollout_id"] = Rollout.objects.filter(run_id=run.pk).earliest("id").id
+    names["basket_id"] = baskets.create(first_team(), "Two", f"{run.pk},{run.pk}@1", ada).pk
+    names["comparison_id"] = compared(run).pk
     names["search_id"] = search(first_team(), ada, run).pk
     group = ResponseGroup.objects.filter(run=run).earliest("id")
     group.position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=7)
@@ -180,4 +183,6 @@ def test_every_answer_is_one_that_the_document_names(method, path, ids, applicat
     usual = 404 if path.endswith(".parquet") else 200  # no step that comes by chance has a file
     usual = 422 if "/exhibits" in path else usual  # no ref that comes by chance names one
     usual = 409 if path.endswith("/result") else usual  # the queue is no blind A/B
+    by_chance = ("/compared-settings", "/{comparison_id}/positions")  # what they ask for is not met by chance
+    usual = 422 if path.endswith(by_chance) else usual
     assert {401, usual} <= seen if method == "GET" else {401, 403, 422} & seen

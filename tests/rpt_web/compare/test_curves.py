@@ -84,3 +84,4 @@ def test_copies_of_one_run_are_seeds_of_one_model_and_so_are_configs_that_differ
     ]
     assert seed_groups(runs) == [("rpt", [0, 1]), ("ntp", [2]), ("a", [3, 4]), ("c", [5])]
     assert len(seed_groups([made("s0-rpt", 0, 0), made("s0-rpt", 0, 0, experiment=2)])) == 2
+    assert len(seed_groups([made("a", 0), made("b", 0)])) == 2  # the same seed twice is no repetition of the training

@@ -257,13 +257,15 @@ class _Drawn:
 def _usual(counts: dict[str, int]) -> list[str]:
     """What is drawn when nothing is asked for: the usual ones, or else what most runs have."""
     known = [name for name in USUAL if name in counts]
-    most = sorted((name for name in counts if name not in known), key=lambda name: (-counts[name], _rank(name), name))
+    most = sorted((name for name in counts if name not in known), key=lambda name: (_rank(name), -counts[name], name))
     return [*known, *most][:SHOWN_AT_FIRST]
 
 
 def _rank(name: str) -> int:
-    """Accuracies before metrics, the hardest first."""
-    return -DIFFICULTIES.index(found) if (found := name.rpartition("/")[2]) in DIFFICULTIES else 1
+    """Accuracies on hard positions before metrics, and these before other accuracies, which say much the same."""
+    if not data.is_accuracy(name):
+        return 1
+    return 0 if name.endswith(f"/{DIFFICULTIES[-1]}") else 2
 
 
 def _with_responses(runs: Sequence[int]) -> frozenset[int]:

@@ -24,7 +24,7 @@ from rpt_web.runs.models import Run
 
 COLOURS = 6
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-VIEWS = (("settings", "Settings"), ("curves", "Curves"))
+VIEWS = (("settings", "Settings"), ("curves", "Curves"), ("positions", "Same positions"))
 FOUND_SHOWN = 20
 MISSING_NAMED = 5
 KEPT_IN_ADDRESS = (

@@ -21,6 +21,7 @@ from rpt_web.compare.entries import BasketEntry
 from rpt_web.compare.models import Basket
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.compare.curves_view import curves_of
+from rpt_web.pages.compare.positions_view import positions_of
 from rpt_web.pages.compare.settings_view import settings_of
 from rpt_web.pages.compare.shown import KEPT_IN_ADDRESS, ShownBasket, address, found_runs, shown_basket, tabs
 from rpt_web.results.models import Evaluation
@@ -29,6 +30,7 @@ from rpt_web.runs.models import StepMetrics
 MAKERS: dict[str, Callable[[HttpRequest, ShownBasket], dict[str, Any]]] = {
     "settings": settings_of,
     "curves": curves_of,
+    "positions": positions_of,
 }
 """View -> what gives its context."""
 BASKETS_SHOWN = 50
@@ -70,6 +72,8 @@ def _page(request: HttpRequest, text: str, kept: Basket | None, here: str) -> Ht
     }
     if found.entries:
         context |= MAKERS[view](request, found)
+    if request.headers.get("HX-Target") == "compared":
+        return render(request, "compare/_positions.html", context)
     return render(request, "compare/basket.html", context)
 
 

@@ -26,6 +26,7 @@ FIRST = (
     "configuring",
     "runs",
     "table",
+    "compare",
     "traces",
     "leaderboard",
     "corpora",

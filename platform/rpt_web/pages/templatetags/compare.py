@@ -1,15 +1,18 @@
-"""What the pages of comparisons write: places in the basket, lines of a text difference."""
+"""What the pages of comparisons write: places in the basket, lines of a text difference, p values, files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from django.template import Library
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from rpt_core.words import counted
+from rpt_web.exports import FILE_TYPES
+from rpt_web.numbers import DASH, points
 from rpt_web.traces.inspector import readable
 
 register = Library()
@@ -31,3 +34,28 @@ def difference_lines(lines: Sequence[str]) -> SafeString:
     """Lines of a unified difference, each marked as what it is."""
     rows = ((_KINDS.get(line[:1], "kept"), readable(line)) for line in lines)
     return format_html_join("\n", '<span class="line {}">{}</span>', rows)
+
+
+@register.filter
+def p_value(value: float | None) -> str:
+    """A p value; what is tiny is told as such."""
+    if value is None:
+        return DASH
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@register.simple_tag
+def clustered(accuracy: Mapping[str, Any]) -> str:
+    """An accuracy's interval that takes documents for the independent units, where several positions share one."""
+    if accuracy["documents"] == accuracy["n"]:
+        return "one position for each document"
+    if accuracy["effect"] is None:
+        return f"{counted(accuracy['documents'], 'document')}, no design effect"
+    low, high = points(accuracy["document_low"]), points(accuracy["document_high"])
+    return f"by document {low} to {high}, design effect {accuracy['effect']:.2f}"
+
+
+@register.inclusion_tag("compare/_files.html")
+def table_files(comparison: Any, table: str) -> dict[str, Any]:
+    """Links to a table of a comparison as files."""
+    return {"comparison": comparison, "table": table, "endings": list(FILE_TYPES)}

@@ -47,7 +47,7 @@ def differing(text):
 def test_runs_of_two_experiments_stand_side_by_side_and_only_what_differs_is_a_row(page, two):
     text = page(address(*two))
     assert names(text) == ["short", "long"]
-    assert differing(text) == ["sampling.temperature", "seed", "steps"]
+    assert differing(text) == ["seed", "steps", "sampling.temperature"]
     assert text.index("baseline") < text.index(">long<")
     assert "+steps: 99" in text
 

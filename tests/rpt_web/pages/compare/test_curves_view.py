@@ -16,7 +16,9 @@ from tests.rpt_web.compare.test_curves import measure
 
 @pytest.fixture
 def two(run):
-    other = Run.objects.create(experiment=run.experiment, name="b", stage="rpt", config=run.config, code_version="x")
+    other = Run.objects.create(
+        experiment=run.experiment, name="b", stage="rpt", config=run.config, seed=5, code_version="x"
+    )
     measure(run, range(1, 11), reward_mean=lambda step: step / 10)
     measure(other, range(1, 6), reward_mean=lambda step: step / 5)
     RolloutShard.objects.create(run=run, attempt=1, step=1, kind="train", path="x", rows=1, rewarded=1)

@@ -1,0 +1,76 @@
+"""The noise floor: how far evaluations of one model lie apart when only the seed of their sampling differs.
+
+In: evaluated entries, a mode, a difficulty. Out: the spread that a difference of two evaluations must beat, where such
+repetitions exist, in the basket or beside it. A fixed number of queries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, mean
+
+from django.db.models import QuerySet
+
+from rpt_web.compare.comparisons import EvaluatedEntry
+from rpt_web.results.models import Evaluation
+from rpt_web.runs.models import ParentRole, Run, RunParent
+
+Model = tuple[int, int]
+"""The run that wrote a checkpoint, and its step."""
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """Of evaluations that were repeated."""
+
+    models: int
+    repeats: int
+    deviation: float
+    """Of one evaluation, pooled over the models."""
+
+    @property
+    def floor(self) -> float:
+        """What a difference of two evaluations exceeds by chance in 5 % of all cases."""
+        return NormalDist().inv_cdf(0.975) * math.sqrt(2) * self.deviation
+
+
+def noise_floor(
+    entries: Sequence[EvaluatedEntry], seen: QuerySet[Run], mode: str, difficulty: str
+) -> NoiseFloor | None:
+    """From repeated evaluations of the entries' models among the runs that may be seen; None without any."""
+    models = _models_of([one.run.pk for one in entries])
+    wanted = {models.get(one.run.pk, (one.run.pk, one.step)) for one in entries}
+    parents = {parent for parent, _ in wanted}
+    starts = RunParent.objects.filter(
+        role=ParentRole.START, parent__in=parents, run__stage="evaluate", run__in=seen.order_by().values("pk")
+    )
+    repeated = dict(starts.values_list("run", "parent"))
+    by_model = _values(_models_of(repeated), wanted, mode, difficulty)
+    groups = [values for values in by_model.values() if len(values) > 1]
+    if not groups:
+        return None
+    squares = sum((value - mean(values)) ** 2 for values in groups for value in values)
+    freedom = sum(len(values) - 1 for values in groups)
+    return NoiseFloor(len(groups), sum(map(len, groups)), math.sqrt(squares / freedom))
+
+
+def _models_of(runs: Collection[int]) -> dict[int, Model]:
+    """Of `evaluate` runs: the checkpoint that they evaluated."""
+    rows = RunParent.objects.filter(role=ParentRole.START, run__in=runs, run__stage="evaluate").exclude(parent=None)
+    found = rows.values_list("run", "parent", "step")
+    return {run: (parent, step) for run, parent, step in found if parent is not None and step is not None}
+
+
+def _values(
+    models: dict[int, Model], wanted: Collection[Model], mode: str, difficulty: str
+) -> dict[object, list[float]]:
+    """Accuracies by model and positions, one for each seed of the sampling."""
+    rows = Evaluation.objects.filter(run__in=models, mode=mode, difficulty=difficulty, n__gt=0).select_related("run")
+    found: dict[object, dict[int, float]] = defaultdict(dict)
+    for row in rows.only("run__seed", "value", "n", "position_set").order_by("pk"):
+        if (model := models[row.run_id]) in wanted:
+            found[model, row.position_set or row.n][row.run.seed] = row.value
+    return {key: list(values.values()) for key, values in found.items()}

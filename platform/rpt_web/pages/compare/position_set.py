@@ -1,0 +1,177 @@
+"""The positions behind a number of a comparison: won, lost and forgotten, by difficulty and domain, each leading on.
+
+In: two evaluations of a stored comparison, filters in the address. Out: a page of positions, paged by their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from rpt_web import access
+from rpt_web.compare import positions as data
+from rpt_web.compare.entries import BasketEntry, written
+from rpt_web.compare.models import PositionComparison
+from rpt_web.compare.positions import ComparedPosition, PositionFilters
+from rpt_web.exports import PlainColumn, PlainTable, file_answer
+from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.traces.places import place_of
+from rpt_web.results.queries import mode_label
+from rpt_web.runs.models import Run
+from rpt_web.traces.inspector import readable
+from rpt_web.traces.models import ResponseGroup
+
+PER_PAGE = 50
+_KINDS = {"sampled": "sampled", "greedy": "greedy"}
+
+
+@require_safe
+def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
+    """Positions of two of the comparison's evaluations, those of a cell of the 2x2 or all."""
+    row = access.get_comparison_or_404(request.user, comparison_id)
+    a, b = _sides(request, row)
+    filters = _filters(request, row)
+    every = data.compared_positions(row, a, b, filters.difficulty)
+    rows = [one for one in every if filters.keeps(one)]
+    chosen = [one for one in rows if filters.cell in ("", one.cell)]
+    if ending := request.GET.get("file", ""):
+        return file_answer(_table(row, a, b, chosen), ending)
+    after = number_asked(request, "after")
+    page = [one for one in chosen if after is None or one.place > after][: PER_PAGE + 1]
+    runs = access.runs_by_id(request.user, row.runs)
+    context: dict[str, Any] = {
+        "nav": "compare",
+        "comparison": row,
+        "mode": mode_label(row.mode),
+        "a": _side(row, a, runs),
+        "b": _side(row, b, runs),
+        "filters": filters,
+        "levels": [(level, _with(request, difficulty=level)) for level in row.data["levels"]],
+        "counts": [(cell, words, count, _with(request, cell=cell)) for cell, words, count in _counts(rows)],
+        "all_cells": (len(rows), _with(request, cell="")),
+        "domains": _domains(request, every),
+        "narrowed": [(name, getattr(filters, name) or "none", _with(request, **{name: None}))
+                     for name in ("domain", "type", "length") if request.GET.get(name) is not None],
+        "positions": _leading(page[:PER_PAGE], row, runs, b),
+        "matching": len(chosen),
+        "next": _with(request, after=str(page[PER_PAGE - 1].place)) if len(page) > PER_PAGE else "",
+        "first": _with(request, after="") if after is not None else "",
+        "files": [(ending, _with(request, file=ending)) for ending in ("csv", "parquet")],
+        "back": _back(row, filters.difficulty),
+    }  # fmt: skip
+    return render(request, "compare/positions.html", context)
+
+
+def _sides(request: HttpRequest, row: PositionComparison) -> tuple[int, int]:
+    a, b = number_asked(request, "a"), number_asked(request, "b")
+    a, b = 0 if a is None else a, 1 if b is None else b
+    if max(a, b) >= len(row.entries) or a == b:
+        raise Http404("This comparison has no such two evaluations. Open it again and press one of its numbers.")
+    return a, b
+
+
+def _filters(request: HttpRequest, row: PositionComparison) -> PositionFilters:
+    asked = request.GET
+    level, cell = asked.get("difficulty", ""), asked.get("cell", "")
+    return PositionFilters(
+        level if level in row.data["levels"] else row.data["levels"][-1],
+        cell if cell in data.CELLS else "",
+        asked.get("domain"),
+        asked.get("type", ""),
+        asked.get("length", ""),
+    )
+
+
+def _side(row: PositionComparison, place: int, runs: dict[int, Run]) -> dict[str, Any]:
+    run, step = row.entries[place]
+    return {"run": runs[run], "step": step}
+
+
+def _counts(rows: Sequence[ComparedPosition]) -> list[tuple[str, str, int]]:
+    counts = data.cell_counts(rows)
+    return [(cell, words, counts[cell]) for cell, words in data.CELLS.items()]
+
+
+def _domains(request: HttpRequest, rows: Sequence[ComparedPosition]) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Each domain with its cells and where they lead; nothing where there is one domain alone."""
+    found = data.by_domain(rows)
+    if len(found) < 2:
+        return []
+    return [
+        (domain, [(count, _with(request, domain=domain, cell=cell)) for cell, count in counts.items()])
+        for domain, counts in found
+    ]
+
+
+def _leading(
+    rows: Sequence[ComparedPosition], row: PositionComparison, runs: dict[int, Run], b: int
+) -> list[tuple[ComparedPosition, str]]:
+    """Each with the address of its position's page, where responses at it are kept (1 query)."""
+    documents = {one.document for one in rows}
+    groups = ResponseGroup.objects.filter(run__in=runs, document__in=documents, position__byte_offset__in=[
+        one.byte_offset for one in rows]).exclude(position=None).select_related("position")  # fmt: skip
+    found: dict[tuple[str, int], str] = {}
+    run, step = row.entries[b]
+    for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
+        assert group.position is not None
+        key = group.document, group.position.byte_offset
+        is_exact = (group.run_id, group.step, group.kind) == (run, step, _KINDS.get(row.mode))
+        if key not in found or is_exact:
+            at = f"?run={run}&step={step}&kind={group.kind}&group={group.group}#group" if is_exact else ""
+            found[key] = place_of(group.position) + at
+    return [(one, found.get((one.document, one.byte_offset), "")) for one in rows]
+
+
+def _table(row: PositionComparison, a: int, b: int, rows: Sequence[ComparedPosition]) -> PlainTable:
+    """The positions as a file."""
+    names = [f"{run}@{step}" for run, step in (row.entries[a], row.entries[b])]
+    columns = (
+        *(PlainColumn(name, title) for name, title in (("document", "Document"), ("domain", "Domain"))),
+        PlainColumn("byte_offset", "Byte", "count"),
+        PlainColumn("entropy_nats", "Entropy (nats)", "number"),
+        *(PlainColumn(name, title) for name, title in (("next_token", "Next token"), ("cell", "Cell"))),
+        PlainColumn("a", f"Right, {names[0]}", "share"),
+        PlainColumn("b", f"Right, {names[1]}", "share"),
+        PlainColumn("a_prediction", f"Prediction, {names[0]}"),
+        PlainColumn("b_prediction", f"Prediction, {names[1]}"),
+    )
+    values = [
+        {
+            **{name: getattr(one, name) for name in ("document", "domain", "byte_offset", "entropy_nats", "cell")},
+            **{"next_token": _text(one.next_token), "a": one.value_a, "b": one.value_b},
+            **{"a_prediction": _text(one.prediction_a), "b_prediction": _text(one.prediction_b)},
+        }
+        for one in rows
+    ]
+    return PlainTable(
+        f"positions-{names[0]}-{names[1]}".replace("@", "-"),
+        f"Positions of {names[0]} and {names[1]}",
+        columns,
+        values,
+        came_from=[("run", names[0]), ("run", names[1]), ("mode", row.mode)],
+    )
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else readable(content.decode(errors="backslashreplace"))
+
+
+def _back(row: PositionComparison, difficulty: str) -> str:
+    entries = written(BasketEntry(run, step) for run, step in row.entries)
+    return f"{reverse('compare:basket')}?runs={entries}&view=positions&mode={row.mode}&difficulty={difficulty}"
+
+
+def _with(request: HttpRequest, **changes: str | None) -> str:
+    """The same page with other values in its query; a domain may be empty."""
+    query = request.GET.copy()
+    for name in ("after", "file", *changes):
+        query.pop(name, None)
+    for name, value in changes.items():
+        if value or (name == "domain" and value is not None):
+            query[name] = value or ""
+    return f"?{query.urlencode()}"

@@ -1,0 +1,178 @@
+"""What the basket's runs get right at the same positions: each against the baseline, every two, seeds together.
+
+In: the basket, and what the address asks for. Out: the context of the view, from what a job has stored; without it,
+what would be compared and a button to have it made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from rpt_core.errors import UserError
+from rpt_web import access
+from rpt_web.compare import comparisons
+from rpt_web.compare.comparisons import ToCompare, to_compare
+from rpt_web.compare.models import PositionComparison
+from rpt_web.compare.noise import noise_floor
+from rpt_web.exports import FILE_TYPES
+from rpt_web.jobs.models import QUICK_QUEUE, JobState
+from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.compare.shown import ShownBasket, ShownEntry, shown_basket
+from rpt_web.results.queries import mode_label
+from rpt_web.runs import queues
+from rpt_web.teams.models import User
+
+ALIKE = 0.05
+"""Two runs have spent the same compute when it differs by no more than this share."""
+KINDS = (("domain", "Domain"), ("type", "Type of the next token"), ("length", "Length of the next token"))
+
+
+def positions_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
+    """The context of the view."""
+    wanted = to_compare([(shown.entry, shown.run) for shown in basket.entries], request.GET.get("mode", ""))
+    row = comparisons.stored(wanted)
+    context: dict[str, Any] = {
+        "wanted": wanted,
+        "modes": [(mode, mode_label(mode), _with(request, mode=mode, pair="")) for mode in wanted.modes],
+        "left_out": [(basket.entries[place], why) for place, why in wanted.missing.items()],
+        "comparison": row,
+        "job": row.job if row and row.made_at is None else None,
+        "is_unheard": row is not None and row.job is not None and row.job.state == JobState.QUEUED
+        and not queues.is_heard(QUICK_QUEUE),
+        "may_start": len(wanted.entries) >= comparisons.FEWEST,
+    }  # fmt: skip
+    if row is not None and row.made_at is not None:
+        context |= _made(request, basket, wanted, row)
+    return context
+
+
+@require_POST
+def start(request: HttpRequest) -> HttpResponse:
+    """Have the comparison made of what is posted; whoever reads may: nothing but the comparison comes of it."""
+    basket = shown_basket(request, request.POST.get("runs", ""))
+    wanted = to_compare([(shown.entry, shown.run) for shown in basket.entries], request.POST.get("mode", ""))
+    try:
+        comparisons.start(wanted, cast(User, request.user))
+    except UserError as error:
+        messages.error(request, str(error))
+    query = {"runs": basket.written, "view": "positions", "mode": wanted.mode}
+    return redirect(f"{reverse('compare:basket')}?{urlencode(query, safe=',@')}")
+
+
+def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: PositionComparison) -> dict[str, Any]:
+    data = row.data
+    shown = [basket.entries[one.place] for one in wanted.entries]
+    level = request.GET.get("difficulty", "")
+    level = level if level in data["levels"] else data["levels"][-1]
+    pair = number_asked(request, "pair") or 1
+    pair = pair if pair < len(shown) else 1
+    return {
+        "level": level,
+        "levels": [(name, _with(request, difficulty=name), name == level) for name in data["levels"]],
+        "rows": _rows(request, wanted, shown, row, level),
+        "pair": _pair(request, shown, row, level, pair) if level in data["with_baseline"][pair - 1]["levels"] else None,
+        "groups": _groups(shown, data["groups"].get(level, [])),
+        "matrix": _matrix(shown, row, level) if len(shown) > 2 else None,
+        "comparisons": sum(level in other["levels"] for other in data["with_baseline"]),
+        "pairs_compared": len(data["matrix"].get(level, [])),
+        "resamples": data["resamples"],
+        "noise": noise_floor(wanted.entries, access.runs_for(request.user), row.mode, level),
+        "endings": list(FILE_TYPES),
+    }
+
+
+def _rows(
+    request: HttpRequest, wanted: ToCompare, shown: Sequence[ShownEntry], row: PositionComparison, level: str
+) -> list[dict[str, Any]]:
+    """One for each evaluation, the baseline first."""
+    base = wanted.entries[0].flops
+    found = []
+    for place, (entry, one) in enumerate(zip(wanted.entries, shown, strict=True)):
+        pair = row.data["with_baseline"][place - 1] if place else None
+        difference = pair["levels"].get(level) if pair else None
+        ratio = entry.flops / base if entry.flops and base and place else None
+        found.append(
+            {
+                "shown": one,
+                "step": entry.step,
+                "accuracy": row.data["accuracies"][place].get(level),
+                "difference": difference,
+                "left_out": pair["left_out"] if pair else None,
+                "flops": entry.flops,
+                "ratio": ratio,
+                "has_equal_compute": ratio is not None and abs(ratio - 1) <= ALIKE,
+                "pair": _with(request, pair=str(place)) if place else "",
+                "cells": _cells(row, level, 0, place) if difference else {},
+            }
+        )
+    return found
+
+
+def _pair(
+    request: HttpRequest, shown: Sequence[ShownEntry], row: PositionComparison, level: str, b: int
+) -> dict[str, Any]:
+    """The baseline and one other: the 2x2, and parts of the positions."""
+    values = row.data["with_baseline"][b - 1]
+    slices = values["slices"].get(level, {})
+    return {
+        "a": shown[0],
+        "b": shown[b],
+        "values": values["levels"][level],
+        "cells": _cells(row, level, 0, b),
+        "all": positions_address(row, level, 0, b),
+        "slices": [
+            (title, [(part, _cells(row, level, 0, b, **{kind: part["name"]})) for part in slices[kind]])
+            for kind, title in KINDS
+            if slices.get(kind) and (kind != "domain" or any(part["name"] for part in slices[kind]))
+        ],
+    }
+
+
+def _cells(row: PositionComparison, level: str, a: int, b: int, **more: str) -> dict[str, str]:
+    """Where the cells of a 2x2 lead."""
+    return {
+        cell: positions_address(row, level, a, b, cell=cell, **more)
+        for cell in ("gained", "forgotten", "both", "neither")
+    }
+
+
+def positions_address(row: PositionComparison, level: str, a: int, b: int, **more: str) -> str:
+    """The positions behind a number."""
+    query = urlencode({"a": a, "b": b, "difficulty": level, **more})
+    return f"{reverse('compare:positions', args=[row.pk])}?{query}"
+
+
+def _groups(shown: Sequence[ShownEntry], groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [group | {"shown": shown[group["places"][0]]} for group in groups]
+
+
+def _matrix(
+    shown: Sequence[ShownEntry], row: PositionComparison, level: str
+) -> list[tuple[ShownEntry, list[Any]]] | None:
+    """Row minus column; None where there were too many for it."""
+    if level not in row.data["matrix"]:
+        return None
+    cells: dict[tuple[int, int], dict[str, Any]] = {}
+    for first, second, n, value, p, holm in row.data["matrix"][level]:
+        more = {"n": n, "p": p, "holm": holm, "is_sure": holm is not None and holm < 0.05}
+        cells[second, first] = more | {"value": value, "leads": positions_address(row, level, first, second)}
+        cells[first, second] = more | {"value": -value, "leads": positions_address(row, level, second, first)}
+    places = range(len(shown))
+    return [(shown[one], [cells.get((one, other), {"is_same": one == other}) for other in places]) for one in places]
+
+
+def _with(request: HttpRequest, **changes: str) -> str:
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query[name] = value
+        if not value:
+            del query[name]
+    return f"{request.path}?{query.urlencode(safe=',@')}"

@@ -1,0 +1,94 @@
+"""Runs of two experiments compared in Chromium: from one run to a basket, the paired table, and its positions."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.end_to_end.chromium import committed, press
+from tests.end_to_end.in_chromium.steps import done_by_the_quick_worker, pictures
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+CURRENT = "return document.querySelector('.tabs [aria-current]')?.textContent === arguments[0]"
+
+
+@pytest.fixture
+def runs(rows):
+    """Seeds of two models in two experiments, evaluated at the same positions, with curves."""
+    return committed(lambda: made(rows))
+
+
+def made(rows):
+    from rpt_web.runs.services import create_experiment
+    from rpt_web.traces.models import CorpusPosition, ResponseGroup
+    from tests.evaluated_runs import evaluate, made_run, random_rights
+    from tests.rpt_web.compare.test_curves import measure
+
+    found = []
+    for place, (name, share) in enumerate((("cold", 0.35), ("rpt", 0.65))):
+        experiment = create_experiment(f"Compared, {name}", rows["user"], team=rows["finished"].team)
+        for seed in range(2):
+            run = made_run(experiment, f"s{seed}-{name}", seed, copy_seed=seed, created_by=rows["user"])
+            run.config |= {"steps": 80, "sampling": {"temperature": 1.0 - 0.2 * place}}
+            run.save()
+            measure(
+                run, range(1, 81), reward_mean=lambda step, seed=seed, place=place: 0.2 + place * step / 160 + seed / 20
+            )
+            found.append(evaluate(run, random_rights(share, seed=seed), step=80, flops=1e12))
+    position = CorpusPosition.objects.get_or_create(text_hash=bytes(range(16)), byte_offset=0)[0]
+    ResponseGroup.objects.bulk_create(
+        ResponseGroup(
+            run=found[2], experiment=found[2].experiment, step=80, kind="greedy", group=number, first_rollout=0,
+            position=position, document=f"doc{number}", token_position=1, samples=1, rewarded=1, pass_rate=1,
+            predictions=1, majority_rewarded=True, disagreement=0, tokens_mean=1, tokens_min=1, tokens_max=1,
+        )
+        for number in range(60)
+    )  # fmt: skip
+    return found
+
+
+def test_a_basket_leads_across_experiments_to_the_paired_table_and_its_positions(visit, runs):
+    cold, _, rpt, _ = runs
+    with visit(reverse("runs:run_detail", args=[cold.pk])) as browser:
+        browser.find_element(By.PARTIAL_LINK_TEXT, "Compare").send_keys("")  # it can have the focus
+        press(browser, f"a[href='{reverse('compare:basket')}?runs={cold.pk}']")
+        for name in ("s0-rpt", "s1-cold", "s1-rpt"):
+            visit.wait("return document.querySelector('#q') !== null")
+            field = browser.find_element(By.ID, "q")
+            field.clear()
+            field.send_keys(name, Keys.ENTER)
+            visit.wait("return new URLSearchParams(location.search).get('q') === arguments[0]", name)
+            visit.wait("return document.readyState === 'complete'")
+            press(browser, f"[aria-label='Add {name}']")
+            visit.wait(
+                "return [...document.querySelectorAll('.entry-name a')].some((a) => a.textContent === arguments[0])",
+                name,
+            )
+        names = [element.text for element in browser.find_elements(By.CSS_SELECTOR, ".entry-name .main-link")]
+        assert names == ["s0-cold", "s0-rpt", "s1-cold", "s1-rpt"]
+        rows = [element.text for element in browser.find_elements(By.CSS_SELECTOR, ".compared tbody th")]
+        assert rows == ["sampling.temperature", "seed"] or set(rows) == {"sampling.temperature", "seed"}
+        pictures(visit, browser, "compare-basket")
+        browser.find_element(By.LINK_TEXT, "Curves").click()
+        visit.wait(CURRENT, "Curves")
+        visit.wait("return document.querySelector('[data-figure] .plot[data-drawn]') !== null")
+        visit.axe()
+        browser.find_element(By.LINK_TEXT, "Same positions").click()
+        visit.wait(CURRENT, "Same positions")
+        press(browser, "#compared form button")
+        visit.wait("return document.querySelector('#compared [role=status]') !== null")
+        done_by_the_quick_worker()
+        visit.wait("return document.querySelector('.two-by-two') !== null")
+        pictures(visit, browser, "compare-positions")
+        gained = browser.find_element(By.CSS_SELECTOR, ".two-by-two .won a")
+        count = gained.text
+        gained.click()
+        visit.wait("return document.querySelector('.position-table') !== null")
+        chosen = browser.find_element(By.CSS_SELECTOR, ".state-filter[aria-current]:nth-last-of-type(4) .figures")
+        assert chosen.text == count
+        pictures(visit, browser, "compare-position-set")
+        browser.find_element(By.CSS_SELECTOR, ".position-table .main-link").click()
+        visit.wait("return location.pathname.startsWith('/positions/')")
+    assert rpt.pk

@@ -1,0 +1,66 @@
+"""Runs with an evaluation on disk and in the database, made of answers by hand."""
+
+from __future__ import annotations
+
+import random
+
+from rpt_core.run.folder import RunDir
+from rpt_core.statistics.intervals import wilson_interval
+from rpt_web.results.models import Evaluation
+from rpt_web.runs.models import Run
+from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
+
+LEVELS = ("easy", "medium", "hard")
+
+
+def evaluate(run, rights, step=1, mode="greedy", flops=1e12, seed=0, **more):
+    """Evaluate a run: rights are {(document, byte): whether it is right}; every position is in all levels."""
+    rows = [_row(place, right, mode, **more) for place, right in rights.items()]
+    path = RunDir(run.directory).evaluation(step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_outcomes(path, rows)
+    value, n = sum(rights.values()) / len(rights), len(rights)
+    low, high = wilson_interval(value * n, n)
+    Evaluation.objects.filter(run=run, step=step, mode=mode).delete()
+    for level in LEVELS:
+        Evaluation.objects.create(
+            run=run,
+            attempt=1,
+            step=step,
+            mode=mode,
+            difficulty=level,
+            n=n,
+            value=value,
+            low=low,
+            high=high,
+            flops=flops,
+        )
+    return run
+
+
+def made_run(experiment, name, seed=0, stage="rpt", **more):
+    """A run that has ended."""
+    values = {"stage": stage, "config": {"stage": stage, "seed": seed}, "code_version": "x", "status": "succeeded"}
+    return Run.objects.create(experiment=experiment, name=name, seed=seed, **(values | more))
+
+
+def random_rights(share, documents=60, each=4, seed=0):
+    """Answers at the same positions whatever the share; positions of a document are alike."""
+    generator = random.Random(seed)
+    found = {}
+    for document in range(documents):
+        lean = generator.choice((-0.3, 0.3))
+        for place in range(each):
+            found[f"doc{document}", 10 * place] = generator.random() < share + lean
+    return found
+
+
+def _row(place, right, mode, texts=None, domains=None):
+    document, byte = place
+    domain = (domains or {}).get(document, "sums" if int(document[3:] or 0) % 2 else "dates")
+    token = (texts or {}).get(place, (b" word", b"42", b", ")[byte // 10 % 3])
+    return row(
+        document, byte, domain=domain, next_token=token, **{mode: right},
+        **({"greedy_tokens": 10, "greedy_prediction": token if right else b"?"} if mode == "greedy" else {}),
+        **({"standard_entropy_nats": 1.0, "standard_prediction": token} if mode == "standard" else {}),
+    )  # fmt: skip
