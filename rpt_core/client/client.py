@@ -165,6 +165,10 @@ class Client:
         results (docs/leaderboard.md). `rank` is null where a row must not be compared; cells, gains, flags are JSON."""
         return table(self.connection.items("/leaderboard", limit, set=set, **filters))
 
+    def pin_baseline(self, row: int, team: int | None = None) -> dict[str, Any]:
+        """Measure a position set by one of its rows, by its `id`; `leads` of the others follow within a moment."""
+        return self._post("/leaderboard/baseline", {"row": row, "team": team})
+
     def queues(self) -> pa.Table:
         """Queues of reviews of the user's teams, newest first."""
         return table(self.connection.items("/queues"))

@@ -147,6 +147,7 @@ class World:
             "/inbox/read": {"newest": 2**40},
             "/runs/several": {"do": "cancel", "runs": [run.pk]},
             "/plans/{plan_id}": {"text": PLAN},
+            "/leaderboard/baseline": {"row": 1},
             "/views": {"name": "new", "query": "columns=seed"},
             "/views/{view_id}": {"name": "renamed"},
             "/runs/{run_id}/tags": {"tags": ["one"]},

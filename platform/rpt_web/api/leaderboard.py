@@ -6,6 +6,7 @@ the rows of one of them in their order, each with what is to be said of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
@@ -13,9 +14,12 @@ from ninja import NinjaAPI, Query, Schema
 from pydantic import Field
 
 from rpt_web import access
+from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import After, Limit, user_of
-from rpt_web.results import boards
+from rpt_web.results import boards, pins
 from rpt_web.results.board import BoardFilters, BoardRow
+from rpt_web.results.models import BaselineLead
+from rpt_web.teams.membership import home_of
 
 Level = Literal["easy", "medium", "hard"]
 SetName = Annotated[
@@ -100,6 +104,7 @@ class BoardRowOut(Schema):
     experiment_id: int
     cells: dict[str, CellOut] = Field(description="By difficulty.")
     gains: dict[str, GainOut] = Field(description="Over what the model's run started from, by difficulty.")
+    leads: dict[str, GainOut] = Field(description="Over the team's pinned baseline, by difficulty; once computed.")
     flags: list[FlagOut]
     seeds: list[int]
     members: list[MemberOut]
@@ -116,12 +121,29 @@ class BoardOut(Schema):
 
     items: list[BoardRowOut]
     next: int | None
+    baseline: int | None = Field(description="Id of the row that your team measures this set by.")
+
+
+class BaselineIn(Schema):
+    """The row that a team measures the others of its set by."""
+
+    row: int = Field(ge=0, lt=2**63)
+    team: int | None = Field(default=None, ge=0, lt=2**63, description="By default the first in which you may submit.")
+
+
+class BaselineOut(Schema):
+    """A pinned baseline."""
+
+    row: int
+    set: str
+    team: int
 
 
 def add_operations(api: NinjaAPI) -> None:
     """Put them into the API."""
     api.get("/position-sets", response=ComparablesOut, tags=["results"])(position_sets)
     api.get("/leaderboard", response=BoardOut, tags=["results"])(leaderboard)
+    api.post("/leaderboard/baseline", response=BaselineOut, tags=["results"])(pin_baseline)
 
 
 def position_sets(request: HttpRequest, after: After = None, limit: Limit = 50) -> dict[str, Any]:
@@ -150,11 +172,25 @@ def leaderboard(
     group = set.replace("\x00", "")
     seen = access.standings_for(user_of(request))
     filters = BoardFilters(difficulty, mode.replace("\x00", ""), stage.replace("\x00", ""), experiment)
-    board, more = boards.board_page(seen, group, filters, None, after, limit)
-    return {"items": [_row(row) for row in board.rows], "next": more}
+    pin = boards.pin_of(list(access.roles_of(user_of(request))), group)
+    board, more = boards.board_page(seen, group, filters, pin.standing if pin else None, after, limit)
+    leads = boards.leads_of([pin] if pin else [], board.rows)
+    items = [_row(row, leads) for row in board.rows]
+    return {"items": items, "next": more, "baseline": pin.standing_id if pin else None}
 
 
-def _row(row: BoardRow) -> dict[str, Any]:
+def pin_baseline(request: HttpRequest, baseline: BaselineIn) -> dict[str, Any]:
+    """Measure a position set by one of its rows; the differences of the others are computed within a moment."""
+    user = user_of(request)
+    access.require_change_somewhere(user)
+    with refusals_at("team"):
+        team = home_of(user) if baseline.team is None else access.get_team_or_404(user, baseline.team, to_change=True)
+    with refusals_at("row"):
+        made = pins.pin(team, access.get_standing_or_404(user, baseline.row), user)
+    return {"row": made.standing_id, "set": made.group, "team": team.pk}
+
+
+def _row(row: BoardRow, leads: Mapping[tuple[int, str], BaselineLead]) -> dict[str, Any]:
     standing = row.standing
     plain = ("name", "mode", "stage", "experiment_id", "cells", "gains", "seeds", "members", "template", "sampling")
     more = ("tokenizer", "flops", "gpu_hours", "hours")
@@ -162,5 +198,6 @@ def _row(row: BoardRow) -> dict[str, Any]:
         "id": standing.pk,
         "rank": row.rank,
         "flags": [vars(flag) for flag in row.flags],
+        "leads": {level: vars(lead) for (pk, level), lead in leads.items() if pk == standing.pk},
         **{name: getattr(standing, name) for name in (*plain, *more)},
     }

@@ -24,6 +24,7 @@ from rpt_web.results.board import (
     places,
 )
 from rpt_web.results.models import BaselineLead, EvaluatedSet, PinnedBaseline, Standing
+from rpt_web.teams.models import Team
 
 GROUPS_ON_A_PAGE = 5
 ROWS_OF_A_GROUP = 6
@@ -114,6 +115,13 @@ def pinned(team_id: int, groups: Sequence[str]) -> dict[str, PinnedBaseline]:
     """The baselines that a team has pinned, by group (1 query)."""
     found = PinnedBaseline.objects.filter(team=team_id, group__in=groups).select_related("standing__experiment")
     return {pin.group: pin for pin in found}
+
+
+def pin_of(teams: Sequence[Team], group: str) -> PinnedBaseline | None:
+    """The baseline that one of these teams has pinned in a group; of the first team that has (1 query)."""
+    found = PinnedBaseline.objects.filter(team__in=teams, group=group).select_related("standing__experiment")
+    by_team = {pin.team_id: pin for pin in found}
+    return next((by_team[team.pk] for team in teams if team.pk in by_team), None)
 
 
 def leads_of(pins: Iterable[PinnedBaseline], rows: Iterable[BoardRow]) -> dict[tuple[int, str], BaselineLead]:
