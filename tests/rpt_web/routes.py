@@ -311,7 +311,7 @@ API = {
     ("get", "/wordings/{wording_id}/versions"): READ,
     ("post", "/wordings/{wording_id}/versions"): by_token(404, 403, 403, 201, 201),
     ("get", "/position-sets"): LISTED,
-    ("post", "/leaderboard/baseline"): by_token(422, 403, 403, 422, 422),  # there is no row
+    ("post", "/leaderboard/baseline"): by_token(422, 403, 403, 422, 422) | {"shared": 422},  # there is no row
     ("get", "/leaderboard"): by_token(422, 422, 422, 422, 422),  # no set is named
     ("get", "/positions/{position_id}"): READ,
     ("get", "/positions/{position_id}/groups"): READ,
