@@ -4,6 +4,7 @@ python -m rpt_core STAGE RUN_DIR             runs a stage
 python -m rpt_core preset NAME FOLDER        plays a plan of runs
 python -m rpt_core preflight STAGE CONFIG    says what a run would need, and what would go wrong
 python -m rpt_core model PATH                says what a model is, and what speaks against it
+python -m rpt_core prompt RUN_DIR ...        shows a response's prompt in tokens
 python -m rpt_core results FOLDER            makes a document of what a suite has found
 python -m rpt_core doctor                    says what this machine can run, and what it lacks
 python -m rpt_core COMMAND --help            says what that command takes
@@ -24,6 +25,7 @@ _COMMANDS = {
     "preset": "rpt_core.plans.play",
     "preflight": "rpt_core.preflight.__main__",
     "model": "rpt_core.preflight.model_card",
+    "prompt": "rpt_core.evaluation.shown_prompt",
     "results": "rpt_core.results_document",
     "doctor": "rpt_core.machine.doctor",
 }

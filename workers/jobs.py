@@ -26,7 +26,8 @@ from rpt_web.runs import checkpoints
 from rpt_web.runs import deletion as deletion_of_runs
 from rpt_web.runs import retention as rules
 from rpt_web.searches import services as searches
-from workers import comparisons, corpora, deletions, model_checks, retention
+from rpt_web.traces import prompts as services_of_prompts
+from workers import comparisons, corpora, deletions, model_checks, prompts, retention
 from workers import searches as search_jobs
 from workers.reports import JobReport, Stopping, Why
 
@@ -41,6 +42,7 @@ KINDS: dict[str, Work] = {
     registry.CHECK: model_checks.check,
     searches.KIND: search_jobs.search,
     compared.KIND: comparisons.compare,
+    services_of_prompts.KIND: prompts.show,
 }
 """Name of a kind -> its function."""
 logger = logging.getLogger(__name__)

@@ -173,6 +173,14 @@ class Client:
         """Queues of reviews of the user's teams, newest first."""
         return table(self.connection.items("/queues"))
 
+    def create_queue(self, name: str, **more: Any) -> dict[str, Any]:
+        """Make one: `more` holds `run` and `filter`, or `traces` and `unit`, and who reviews (docs/review.md)."""
+        return self._post("/queues", {"name": name, **more})
+
+    def run_again(self, position: int, group: int, **more: Any) -> dict[str, Any]:
+        """Run one position again as a group there was asked; `more` may hold model, samples, temperature and team."""
+        return self._post(f"/positions/{position}/reruns", {"group": group, **more})
+
     def import_labels(self, queue: int, labels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Store reviews that were made elsewhere, all or none (docs/review.md says what each holds)."""
         return self._post(f"/queues/{queue}/labels", {"labels": [dict(label) for label in labels]})

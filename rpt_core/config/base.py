@@ -40,6 +40,8 @@ Seed = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 """The database holds 32 bits."""
 SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """Of a stored set of positions; it is part of a file's name."""
+PlaceName = Annotated[str, Field(pattern=r"^[^\n]{1,500}:[0-9]{1,10}$")]
+"""A position: the hash of the document's text, or its id, and the byte where the completion begins."""
 
 
 def _a_day(text: str) -> str:
@@ -209,7 +211,7 @@ DIFFICULTIES = tuple(PAPER_NATS)
 class DifficultyConfig(Config):
     """Nested levels, by the proxy model's entropy in nats (Table 1)."""
 
-    rules = (_medium_within_easy, _hard_within_medium)
+    rules: ClassVar[tuple[Rule, ...]] = (_medium_within_easy, _hard_within_medium)
 
     positions_per_difficulty: Records = 400
     """At most this many positions of each difficulty, drawn once by the seed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from rpt_core.config.base import (
     DifficultyConfig,
     InferenceConfig,
     ModelConfig,
+    PlaceName,
     PromptConfig,
     SamplingConfig,
     Seed,
@@ -22,18 +23,36 @@ from rpt_core.config.base import (
 )
 from rpt_core.config.limits import AtOnce, Records, Resamplings, TextTokens
 from rpt_core.config.reads import Reads
-from rpt_core.config.rules import Refusal
+from rpt_core.config.rules import Refusal, Rule
 
 Mode = Literal["standard", "sampled", "greedy"]
+MOST_LISTED = 10_000
+"""Positions that a config names."""
+
+
+def _one_choice(config: HeldOutConfig) -> Iterator[Refusal]:
+    if config.position_set is not None and config.listed_positions:
+        yield "listed_positions", "Give these or `position_set`, not both."
+
+
+def _each_once(config: HeldOutConfig) -> Iterator[Refusal]:
+    if twice := sorted({name for name in config.listed_positions if config.listed_positions.count(name) > 1}):
+        yield "listed_positions", f"{twice[0]!r} stands here twice. Name each position once."
 
 
 class HeldOutConfig(DifficultyConfig):
     """The held-out positions that something is measured on."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (*DifficultyConfig.rules, _one_choice, _each_once)
+
     positions: Annotated[str, Reads.RUN]
     """Folder of a finished filter run; its validation split is used."""
     position_set: SetName | None = None
     """Name of a position set that the filter run stored; empty draws one by the thresholds and the seed."""
+    listed_positions: Annotated[tuple[PlaceName, ...], Field(max_length=MOST_LISTED)] = ()
+    """Only these positions, each as `TEXT:BYTE`: the hash of the document's text, or its id, and the byte where the
+    completion begins, as on the position's page. Training documents count as well. Empty takes the set or the sample
+    above."""
 
 
 class EvaluationConfig(HeldOutConfig):

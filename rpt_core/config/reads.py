@@ -55,6 +55,7 @@ NAME_FIELDS = frozenset(
         "BenchmarkConfig.name",
         "ComparisonConfig.name",
         "FrontierConfig.name",
+        "HeldOutConfig.listed_positions",
         "HeldOutConfig.position_set",
         "PositionSetConfig.name",
         "ResponsesConfig.model",

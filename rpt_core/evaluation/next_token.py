@@ -20,7 +20,12 @@ from typing import Any, Literal
 from rpt_core.config import EvaluateConfig, EvaluationConfig, SamplingConfig
 from rpt_core.evaluation.countdown import Countdown
 from rpt_core.evaluation.findings import accuracies, domain_table, pass_table, standard_against_reasoning
-from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
+from rpt_core.evaluation.held_out import (
+    choose_sample,
+    held_out_problems,
+    warn_of_lost_positions,
+    warn_of_missing_positions,
+)
 from rpt_core.evaluation.outcome_table import Answers, StandardAnswers, outcome_table
 from rpt_core.evaluation.position_identity import identity_of
 from rpt_core.evaluation.reasoning import Responses, ask
@@ -48,7 +53,7 @@ def run(config: EvaluateConfig, context: StageContext) -> dict[str, Any]:
     backend = open_backend(config, config.model, longest, lambda: _stop_if_asked(context))
     metadata = read_metadata(config.model.path)
     step, flops = int(metadata.get("step", 0)), float(metadata.get("flops", 0.0))
-    problems = ProblemSet.load(config.evaluation.positions, "validation", backend.tokenizer, config.prompt)
+    problems = held_out_problems(config.evaluation, backend.tokenizer, config.prompt)
     context.started(0, None)
     warn_of_lost_positions(context, problems)
     warn_of_plain_text(context, [config.prompt.template], backend.tokenizer)

@@ -19,7 +19,12 @@ from typing import Any
 from rpt_core.config import PromptConfig, TemplatesConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.countdown import Countdown
-from rpt_core.evaluation.held_out import choose_sample, warn_of_lost_positions, warn_of_missing_positions
+from rpt_core.evaluation.held_out import (
+    choose_sample,
+    held_out_problems,
+    warn_of_lost_positions,
+    warn_of_missing_positions,
+)
 from rpt_core.evaluation.outcome_table import Answers, outcome_table
 from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.evaluation.reasoning import Responses, ask
@@ -28,7 +33,7 @@ from rpt_core.inference.backend import open_backend
 from rpt_core.inference.rows import rollout_rows
 from rpt_core.positions.sets import PositionSample
 from rpt_core.problems.plain_text import warn_of_plain_text
-from rpt_core.problems.problem import Problem, ProblemSet, prompt_frame
+from rpt_core.problems.problem import Problem, prompt_frame
 from rpt_core.problems.prompts import Template, load_template
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.folder import RunDir
@@ -128,7 +133,7 @@ class _Bench:
 
     def _problems(self, prompt: PromptConfig) -> tuple[list[Problem], PositionSample]:
         """The positions do not depend on the template, so what is told of them is told once."""
-        found = ProblemSet.load(self.config.held_out.positions, "validation", self.backend.tokenizer, prompt)
+        found = held_out_problems(self.config.held_out, self.backend.tokenizer, prompt)
         if self._sample is None:
             self._sample = choose_sample(found, self.config.held_out)
             warn_of_lost_positions(self.context, found)

@@ -7,7 +7,7 @@ rule of rpt_core.verdict, `\boxed{}{}` does not give `}{` back, so every answer 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +79,20 @@ def read_documents(positions_dir: Path | str, split: Split) -> tuple[list[TokenD
     """A split's documents, and the hash of the tokenizer that made the tokens. Raises UserError without them."""
     table, made_by = read_positions(positions_dir, split)
     return [_read(row) for batch in table.to_batches(256) for row in _rows(batch)], made_by
+
+
+def named_documents(positions_dir: Path | str, split: Split, names: Collection[str]) -> tuple[list[TokenDocument], str]:
+    """The same for the documents with these ids, or hashes of their texts (32 hexadecimal digits), alone."""
+    table, made_by = read_positions(positions_dir, split)
+    found = [row for batch in table.to_batches(256) for row in _named(batch, set(names))]
+    return [_read(row) for row in found], made_by
+
+
+def _named(batch: Any, names: set[str]) -> Iterator[dict[str, Any]]:
+    ids, texts = batch.column("document").to_pylist(), batch.column("text")
+    for number, id_ in enumerate(ids):
+        if id_ in names or text_digest(texts[number].as_py().encode()).hex() in names:
+            yield from _rows(batch.slice(number, 1))
 
 
 def is_boxable(prediction: bytes) -> bool:

@@ -184,10 +184,10 @@ def _of_templates(config: TemplatesConfig, tokenizer: Any | None) -> Data:
 
 def _with_held_out(data: Data, held_out: HeldOutConfig, tokenizer: Any | None, prompt: PromptConfig) -> Data:
     """How many positions are measured on, and their prompts. The nested levels overlap, so 3 n is an upper limit."""
-    most = 3.0 * held_out.positions_per_difficulty
+    most = float(len(held_out.listed_positions)) or 3.0 * held_out.positions_per_difficulty
     if is_pending(held_out.positions) or tokenizer is None:
         return replace(data, held_out_positions=most, is_complete=False)
-    problems = _problems(held_out.positions, "validation", tokenizer, prompt)
+    problems = _held_out(held_out, tokenizer, prompt)
     first = data.first_prompt or _first(problems)
     known = data.prompt_tokens if data.is_complete else _mean_prompt(problems)
     return replace(
@@ -200,8 +200,11 @@ def _with_held_out(data: Data, held_out: HeldOutConfig, tokenizer: Any | None, p
 
 
 def _drawn(problems: Any, held_out: HeldOutConfig) -> int:
+    from rpt_core.evaluation.held_out import choose_sample
     from rpt_core.positions.sets import draw, load_set
 
+    if held_out.listed_positions:
+        return len(choose_sample(problems, held_out).indices)
     if held_out.position_set is not None:
         return len(load_set(held_out.positions, held_out.position_set).places)
     places = draw(held_out, problems.entropies, lambda i: (problems.document_id(i), int(problems.token_index[i])))
@@ -242,6 +245,12 @@ def _problems(positions: str, split: Any, tokenizer: Any, prompt: PromptConfig) 
     from rpt_core.problems.problem import ProblemSet
 
     return ProblemSet.load(positions, split, tokenizer, prompt)
+
+
+def _held_out(held_out: HeldOutConfig, tokenizer: Any, prompt: PromptConfig) -> Any:
+    from rpt_core.evaluation.held_out import held_out_problems
+
+    return held_out_problems(held_out, tokenizer, prompt)
 
 
 def _first(problems: Any) -> FirstPrompt | None:

@@ -8,16 +8,17 @@ whose byte offset is a boundary for the policy too. Positions where no box can h
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from rpt_core.arrays import Floats, Indices
 from rpt_core.config import PROMPT_DATE, PromptConfig, Split
 from rpt_core.errors import UserError
-from rpt_core.positions.documents import TokenDocument, read_documents
+from rpt_core.positions.documents import TokenDocument, named_documents, read_documents
 from rpt_core.problems.chat import MARK, chat_frame
 from rpt_core.problems.prompts import Template, load_template
 from rpt_core.text.tokens import Tokenizer, begun, control_ids, encode, encode_within, tokenise, tokenizer_hash
@@ -99,14 +100,37 @@ class ProblemSet:
     def load(cls, positions_dir: Path | str, split: Split, tokenizer: Tokenizer, prompt: PromptConfig) -> ProblemSet:
         """A filter run's positions for a policy. Raises UserError when they, or the template, are no good."""
         frame = prompt_frame(load_template(prompt.template), tokenizer, prompt.max_prompt_tokens, prompt.date)
-        documents, made_by = read_documents(positions_dir, split)
-        found = sum(len(document.positions) for document in documents)
-        same, control = made_by == tokenizer_hash(tokenizer), list(control_ids(tokenizer))
-        # Stored tokens may be older than the rule that text never becomes control tokens.
-        documents = [
-            document if same and not np.isin(document.token_ids, control).any() else _retokenise(document, tokenizer)
-            for document in documents
-        ]
+        return cls._of([read_documents(positions_dir, split)], frame, tokenizer, prompt)
+
+    @classmethod
+    def load_named(
+        cls, positions_dir: Path | str, names: Collection[str], tokenizer: Tokenizer, prompt: PromptConfig
+    ) -> ProblemSet:
+        """The same for the documents of both splits with these ids, or hashes of their texts, alone."""
+        frame = prompt_frame(load_template(prompt.template), tokenizer, prompt.max_prompt_tokens, prompt.date)
+        splits = [named_documents(positions_dir, split, names) for split in get_args(Split)]
+        return cls._of(splits, frame, tokenizer, prompt)
+
+    @classmethod
+    def _of(
+        cls,
+        read: Iterable[tuple[list[TokenDocument], str]],
+        frame: PromptFrame,
+        tokenizer: Tokenizer,
+        prompt: PromptConfig,
+    ) -> ProblemSet:
+        """read: documents, and the hash of the tokenizer that made their tokens."""
+        own, control = tokenizer_hash(tokenizer), list(control_ids(tokenizer))
+        documents, found = list[TokenDocument](), 0
+        for stored, made_by in read:
+            found += sum(len(document.positions) for document in stored)
+            # Stored tokens may be older than the rule that text never becomes control tokens.
+            documents += [
+                document
+                if made_by == own and not np.isin(document.token_ids, control).any()
+                else _retokenise(document, tokenizer)
+                for document in stored
+            ]
         lost = found - sum(len(document.positions) for document in documents)
         return cls(documents, frame, prompt.completion_tokens, lost)
 
@@ -120,6 +144,15 @@ class ProblemSet:
     def document_id(self, index: int) -> str:
         """Id of the document that a position is in."""
         return self._document(index).id
+
+    def names(self, index: int) -> tuple[str, str]:
+        """What the document that a position is in may be called: its id, and the hash of its text in hexadecimal."""
+        document = self._document(index)
+        return document.id, document.text_hash.hex()
+
+    def byte_offset(self, index: int) -> int:
+        """Where the completion of a position begins in its document."""
+        return int(self._document(index).byte_offsets[int(self.token_index[index])])
 
     def problem(self, index: int) -> Problem:
         """The problem at an index of the arrays."""

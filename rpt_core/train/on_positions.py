@@ -16,7 +16,7 @@ import torch
 
 from rpt_core.config import ExpertIterationConfig, RptConfig
 from rpt_core.errors import UserError
-from rpt_core.evaluation.held_out import warn_of_lost_positions
+from rpt_core.evaluation.held_out import held_out_problems, warn_of_lost_positions
 from rpt_core.evaluation.next_token import Evaluator
 from rpt_core.inference.backend import PolicyBackend, open_policy_backend
 from rpt_core.inference.rollout import Rollout
@@ -129,5 +129,5 @@ class PositionTraining(ABC, Generic[C]):
         config = self.config
         if config.evaluation is None or not config.evaluate_at_steps:
             return None
-        held_out = ProblemSet.load(config.evaluation.positions, "validation", self.loop.tokenizer, config.prompt)
+        held_out = held_out_problems(config.evaluation, self.loop.tokenizer, config.prompt)
         return Evaluator(self.context, self.backend, held_out, config.evaluation, config.sampling)

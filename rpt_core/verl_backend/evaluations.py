@@ -8,10 +8,10 @@ its evaluation; one that a stop cuts short is made again after the resume.
 from __future__ import annotations
 
 from rpt_core.config import EvaluationConfig, ModelConfig, RptConfig
+from rpt_core.evaluation.held_out import held_out_problems
 from rpt_core.evaluation.next_token import Evaluator
 from rpt_core.inference.backend import Backend, open_backend
 from rpt_core.models.checkpoints import checkpoint_flops
-from rpt_core.problems.problem import ProblemSet
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventType, read_events
 
@@ -33,7 +33,7 @@ class _Evaluations:
     def run(self, steps: list[int]) -> None:
         """Evaluate the checkpoints of these steps."""
         backend = self._open(self._model(steps[0]))
-        held_out = ProblemSet.load(self.evaluation.positions, "validation", backend.tokenizer, self.config.prompt)
+        held_out = held_out_problems(self.evaluation, backend.tokenizer, self.config.prompt)
         evaluator = Evaluator(self.context, backend, held_out, self.evaluation, self.config.sampling)
         for step in steps:
             if step != steps[0]:

@@ -130,6 +130,15 @@ PAGES = {
     "comments:reopen": ("post", CHANGED),
     "positions:position": ("get", SEEN),
     "positions:question": ("get", SEEN),
+    "traces:prompt_tokens": (
+        OF_ALL,
+        SEEN,
+    ),
+    "positions:film": ("get", SEEN),
+    "positions:run_again": (
+        "post",
+        by_role(404, 403, 422, 422, shared=422),
+    ),  # nothing is posted; guests use their team
     "searches:search_list": (OF_ALL, by_role(200, 200, 200, 200)),
     "searches:search_detail": ("get", of_team(200, 200, 200)),
     "searches:search_stop": ("post", of_team(403, 302, 302)),
@@ -174,11 +183,14 @@ PAGES = {
     "review:pairs_result": ("get", of_team(302, 302, 302)),  # it is no queue of pairs
     "review:queue_next": ("post", of_team(403, 302, 302)),
     "review:queue_close": ("post", of_team(403, 302, 302)),
+    "review:queue_reassign": (OF_ALL, of_team(403, 200, 200)),
+    "review:queue_delete": (OF_ALL, of_team(403, 200, 200)),
     "review:queue_agreement": ("get", of_team(200, 200, 200)),
     "review:queue_export": ("get", of_team(200, 200, 200)),
     "review:queue_import": (OF_ALL, of_team(403, 200, 200)),
     "review:item_settle": (OF_ALL, of_team(200, 302, 302)),  # who could still take it is led to the item
     "review:response_labels": ("get", SEEN),
+    "review:position_labels": ("get", SEEN),
     "review:item_detail": (OF_ALL, of_team(200, 200, 200)),
     "review:item_draft": ("post", of_team(403, 422, 409)),  # the member's own, and the body is no draft
     "review:item_take": ("post", of_team(403, 302, 302)),
@@ -313,8 +325,12 @@ API = {
     ("get", "/position-sets"): LISTED,
     ("post", "/leaderboard/baseline"): by_token(422, 403, 403, 422, 422) | {"shared": 422},  # there is no row
     ("get", "/leaderboard"): by_token(422, 422, 422, 422, 422),  # no set is named
+    ("get", "/runs/{run_id}/rollouts/{rollout_id}/prompt"): READ,
+    ("post", "/runs/{run_id}/rollouts/{rollout_id}/prompt"): by_token(404, 202, 202, 202, 202),  # it only reads
     ("get", "/positions/{position_id}"): READ,
     ("get", "/positions/{position_id}/groups"): READ,
+    ("get", "/positions/{position_id}/reruns"): READ,
+    ("post", "/positions/{position_id}/reruns"): by_token(404, 403, 403, 422, 422) | {"shared": 422},
     ("get", "/searches"): LISTED,
     ("post", "/searches"): by_token(422, 202, 202, 202, 202),  # to search is to read; what one may not see is no run
     ("get", "/searches/{search_id}"): by_token(404, 200, 200, 200, 200) | {"shared": 404},
@@ -360,6 +376,8 @@ API = {
     ("get", "/queues"): LISTED,
     ("post", "/queues"): by_token(422, 403, 403, 201, 201),  # what one may not see is no run
     ("get", "/queues/{queue_id}"): OWN_READ,
+    ("delete", "/queues/{queue_id}"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
+    ("post", "/queues/{queue_id}/reassign"): by_token(404, 403, 403, 422, 422) | {"shared": 404},
     ("post", "/queues/{queue_id}/close"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
     ("get", "/queues/{queue_id}/items"): OWN_READ,
     ("get", "/queues/{queue_id}/labels"): OWN_READ,

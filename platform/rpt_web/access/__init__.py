@@ -42,11 +42,10 @@ from rpt_web.access.people import (
     get_token_or_404,
     notices_for,
 )
-from rpt_web.access.positions import get_place_or_404, get_position_or_404, groups_at
+from rpt_web.access.positions import get_group_or_404, get_place_or_404, get_position_or_404, groups_at, reruns_at
 from rpt_web.access.results import get_standing_or_404, standings_for
 from rpt_web.access.review import (
     blind_items,
-    blind_rollouts,
     can_manage_queue,
     get_item_or_404,
     get_label_set_or_404,
@@ -54,10 +53,12 @@ from rpt_web.access.review import (
     hides_origin,
     is_blind,
     is_blind_in,
+    is_blind_on,
     label_sets_for,
     queues_for,
     reviews_of,
     seen_reviews,
+    should_not_know,
 )
 from rpt_web.access.roles import (
     LIMITED,
@@ -116,7 +117,6 @@ __all__ = [
     "Shareable",
     "baskets_for",
     "blind_items",
-    "blind_rollouts",
     "can_administer",
     "can_change",
     "can_change_view",
@@ -141,6 +141,7 @@ __all__ = [
     "get_corpus_or_404",
     "get_exhibit_or_404",
     "get_experiment_or_404",
+    "get_group_or_404",
     "get_identity_or_404",
     "get_invitation_or_404",
     "get_item_or_404",
@@ -175,6 +176,7 @@ __all__ = [
     "hits_for",
     "is_blind",
     "is_blind_in",
+    "is_blind_on",
     "is_server_administrator",
     "jobs_for",
     "judged",
@@ -188,6 +190,7 @@ __all__ = [
     "require_change",
     "require_change_somewhere",
     "require_server_administrator",
+    "reruns_at",
     "reviewers_offered",
     "reviews_of",
     "role_in",
@@ -202,6 +205,7 @@ __all__ = [
     "searches_for",
     "seen_reviews",
     "shared_by",
+    "should_not_know",
     "split_by_steering",
     "standings_for",
     "steered_by",

@@ -4,8 +4,8 @@ Whoever sees an experiment reads the comments on it, its runs and their response
 shared with; only the team's own members write. Comments on a position are read and written within one team.
 What people change and take back is their own; an administrator may take back anybody's.
 
-What others wrote on a response that the user has yet to review, or could still take, is nowhere to be seen before they
-have submitted it.
+What others wrote on a response, or a position, that the user has yet to review, or could still take, is nowhere to be
+seen before they have submitted it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from rpt_web.traces.models import CorpusPosition, Rollout
 
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
-    """Comments that the user may read, oldest first; of a response that they have yet to review, their own alone."""
+    """Comments that the user may read, oldest first; of what they have yet to review, their own alone."""
     found = Comment.objects.select_related("author", "resolved_by", "run", "experiment", "position")
     on_positions = Q(experiment=None, team__in=list(roles_of(user)))
     seen = found.filter(Q(experiment__in=experiments_for(user)) | on_positions)
-    return seen.filter(Q(rollout=None) | Q(author=user.pk or 0) | ~_yet_to_review(user)).order_by("id")
+    of_items = Q(rollout__isnull=False) | Q(position__isnull=False)
+    return seen.filter(~of_items | Q(author=user.pk or 0) | ~_yet_to_review(user)).order_by("id")
 
 
 def _yet_to_review(user: Actor) -> Q:
-    """Of comments on responses: those on an item, a pair or a group that the user has yet to submit."""
+    """Of comments on responses and positions: those on an item, a pair, a group that the user has yet to submit."""
     items = ReviewItem.objects.filter(blind_items(user))
     first = items.filter(run=OuterRef("run"), rollout_id=OuterRef("rollout"))
     second = items.filter(other_run=OuterRef("run"), other_rollout_id=OuterRef("rollout"))
     of_group = {"step": OuterRef("step"), "kind": OuterRef("rollout_kind"), "group": OuterRef("group")}
     one = Rollout.objects.filter(run_id=OuterRef(OuterRef("run")), id=OuterRef(OuterRef("rollout")), **of_group)
     group = items.filter(Exists(one), kind=ItemKind.GROUP, run=OuterRef("run"))
-    return Q(Exists(first)) | Q(Exists(second)) | Q(Exists(group))
+    place = items.filter(place=OuterRef("position"))
+    return Q(Exists(first)) | Q(Exists(second)) | Q(Exists(group)) | Q(Exists(place))
 
 
 def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:

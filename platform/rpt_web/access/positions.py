@@ -9,7 +9,7 @@ from django.http import Http404
 
 from rpt_web.access.roles import Actor, found_or_404
 from rpt_web.access.work import runs_for
-from rpt_web.traces.models import CorpusPosition, ResponseGroup
+from rpt_web.traces.models import CorpusPosition, PositionRerun, ResponseGroup
 
 _WHERE = "A response leads to its position."
 _HASH = re.compile("[0-9a-f]{32}")
@@ -18,6 +18,18 @@ _HASH = re.compile("[0-9a-f]{32}")
 def groups_at(user: Actor, position: CorpusPosition) -> QuerySet[ResponseGroup]:
     """Groups of responses at a position, in all runs that the user may see."""
     return ResponseGroup.objects.filter(position=position, run__in=runs_for(user))
+
+
+def get_group_or_404(user: Actor, position: CorpusPosition, group_id: int) -> ResponseGroup:
+    """A group at a position. Raises Http404."""
+    rows = groups_at(user, position).select_related("position").filter(pk=group_id)
+    return found_or_404(rows, "group", group_id, "The position's list of groups has their ids.")
+
+
+def reruns_at(user: Actor, position: CorpusPosition) -> QuerySet[PositionRerun]:
+    """Runs that ran a position again, of those that the user may see, newest first."""
+    found = PositionRerun.objects.filter(position=position, run__in=runs_for(user))
+    return found.select_related("run__experiment", "run__created_by").order_by("-run")
 
 
 def get_position_or_404(user: Actor, position_id: int) -> CorpusPosition:

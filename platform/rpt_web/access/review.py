@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from rpt_web.access.roles import Actor, found_or_404, refusal, require_change, role_in, roles_of, teams_to_change
 from rpt_web.review.models import ItemKind, LabelSet, Review, ReviewItem, ReviewQueue
 from rpt_web.teams.models import Role
+from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 
 
 def label_sets_for(user: Actor) -> QuerySet[LabelSet]:
@@ -58,7 +59,7 @@ def get_item_or_404(user: Actor, item_id: int, *, to_review: bool = False) -> Re
     """An item of a queue that the user may see. Raises Http404, or PermissionDenied for who may not review it."""
     rows = ReviewItem.objects.filter(queue__in=queues_for(user), pk=item_id)
     item = found_or_404(
-        rows.select_related("queue__team", "queue__version__label_set", "run__experiment"),
+        rows.select_related("queue__team", "queue__version__label_set", "run__experiment", "place"),
         "item",
         item_id,
         "The page of a queue leads to them.",
@@ -105,7 +106,7 @@ def seen_reviews(user: Actor, queue: ReviewQueue) -> QuerySet[Review]:
     hidden = ReviewItem.objects.filter(blind_items(user), queue=queue)
     own = Q(reviewer=user.pk or 0)
     found = Review.objects.filter(own | ~Q(item__in=hidden.values("pk")), item__queue=queue)
-    return found.exclude(submitted_at=None).select_related("item", "reviewer")
+    return found.exclude(submitted_at=None).select_related("item__place", "reviewer")
 
 
 def reviews_of(user: Actor, item: ReviewItem) -> QuerySet[Review]:
@@ -113,10 +114,32 @@ def reviews_of(user: Actor, item: ReviewItem) -> QuerySet[Review]:
     return seen_reviews(user, item.queue).filter(item=item)
 
 
-def blind_rollouts(user: Actor, run_id: int) -> set[int]:
-    """Responses of a run that the user has yet to review: what others said of them is not shown (1 query)."""
-    rows = ReviewItem.objects.filter(blind_items(user)).filter(Q(run=run_id) | Q(other_run=run_id))
-    found = set()
-    for run, rollout, other_run, other in rows.values_list("run", "rollout_id", "other_run", "other_rollout_id"):
-        found |= {key for of, key in ((run, rollout), (other_run, other)) if of == run_id and key is not None}
-    return found
+def is_blind_on(user: Actor, thing: Rollout | CorpusPosition) -> bool:
+    """Whether what others said of a response, or a position, must not be seen yet (1 query)."""
+    return ReviewItem.objects.filter(blind_items(user), _about(thing)).exists()
+
+
+def should_not_know(user: Actor, thing: Rollout | CorpusPosition) -> bool:
+    """Whether the user has an item with this response, or at this position, whose reward and run are hidden from them
+    until they submit it (1 query). Who could merely take such an item may know."""
+    own = Review.objects.filter(reviewer=user.pk or 0, submitted_at=None)
+    pairs = Q(Exists(own.filter(item__queue=OuterRef("queue"))), kind=ItemKind.PAIR)  # as `hides_origin` has it
+    hidden = pairs | Q(Exists(own.filter(item=OuterRef("pk"))), queue__is_blind=True)
+    about = _about(thing)
+    if isinstance(thing, Rollout):
+        about |= Q(place__in=_group_of(thing).values("position"))
+    return ReviewItem.objects.filter(hidden, about, queue__closed_at=None).exists()
+
+
+def _about(thing: Rollout | CorpusPosition) -> Q:
+    """Of items: those on a response, a pair with it, its group; or on a position."""
+    if isinstance(thing, CorpusPosition):
+        return Q(place=thing)
+    one = Q(run=thing.run_id, rollout_id=thing.id) | Q(other_run=thing.run_id, other_rollout_id=thing.id)
+    group = {"run": thing.run_id, "step": thing.step, "rollout_kind": thing.kind, "group": thing.group}
+    return one | Q(kind=ItemKind.GROUP, **group)
+
+
+def _group_of(rollout: Rollout) -> QuerySet[ResponseGroup]:
+    rows = ResponseGroup.objects.filter(run=rollout.run_id, step=rollout.step, kind=rollout.kind, group=rollout.group)
+    return rows.exclude(position=None)

@@ -32,6 +32,7 @@ from rpt_web.api import (
     machines,
     plans,
     positions,
+    prompts,
     removal,
     review,
     review_items,
@@ -383,7 +384,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 _PARTS = (
     *(comments, compare, corpora, library, plans, inbox, removal, machines, run_files, run_table),
-    *(searches, positions, review, review_items, review_pairs, groups, exhibits, leaderboard),
+    *(searches, positions, prompts, review, review_items, review_pairs, groups, exhibits, leaderboard),
 )
 for _part in _PARTS:
     _part.add_operations(api)

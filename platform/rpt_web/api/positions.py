@@ -1,4 +1,4 @@
-"""Positions by the API: where one is in its text, and the groups of responses there in all runs."""
+"""Positions by the API: where one is in its text, the groups of responses there in all runs, running it again."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja import NinjaAPI, Schema
+from ninja import Status as Answer
 from pydantic import Field
 
 from rpt_web import access
+from rpt_web.api.bodies import Body
+from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
-from rpt_web.api.schemas import Page
+from rpt_web.api.schemas import Page, RunOut
+from rpt_web.runs.models import Run
+from rpt_web.teams.membership import home_of
+from rpt_web.teams.models import Team, User
+from rpt_web.traces import reruns
 from rpt_web.traces.models import ResponseGroup
 
 
@@ -45,9 +52,25 @@ class PositionGroupOut(Schema):
     forgotten: bool
 
 
+class RerunIn(Body):
+    """A position that is to be run again."""
+
+    group: int = Field(ge=1, lt=2**63, description="Id of a group at the position: the model is asked as it was.")
+    model: str = Field(
+        default="",
+        description="Path of a checkpoint, or the name of a model; empty takes the newest checkpoint of the group's "
+        "run that is not after the group's step.",
+    )
+    samples: int = Field(default=8, ge=1, le=reruns.MOST_SAMPLES)
+    temperature: float | None = Field(default=None, ge=0, description="Null: as the group was asked.")
+    team: int | None = Field(default=None, ge=1, lt=2**63, description="In whose name; null: the run's team, or yours.")
+
+
 def add_operations(api: NinjaAPI) -> None:
     """Register what is below."""
     of_position, tags = "/positions/{int:position_id}", ["positions"]
+    api.get(f"{of_position}/reruns", response=Page[RunOut], tags=tags)(position_reruns)
+    api.post(f"{of_position}/reruns", response={201: RunOut}, tags=tags)(rerun_position)
     api.get(of_position, response=PositionOut, tags=tags)(position_detail)
     api.get(f"{of_position}/groups", response=Page[PositionGroupOut], tags=tags)(position_groups)
 
@@ -69,6 +92,39 @@ def position_groups(
     groups = access.groups_at(user, access.get_position_or_404(user, position_id))
     found = groups if run is None else groups.filter(run_id=run)
     return page_of(found.only(*[_column(name) for name in PositionGroupOut.model_fields]), "id", after, limit)
+
+
+def position_reruns(request: HttpRequest, position_id: int, after: After = None, limit: Limit = 50) -> dict[str, Any]:
+    """Runs that ran the position again, newest first."""
+    user = user_of(request)
+    found = access.reruns_at(user, access.get_position_or_404(user, position_id))
+    runs = access.runs_for(user).filter(pk__in=found.order_by().values("run"))
+    return page_of(runs.defer("config", "log_tail"), "-id", after, limit)
+
+
+def rerun_position(request: HttpRequest, position_id: int, rerun: RerunIn) -> Answer[Run]:
+    """Run the position again with a checkpoint: a short run that goes ahead of others. Its group then stands here.
+
+    Pre-flight looks at it before: what would fail is refused (422).
+    """
+    user = user_of(request)
+    access.require_change_somewhere(user)
+    position = access.get_position_or_404(user, position_id)
+    with refusals_at("group"):
+        group = access.get_group_or_404(user, position, rerun.group)
+    run = access.get_run_or_404(user, group.run_id)
+    with refusals_at("team"):
+        team = _team(user, run, rerun.team)
+    model = rerun.model or reruns.usual_model(run, group.step)
+    return Answer(
+        201, reruns.rerun(team, run, group, reruns.RerunWanted(model, rerun.samples, rerun.temperature), user)
+    )
+
+
+def _team(user: User, run: Run, asked: int | None) -> Team:
+    if asked is not None:
+        return access.get_team_or_404(user, asked, to_change=True)
+    return run.experiment.team if access.can_change(user, run.experiment.team_id) else home_of(user)
 
 
 def _column(name: str) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from ninja import NinjaAPI, Schema
 from ninja import Status as Answer
 from pydantic import Field
@@ -20,10 +20,11 @@ from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page, Refused
-from rpt_web.review import exports, imports, label_sets, progress, queues, reviews
-from rpt_web.review.models import LabelSet, LabelSetVersion, ReviewQueue
+from rpt_web.review import exports, group_queues, imports, label_sets, managing, progress, queues, reviews
+from rpt_web.review.models import ItemKind, LabelSet, LabelSetVersion, ReviewQueue
 from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import Team, User
+from rpt_web.traces.group_filters import GroupFilters
 from rpt_web.traces.queries import Filters
 
 TEAM = "Id of the team it belongs to; empty takes the first where the token's user may change things."
@@ -87,9 +88,19 @@ class QueueOut(Schema):
 
 
 class QueueIn(Body):
-    """A queue of responses of a run."""
+    """A queue of responses of a run, or of what a list of traces shows."""
 
-    run: int = Field(ge=1, lt=2**63)
+    run: int | None = Field(default=None, ge=1, lt=2**63, description="Whose responses; null with `traces`.")
+    traces: str | None = Field(
+        default=None,
+        max_length=4000,
+        description="In place of a run: groups, as the address of a list of traces has it: `solved=none`.",
+    )
+    unit: Literal["response", "group", "position"] = Field(
+        default="response",
+        description="With `traces`: an item is one response of each group, the group, or its position.",
+    )
+    team: int | None = Field(default=None, ge=1, lt=2**63, description=f"With `traces`. {TEAM}")
     filter: str = Field(default="", description="As the address of a list of responses has it: `kind=train&reward=0`.")
     name: str
     label_set: int | None = Field(
@@ -120,6 +131,8 @@ class LabelOut(Schema):
     group: int | None
     document: str
     position: int | None
+    text_hash: str | None = Field(description="Of an item that is a position: the hash of the document's text.")
+    byte_offset: int | None = Field(description="Where its completion begins.")
     reward: float | None
     other_run: int | None = Field(description="Of a pair: `a` is the response of `run`, `b` that of `other_run`.")
     other_rollout: int | None
@@ -142,8 +155,31 @@ class LabelsIn(Body):
     labels: list[dict[str, Any]] = Field(
         min_length=1,
         max_length=imports.MOST_LINES,
-        description="Each with `item`, or `run` and `rollout`; `answers`; and `reviewer`, `note`, `flagged`.",
+        description="Each with `item`, or `run` and `rollout`, or what else an export names it by; `answers`; and "
+        "`reviewer`, `note`, `flagged`.",
     )
+
+
+class ReassignIn(Body):
+    """Whose open items go to whom."""
+
+    leaver: str = Field(description="Name of the user whose items they are; what was submitted stays.")
+    takers: list[str] = Field(min_length=1, description="Names of who takes them, in turn.")
+
+
+class ReassignedOut(Schema):
+    """What went to others."""
+
+    items: int
+
+
+class DeletedQueueOut(Schema):
+    """What went with a queue."""
+
+    items: int
+    submitted: int
+    drafts: int
+    decisions: int
 
 
 class ImportedOut(Schema):
@@ -163,6 +199,8 @@ def add_operations(api: NinjaAPI) -> None:
     api.post("/queues", response={201: QueueOut}, tags=tags)(create_queue)
     api.get(one, response=QueueOut, tags=tags)(queue_detail)
     api.post(f"{one}/close", response=QueueOut, tags=tags)(close_queue)
+    api.delete(one, response={200: DeletedQueueOut, 409: Refused}, tags=tags)(delete_queue)
+    api.post(f"{one}/reassign", response=ReassignedOut, tags=tags)(reassign_items)
     api.get(f"{one}/labels", response=Page[LabelOut], tags=tags)(queue_labels)
     api.post(f"{one}/labels", response={201: ImportedOut, 409: Refused}, tags=tags)(import_labels)
 
@@ -204,22 +242,39 @@ def list_queues(request: HttpRequest, after: After = None, limit: Limit = 50) ->
 
 
 def create_queue(request: HttpRequest, queue: QueueIn) -> Answer[dict[str, Any]]:
-    """Put responses of a run, those that pass a filter, into a new queue."""
+    """Put responses of a run, those that pass a filter, or what a list of traces shows into a new queue."""
     user = user_of(request)
+    if queue.traces is not None:
+        return Answer(201, _out(user, [_of_traces(user, queue, queue.traces)])[0])
     with refusals_at("run"):
+        if queue.run is None:
+            raise UserError("Give `run`, or `traces`.")
         run, rollouts = access.get_rollouts_or_404(user, queue.run)
     team = run.experiment.team
     access.require_change(user, team.pk)
     filters = Filters.from_query(_query(queue.filter))
+    made = queues.create_from_run(run, filters.apply(rollouts), filters.query(), _plan(user, team, queue), user)
+    return Answer(201, _out(user, [made])[0])
+
+
+def _of_traces(user: User, queue: QueueIn, traces: str) -> ReviewQueue:
+    access.require_change_somewhere(user)
+    with refusals_at("team"):
+        team = _team(user, queue.team)
+    filters, plan = GroupFilters.from_query(QueryDict(traces.lstrip("?"))), _plan(user, team, queue)
+    with refusals_at("traces"):
+        runs, unit = access.runs_for(user), ItemKind(queue.unit)
+        return group_queues.create_from_traces(team, runs, filters, unit, plan, user)
+
+
+def _plan(user: User, team: Team, queue: QueueIn) -> queues.QueuePlan:
     with refusals_at("label_set"):
         version = _version(user, team, queue.label_set)
     with refusals_at("reviewers"):
         people = members_named(team, queue.reviewers)
     names = ("name", "sample", "seed", "reviewers_per_item", "overlap", "instructions", "is_blind", "hides_truth")
     values = {name: getattr(queue, name) for name in (*names, "due_at")}
-    plan = queues.QueuePlan(version=version, reviewers=people, **values)
-    made = queues.create_from_run(run, filters.apply(rollouts), filters.query(), plan, user)
-    return Answer(201, _out(user, [made])[0])
+    return queues.QueuePlan(version=version, reviewers=people, **values)
 
 
 def queue_detail(request: HttpRequest, queue_id: int) -> dict[str, Any]:
@@ -233,6 +288,27 @@ def close_queue(request: HttpRequest, queue_id: int) -> dict[str, Any]:
     user = user_of(request)
     queues.close(access.get_queue_or_404(user, queue_id, to_manage=True))
     return queue_detail(request, queue_id)
+
+
+def delete_queue(request: HttpRequest, queue_id: int) -> Any:
+    """Delete a queue with its items, reviews and decisions. Others' reviews in it, only an administrator deletes."""
+    user = user_of(request)
+    queue = access.get_queue_or_404(user, queue_id, to_manage=True)
+    with conflicts():
+        return managing.delete(queue, user, is_administrator=access.can_administer(user, queue.team_id))
+
+
+def reassign_items(request: HttpRequest, queue_id: int, asked: ReassignIn) -> dict[str, int]:
+    """Give what somebody has yet to submit to others, in turn."""
+    user = user_of(request)
+    queue = access.get_queue_or_404(user, queue_id, to_manage=True)
+    holders = {person.username: person for person, _, _ in managing.with_open_items(queue)}
+    with refusals_at("takers"):
+        takers = members_named(queue.team, asked.takers)
+    with refusals_at("leaver"):
+        if asked.leaver not in holders:
+            raise UserError(f"{asked.leaver!r} has nothing to submit in this queue.")
+        return {"items": managing.reassign(queue, holders[asked.leaver], takers, user)}
 
 
 def queue_labels(request: HttpRequest, queue_id: int, after: After = None, limit: Limit = 200) -> dict[str, Any]:
@@ -270,8 +346,6 @@ def _out(user: User, found: list[ReviewQueue]) -> list[dict[str, Any]]:
 
 
 def _query(text: str) -> dict[str, str]:
-    from django.http import QueryDict
-
     return QueryDict(text.lstrip("?")).dict()
 
 

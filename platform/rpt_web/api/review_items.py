@@ -23,6 +23,7 @@ from rpt_web.review.models import ItemKind, Review, ReviewItem
 from rpt_web.review.shown import ShownResponse, shown_response
 from rpt_web.review.shown_groups import shown_group
 from rpt_web.review.shown_pairs import shown_pair
+from rpt_web.review.shown_positions import shown_position
 from rpt_web.teams.models import User
 
 
@@ -40,6 +41,8 @@ class ItemOut(Schema):
     rollout: int | None
     step: int | None
     reward: float | None
+    text_hash: str | None = Field(description="Of a position: BLAKE2b of the document's text, hexadecimal.")
+    byte_offset: int | None = Field(description="Of a position: where the completion begins in it.")
     other_run: int | None = Field(description="Of a pair: whose the second response is.")
     other_rollout: int | None
 
@@ -63,6 +66,13 @@ class SideOut(Schema):
     continuation: str | None
 
 
+class SaidThereOut(Schema):
+    """A prediction, with how often it was given."""
+
+    prediction: str | None = Field(description="Null: without a box.")
+    times: int
+
+
 class ItemDetailOut(ItemOut):
     """The same with its text."""
 
@@ -74,6 +84,9 @@ class ItemDetailOut(ItemOut):
         description="Of a pair: both responses, in the order that is the user's own. Null for anything else."
     )
     group: list[SideOut] | None = Field(default=None, description="Of a group: its responses. Null for anything else.")
+    predictions: list[SaidThereOut] | None = Field(
+        default=None, description="Of a position: what was predicted there, in whatever run. Null for anything else."
+    )
     review: OwnReviewOut | None = Field(description="Null until the user has taken the item.")
 
 
@@ -120,7 +133,7 @@ def queue_items(request: HttpRequest, queue_id: int, after: After = None, limit:
     """Items in the order in which they were made, which is that of their numbers."""
     user = user_of(request)
     queue = access.get_queue_or_404(user, queue_id)
-    page = page_of(queue.items.select_related("queue"), "id", after, limit)
+    page = page_of(queue.items.select_related("queue", "place"), "id", after, limit)
     hidden = queue.items.filter(access.blind_items(user), pk__in=[item.pk for item in page["items"]])
     blind = set(hidden.values_list("pk", flat=True))
     of_pairs = queue.kind == ItemKind.PAIR and access.is_blind_in(user, queue)
@@ -173,8 +186,10 @@ def decide_item(request: HttpRequest, item_id: int, decision: DecisionIn) -> Ans
 
 
 def _line(item: ReviewItem, is_blind: bool, hides: bool) -> dict[str, Any]:
-    places = {"run": item.run_id, "rollout": item.rollout_id, "step": item.step, "reward": item.reward}
+    places: dict[str, Any] = {"run": item.run_id, "rollout": item.rollout_id, "step": item.step, "reward": item.reward}
     places |= {"other_run": item.other_run_id, "other_rollout": item.other_rollout_id}
+    places["text_hash"] = bytes(item.place.text_hash).hex() if item.place else None
+    places["byte_offset"] = item.place.byte_offset if item.place else None
     own = ("id", "queue_id", "number", "kind", "wanted", "submitted")
     return (
         {name: getattr(item, name) for name in own}
@@ -196,6 +211,11 @@ def _detail(user: User, item: ReviewItem) -> dict[str, Any]:
         group = shown_group(item, with_truth=with_truth)
         told = {"context": group[0].context if group else None, "sides": None} | dict.fromkeys(_TEXTS)
         return line | told | {"group": [_texts(shown) for shown in group]}
+    if item.kind == ItemKind.POSITION:
+        place = shown_position(item, with_truth=with_truth, with_origin=False)
+        said = [{"prediction": _text(found.prediction), "times": found.times} for found in place.said] if place else []
+        told = _texts(place.first if place else None) | {"response": None, "prediction": None, "sides": None}
+        return line | told | {"context": place.first.context if place else None, "predictions": said}
     shown = shown_response(item, with_truth=with_truth)
     return line | {"context": shown.context if shown else None, "sides": None} | _texts(shown)
 

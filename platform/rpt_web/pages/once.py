@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from functools import wraps
-from typing import cast
+from functools import partial, wraps
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -24,18 +24,19 @@ LOOKS = {"check", "sweep_check", "follow", "difference", "download"}
 PATIENCE_SECONDS = 20.0
 STILL = "It is being submitted. Look at the list of runs in a moment."
 AGAIN = "This was submitted before, and is here. To submit it once more, open the form again."
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[..., HttpResponse]
 
 
 def made_once(view: View) -> View:
     """The view, whose submits are carried out once."""
 
     @wraps(view)
-    def answer(request: HttpRequest) -> HttpResponse:
+    def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        carried_out = partial(view, **arguments)
         if request.method != "POST" or not request.POST.get(FIELD) or LOOKS & set(request.POST):
-            return view(request)
+            return carried_out(request)
         row, is_new = RepeatableCall.objects.get_or_create(user=cast(User, request.user), key=f"form:{_hash(request)}")
-        return _first(view, request, row) if is_new else _again(request, row)
+        return _first(carried_out, request, row) if is_new else _again(request, row)
 
     return answer
 

@@ -1,7 +1,7 @@
 """Labels as files that join to the rollouts: by run, step, kind and row, or by the rollout's id, document and position.
 
-In: reviews that the reader may see. Out: rows, and the same as JSON lines, CSV or Parquet. An item's decision stands
-beside each of its reviews.
+In: reviews that the reader may see. Out: rows, and the same as JSON lines, CSV or Parquet. An item that is a position
+is of no run: the hash of its text and its byte name it. An item's decision stands beside each of its reviews.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ FORMATS = {
     "parquet": "application/vnd.apache.parquet",
 }
 """The ending of a file -> its type."""
-PLACES = ("run", "step", "kind", "row", "rollout", "group", "document", "position", "reward")
 _COLUMNS = {
     **{"queue": pa.int64(), "item": pa.int64(), "run": pa.int64(), "step": pa.int64(), "kind": pa.string()},
     **{"row": pa.int64(), "rollout": pa.int64(), "group": pa.int64(), "document": pa.string()},
-    **{"position": pa.int64(), "reward": pa.float64(), "other_run": pa.int64()},
+    **{"position": pa.int64(), "text_hash": pa.string(), "byte_offset": pa.int64()},
+    **{"reward": pa.float64(), "other_run": pa.int64()},
     **{"other_rollout": pa.int64(), "swapped": pa.bool_(), "label_set": pa.string(), "label_set_version": pa.int64()},
     **{"reviewer": pa.string(), "note": pa.string(), "flagged": pa.bool_(), "seconds": pa.float64()},
     **{"submitted_at": pa.string(), "imported": pa.bool_()},
@@ -53,6 +53,8 @@ def label_rows(queue: ReviewQueue, reviews: QuerySet[Review], order: str = "item
             "group": item.group,
             "document": item.document,
             "position": item.position,
+            "text_hash": bytes(item.place.text_hash).hex() if item.place else None,
+            "byte_offset": item.place.byte_offset if item.place else None,
             "reward": item.reward,
             "other_run": item.other_run_id,
             "other_rollout": item.other_rollout_id,

@@ -1,13 +1,13 @@
 """Queues from a list of traces: of the groups that its filters let through, in runs of one team.
 
-In: runs, filters, a plan, and whether an item is a group or one response of it. Out: rows. The draw follows from the
-seed and the groups' ids.
+In: runs, filters, a plan, and whether an item is a group, one response of it, or its position. Out: rows. The draw
+follows from the seed and the ids of the groups, or of the positions, each of which is drawn once.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -23,6 +23,7 @@ from rpt_web.traces.group_lists import scope
 from rpt_web.traces.models import ResponseGroup, Rollout
 
 UNITS = {ItemKind.RESPONSE: "one response of each, at random", ItemKind.GROUP: "the whole group"}
+UNITS |= {ItemKind.POSITION: "its position, whatever the runs"}
 """What an item is."""
 
 
@@ -32,35 +33,53 @@ def create_from_traces(
     """A queue of what a list of traces shows, as far as it is of the team's own runs. Raises UserError."""
     check_plan(team, plan)
     own = scope(runs.filter(experiment__team=team), filters)
-    groups = _drawn(list(own.values_list("pk", flat=True)), filters, plan)
-    items = list(_whole(groups) if unit == ItemKind.GROUP else _one_of_each(groups, plan.seed))
+    groups = _drawn(list(own.values_list("pk", flat=True)), filters, unit, plan)
+    items = list(_ITEMS[unit](groups, plan.seed))
     if not items:
         raise UserError(f"No group of {team.name}'s own runs passes the filters. Choose others on the page of traces.")
     source = {"traces": filters.query(), "seed": plan.seed, "sample": plan.sample}
     return create(team, plan, source, items, user)
 
 
-def _drawn(runs: Sequence[int], filters: GroupFilters, plan: QueuePlan) -> list[ResponseGroup]:
-    """Groups in an order that the seed decides. Raises UserError for more than a queue holds."""
+def _drawn(runs: Sequence[int], filters: GroupFilters, unit: ItemKind, plan: QueuePlan) -> list[ResponseGroup]:
+    """Groups in an order that the seed decides; of positions, a group of each. Raises UserError for more than a queue
+    holds."""
     join, joined = filters.join()
     conditions = [("g.run_id = ANY(%s)", [list(runs)]), *filters.conditions()]
     where = " AND ".join(sql for sql, _ in conditions)
     values: list[Any] = [value for _, found in conditions for value in found]
     limit = MOST_ITEMS + 1 if plan.sample is None else plan.sample
-    order = "ORDER BY hashint8extended(g.id, %s), g.id LIMIT %s"
-    sql = f"SELECT g.id FROM traces_responsegroup g {join} WHERE {where} {order}"
+    what, narrowed = _DRAWN[unit == ItemKind.POSITION]
+    sql = f"SELECT {what} FROM traces_responsegroup g {join} WHERE {where} {narrowed} LIMIT %s"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*joined, *values, plan.seed, limit])
         ids = [key for (key,) in cursor.fetchall()]
     if len(ids) > MOST_ITEMS:
         raise UserError(
-            f"More than {MOST_ITEMS:,} groups pass the filters, which a queue does not hold. Draw a sample."
+            f"More than {MOST_ITEMS:,} {unit.value if unit == ItemKind.POSITION else 'group'}s pass the filters, which "
+            "a queue does not hold. Draw a sample."
         )
     known = ResponseGroup.objects.in_bulk(ids)
-    return [known[key] for key in ids]
+    return [known[key] for key in ids if key in known]
 
 
-def _whole(groups: Iterable[ResponseGroup]) -> Iterable[ReviewItem]:
+_DRAWN = (
+    ("g.id", "ORDER BY hashint8extended(g.id, %s), g.id"),
+    (
+        "max(g.id)",
+        "AND g.position_id IS NOT NULL GROUP BY g.position_id"
+        " ORDER BY hashint8extended(g.position_id, %s), g.position_id",
+    ),
+)
+"""What is read of groups and of positions, and in which order."""
+
+
+def _places(groups: Iterable[ResponseGroup], seed: int) -> Iterable[ReviewItem]:
+    for group in groups:
+        yield ReviewItem(kind=ItemKind.POSITION, place_id=group.position_id, document=group.document)
+
+
+def _whole(groups: Iterable[ResponseGroup], seed: int) -> Iterable[ReviewItem]:
     for group in groups:
         yield ReviewItem(
             kind=ItemKind.GROUP,
@@ -95,3 +114,10 @@ def _one_of_each(groups: Sequence[ResponseGroup], seed: int) -> Iterable[ReviewI
                 position=row.position,
                 reward=row.reward,
             )
+
+
+_ITEMS: dict[ItemKind, Callable[[Sequence[ResponseGroup], int], Iterable[ReviewItem]]] = {
+    ItemKind.RESPONSE: _one_of_each,
+    ItemKind.GROUP: _whole,
+    ItemKind.POSITION: _places,
+}

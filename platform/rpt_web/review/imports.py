@@ -1,13 +1,14 @@
 """Labels from JSON lines: all of them, or none and what is wrong with each line.
 
-In: a file of JSON objects, one a line: the item by its number, or by `run` and `rollout`, or by `run`, `step`, `kind`
-and `row`; `answers`; and where you like `reviewer`, `note`, `flagged`. Out: submitted reviews, marked as imported.
+In: a file of JSON objects, one a line: the item by its number, by `run` and `rollout`, by `run`, `step`, `kind` and
+`row`, or `group` for a whole one, or, if it is a position, by `text_hash` and `byte_offset`; `answers`; and where you
+like `reviewer`, `note`, `flagged`. Out: submitted reviews, marked as imported.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.db.models.functions import Now
 from rpt_core.errors import UserError
 from rpt_core.words import counted
 from rpt_web.review import disputes, sides
-from rpt_web.review.models import Review, ReviewItem, ReviewQueue
+from rpt_web.review.models import ItemKind, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, checked_answers
 from rpt_web.review.queues import reviewers_of
 from rpt_web.review.reviews import CLOSED, LONGEST_NOTE, questions_of
@@ -29,9 +30,10 @@ LARGEST_FILE_BYTES = 20_000_000
 MOST_LINES = 50_000
 MOST_TOLD = 20
 """Wrong lines that are told."""
-_FIELDS = ("item", "run", "rollout", "step", "kind", "row", "reviewer", "answers", "note", "flagged")
+_NAMES = ("item", "run", "rollout", "step", "kind", "row", "group", "text_hash", "byte_offset")
+_FIELDS = (*_NAMES, "reviewer", "answers", "note", "flagged")
 _OF_EXPORT = (
-    *("id", "queue", "group", "document", "position", "reward", "label_set", "label_set_version", "seconds"),
+    *("id", "queue", "document", "position", "reward", "label_set", "label_set_version", "seconds"),
     *("submitted_at", "imported", "decision", "other_run", "other_rollout", "swapped"),
 )
 """What an export has besides; a file that was exported may be imported elsewhere."""
@@ -55,8 +57,8 @@ class _Known:
     people: Mapping[str, User]
     user: User
     by_number: Mapping[int, ReviewItem]
-    by_rollout: Mapping[tuple[Any, ...], ReviewItem]
-    by_row: Mapping[tuple[Any, ...], ReviewItem]
+    by_name: Mapping[tuple[Any, ...], ReviewItem]
+    """By all that an export names an item by; see `_names_of`."""
     submitted: set[tuple[int, int]]
 
 
@@ -81,15 +83,14 @@ def import_labels(queue: ReviewQueue, content: bytes, user: User) -> int:
 
 
 def _known(queue: ReviewQueue, user: User) -> _Known:
-    items = list(queue.items.all())
+    items = list(queue.items.select_related("place"))
     done = Review.objects.filter(item__queue=queue).exclude(submitted_at=None)
     return _Known(
         questions=questions_of(queue),
         people={person.username: person for person in [*reviewers_of(queue.team), user]},
         user=user,
         by_number={item.number: item for item in items},
-        by_rollout={(item.run_id, item.rollout_id): item for item in items},
-        by_row={(item.run_id, item.step, item.rollout_kind, item.row): item for item in items},
+        by_name={name: item for item in items for name in _names_of(item)},
         submitted=set(done.values_list("item", "reviewer")),
     )
 
@@ -116,18 +117,34 @@ def _review(known: _Known, line: bytes) -> Review:
     return Review(item=item, reviewer=person, answers=answers, **more)
 
 
+def _names_of(item: ReviewItem) -> Iterator[tuple[Any, ...]]:
+    if item.place is not None:
+        yield "position", bytes(item.place.text_hash).hex(), item.place.byte_offset
+    elif item.kind == ItemKind.GROUP:
+        yield "group", item.run_id, item.step, item.rollout_kind, item.group
+    else:
+        yield "rollout", item.run_id, item.rollout_id
+        yield "row", item.run_id, item.step, item.rollout_kind, item.row
+
+
 def _item(known: _Known, given: Mapping[str, Any]) -> ReviewItem:
-    values = {name: given.get(name) for name in ("item", "run", "rollout", "step", "kind", "row")}
+    values = {name: given.get(name) for name in _NAMES}
     if any(isinstance(value, dict | list) for value in values.values()):
-        raise UserError("`item`, `run`, `rollout`, `step` and `row` are whole numbers.")
-    by_row = known.by_row.get((values["run"], values["step"], values["kind"], values["row"]))
-    found = known.by_rollout.get((values["run"], values["rollout"])) or by_row
-    if values["run"] is None and isinstance(values["item"], int):
+        raise UserError("What names an item are whole numbers, `kind` and `text_hash` are texts.")
+    run, step, kind = values["run"], values["step"], values["kind"]
+    names = (
+        ("position", values["text_hash"], values["byte_offset"]),
+        ("rollout", run, values["rollout"]),
+        ("row", run, step, kind, values["row"]),
+        ("group", run, step, kind, values["group"]),
+    )
+    found = next((known.by_name[name] for name in names if name in known.by_name), None)
+    if run is None and values["text_hash"] is None and isinstance(values["item"], int):
         found = known.by_number.get(values["item"])
     if found is None:
         raise UserError(
-            "The queue has no such item. Name it by `item`, its number, by `run` and `rollout`, or by `run`, `step`, "
-            "`kind` and `row`."
+            "The queue has no such item. Name it by `item`, its number, by `run` and `rollout`, by `run`, `step`, "
+            "`kind` and `row`, or `group` for a group, or by `text_hash` and `byte_offset` for a position."
         )
     return found
 

@@ -2,7 +2,8 @@
 
 A label set holds questions, in versions that never change; a queue names one version. An item is one thing to look at;
 a review is what one person says of it, first a draft, then submitted. A decision settles what reviews disagree about
-and stands beside them. Only the services of this folder change rows: `label_sets`, `queues`, `reviews`, `settling`.
+and stands beside them. Only the services of this folder change rows: `label_sets`, `queues`, `reviews`, `settling`,
+`managing`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django.db.models import Q
 from rpt_web.runs.models import Run
 from rpt_web.teams.audit import audited
 from rpt_web.teams.models import Team
+from rpt_web.traces.models import CorpusPosition
 
 LONGEST_NAME = 100
 
@@ -109,7 +111,7 @@ class ReviewItem(models.Model):
     """One thing to look at. Its number is all that an address says of it, so that a reviewer stays blind.
 
     What joins it to the rollouts stands here, too, with the verdict's reward as it was when the queue was made. A pair
-    has a second response.
+    has a second response, a position is of no run.
     """
 
     queue = models.ForeignKey(ReviewQueue, on_delete=models.CASCADE, related_name="items")
@@ -126,6 +128,8 @@ class ReviewItem(models.Model):
     group = models.IntegerField(null=True, blank=True)
     document = models.TextField(blank=True)
     position = models.IntegerField(null=True, blank=True)
+    place = models.ForeignKey(CorpusPosition, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    """Of a position, in whatever run; it belongs to none."""
     reward = models.FloatField(null=True, blank=True)
     wanted = models.PositiveSmallIntegerField(default=1)
     """How many people are to look at it."""
@@ -204,6 +208,23 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"decision on {self.item_id}"
+
+
+@audited("queue", "user", "taken_by", "items", "made_by")
+class Reassignment(models.Model):
+    """That items which somebody had yet to submit were given to others. It never changes."""
+
+    queue = models.ForeignKey(ReviewQueue, on_delete=models.CASCADE, related_name="reassignments")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    """Whose they were."""
+    taken_by = models.TextField()
+    """Names."""
+    items = models.PositiveIntegerField()
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.items} items of {self.queue_id}"
 
 
 class AgreementFigures(models.Model):

@@ -9,8 +9,10 @@ text whatever run, model or tokenizer came upon it.
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Experiment, Run
 
 PREVIEW_CHARACTERS = 96
@@ -102,6 +104,38 @@ class CorpusPosition(models.Model):
 
     def __str__(self) -> str:
         return f"{bytes(self.text_hash).hex()}:{self.byte_offset}"
+
+
+class PositionRerun(models.Model):
+    """A run that was made to run one position again; see `traces.reruns`."""
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.CASCADE, related_name="rerun")
+    position = models.ForeignKey(CorpusPosition, on_delete=models.PROTECT, related_name="reruns")
+
+    def __str__(self) -> str:
+        return f"{self.run_id} at {self.position_id}"
+
+
+class PromptTokens(models.Model):
+    """A prompt of a run in tokens, made by a job when somebody asks for it; see `traces.prompts`."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="prompt_tokens")
+    digest = models.BinaryField(max_length=16)
+    """Of the prompt's text."""
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    ids = ArrayField(models.IntegerField(), default=list)
+    """Empty until the job has ended well."""
+    ends = ArrayField(models.IntegerField(), default=list)
+    """Where each token ends in `data`."""
+    data = models.BinaryField(default=b"")
+    control = ArrayField(models.IntegerField(), default=list)
+    """Numbers of the tokens that steer the model instead of being text."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "digest"], name="prompt_tokens_once")]
+
+    def __str__(self) -> str:
+        return f"a prompt of {self.run_id}"
 
 
 class ResponseGroup(models.Model):

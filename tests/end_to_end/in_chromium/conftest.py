@@ -85,6 +85,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
             "empty": empty,
             "grace": grace,
             "reviewed": reviewed_queue(finished.runs.get(name="rpt"), user, grace),
+            "placed": position_queue(finished.runs.get(name="rpt"), user, grace),
             "corpus": shown_corpora.checked_version(user, tmp_path_factory.mktemp("texts")),
             "models": registered_models(finished, user),
             "search": searched(finished, user),
@@ -140,6 +141,22 @@ def reviewed_queue(run, user, other):
             review = reviews.take_next(queue, person)
             reviews.submit(review, reviews.Draft(0, {"thought": label, "sure": 2}, note="Adds up.", seconds=21))
     return queue
+
+
+def position_queue(run, user, other):
+    """A queue of positions that one person reviews; who made it sees them as they are."""
+    from django.http import QueryDict
+
+    from rpt_web.review import group_queues, label_sets
+    from rpt_web.review.models import ItemKind
+    from rpt_web.review.queues import QueuePlan
+    from rpt_web.runs.models import Run
+    from rpt_web.traces.group_filters import GroupFilters
+
+    filters = GroupFilters.from_query(QueryDict(f"run={run.pk}&kind=sampled"))
+    team = run.experiment.team
+    plan = QueuePlan("Places", label_sets.built_in(team, user), sample=2, reviewers=[other])
+    return group_queues.create_from_traces(team, Run.objects.all(), filters, ItemKind.POSITION, plan, user)
 
 
 def registered_models(experiment, user):

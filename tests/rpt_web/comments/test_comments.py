@@ -180,7 +180,8 @@ def test_what_others_wrote_is_absent_until_the_response_is_reviewed(client, page
     run, key = response
     queue = make_queue(run, people["ada"], sample=None, reviewers=[people["bob"]], reviewers_per_item=1)
     services.write(Subject(run.experiment, run, key), "It is a lucky guess, @bob.", people["ada"])
-    shown = page_of(people["bob"], detail(response))
+    assert "You have yet to review this response" in page_of(people["bob"], detail(response))
+    shown = page_of(people["bob"], f"{detail(response)}?anyway=1")
     assert "lucky guess" not in shown
     assert "What others wrote on it is shown when you have submitted it." in shown
     assert "named you" not in page_of(people["bob"], reverse("home:inbox"))

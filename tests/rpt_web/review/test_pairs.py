@@ -18,6 +18,7 @@ from rpt_web.review.pairs import Source
 from rpt_web.review.queues import QueuePlan
 from rpt_web.runs import services
 from rpt_web.runs.models import Run
+from rpt_web.traces.models import Rollout
 from tests.factories import EventFile, record, response_row, start_run, write_shard
 from tests.rpt_web.api_client import CONFIG, ROOT, client_of
 from tests.rpt_web.markup import flat
@@ -90,6 +91,15 @@ def prefers(review, which):
     return choose(review, {"first": "ab", "second": "ba"}[which][review.is_swapped])
 
 
+def one_of(item):
+    """The first response of a pair."""
+    return Rollout.objects.get(run_id=item.run_id, id=item.rollout_id)
+
+
+def page_of(item):
+    return reverse("traces:rollout_detail", args=[item.run_id, item.rollout_id])
+
+
 def test_pairs_are_at_shared_positions_drawn_by_the_seed_and_equal_ones_are_left_out(sources, team):
     one, same, other = make(sources, team), make(sources, team), make(sources, team, seed=4)
     drawn = [list(queue.items.values_list("document", flat=True)) for queue in (one, same, other)]
@@ -140,7 +150,8 @@ def test_nothing_tells_the_sides_apart_before_all_are_done(sources, team):
         assert "You still have pairs to review." in result
         told = flat(client.get(reverse("review:queue_detail", args=[queue.pk])))
         assert not re.search("|".join(NAMES), result + told)
-        assert own[done].item.rollout_id in access.blind_rollouts(team.bob, queue.source["second"]["run"])
+        assert access.is_blind_on(team.bob, one_of(own[done].item))
+        assert "You have yet to review this response" in flat(client.get(page_of(own[done].item)))
         prefers(own[done], "second")
         assert not access.seen_reviews(team.bob, queue).exists() or done == 1
     page = flat(client.get(reverse("review:item_detail", args=[own[0].item_id])))

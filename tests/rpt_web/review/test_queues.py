@@ -13,6 +13,7 @@ from rpt_web.notices.models import Notice
 from rpt_web.review import progress, reviews
 from rpt_web.review.models import Review, ReviewItem
 from rpt_web.review.reviews import Draft
+from rpt_web.traces.models import Rollout
 from tests.rpt_web.review_rows import make_queue
 
 SOUND, LUCKY = {"thought": "sound"}, {"thought": "lucky_guess"}
@@ -128,11 +129,12 @@ def test_what_others_said_is_seen_by_whoever_has_submitted_or_does_not_review(te
 
     assert seen(team.ada) == {review.pk}
     assert seen(team.bob) == set()
-    assert access.blind_rollouts(team.bob, team.run.pk) == set(drawn(queue))
+    responses = list(Rollout.objects.filter(run_id=team.run.pk))
+    assert {row.id for row in responses if access.is_blind_on(team.bob, row)} == set(drawn(queue))
     assert seen(team.eve) == {review.pk}, "viewers review nothing"
     submit(queue, team.bob)
     assert len(seen(team.bob)) == 2
-    assert review.item.rollout_id not in access.blind_rollouts(team.bob, team.run.pk)
+    assert not access.is_blind_on(team.bob, next(row for row in responses if row.id == review.item.rollout_id))
 
 
 def test_who_could_still_take_an_item_is_blind_for_it(team):

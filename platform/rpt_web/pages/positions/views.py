@@ -13,67 +13,68 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import PAPER_NATS
 from rpt_web import access
-from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.positions.context import scored_context
+from rpt_web.pages.positions.film import context_of, film_of
+from rpt_web.pages.positions.rerun_form import RerunForm
+from rpt_web.pages.rights import team_to_change
 from rpt_web.pages.traces.cards import cards_of
-from rpt_web.pages.traces.detail import prompt_of, read_texts, votes_of
-from rpt_web.pages.traces.places import place_of
+from rpt_web.pages.traces.detail import ANYWAY, prompt_of, read_texts, votes_of, yet_to_review
 from rpt_web.runs.models import Run
+from rpt_web.teams.models import Team
 from rpt_web.traces import queries
-from rpt_web.traces.filmstrip import NEEDED, filmstrip
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout, RolloutShard
 
-MOST_GROUPS = 4000
-"""Of one position: the newest runs' come first."""
 FULL_TEXTS = 16
 
 
 @require_safe
 def position(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpResponse:
     """A place in a text."""
-    return _page(request, access.get_place_or_404(request.user, text_hash, byte_offset))
+    return page_of(request, access.get_place_or_404(request.user, text_hash, byte_offset))
 
 
 @require_safe
 def question(request: HttpRequest, text_hash: str) -> HttpResponse:
     """A question as a whole."""
-    return _page(request, access.get_place_or_404(request.user, text_hash, -1))
+    return page_of(request, access.get_place_or_404(request.user, text_hash, -1))
 
 
-def _page(request: HttpRequest, found: CorpusPosition) -> HttpResponse:
-    groups = list(access.groups_at(request.user, found).only(*NEEDED).order_by("-run_id", "step", "id")[:MOST_GROUPS])
-    runs = access.runs_for(request.user).filter(pk__in={group.run_id for group in groups}).order_by("-id")
-    by_id = {run.pk: run for run in runs.defer("plan", "result", "log_tail")}
-    strip = filmstrip(groups, list(by_id))
-    chosen = _chosen(request, groups)
-    first = ResponseGroup.objects.get(pk=chosen.pk)
+def page_of(request: HttpRequest, found: CorpusPosition, form: RerunForm | None = None) -> HttpResponse:
+    """The page; with a form that was refused, its errors."""
+    if ANYWAY not in request.GET and access.should_not_know(request.user, found):
+        return yet_to_review(request, "position")
+    film = film_of(request, found)
+    first = ResponseGroup.objects.get(pk=film.chosen.pk)
+    run = film.runs[first.run_id]
     context: dict[str, Any] = {
         "nav": "traces",
         "position": found,
-        "place": place_of(found),
         "is_question": found.byte_offset < 0,
         "text_hash": bytes(found.text_hash).hex(),
-        "strip": strip,
-        "film_rows": [(by_id[row.run_id], queries.KIND_LABELS[row.kind], row.cells) for row in strip.rows],
         "group": first,
-        "group_count": len(groups),
-        "run_count": len(by_id),
+        "group_count": len(film.groups),
+        "run_count": len(film.runs),
         "levels": [(name, above) for name, above in PAPER_NATS.items()],
-        "scored": scored_context(request.user, found, first.document, by_id),
+        "scored": scored_context(request.user, found, first.document, film.runs),
         "kind_label": queries.KIND_LABELS[first.kind],
+        "form": form or _form(request, found, run, first),
+        **context_of(request, found, film),
+        **_responses(run, first),
     }
-    return render(request, "positions/position.html", context | _responses(by_id[first.run_id], first))
+    return render(request, "positions/position.html", context, status=422 if form and form.errors else 200)
 
 
-def _chosen(request: HttpRequest, groups: list[ResponseGroup]) -> ResponseGroup:
-    """The group that the address names; or the newest of the newest run, sampled ones first."""
-    asked = tuple(number_asked(request, name) for name in ("run", "step", "group"))
-    kind = request.GET.get("kind", "")
-    for group in groups:
-        if (group.run_id, group.step, group.group) == asked and group.kind == kind:
-            return group
-    newest = [group for group in groups if group.run_id == groups[0].run_id]
-    return max(newest, key=lambda group: (group.kind != "greedy", group.step))
+def team_of(request: HttpRequest, run: Run) -> Team:
+    """In whose name the reader runs a position again: the run's team, or else their own. Raises PermissionDenied."""
+    own = run.experiment.team
+    return own if access.can_change(request.user, own.pk) else team_to_change(request)
+
+
+def _form(request: HttpRequest, position: CorpusPosition, run: Run, group: ResponseGroup) -> RerunForm | None:
+    """None where nothing can be run again, or by nobody who looks."""
+    if position.byte_offset < 0 or not access.teams_to_change(request.user):
+        return None
+    return RerunForm(team_of(request, run), run, group)
 
 
 def _responses(run: Run, group: ResponseGroup) -> dict[str, Any]:

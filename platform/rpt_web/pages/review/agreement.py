@@ -18,11 +18,9 @@ from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.review.items import draft_of_form, said_of
+from rpt_web.pages.review.parts import origin_of, part_of
 from rpt_web.review import agreement, figures, reviews, settling, sides
-from rpt_web.review.models import Decision, ItemKind, Review, ReviewItem, ReviewQueue
-from rpt_web.review.shown import shown_response
-from rpt_web.review.shown_groups import shown_group
-from rpt_web.review.shown_pairs import shown_pair
+from rpt_web.review.models import Decision, Review, ReviewItem, ReviewQueue
 from rpt_web.teams.models import User
 
 PER_PAGE = 50
@@ -113,16 +111,14 @@ def _settle_page(
     user, queue = cast(User, request.user), item.queue
     decision = Decision.objects.filter(item=item).select_related("decided_by").first()
     answers = draft.answers if draft else sides.as_seen_by(item, decision.answers, user) if decision else {}
-    is_pair = item.kind == ItemKind.PAIR
     with_origin = not access.hides_origin(user, item)
     context = {
         "nav": "review",
         "queue": queue,
-        "item": item,
+        **origin_of(item, is_hidden=not with_origin),
+        "number": item.number,
         "decision": decision,
-        "pair": shown_pair(item, user, with_truth=True, with_origin=with_origin) if is_pair else None,
-        "group": shown_group(item, with_truth=True) if item.kind == ItemKind.GROUP else (),
-        "shown": None if is_pair else shown_response(item, with_truth=True),
+        **part_of(user, item, with_truth=True, with_origin=with_origin),
         "others": said_of(user, item),
         "fields": [(question, answers.get(question.name)) for question in reviews.questions_of(queue)],
         "note": draft.note if draft else decision.note if decision else "",

@@ -16,12 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from rpt_core.errors import UserError
 from rpt_web import access
+from rpt_web.pages.review.parts import origin_of, part_of
 from rpt_web.review import progress, reviews, sides
-from rpt_web.review.models import ItemKind, Review, ReviewItem, ReviewQueue
+from rpt_web.review.models import Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion
-from rpt_web.review.shown import shown_response
-from rpt_web.review.shown_groups import shown_group
-from rpt_web.review.shown_pairs import shown_pair
 from rpt_web.teams.models import User
 
 
@@ -147,10 +145,9 @@ def _page(
     is_open = own is not None and not own.is_submitted and queue.closed_at is None
     answers = draft.answers if draft else sides.turned(own.answers, own.is_swapped) if own else {}
     with_truth, hides_origin = not (is_blind and queue.hides_truth), access.hides_origin(user, item)
-    is_pair = item.kind == ItemKind.PAIR
     context = {
         "nav": "review",
-        "item": None if hides_origin or is_pair else item,
+        **origin_of(item, is_hidden=hides_origin),
         "number": item.number,
         "item_pk": item.pk,
         "queue": queue,
@@ -159,9 +156,7 @@ def _page(
         "is_blind": is_blind,
         "fields": [(question, answers.get(question.name)) for question in reviews.questions_of(queue)],
         "note": draft.note if draft else own.note if own else "",
-        "pair": shown_pair(item, user, with_truth=with_truth, with_origin=not hides_origin) if is_pair else None,
-        "group": shown_group(item, with_truth=with_truth) if item.kind == ItemKind.GROUP else (),
-        "shown": None if is_pair else shown_response(item, with_truth=with_truth),
+        **part_of(user, item, with_truth=with_truth, with_origin=not hides_origin),
         "others": said_of(user, item) if not is_blind else None,
         "may_take": own is None and access.can_change(user, queue.team_id) and queue.is_open_to_all,
         "progress": progress.of_queues([queue], user)[queue.pk],

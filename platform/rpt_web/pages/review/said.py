@@ -1,4 +1,4 @@
-"""What reviewers said of a response, as a part of the response's own page."""
+"""What reviewers said of a response or a position, as a part of its own page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,18 @@ MOST_SHOWN = 50
 def response_labels(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """Labels of a response and of its group, of queues of the reader's teams; nothing that the reader is blind for."""
     run, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
-    found = _reviews(request, _items(request, rollout).filter(run=run))
+    return _said(request, _reviews(request, _items(request, rollout).filter(run=run)))
+
+
+@require_safe
+def position_labels(request: HttpRequest, position_id: int) -> HttpResponse:
+    """Labels of a position as such, likewise."""
+    position = access.get_position_or_404(request.user, position_id)
+    items = ReviewItem.objects.filter(place=position, queue__in=access.queues_for(request.user))
+    return _said(request, _reviews(request, items))
+
+
+def _said(request: HttpRequest, found: QuerySet[Review]) -> HttpResponse:
     if request.method == "GET":
         reviews.note_seen(found, cast(User, request.user))
     lines = [(review, _words(review)) for review in found.order_by("submitted_at")[:MOST_SHOWN]]

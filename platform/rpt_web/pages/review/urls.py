@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.review import agreement, files, items, label_sets, pairs, queues, said
+from rpt_web.pages.review import agreement, files, items, label_sets, managing, pairs, queues, said
 
 app_name = "review"
 urlpatterns = [
@@ -17,11 +17,14 @@ urlpatterns = [
     path("review/pairs/new/", pairs.pairs_new, name="pairs_new"),
     path("review/queues/<int:queue_id>/result/", pairs.pairs_result, name="pairs_result"),
     path("review/queues/<int:queue_id>/close", queues.queue_close, name="queue_close"),
+    path("review/queues/<int:queue_id>/reassign/", managing.queue_reassign, name="queue_reassign"),
+    path("review/queues/<int:queue_id>/delete/", managing.queue_delete, name="queue_delete"),
     path("review/queues/<int:queue_id>/agreement/", agreement.queue_agreement, name="queue_agreement"),
     path("review/queues/<int:queue_id>/labels.<str:ending>", files.queue_export, name="queue_export"),
     path("review/queues/<int:queue_id>/import/", files.queue_import, name="queue_import"),
     path("review/items/<int:item_id>/settle/", agreement.item_settle, name="item_settle"),
     path("review/responses/<int:run_id>/<int:rollout_id>/", said.response_labels, name="response_labels"),
+    path("review/positions/<int:position_id>/", said.position_labels, name="position_labels"),
     path("review/items/<int:item_id>/", items.item_detail, name="item_detail"),
     path("review/items/<int:item_id>/draft", items.item_draft, name="item_draft"),
     path("review/items/<int:item_id>/take", items.item_take, name="item_take"),

@@ -43,7 +43,7 @@ def notes_on_run(context: Context, run: Run) -> dict[str, Any]:
 @register.inclusion_tag("comments/_threads.html", takes_context=True)
 def comments_on_response(context: Context, run: Run, rollout: Rollout, text: str | None) -> dict[str, Any]:
     """The comments on a response. text: the whole of it; None when it cannot be read."""
-    is_hidden = rollout.id in access.blind_rollouts(context["request"].user, run.pk)
+    is_hidden = access.is_blind_on(context["request"].user, rollout)
     more = {"is_response": True, "has_text": text is not None, "is_hidden": is_hidden}
     return _section(context, Subject(run.experiment, run, rollout.id), "Comments", text) | more
 
@@ -54,7 +54,8 @@ def comments_on_position(context: Context, position: CorpusPosition) -> dict[str
     team = current_team(context["request"])
     if team is None:
         return {}
-    return _section(context, Subject(position=position, of_team=team.pk), "Comments") | {"of_team": team.name}
+    more = {"of_team": team.name, "is_hidden": access.is_blind_on(context["request"].user, position)}
+    return _section(context, Subject(position=position, of_team=team.pk), "Comments") | more
 
 
 @register.simple_tag

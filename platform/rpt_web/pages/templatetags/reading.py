@@ -13,6 +13,7 @@ from rpt_web.numbers import DASH
 from rpt_web.pages.positions.context import ContextToken
 from rpt_web.pages.templatetags.show import visible
 from rpt_web.pages.traces.places import query_of
+from rpt_web.pages.traces.prompt_window import PromptToken
 from rpt_web.pages.traces.tokens import ShownToken
 from rpt_web.traces import inspector
 from rpt_web.traces.models import ResponseGroup
@@ -98,6 +99,17 @@ def _context_token(token: ContextToken) -> SafeString:
     title = "nothing is predicted here" if token.nats is None else f"{token.nats:.2f} nats"
     mark = _HERE if token.is_position else ""
     return format_html('{}<span class="{}" title="{}">{}</span>', mark, f"tok {kind}", title, token.text)
+
+
+@register.simple_tag
+def shown_prompt_tokens(tokens: Sequence[PromptToken]) -> SafeString:
+    """Tokens of a prompt, one after the other; those that are no text are marked."""
+    return format_html_join("", '<span class="tok {}" title="{}">{}</span>', map(_prompt_token, tokens))
+
+
+def _prompt_token(token: PromptToken) -> tuple[str, str, str]:
+    title = f"token {token.number}, id {token.id}" + (f", bytes {token.hex}" if token.hex else "")
+    return ("control", f"special: {title}", token.text) if token.is_control else ("one", title, token.text)
 
 
 @register.simple_tag

@@ -26,8 +26,8 @@ def _template(config: dict[str, Any], rollout: Rollout) -> Iterator[Line]:
     prompt = config.get("prompt") or config
     name = str(prompt.get("template") or "")
     templates = config.get("templates") or ()
-    if not name and rollout.step < len(templates):  # a comparison of templates counts them as steps
-        name = str(templates[rollout.step])
+    if not name and 0 < rollout.step <= len(templates):  # a comparison of templates counts them as steps, from 1
+        name = str(templates[rollout.step - 1])
     if name:
         built_in = name in template_names()
         yield "Template", f"{name}, built in" if built_in else PurePath(name).stem  # a saved one's name has its version

@@ -19,6 +19,7 @@ from rpt_web.pages.traces.found import FoundBy, found_by
 from rpt_web.pages.traces.marks import Marks, marks_for
 from rpt_web.pages.traces.parts import Prompt, near_the_box, shown_prompt, window
 from rpt_web.pages.traces.places import place_of, query_of
+from rpt_web.pages.traces.prompt_window import prompt_part
 from rpt_web.pages.traces.tokens import recorded, token_window
 from rpt_web.runs import reach
 from rpt_web.runs.models import Run
@@ -26,6 +27,8 @@ from rpt_web.traces import inspector, queries, votes
 from rpt_web.traces.models import ResponseGroup, Rollout, RolloutShard
 
 FULL_TEXTS_OF_GROUP = 16
+ANYWAY = "anyway"
+"""In an address: the reader looks at what they have yet to review blind."""
 ANSWER_WORDS = {
     "match": "The answer equals the reference.",
     "mismatch": "The answer does not equal the reference.",
@@ -38,6 +41,8 @@ ANSWER_WORDS = {
 def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """One response: its prompt, thought, prediction against the text, its group, the same position at other steps."""
     run, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
+    if ANYWAY not in request.GET and access.should_not_know(request.user, rollout):
+        return yet_to_review(request, "response")
     rollouts = access.rollouts_for(request.user, run)
     filters = queries.Filters.from_query(request.GET)
     shard = RolloutShard.objects.filter(run=run, kind=rollout.kind, step=rollout.step).first()
@@ -60,6 +65,7 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "next": following,
         "full": full,
         "prompt": prompt_of(run, full) if full else None,
+        "prompt_part": prompt_part(request, run, rollout, full) if full else None,
         "asked": asked_with(run, rollout),
         **(_response(request, full, marks) if full else {}),
         **(_tokens(request, run, shard, rollout, full) if full and shard else {}),
@@ -75,6 +81,14 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRe
         "elsewhere_limit": queries.SAME_POSITION_LIMIT,
     }
     return render(request, "traces/rollout_detail.html", context)
+
+
+def yet_to_review(request: HttpRequest, noun: str) -> HttpResponse:
+    """In place of a page that tells what the reader's open review must not know: they may look all the same."""
+    query = request.GET.copy()
+    query[ANYWAY] = "1"
+    context = {"nav": "traces", "noun": noun, "address": f"{request.path}?{query.urlencode()}"}
+    return render(request, "review/yet_to_review.html", context)
 
 
 def _place(run: Run, rollout: Rollout) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.traces import detail, groups, views
+from rpt_web.pages.traces import detail, groups, prompt_tokens, views
 
 app_name = "traces"
 urlpatterns = [
@@ -11,4 +11,5 @@ urlpatterns = [
     path("traces/beside/<int:run_id>/<int:rollout_id>/", groups.group_walk, name="group_walk"),
     path("runs/<int:run_id>/rollouts/", views.rollout_list, name="rollout_list"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/", detail.rollout_detail, name="rollout_detail"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/prompt/", prompt_tokens.prompt_tokens, name="prompt_tokens"),
 ]

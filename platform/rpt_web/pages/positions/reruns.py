@@ -1,0 +1,47 @@
+"""The button of a position's page: the position is run again, and its group appears on the page."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from rpt_core.errors import UserError
+from rpt_web import access
+from rpt_web.pages.once import made_once
+from rpt_web.pages.positions import views
+from rpt_web.pages.positions.film import film_of
+from rpt_web.pages.positions.rerun_form import RerunForm
+from rpt_web.pages.traces.places import query_of
+from rpt_web.runs import findings
+from rpt_web.teams.models import User
+from rpt_web.traces import reruns
+
+
+@require_POST
+@made_once
+def run_again(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpResponse:
+    """Submit a run at this position alone; the address names the group whose settings it takes."""
+    position = access.get_place_or_404(request.user, text_hash, byte_offset)
+    access.require_change_somewhere(request.user)
+    film = film_of(request, position)
+    run, team = film.runs[film.chosen.run_id], views.team_of(request, film.runs[film.chosen.run_id])
+    film.chosen.position = position
+    form = RerunForm(team, run, film.chosen, request.POST)
+    if form.is_valid():
+        try:
+            made = reruns.rerun(team, run, film.chosen, form.wanted(), cast(User, request.user))
+        except findings.HeldBack as error:
+            for finding in error.findings:
+                form.add_error(None, finding.message)
+        except UserError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"The run “{made.name}” goes ahead of others. Its responses will appear here.")
+            address = reverse("positions:position", args=[text_hash, byte_offset])
+            return redirect(f"{address}?{query_of(film.chosen)}#film")
+    return views.page_of(request, position, form)

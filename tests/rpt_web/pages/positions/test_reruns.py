@@ -1,0 +1,121 @@
+"""Running a position again: what the form offers, what is refused, who may, and the same by the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from rpt_core.config import RptConfig, TemplatesConfig
+from rpt_core.errors import UserError
+from rpt_web.runs import services
+from rpt_web.runs.models import GPU_QUEUE, Checkpoint, Experiment, Run
+from rpt_web.traces import reruns
+from rpt_web.traces.models import CorpusPosition, PositionRerun, ResponseGroup
+from rpt_web.traces.reruns import RerunWanted
+from tests.factories import make_experiment, record, start_run, write_shard
+from tests.rpt_web.api_client import CONFIG, ROOT, client_of
+from tests.rpt_web.markup import flat
+from tests.rpt_web.pages.positions.test_position import HASH, OFFSET, RIGHT, rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def run(ada, settings, tmp_path):
+    """A run with a group at the position, and a checkpoint of its step 2; its model may be read."""
+    for name in ("m", "p"):
+        (tmp_path / name).mkdir()
+    settings.RPT_READ_ROOTS = [tmp_path]
+    own = {"model": {"path": str(tmp_path / "m")}, "positions": str(tmp_path / "p")}
+    config = RptConfig.model_validate(CONFIG | own)
+    run, events = start_run(services.submit(make_experiment(ada), "a", config, ada))
+    write_shard(run, events, "train", 3, rows(3, RIGHT, "no"))
+    record(run)
+    Checkpoint.objects.create(
+        run=run, attempt=1, step=2, path="checkpoints/step-000002", bytes=1, created_at=run.created_at
+    )
+    (run.directory / "checkpoints" / "step-000002").mkdir(parents=True)
+    return run
+
+
+def address(rest=""):
+    return f"/positions/{HASH.hex()}/{OFFSET}/{rest}"
+
+
+def test_the_form_offers_the_runs_own_checkpoints_first(page, run):
+    text = page(address())
+    offered = text[text.index("Run this position again") :]
+    assert offered.index(">step 2</option>") < offered.index(">the model that it began with</option>")
+    assert f'value="{run.directory}/checkpoints/step-000002" selected' in offered
+
+
+def test_what_is_submitted_is_refused_in_words_on_the_page(page, client, run, nothing_found):
+    page(address())
+    answer = client.post(address("run-again/"), {"model": "/etc", "samples": 3})
+    assert answer.status_code == 422
+    assert "/etc" in flat(answer).partition('role="alert"')[2].partition("</ul>")[0]
+    answer = client.post(address("run-again/"), {"model": "x", "samples": 1000})
+    assert answer.status_code == 422
+    assert "less than or equal to 64" in flat(answer)
+    assert not PositionRerun.objects.exists()
+
+
+def test_a_viewer_is_offered_nothing_and_gets_nothing(viewer_client, run):
+    assert "Run this position again" not in flat(viewer_client.get(address()))
+    assert viewer_client.post(address("run-again/"), {"model": "x", "samples": 3}).status_code == 403
+
+
+def test_the_same_form_sent_twice_makes_one_run(page, client, run, nothing_found):
+    page(address())
+    sent = {"model": run.config["model"]["path"], "samples": 3, "once": "abc"}
+    answers = [client.post(address("run-again/"), sent) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert answers[0]["Location"] == answers[1]["Location"]
+    assert PositionRerun.objects.count() == 1
+
+
+def test_the_api_takes_the_newest_checkpoint_before_the_group_and_names_what_is_wrong(ada, run, nothing_found):
+    caller = client_of(ada)
+    group = ResponseGroup.objects.get(run=run)
+    route = f"{ROOT}/positions/{group.position_id}/reruns"
+
+    def post(**body):
+        return caller.post(route, {"group": group.pk, **body}, content_type="application/json")
+
+    made = [post(samples=2, temperature=0.5) for _ in range(reruns.MOST_AT_ONCE)]
+    assert [answer.status_code for answer in made] == [201] * 3, made[0].content
+    assert [answer.json()["name"] for answer in made] == [f"position-{group.position_id}-{n}" for n in (1, 2, 3)]
+    assert {answer.json()["priority"] for answer in made} == {"high"}
+    configs = list(Run.objects.filter(rerun__isnull=False).order_by("id").values_list("config", flat=True))
+    assert {config["model"]["path"] for config in configs} == {f"{run.directory}/checkpoints/step-000002"}
+    assert [config["evaluation"]["seed"] for config in configs] == [1, 2, 3]  # not the same responses again
+    assert {config["sampling"]["temperature"] for config in configs} == {0.5}
+    assert Experiment.objects.filter(name=reruns.EXPERIMENT).count() == 1
+    many = post()
+    assert (many.status_code, "3 positions are being run again for you" in many.json()["detail"]) == (422, True)
+    assert len(caller.get(route).json()["items"]) == 3
+    assert post(group=group.pk + 1).status_code == 422
+
+
+def test_a_question_cannot_be_run_again(page, ada, run):
+    question = CorpusPosition.objects.create(text_hash=HASH, byte_offset=-1)
+    ResponseGroup.objects.filter(run=run).update(position=question)
+    assert "Run this position again" not in page(f"/positions/{HASH.hex()}/question/")
+    with pytest.raises(UserError, match="this is a question"):
+        reruns.rerun(run.experiment.team, run, ResponseGroup.objects.get(run=run), RerunWanted("m", 1), ada)
+
+
+def test_a_comparison_of_templates_is_asked_with_the_template_of_its_step(run):
+    values = {"model": {"path": "m"}, "held_out": {"positions": "p", "easy_nats": 0.1}, "templates": ["v1", "plain"]}
+    run.config = TemplatesConfig.model_validate(values).model_dump(mode="json")
+    group = ResponseGroup.objects.get(run=run)
+    for step, template in ((1, "v1"), (2, "plain")):
+        group.step, group.kind = step, "sampled"
+        config = reruns.config_of(run, group, group.position, RerunWanted("m", 2), seed=7)
+        assert (config.prompt.template, config.evaluation.easy_nats, config.evaluation.seed) == (template, 0.1, 7)
+
+
+def test_what_only_a_gpu_node_could_do_waits_for_one_again(run):
+    group = ResponseGroup.objects.get(run=run)
+    assert reruns.config_of(run, group, group.position, RerunWanted("m", 2), seed=1).model.device == "auto"
+    run.queue = GPU_QUEUE
+    assert reruns.config_of(run, group, group.position, RerunWanted("m", 2), seed=1).model.device == "cuda"
