@@ -130,15 +130,9 @@ PAGES = {
     "comments:reopen": ("post", CHANGED),
     "positions:position": ("get", SEEN),
     "positions:question": ("get", SEEN),
-    "traces:prompt_tokens": (
-        OF_ALL,
-        SEEN,
-    ),
+    "traces:prompt_tokens": (OF_ALL, SEEN),
     "positions:film": ("get", SEEN),
-    "positions:run_again": (
-        "post",
-        by_role(404, 403, 422, 422, shared=422),
-    ),  # nothing is posted; guests use their team
+    "positions:run_again": ("post", by_role(404, 403, 422, 422, shared=422)),  # nothing is posted
     "searches:search_list": (OF_ALL, by_role(200, 200, 200, 200)),
     "searches:search_detail": ("get", of_team(200, 200, 200)),
     "searches:search_stop": ("post", of_team(403, 302, 302)),
