@@ -32,6 +32,7 @@ TRACES = (
     "reason=empty",
     "pattern=reflection",
     "order=-disputed",
+    "label=thought:lucky_guess&order=-entropy",
     "reason=no_box&finish=length&domain=algebra",
     "entropy_from=1.5&entropy_to=1.6&pass_to=0.3",
     "step_from=20&step_to=30&solved=some",

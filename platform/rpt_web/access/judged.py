@@ -8,11 +8,12 @@ wait for them, that holds for all groups of the two steps that are compared.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from rpt_web.access.review import blind_items
 from rpt_web.access.roles import Actor, roles_of
@@ -26,7 +27,18 @@ MOST_VALUES = 12
 """Labels, and reviewers, that counts name."""
 MOST_VERSIONS = 50
 """Of label sets, the newest, whose labels are offered."""
+COUNTED_KINDS = (ItemKind.RESPONSE, ItemKind.GROUP)
 _PLACE = ("item__run", "item__step", "item__rollout_kind", "item__group")
+_BLIND = ("run", "step", "rollout_kind", "group", "kind", "document", "position", "queue")
+_HIDDEN = """
+    SELECT i.id FROM review_reviewitem i JOIN review_reviewqueue q ON q.id = i.queue_id
+    WHERE q.team_id = ANY(%s) AND i.submitted > 0 AND (
+        (i.run_id, i.step, i.rollout_kind, i."group")
+            IN (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::int[]))
+        OR (i.document, i.position) IN (SELECT * FROM unnest(%s::text[], %s::int[]))
+        OR (i.run_id, i.step, i.rollout_kind) IN (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[]))
+    )
+"""
 
 
 def judged(user: Actor, filters: GroupFilters) -> GroupFilters:
@@ -47,30 +59,29 @@ def labels_offered(user: Actor) -> dict[str, str]:
 
 
 def reviewers_offered(user: Actor) -> list[str]:
-    """Who has submitted a review that the user may know of, by name (1 query)."""
-    rows = _reviews(user).order_by("reviewer__username")
+    """Who has submitted a review that the user may know of, by name (at most 4 queries)."""
+    rows = _reviews(user, _hidden_items(user)).order_by("reviewer__username")
     return list(rows.values_list("reviewer__username", flat=True).distinct())
 
 
 def judged_counts(user: Actor, filters: GroupFilters) -> dict[str, dict[str, int]]:
     """How many groups of a list have a label and a reviewer, the most frequent ones, and how many are disputed.
 
-    By `label`, `reviewer` and `disputed`; at most 4 queries.
+    By `label`, `reviewer` and `disputed`.
     """
     labels = labels_offered(user)
     if not labels:
         return {}
-    reviews = _reviews(user).values(*_PLACE, "answers", "reviewer__username")
-    disputed = (
-        _reviews(user, with_own=False).filter(item__dispute__gt=0).values(*_PLACE, "answers", "reviewer__username")
-    )
-    by_label, by_reviewer, _ = _counted(user, filters, reviews, list(labels))
-    return {"label": by_label, "reviewer": by_reviewer, "disputed": {"1": _counted(user, filters, disputed, [])[2]}}
+    hidden = _hidden_items(user)
+    with_own, others = _reviews(user, hidden), _reviews(user, hidden, with_own=False)
+    by_label, by_reviewer = _counted(user, filters, with_own, _COUNTS, list(labels))
+    (disputed,) = _counted(user, filters, others.filter(item__dispute__gt=0), _DISPUTED)
+    return {"label": dict(by_label or ()), "reviewer": dict(by_reviewer or ()), "disputed": {"1": disputed}}
 
 
 def _judged(user: Actor, filters: GroupFilters) -> Condition:
     needs_dispute = filters.disputed or filters.column == DISPUTE
-    rows = _reviews(user, with_own=not needs_dispute)
+    rows = _reviews(user, _hidden_items(user), with_own=not needs_dispute)
     if needs_dispute:
         rows = rows.filter(item__dispute__gt=0)
     if filters.reviewer:
@@ -82,27 +93,41 @@ def _judged(user: Actor, filters: GroupFilters) -> Condition:
     return sql, list(values)
 
 
-def _reviews(user: Actor, *, with_own: bool = True) -> QuerySet[Review]:
-    """Submitted reviews of responses and groups that the user may know of. with_own: also where they are blind."""
-    blind = ReviewItem.objects.filter(blind_items(user))
-    of_group = blind.filter(**{name.removeprefix("item__"): OuterRef(name) for name in _PLACE})
-    at_position = {"document": OuterRef("item__document"), "position": OuterRef("item__position")}
-    hidden = Exists(of_group) | Exists(blind.filter(kind=ItemKind.POSITION, **at_position)) | _in_pairs(blind)
-    seen = Q(reviewer=user.pk or 0) | ~hidden if with_own else ~hidden
-    kinds = (ItemKind.RESPONSE, ItemKind.GROUP)
-    rows = Review.objects.filter(seen, item__queue__team__in=list(roles_of(user)), item__kind__in=kinds)
-    return rows.exclude(submitted_at=None)
+def _reviews(user: Actor, hidden: list[int], *, with_own: bool = True) -> QuerySet[Review]:
+    """Submitted reviews of responses and groups that the user may know of. with_own: also their own of hidden items."""
+    teams = list(roles_of(user))
+    rows = Review.objects.filter(item__queue__team__in=teams, item__kind__in=COUNTED_KINDS).exclude(submitted_at=None)
+    if not hidden:
+        return rows
+    return rows.filter(Q(reviewer=user.pk or 0) | ~Q(item__in=hidden) if with_own else ~Q(item__in=hidden))
 
 
-def _in_pairs(blind: QuerySet[ReviewItem]) -> Q:
-    """Items of the steps that pairs compare which the user has yet to judge (1 query)."""
-    queues = ReviewQueue.objects.filter(kind=ItemKind.PAIR, pk__in=blind.filter(kind=ItemKind.PAIR).values("queue"))
-    found = Q(pk__in=[])
-    for source in queues.values_list("source", flat=True):
-        for side in (source.get("first"), source.get("second")):
-            if side:
-                found |= Q(item__run=side["run"], item__step=side["step"], item__rollout_kind=side["kind"])
-    return found
+def _hidden_items(user: Actor) -> list[int]:
+    """Items whose group, position or step the user has something of to review, in whatever queue (at most 3 queries).
+
+    All of it at once: asked of each review it would take seconds.
+    """
+    blind = list(ReviewItem.objects.filter(blind_items(user)).values(*_BLIND))
+    if not blind:
+        return []
+    groups = [tuple(row[name] for name in _BLIND[:4]) for row in blind if row["kind"] in COUNTED_KINDS]
+    positions = [(row["document"], row["position"]) for row in blind if row["kind"] == ItemKind.POSITION]
+    steps = _compared({row["queue"] for row in blind if row["kind"] == ItemKind.PAIR})
+    with connection.cursor() as cursor:
+        teams = [team.pk for team in roles_of(user)]
+        cursor.execute(_HIDDEN, [teams, *_columns(groups, 4), *_columns(positions, 2), *_columns(steps, 3)])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _compared(queues: Collection[int]) -> list[tuple[int, int, str]]:
+    """Run, step and kind of both sides of queues of pairs."""
+    sources = ReviewQueue.objects.filter(pk__in=queues).values_list("source", flat=True) if queues else ()
+    sides = [side for source in sources for side in (source.get("first"), source.get("second")) if side]
+    return [(side["run"], side["step"], side["kind"]) for side in sides]
+
+
+def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
+    return [[row[at] for row in rows] for at in range(count)]
 
 
 def _has_label(question: str, value: str) -> Q:
@@ -123,18 +148,20 @@ def _labels_of(question: ReviewQuestion) -> dict[str, tuple[str, str]]:
 
 
 def _counted(
-    user: Actor, filters: GroupFilters, reviews: Any, labels: list[str]
-) -> tuple[dict[str, int], dict[str, int], int]:
-    """Groups by label, by reviewer, and all of them, of a list with these reviews."""
-    review_sql, review_values = reviews.order_by().query.sql_with_params()
-    source, values = group_lists.all_of(runs_for(user), filters, "g.id, v.answers, v.reviewer", _REVIEWS)
+    user: Actor, filters: GroupFilters, reviews: QuerySet[Review], counts: str, *values: Any
+) -> tuple[Any, ...]:
+    """The row of counts of a list's groups that have these reviews."""
+    rows = reviews.order_by().values(*_PLACE, "answers", "reviewer__username")
+    sql, of_reviews = rows.query.sql_with_params()
+    joined = f"JOIN ({sql}) v (run_id, step, kind, place, answers, reviewer) ON {_SAME_GROUP}", list(of_reviews)
+    source, of_groups = group_lists.all_of(runs_for(user), filters, "g.id, v.answers, v.reviewer", joined)
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS.format(reviews=review_sql, source=source), [*review_values, *values, labels])
-        by_label, by_reviewer, groups = cursor.fetchone()
-    return dict(by_label or ()), dict(by_reviewer or ()), groups
+        cursor.execute(counts.format(source=source), [*of_groups, *values])
+        found: tuple[Any, ...] = cursor.fetchone()
+    return found
 
 
-_REVIEWS = 'JOIN v ON v.run_id = g.run_id AND v.step = g.step AND v.kind = g.kind AND v.place = g."group"'
+_SAME_GROUP = 'v.run_id = g.run_id AND v.step = g.step AND v.kind = g.kind AND v.place = g."group"'
 _EACH = (
     "jsonb_each(answers) AS answer CROSS JOIN LATERAL jsonb_array_elements_text("
     "CASE jsonb_typeof(answer.value) WHEN 'array' THEN answer.value ELSE jsonb_build_array(answer.value) END) AS one"
@@ -143,8 +170,7 @@ _OFTEN = "SELECT json_agg(json_build_array(name, n) ORDER BY n DESC, name) FROM 
 _BY = f"SELECT {{}} AS name, count(DISTINCT id) AS n FROM found {{}} GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
 _LABELS = _BY.format("answer.key || ':' || one", f"CROSS JOIN LATERAL {_EACH} WHERE answer.key || ':' || one = ANY(%s)")
 _COUNTS = (
-    "WITH v (run_id, step, kind, place, answers, reviewer) AS MATERIALIZED ({reviews}),"
-    " found AS MATERIALIZED ({source}) SELECT"
-    f" ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', ''))}),"
-    " (SELECT count(DISTINCT id) FROM found)"
+    "WITH found AS MATERIALIZED ({source}) SELECT"
+    f" ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', ''))})"
 )
+_DISPUTED = "SELECT count(DISTINCT id) FROM ({source}) AS found"

@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django.urls import reverse
+
 from rpt_web.pages.group_addresses import GROUPS_OF_ROWS, KINDS_OF_MODES, address_of_list, address_of_lists
 from rpt_web.results.tables import TableView
 from rpt_web.traces.models import PATTERNS
 
 SUBJECTS = ("Domain", "Category")
 NO_SUBJECT = ("All questions", "Mean of the categories")
+CHANGED = ("comparison_", "changed_")
+"""The table of numbers, and that of the positions behind two of them."""
 PAPERS_LIST = "paper"
 _FILE = re.compile(r"(?:^|/)(\d+)/(?:rollouts|evaluations)/([a-z]+)-(\d+)\.parquet$")
 _RUN = re.compile(r"(?:^|/)(\d+)/?$")
@@ -113,7 +117,14 @@ def _of_comparison(table: TableView, row: Values) -> Addresses:
     named = _named(table, "comparisons", table.title)
     sides = {side: run_file(named.get(side)) for side in ("a", "b")}
     modes = {side: named.get(f"mode_{side}") or "sampled" for side in sides}
-    return {side: file.groups(modes[side], _level(row)) for side, file in sides.items() if file}
+    found = {side: file.groups(modes[side], _level(row)) for side, file in sides.items() if file}
+    return found | dict.fromkeys(("gained", "forgotten"), _table_of(table, table.name.replace(*CHANGED, 1)))
+
+
+def _table_of(table: TableView, name: str) -> str:
+    """Another table of the same run and step."""
+    ref = f"run/{table.run.pk}/table/{table.step}/{name}"
+    return reverse("exhibits:exhibit_detail", args=[ref])
 
 
 def _of_changed(table: TableView, row: Values) -> Addresses:

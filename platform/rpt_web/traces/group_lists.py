@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from rpt_web.runs.models import Run
-from rpt_web.traces.group_filters import COUNTED_MARKS, DISPUTE, HAS_PATTERN, SOLVED, WHOLE, GroupFilters
+from rpt_web.traces.group_filters import COUNTED_MARKS, DISPUTE, HAS_PATTERN, SOLVED, WHOLE, Condition, GroupFilters
 from rpt_web.traces.models import KINDS, ResponseGroup
 
 GROUPS_PER_PAGE = 40
@@ -105,13 +105,15 @@ def read_key(text: str, filters: GroupFilters) -> tuple[float, int] | None:
     return found if math.isfinite(found[0]) and max(map(abs, found)) < LARGEST_KEY else None
 
 
-def all_of(runs: QuerySet[Run], filters: GroupFilters, columns: str, join: str = "") -> tuple[str, list[Any]]:
-    """A SELECT of columns of all groups of a list, with something joined to them; and its values."""
+def all_of(
+    runs: QuerySet[Run], filters: GroupFilters, columns: str, more: Condition = ("", [])
+) -> tuple[str, list[Any]]:
+    """A SELECT of columns of all groups of a list, with something more joined to them; and its values."""
     where, values = _where(filters)
     run_sql, run_values = _runs_sql(scope(runs, filters))
-    own_join, joined = filters.join()
-    sql = f"SELECT {columns} FROM traces_responsegroup g {own_join} {join} WHERE g.run_id IN ({run_sql}) AND {where}"
-    return sql, [*joined, *run_values, *values]
+    join, joined = filters.join()
+    sql = f"SELECT {columns} FROM traces_responsegroup g {join} {more[0]} WHERE g.run_id IN ({run_sql}) AND {where}"
+    return sql, [*joined, *more[1], *run_values, *values]
 
 
 def numbers_of(run_id: int, filters: GroupFilters) -> dict[tuple[int, str], list[int]]:

@@ -33,8 +33,8 @@ def recompute(experiment):
 
 
 def words(html):
-    """The text of a page without tags, blanks folded."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    """The text of a page without tags, blanks folded; none between a link and what ends it."""
+    return re.sub(r"\s+", " ", re.sub(r"(</a>(?=[;,.]))|<[^>]+>", lambda tag: "" if tag[1] else " ", html))
 
 
 def results(experiment, query=""):

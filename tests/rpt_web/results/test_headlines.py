@@ -46,7 +46,7 @@ def test_the_first_run_that_succeeded_is_shown_and_named(page, experiment, ada):
     assert headline.before.rows == [hard(first, 0)]
     assert headline.after.rows == [hard(first, 80)]
     text = words(page(results(experiment)))
-    assert "Before and after rpt , seed 0." in text
+    assert "Before and after rpt, seed 0." in text
     assert "“rpt”, step 0 " in text
     assert "“rpt”, step 80 " in text
     assert "reasoning, sampled; “rpt”, seed 0 before: " in words(
@@ -128,7 +128,7 @@ def test_several_seeds_are_shown_as_their_mean_with_the_interval_over_seeds(page
     (baseline,) = headline.baselines
     assert baseline.lead.estimate.value == pytest.approx(sum(values.values()) / 3 - 0.15)  # its standard accuracy
     text = words(page(results(experiment)))
-    assert "Before and after rpt , seeds 2, 3, 10." in text
+    assert "Before and after rpt, seeds 2, 3, 10." in text
     assert "n 700 each, mean of 3 seeds “rpt”, step 3" in text
     assert "Student&#x27;s t over 3 seeds" in text
     assert "Lead over baseline “more-ntp”" in text

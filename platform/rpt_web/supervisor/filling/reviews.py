@@ -33,6 +33,7 @@ def items_of(queue: ReviewQueue, rollouts: Sequence[Rollout], keys: Sequence[int
             rollout_kind=row.kind,
             wanted=REVIEWERS,
             submitted=REVIEWERS if place < done else 0,
+            dispute=float(len(set(_labels(place + 1))) > 1) if place < done else None,
             **known,
         )
 
@@ -42,9 +43,13 @@ def reviews_of(items: Sequence[ReviewItem], makers: Makers) -> Iterator[Review]:
     start = makers.now - timedelta(days=30)
     for item in items:
         at = start + timedelta(minutes=item.number)
-        for turn in range(REVIEWERS):
-            label = LABELS[(item.number * 7 + (turn if item.number % 5 == 0 else 0)) % len(LABELS)]
+        for turn, label in enumerate(_labels(item.number)):
             said = {"answers": {"thought": label}, "version": 1, "seconds": 20.0 + item.number % 40}
             times = {"taken_at": at, "changed_at": at, "submitted_at": at + timedelta(seconds=30)}
             values = {**said, **times} if item.submitted else {"answers": {}}
             yield Review(item=item, reviewer=makers.people[turn], note="", **values)
+
+
+def _labels(number: int) -> list[str]:
+    """What each of them says of an item."""
+    return [LABELS[(number * 3 + (turn if number % 5 == 0 else 0)) % len(LABELS)] for turn in range(REVIEWERS)]

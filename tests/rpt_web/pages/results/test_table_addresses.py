@@ -65,6 +65,7 @@ def test_what_reads_other_runs_leads_to_theirs():
     assert sides == {
         "a": "6&kind=sampled&step_from=0&step_to=0&difficulty=hard",
         "b": "7&kind=sampled&step_from=20&step_to=20&difficulty=hard",
+        **dict.fromkeys(("gained", "forgotten"), "/exhibits/run/5/table/3/changed_x/"),
     }
     row = {"change": "gained", "document": "d 1", "position": 45, "a": "x", "b": "y"}
     changed = leads("changed_x", row, title="Gained and forgotten: Before and after")
