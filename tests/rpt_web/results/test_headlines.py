@@ -55,7 +55,7 @@ def test_the_first_run_that_succeeded_is_shown_and_named(page, experiment, ada):
     queued = queued_rpt(experiment, ada)
     assert f'href="?run={newer.pk}">rpt-other</a>' in page(results(experiment))
     assert f'href="?run={queued.pk}"' not in page(results(experiment))
-    assert "Before and after rpt-other , seed 0." in words(page(results(experiment, f"?run={newer.pk}")))
+    assert "Before and after rpt-other, seed 0." in words(page(results(experiment, f"?run={newer.pk}")))
     first.status = Status.FAILED
     first.save()
     assert headlines([experiment])[experiment.pk].run == newer
