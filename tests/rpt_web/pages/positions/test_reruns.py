@@ -6,6 +6,8 @@ import pytest
 
 from rpt_core.config import RptConfig, TemplatesConfig
 from rpt_core.errors import UserError
+from rpt_web import access
+from rpt_web.results.models import Standing
 from rpt_web.runs import services
 from rpt_web.runs.models import GPU_QUEUE, Checkpoint, Experiment, Run
 from rpt_web.traces import reruns
@@ -94,6 +96,15 @@ def test_the_api_takes_the_newest_checkpoint_before_the_group_and_names_what_is_
     assert (many.status_code, "3 positions are being run again for you" in many.json()["detail"]) == (422, True)
     assert len(caller.get(route).json()["items"]) == 3
     assert post(group=group.pk + 1).status_code == 422
+
+
+def test_one_position_measures_no_model_on_the_leaderboard(ada, run, nothing_found):
+    group = ResponseGroup.objects.get(run=run)
+    wanted = RerunWanted(reruns.usual_model(run, 3), 2)
+    made = reruns.rerun(run.experiment.team, run, group, wanted, ada)
+    for experiment in (run.experiment, made.experiment):
+        Standing.objects.create(experiment=experiment, key="k", name="m", mode="sampled", n=1)
+    assert [standing.experiment for standing in access.standings_for(ada)] == [run.experiment]
 
 
 def test_a_question_cannot_be_run_again(page, ada, run):
