@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 
@@ -77,9 +78,30 @@ def test_a_position_is_run_again_by_keyboard(visit, rows, nothing_stays, nothing
         visit.picture("position-run-again-light-wide")
 
 
+def made():
+    """What the job would store, of another prompt."""
+    from rpt_web.jobs.models import Job
+    from rpt_web.traces import prompts
+    from rpt_web.traces.models import PromptTokens
+
+    pieces = [b"<s>", b"Problem", b":", b" Cards", b" C", b"3", b"\n", b"Solution", b":", b" ", b"<think>"]
+    ends = [len(b"".join(pieces[: n + 1])) for n in range(len(pieces))]
+    data = base64.b64encode(b"".join(pieces)).decode()
+    asked = PromptTokens.objects.get()
+    prompts.store(asked.pk, asked.job, {"ids": [*range(11)], "ends": ends, "data": data, "control": [0, 10]})
+    Job.objects.filter(pk=asked.job_id).update(state="succeeded")
+
+
 def test_a_prompt_is_asked_for_in_tokens_by_keyboard(visit, rows, nothing_stays):
     with visit(rollout_address(rows, "mismatch")) as browser:
         tab_to(browser, "#prompt-tokens button")
         keys(browser, Keys.ENTER)
         visit.wait("return document.querySelector('#prompt-tokens [role=status]')?.textContent.includes('Queued')")
         assert "No worker listens to the queue" in browser.page_source
+        committed(made)
+        visit.wait("return document.querySelectorAll('#prompt-tokens .tok').length > 8")
+        assert (
+            browser.execute_script("return document.querySelector('#prompt-tokens pre .control').textContent") == "<s>"
+        )
+        visit.axe("#prompt-tokens")
+        visit.picture("prompt-tokens-light-wide")
