@@ -21,8 +21,8 @@ from rpt_web.runs.models import Run
 
 ROWS_AT_FIRST = 50
 ONE_MODEL = (
-    "One trained model: the intervals cover the positions, or questions, only. Another seed gives another model, which "
-    "may differ by more."
+    "Each run is one trained model: the intervals cover the positions, or questions, only. Another seed gives another "
+    "model, which may differ by more."
 )
 UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
 """Units that stand in a column's head; seconds and tokens carry theirs in each cell."""
