@@ -1,0 +1,35 @@
+"""The page of results in Chromium: filters in the address, the reason of a flag by keyboard, a pinned baseline."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.pages import PAGES
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+
+MODES = "return [...document.querySelectorAll('.board-table .mode-words')].map((words) => words.textContent)"
+CHOOSE = """
+const select = document.getElementById("b-mode");
+select.value = "sampled";
+select.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+
+
+def test_rows_are_narrowed_their_flags_say_why_and_one_becomes_the_baseline(visit, rows):
+    from selenium.webdriver import ActionChains, Keys
+
+    with visit(PAGES["leaderboard-of-a-set"](rows)) as browser:
+        assert len(set(browser.execute_script(MODES))) > 1
+        browser.execute_script(CHOOSE)
+        visit.wait("return location.search.includes('mode=sampled')")
+        visit.wait("return document.readyState === 'complete'")
+        assert set(browser.execute_script(MODES)) == {"reasoning"}
+        browser.execute_script("document.querySelector('.flag summary').focus()")
+        ActionChains(browser).send_keys(Keys.ENTER).perform()
+        assert "covers the positions only" in browser.execute_script(
+            "return document.querySelector('.flag[open] p').innerText"
+        )
+        browser.execute_script("document.querySelector('.row-actions form').requestSubmit()")
+        visit.wait("return document.querySelector('.is-baseline .chip.blue') !== null")
+        assert "the team's baseline" in browser.execute_script("return document.querySelector('.board').innerText")
