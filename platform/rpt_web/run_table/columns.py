@@ -101,8 +101,8 @@ class RunColumn:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is averaged over seeds; a setting may be, as its values say."""
-        return self.kind in NUMBERS or self.kind == "setting"
+        """Whether it is averaged over seeds; settings are listed."""
+        return self.kind in NUMBERS
 
 
 def column(name: str) -> RunColumn:

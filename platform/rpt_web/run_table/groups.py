@@ -28,7 +28,6 @@ MOST_RUNS = 5000
 NAMED = ("id", "seed")
 """Whole numbers that are names: they are listed, not averaged."""
 LISTED = 6
-REPEATED = "seeds occur more than once, so that means have no interval: group by what these runs differ in, too"
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ class GroupRow:
     """The newest first."""
     seeds: int
     cells: Sequence[Cell]
-
-    @property
-    def note(self) -> str:
-        """Why its means have no interval, where the reason is not that there is one run."""
-        return REPEATED if self.seeds < len(self.run_ids) else ""
 
 
 @dataclass(frozen=True)
@@ -102,14 +96,14 @@ def _of_several(asked: RunColumn, cells: Sequence[Cell], are_repetitions: bool) 
     values = [cell.value for cell in cells if not cell.is_missing]
     if not values:
         return EMPTY
-    if asked.is_number and asked.name not in NAMED and all(_is_number(value) for value in values):
+    if asked.is_number and asked.name not in NAMED:
         return _mean(asked, [float(value) for value in values], are_repetitions)
     distinct = list({_written(value): value for value in values}.values())
     if len(distinct) == 1:
-        return Cell(distinct[0], n=len(values))
-    if asked.name in NAMED and len(distinct) <= LISTED:
-        return Cell(n=len(values), words=", ".join(str(value) for value in sorted(distinct)))
-    return Cell(n=len(values), words=f"{len(distinct)} values")
+        return Cell(distinct[0])
+    if (asked.name in NAMED or asked.kind == "setting") and len(distinct) <= LISTED:
+        return Cell(words=", ".join(_written(value) for value in sorted(distinct, key=_place)))
+    return Cell(words=f"{len(distinct)} values")
 
 
 def _mean(asked: RunColumn, values: Sequence[float], are_repetitions: bool) -> Cell:
