@@ -232,6 +232,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "review/queues/{queue_id}/agreement/": [f"review/queues/{known.queue}/agreement/"],
         "review/items/{item_id}/settle/": [f"review/items/{known.disputed}/settle/"],
+        "reports/": ["reports/"],
+        "api/v1/reports": [f"{API}reports"],
         "api/v1/exhibits": [f"{API}exhibits?ref=run/{known.busiest}/metric/reward"],
         "api/v1/exhibits/file": [f"{API}exhibits/file?ref=run/{known.busiest}/metric/reward&ending=parquet"],
         "api/v1/label-sets": ["api/v1/label-sets"],

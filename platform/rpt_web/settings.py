@@ -244,6 +244,7 @@ INSTALLED_APPS = [
     "rpt_web.results",
     "rpt_web.compare",
     "rpt_web.comments",
+    "rpt_web.reports",
     "rpt_web.pages",
     "rpt_web.supervisor",
     "workers",  # by name only, for `manage.py reaper`; the web imports nothing of it

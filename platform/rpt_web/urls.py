@@ -40,6 +40,7 @@ urlpatterns = [
     path("", include("rpt_web.pages.compare.urls")),
     path("", include("rpt_web.pages.sharing.urls")),
     path("", include("rpt_web.pages.exhibits.urls")),
+    path("", include("rpt_web.pages.reports.urls")),
 ]
 
 handler400 = "rpt_web.serving.errors.bad_request"

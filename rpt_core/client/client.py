@@ -150,6 +150,18 @@ class Client:
         from."""
         return _parquet(self.connection.data("/exhibits/file", ref=ref, ending="parquet"))
 
+    def reports(self) -> pa.Table:
+        """Reports of the user's teams, newest first."""
+        return table(self.connection.items("/reports"))
+
+    def report(self, report: int) -> dict[str, Any]:
+        """A report with the data of its parts, and its links."""
+        return self._get(f"/reports/{report}")
+
+    def report_file(self, report: int, ending: str = "html", *, anonymous: bool = False) -> bytes:
+        """A report as one HTML file (`html`), or with its data as a `zip`."""
+        return self.connection.data(f"/reports/{report}/file", ending=ending, anonymous=anonymous)
+
     # What people say of it.
 
     def groups(self, *, limit: int | None = None, **filters: Any) -> pa.Table:
@@ -251,6 +263,26 @@ class Client:
         return table(self.connection.items("/baskets", limit))
 
     # What is done.
+
+    def create_report(self, title: str, **more: Any) -> dict[str, Any]:
+        """An empty report; `more` are the API's other fields (`team`, `hidden_words`)."""
+        return self._post("/reports", {"title": title, **more})
+
+    def add_to_report(self, report: int, *, ref: str = "", text: str = "") -> dict[str, Any]:
+        """Add a figure, a table or a response by its ref, or a text in Markdown."""
+        return self._post(f"/reports/{report}/parts", {"ref": ref, "text": text})
+
+    def freeze_report(self, report: int, *, frozen: bool = True) -> dict[str, Any]:
+        """Keep its data as they are now, or make it live again."""
+        return self._post(f"/reports/{report}/freeze", {"frozen": frozen})
+
+    def share_report(self, report: int, *, days: int = 30, anonymous: bool = False) -> dict[str, Any]:
+        """Make a link; its `address` is told this once."""
+        return self._post(f"/reports/{report}/links", {"days": days, "anonymous": anonymous})
+
+    def withdraw_link(self, report: int, link: int) -> None:
+        """Withdraw a link to a report."""
+        self.connection.call("DELETE", f"/reports/{report}/links/{link}")
 
     def create_experiment(self, name: str, **more: Any) -> dict[str, Any]:
         """Make one; `more` may hold description, preset, seed and team."""

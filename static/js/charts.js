@@ -7,12 +7,12 @@
   // The buttons are named one by one: Plotly's own set has one that sends a chart to a server of theirs.
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
   const config = (figure) => ({ ...CONFIG, toImageButtonOptions: { filename: figure.id, scale: 2 } });
-  const ADDRESS = document.currentScript.dataset.plotly;
+  const ADDRESS = document.currentScript.dataset.plotly; // a report that is one file has it within
   const figures = new Map();
 
   let fetching = null;
   const fetchPlotly = () =>
-    (fetching ??= new Promise((done) => {
+    (fetching ??= window.Plotly ? Promise.resolve() : new Promise((done) => {
       const script = document.createElement("script");
       script.src = ADDRESS;
       script.onload = done;
@@ -242,7 +242,7 @@
   const live = () => [...figures.values()].flatMap((figure) => figure.data).filter((line) => line.meta.metric);
   const longest = () => Math.max(0, ...live().map((line) => line.x.length));
 
-  window.charts = { addPoints, longest };
+  window.charts = { addPoints, longest, drawAll };
   document.addEventListener("DOMContentLoaded", () => loadWithin(document));
   document.addEventListener("themechange", () => figures.forEach(change));
   window.addEventListener("beforeprint", drawAll);

@@ -155,7 +155,7 @@ class Visitor:
 
     def draw_all(self):
         """Have the charts drawn that are far from the window too, as on paper."""
-        self.browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        self.browser.execute_script("window.charts?.drawAll()")
         self.wait(DRAWN, False)
 
     def picture(self, name, *, all_charts=True):

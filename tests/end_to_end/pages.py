@@ -210,6 +210,9 @@ PAGES = {
         for name in ("table-1", "figure-4", "table-2", "figure-5", "hybrid-thinking")
     },
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
+    "reports": lambda rows: reverse("reports:report_list"),
+    "report": lambda rows: reverse("reports:report_detail", args=[rows["report"].pk]),
+    "report-anonymous": lambda rows: reverse("reports:report_preview", args=[rows["report"].pk]),
     "exhibit": lambda rows: reverse("exhibits:exhibit_detail", args=[f"run/{rows['rpt'].pk}/metric/reward"]),
     "exhibit-table": lambda rows: reverse(
         "exhibits:exhibit_detail", args=[f"experiment/{rows['finished'].pk}/accuracy"]

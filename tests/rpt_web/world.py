@@ -26,6 +26,7 @@ from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, 
 from rpt_web.jobs import services as jobs
 from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
+from rpt_web.reports import services as reports
 from rpt_web.review import reviews
 from rpt_web.review.label_sets import BUILT_IN_TEXT
 from rpt_web.run_table import saved
@@ -115,11 +116,16 @@ class World:
         self.arguments["search_id"] = search(team, member, run).pk
         self._make_queue(run, member)
         self._make_positions(run)
+        self._make_report(team, run, member)
         self._share()
         self.posted = {
             **{f"comments:{name}": {"body": "Some words."} for name in COMMENTED},
             "compare:keep": {"name": "Another", "runs": str(run.pk)},
             "sharing:share": {"team": "Other"},
+            "reports:part_change": {"text": "Some words."},
+            "reports:part_add": {"text": "Some words."},
+            "reports:report_edit": {"title": "New"},
+            "reports:report_share": {"days": 3},
             "teams:choose_team": {"team": team.pk},
             "teams:team_new": {"name": "New"},
             "teams:team_rename": {"name": "Renamed"},
@@ -136,6 +142,7 @@ class World:
             "/runs/{run_id}/rollouts.parquet": "?kind=train&step=1",
             "/runs/{run_id}/outcomes.parquet": "?step=1",
             "/exhibits": f"?ref=run/{run.pk}/metric/loss",
+            "/reports/{report_id}/file": "?ending=html",
             "/exhibits/file": f"?ref=run/{run.pk}/metric/loss&ending=csv",
         }
         self.bodies = {
@@ -160,6 +167,10 @@ class World:
             "/corpora": {"name": "New"},
             "/models": {"run": run.pk, "step": 7},
             "/comments": {"run": run.pk, "text": "Some words."},
+            "/reports": {"title": "New"},
+            "/reports/{report_id}/parts": {"text": "Some words."},
+            "/reports/{report_id}/freeze": {"frozen": True},
+            "/reports/{report_id}/links": {"days": 3},
             "/comments/{comment_id}": {"text": "Other words."},
             "/comments/{comment_id}/replies": {"text": "Some words."},
             "/plans": {"name": "new", "text": PLAN},
@@ -175,6 +186,14 @@ class World:
             "/wordings/{wording_id}/versions": {"text": f"{text}!"},
             "/versions/{version_id}/check": {"mapping": {"text": "text"}},
         }
+
+    def _make_report(self, team, run, member):
+        """A report with one part and one link."""
+        report = reports.create(team, "What we found", member)
+        part = reports.add_ref(report, self.arguments["ref"])
+        link, secret = reports.share(report, member, 3, is_anonymous=False)
+        self.arguments |= {"report_id": report.pk, "part_id": part.pk, "link_id": link.pk}
+        self.secrets |= {"reports:shared": secret, "reports:shared_file": secret}
 
     def _make_positions(self, run):
         """The run's group is at a position, and once more a question as a whole."""
@@ -255,8 +274,8 @@ class World:
                 value = self.filter_run.pk
             if name == "sharing:share":
                 value = {"kind": "experiment", "pk": self.experiment.pk}[argument]
-            if argument == "ending" and name.startswith("exhibits:"):
-                value = "csv"
+            if argument == "ending" and name.startswith(("exhibits:", "reports:")):
+                value = "csv" if name.startswith("exhibits:") else "zip"
             if argument == "number" and name.startswith("corpora:document_"):
                 value = self.checked
             kind = type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")
@@ -269,7 +288,7 @@ description: one run
 runs:
 - {name: a, stage: ntp, title: A, config: {corpus: {source: tiny}, scratch: {}, budget: {steps: 1}}}
 """
-COMMENTED = ("on_experiment", "on_position", "on_run", "on_response", "reply", "edit")
+COMMENTED = ("on_experiment", "on_position", "on_run", "on_response", "on_report", "reply", "edit")
 ALONE_TAKEN = ALONE.model_dump(mode="json") | {"name": "a"}
 
 

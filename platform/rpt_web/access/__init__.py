@@ -43,6 +43,7 @@ from rpt_web.access.people import (
     notices_for,
 )
 from rpt_web.access.positions import get_group_or_404, get_place_or_404, get_position_or_404, groups_at, reruns_at
+from rpt_web.access.reports import get_report_link_or_404, get_report_or_404, get_report_part_or_404, reports_for
 from rpt_web.access.results import get_standing_or_404, standings_for
 from rpt_web.access.review import (
     blind_items,
@@ -155,6 +156,9 @@ __all__ = [
     "get_plan_or_404",
     "get_position_or_404",
     "get_queue_or_404",
+    "get_report_link_or_404",
+    "get_report_or_404",
+    "get_report_part_or_404",
     "get_rollout_or_404",
     "get_rollouts_or_404",
     "get_run_or_404",
@@ -187,6 +191,7 @@ __all__ = [
     "notices_for",
     "plans_for",
     "queues_for",
+    "reports_for",
     "require_change",
     "require_change_somewhere",
     "require_server_administrator",

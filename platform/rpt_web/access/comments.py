@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from rpt_web.access.reports import get_report_or_404
 from rpt_web.access.review import blind_items
 from rpt_web.access.roles import Actor, can_administer, can_change, found_or_404, refusal, require_change, roles_of
 from rpt_web.access.work import experiments_for, get_experiment_or_404, get_rollout_or_404, get_run_or_404
@@ -24,8 +25,8 @@ from rpt_web.traces.models import CorpusPosition, Rollout
 def comments_for(user: Actor) -> QuerySet[Comment]:
     """Comments that the user may read, oldest first; of what they have yet to review, their own alone."""
     found = Comment.objects.select_related("author", "resolved_by", "run", "experiment", "position")
-    on_positions = Q(experiment=None, team__in=list(roles_of(user)))
-    seen = found.filter(Q(experiment__in=experiments_for(user)) | on_positions)
+    of_teams = Q(experiment=None, team__in=list(roles_of(user)))  # on positions and reports
+    seen = found.filter(Q(experiment__in=experiments_for(user)) | of_teams)
     of_items = Q(rollout__isnull=False) | Q(position__isnull=False)
     return seen.filter(~of_items | Q(author=user.pk or 0) | ~_yet_to_review(user)).order_by("id")
 
@@ -88,6 +89,7 @@ def get_subject_or_404(
     run_id: int | None = None,
     rollout_id: int | None = None,
     position_id: int | None = None,
+    report_id: int | None = None,
     team_id: int = 0,
 ) -> Subject:
     """What a comment is to be about, for somebody who may write there. Raises Http404, or PermissionDenied.
@@ -101,6 +103,8 @@ def get_subject_or_404(
         subject = Subject(run.experiment, run, rollout_id)
     elif experiment_id is not None:
         subject = Subject(get_experiment_or_404(user, experiment_id))
+    elif report_id is not None:
+        subject = Subject(report=report_id, of_team=get_report_or_404(user, report_id).team_id)
     else:
         rows = CorpusPosition.objects.filter(pk=position_id or 0, groups__experiment__in=experiments_for(user))
         found = found_or_404(rows, "position", position_id or 0, "A response leads to its position.")

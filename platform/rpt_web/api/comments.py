@@ -40,6 +40,7 @@ class CommentOut(Schema):
     run_id: int | None
     rollout_id: int | None = Field(description="Id of a response within the run.")
     position_id: int | None
+    report_id: int | None
     thread_id: int | None = Field(description="Of a reply, the comment that began the thread.")
     author: str | None = Field(description="Null for a user who no longer exists.")
     text: str = Field(description="Empty where it was deleted and has replies.")
@@ -86,12 +87,13 @@ class TextIn(Body):
 
 
 class CommentIn(TextIn):
-    """A new comment: on an experiment, a run, a response of it, or a position."""
+    """A new comment: on an experiment, a run, a response of it, a position, or a report."""
 
     experiment: int | None = Field(default=None, ge=1, lt=2**63)
     run: int | None = Field(default=None, ge=1, lt=2**63)
     rollout: int | None = Field(default=None, ge=0, lt=2**63, description="Id of a response of the run.")
     position: int | None = Field(default=None, ge=1, lt=2**63)
+    report: int | None = Field(default=None, ge=1, lt=2**63)
     team: int | None = Field(default=None, ge=1, lt=2**63, description="Whose comment on a position it is.")
     start: int | None = Field(default=None, ge=0, lt=2**31, description="Of a passage of the response, in code points.")
     end: int | None = Field(default=None, ge=0, lt=2**31)
@@ -117,13 +119,14 @@ def list_comments(
     run: Key = None,
     rollout: Key = None,
     position: Key = None,
+    report: Key = None,
     state: Literal["open", "resolved"] | None = None,
     after: After = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """Comments by rising ids. `experiment` takes those on its runs and responses, too, and `run` those on responses;
     `state` takes the comments that began threads which are open, or resolved."""
-    asked = {"experiment": experiment, "run": run, "rollout": rollout, "position": position}
+    asked = {"experiment": experiment, "run": run, "rollout": rollout, "position": position, "report": report}
     found = access.comments_for(user_of(request)).filter(**{name: key for name, key in asked.items() if key})
     if state is not None:
         found = found.filter(thread=None, resolved_at__isnull=state == "open")
@@ -184,9 +187,11 @@ def reopen_thread(request: HttpRequest, comment_id: int) -> Comment:
 
 def _subject(user: User, comment: CommentIn) -> Subject:
     """What it is about. Raises UserError where nothing or more than one thing is named."""
-    named = [name for name in ("experiment", "run", "position") if getattr(comment, name) is not None]
+    named = [name for name in ("experiment", "run", "position", "report") if getattr(comment, name) is not None]
     if len(named) != 1 or (comment.rollout is not None and named != ["run"]):
-        raise UserError("Name what the comment is about: `experiment`, `run`, `run` and `rollout`, or `position`.")
+        raise UserError(
+            "Name what the comment is about: `experiment`, `run`, `run` and `rollout`, `position` or `report`."
+        )
     access.require_change_somewhere(user)
     team = comment.team or home_of(user).pk
     with refusals_at(named[0]):
@@ -196,6 +201,7 @@ def _subject(user: User, comment: CommentIn) -> Subject:
             run_id=comment.run,
             rollout_id=comment.rollout,
             position_id=comment.position,
+            report_id=comment.report,
             team_id=team,
         )
 

@@ -34,6 +34,7 @@ from rpt_web.api import (
     positions,
     prompts,
     removal,
+    reports,
     review,
     review_items,
     review_pairs,
@@ -384,7 +385,7 @@ def _opened(urls: tuple[Any, ...]) -> tuple[Any, ...]:
 
 _PARTS = (
     *(comments, compare, corpora, library, plans, inbox, removal, machines, run_files, run_table),
-    *(searches, positions, prompts, review, review_items, review_pairs, groups, exhibits, leaderboard),
+    *(searches, positions, prompts, review, review_items, review_pairs, groups, exhibits, leaderboard, reports),
 )
 for _part in _PARTS:
     _part.add_operations(api)

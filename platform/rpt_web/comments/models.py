@@ -1,4 +1,4 @@
-"""Comments: what somebody wrote about an experiment, a run, a response or a position, and the replies to it.
+"""Comments: what somebody wrote about an experiment, a run, a response, a position or a report, and the replies to it.
 
 A comment belongs to the team of what it is about, and whoever may see that reads it. A position is nobody's own, so
 comments on it are those of one team. A reply has the same subject as
@@ -22,6 +22,7 @@ LONGEST_BODY = 10_000
     "run",
     "rollout",
     "position",
+    "report",
     "thread",
     "author",
     "body",
@@ -40,6 +41,7 @@ class Comment(models.Model):
     """A run, unless `rollout` names one of its responses."""
     rollout = models.BigIntegerField("response", null=True)
     position = models.ForeignKey("traces.CorpusPosition", null=True, on_delete=models.CASCADE, related_name="comments")
+    report = models.ForeignKey("reports.TeamReport", null=True, on_delete=models.CASCADE, related_name="comments")
     thread = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="replies")
     """Of a reply, the comment that it replies to."""
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

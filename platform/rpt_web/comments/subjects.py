@@ -1,6 +1,6 @@
 """What a comment can be about.
 
-In: an experiment, a run, a response, a position. Out: a subject, with the fields that its comments have, its words,
+In: an experiment, a run, a response, a position, a report. Out: a subject, with the fields of its comments, its words,
 and the people who may see it and so may be told.
 """
 
@@ -19,14 +19,16 @@ from rpt_web.traces.models import CorpusPosition, rollout_place
 
 @dataclass(frozen=True)
 class Subject:
-    """An experiment, a run of it, a response of that run; or a position, for one team."""
+    """An experiment, a run of it, a response of that run; a position, for one team; or a report of a team."""
 
     experiment: Experiment | None = None
     run: Run | None = None
     rollout: int | None = None
     position: CorpusPosition | None = None
     of_team: int | None = None
-    """Whose comments on a position are meant."""
+    """Whose comments on a position are meant, and whose report it is."""
+    report: int | None = None
+    """The number of a report, whose page is its team's alone."""
 
     @property
     def team_id(self) -> int:
@@ -44,13 +46,14 @@ class Subject:
             "run_id": self.run.pk if self.run else None,
             "rollout": self.rollout,
             "position_id": self.position.pk if self.position else None,
+            "report_id": self.report,
         }
 
     @property
     def words(self) -> str:
         """What it is called within a sentence."""
         if self.experiment is None:
-            return "a position"
+            return "a position" if self.report is None else "a report"
         if self.run is None:
             return f"the experiment “{self.experiment.name}”"
         if self.rollout is None:
@@ -60,6 +63,8 @@ class Subject:
 
 def subject_of(comment: Comment) -> Subject:
     """What a comment is about; its experiment and run are loaded if they were not."""
+    if comment.report_id is not None:
+        return Subject(report=comment.report_id, of_team=comment.team_id)
     if comment.experiment is None:
         return Subject(position=comment.position, of_team=comment.team_id)
     return Subject(comment.experiment, comment.run, comment.rollout)

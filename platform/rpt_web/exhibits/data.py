@@ -59,9 +59,11 @@ def of_steps(found: Iterable[tuple[int, Sequence[ModelRow]]], name: str, title: 
 
 
 def of_blocks(seeds: Iterable[tuple[str, Sequence[ModelBlock]]], name: str, title: str, caption: str) -> PlainTable:
-    """The table of an experiment: one row for each model and mode."""
+    """The table of an experiment: one row for each model and mode; the seed where it has several copies."""
+    found = list(seeds)
     columns = (
-        *(PlainColumn("seed", "Seed"), PlainColumn("model", "Model"), PlainColumn("note", "What it is")),
+        *([PlainColumn("seed", "Seed")] if any(seed for seed, _ in found) else []),
+        *(PlainColumn("model", "Model"), PlainColumn("note", "What it is")),
         *(PlainColumn("run", "Run", "count"), PlainColumn("step", "Step", "count"), PlainColumn("mode", "Mode")),
         PlainColumn("flops", "Training compute", "flops"),
         *_levels(),
@@ -72,7 +74,7 @@ def of_blocks(seeds: Iterable[tuple[str, Sequence[ModelBlock]]], name: str, titl
             **{"step": block.step, "mode": row.label, "flops": block.flops},
             **_cells(row.cells),
         }
-        for seed, blocks in seeds
+        for seed, blocks in found
         for block in blocks
         for row in block.rows
     ]

@@ -45,6 +45,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
     from rpt_web.corpora import wordings
     from rpt_web.corpora.models import Corpus, RegisteredModel, Wording
     from rpt_web.jobs.models import Job
+    from rpt_web.reports.models import TeamReport
     from rpt_web.review.models import LabelSet, ReviewQueue
     from rpt_web.runs import nodes
     from rpt_web.runs.models import Experiment, Node
@@ -89,9 +90,11 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
             "corpus": shown_corpora.checked_version(user, tmp_path_factory.mktemp("texts")),
             "models": registered_models(finished, user),
             "search": searched(finished, user),
+            "report": made_report(finished, user),
             "wording": wordings.create(finished.team, "template", "terse", "{context}\n", user),
             "link": LoginLink.issue(user, timedelta(hours=1)),
         }
+        TeamReport.objects.all().delete()
         RegisteredModel.objects.all().delete()
         Wording.objects.all().delete()
         ReviewQueue.objects.all().delete()
@@ -102,6 +105,20 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
         Node.objects.all().delete()
         User.objects.all().delete()
         forget_trail()
+
+
+def made_report(experiment, user):
+    """A report with a text, a curve, a table and a response."""
+    from rpt_web.reports import services
+    from rpt_web.traces.models import Rollout
+
+    rpt = experiment.runs.get(name="rpt")
+    report = services.create(experiment.team, "RPT on cards", user)
+    services.add_text(report, "# What we found\n\nThe reward **rises** while `p > 0.5`.")
+    services.add_ref(report, f"run/{rpt.pk}/metric/reward", "Mean over the step.")
+    services.add_ref(report, f"experiment/{experiment.pk}/accuracy")
+    services.add_ref(report, f"run/{rpt.pk}/response/{Rollout.objects.filter(run_id=rpt.pk).earliest('id').id}")
+    return report
 
 
 def forget_trail():

@@ -27,6 +27,7 @@ from rpt_web.corpora import wordings
 from rpt_web.corpora.models import RegisteredModel
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
+from rpt_web.reports import services as reports
 from rpt_web.run_table import saved
 from rpt_web.run_table.rows import AskedTable
 from rpt_web.runs import own_plans
@@ -71,7 +72,7 @@ def test_an_operation_names_all_that_its_kind_may_be_refused_with(method, path):
     expected |= {404} if "_id}" in path else set()
     expected |= {403} if method != "GET" else set()
     is_deletion = method == "DELETE" and not path.endswith(
-        ("comment_id}", "plan_id}", "view_id}", "basket_id}")
+        ("comment_id}", "plan_id}", "view_id}", "basket_id}", "link_id}")
     )  # of what runs may need
     expected |= {409} if is_deletion or path.endswith(("/cancel", "/retry", "/resubmit", "/check")) else set()
     of_state = ("/labels", "/next", "/review", "/decision", "/stop")  # and searches
@@ -130,6 +131,8 @@ def ids(run):
     group.position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=7)
     group.save()
     names["position_id"] = group.position_id
+    report = reports.create(first_team(), "What we found", ada)
+    names |= {"report_id": report.pk, "link_id": reports.share(report, ada, 3, is_anonymous=True)[0].pk}
     queue = make_queue(claimed, ada, sample=1)
     names |= {"queue_id": queue.pk, "item_id": queue.items.get().pk, "label_set_id": queue.version.label_set_id}
     return {"run_id": run.pk, "experiment_id": run.experiment_id, **names}

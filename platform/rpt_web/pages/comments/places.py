@@ -13,6 +13,8 @@ def page_of(subject: Subject) -> str:
     """The page of what comments are about."""
     if subject.position is not None:
         return position_place(subject.position)
+    if subject.report is not None:
+        return reverse("reports:report_detail", args=[subject.report])
     if subject.run is None:
         assert subject.experiment is not None
         return reverse("experiments:experiment_detail", args=[subject.experiment.pk])
@@ -30,6 +32,8 @@ def writing_place(subject: Subject) -> str:
     """Where a new comment is posted to."""
     if subject.position is not None:
         return reverse("comments:on_position", args=[subject.position.pk])
+    if subject.report is not None:
+        return reverse("comments:on_report", args=[subject.report])
     if subject.run is None:
         assert subject.experiment is not None
         return reverse("comments:on_experiment", args=[subject.experiment.pk])

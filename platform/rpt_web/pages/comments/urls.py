@@ -11,6 +11,7 @@ urlpatterns = [
     path("runs/<int:run_id>/comments", views.on_run, name="on_run"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/comments", views.on_response, name="on_response"),
     path("positions/<int:position_id>/comments", views.on_position, name="on_position"),
+    path("reports/<int:report_id>/comments", views.on_report, name="on_report"),
     path("comments/<int:comment_id>/", views.comment, name="comment"),
     path("comments/<int:comment_id>/reply", views.reply, name="reply"),
     path("comments/<int:comment_id>/edit", views.edit, name="edit"),

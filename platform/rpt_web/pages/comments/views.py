@@ -50,6 +50,12 @@ def on_position(request: HttpRequest, position_id: int) -> HttpResponse:
     return _new(request, access.get_subject_or_404(request.user, position_id=position_id, team_id=team.pk))
 
 
+@require_POST
+def on_report(request: HttpRequest, report_id: int) -> HttpResponse:
+    """A new comment on a report."""
+    return _new(request, access.get_subject_or_404(request.user, report_id=report_id))
+
+
 @require_safe
 def export(request: HttpRequest, experiment_id: int, ending: str) -> HttpResponse:
     """All comments on an experiment, its runs and their responses, as a file."""

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from rpt_web import access
+from rpt_web.exhibits.shown import shown_exhibit
 from rpt_web.exports import file_answer
-from rpt_web.pages.exhibits.shown import shown_exhibit
 
 ENDINGS = (("csv", "CSV"), ("parquet", "Parquet"), ("tex", "LaTeX"))
 
@@ -19,7 +19,7 @@ def exhibit_detail(request: HttpRequest, ref: str) -> HttpResponse:
     exhibit = access.get_exhibit_or_404(request.user, ref)
     shown = shown_exhibit(exhibit)
     drawn = [shown.figure.as_json()] if shown.figure else []
-    context = {"shown": shown, "exhibit": exhibit, "figures_json": drawn, "endings": ENDINGS}
+    context = {"shown": shown, "exhibit": exhibit, "figures_json": drawn, "endings": ENDINGS, "with_links": True}
     return render(request, "exhibits/exhibit_detail.html", context)
 
 
@@ -27,7 +27,7 @@ def exhibit_detail(request: HttpRequest, ref: str) -> HttpResponse:
 def came_from(request: HttpRequest, ref: str) -> HttpResponse:
     """What it came from, for the fold below a figure."""
     exhibit = access.get_exhibit_or_404(request.user, ref)
-    return render(request, "exhibits/_sources.html", {"sources": exhibit.sources})
+    return render(request, "exhibits/_sources.html", {"sources": exhibit.sources, "with_links": True})
 
 
 @require_safe

@@ -35,6 +35,7 @@ FIRST = (
     "ab",
     "review",
     "results",
+    "reports",
     "method",
     "api",
     "administrator",

@@ -20,6 +20,7 @@ from rpt_web.comments.subjects import Subject
 from rpt_web.pages.comments import threads
 from rpt_web.pages.comments.places import writing_place
 from rpt_web.pages.rights import current_team
+from rpt_web.reports.models import TeamReport
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.traces import inspector
 from rpt_web.traces.models import CorpusPosition, Rollout
@@ -56,6 +57,12 @@ def comments_on_position(context: Context, position: CorpusPosition) -> dict[str
         return {}
     more = {"of_team": team.name, "is_hidden": access.is_blind_on(context["request"].user, position)}
     return _section(context, Subject(position=position, of_team=team.pk), "Comments") | more
+
+
+@register.inclusion_tag("comments/_threads.html", takes_context=True)
+def comments_on_report(context: Context, report: TeamReport) -> dict[str, Any]:
+    """The comments of a team on its report."""
+    return _section(context, Subject(report=report.pk, of_team=report.team_id), "Comments")
 
 
 @register.simple_tag

@@ -13,7 +13,15 @@ from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exports.tables import PlainColumn, PlainTable, PlainValue
 from rpt_web.numbers import whole, write_number
 from rpt_web.results.figures import Figure
-from rpt_web.results.tables import ROWS_AT_FIRST, ColumnHead, Row, Written, head_of
+from rpt_web.results.tables import ROWS_AT_FIRST, ColumnHead, Written, head_of
+
+
+@dataclass(frozen=True)
+class WrittenRow:
+    """A row; one beyond the first `ROWS_AT_FIRST` is shown on request."""
+
+    cells: Sequence[Written]
+    is_more: bool
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class ShownTable:
     """A table's heads and rows."""
 
     heads: Sequence[ColumnHead]
-    rows: Sequence[Row]
+    rows: Sequence[WrittenRow]
 
     @property
     def has_more(self) -> bool:
@@ -49,7 +57,7 @@ def shown_table(table: PlainTable) -> ShownTable:
     """A plain table in words: an estimate's interval and n stand in its cell."""
     shown, parts = table.shown, table.parts
     rows = [
-        Row([_cell(row, column, parts) for column in shown], number >= ROWS_AT_FIRST, row)
+        WrittenRow([_cell(row, column, parts) for column in shown], number >= ROWS_AT_FIRST)
         for number, row in enumerate(table.rows)
     ]
     return ShownTable([head_of({"kind": column.kind, "label": column.title}) for column in shown], rows)

@@ -1,0 +1,153 @@
+"""Anonymous copies for double-blind papers: no people, teams, hosts, paths, addresses, organisations, code or run names
+of those who made them.
+
+In: a report and its parts. Out: the same parts in which whatever the platform knows to be a name is left out, with what
+the author has named beside. Numbers stay. Runs are counted from 1, code versions too, since a commit leads to a
+repository. Names are searched as whole words, in any case; paths, e-mail addresses, IP addresses and web addresses by
+their form (only arXiv and DOIs stay).
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models import Q
+
+from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.sources import RunSource
+from rpt_web.exports import PlainTable
+from rpt_web.reports.content import QuotedResponse, ShownPart
+from rpt_web.reports.models import TeamReport
+from rpt_web.runs.models import Experiment, Node, RunAttempt
+from rpt_web.teams.models import Team, User
+
+SHORTEST = 2
+"""Shorter names are letters of formulas."""
+_FORMS = (
+    (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "[e-mail]"),
+    (r"(?!https?://(?:www\.)?(?:arxiv|doi)\.org/)\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s)\]>\"']+", "[address]"),
+    (r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.])", "[host]"),
+    (r"(?<![\w.:/~])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+){2,}[/\\]?", "[path]"),
+)
+_LEFT_OUT = "[left out]"
+
+
+@dataclass
+class Blinder:
+    """Takes names out of texts, and counts runs and code versions."""
+
+    names: Iterable[str]
+    runs: dict[int, int] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        found = sorted({name for name in self.names if len(name) >= SHORTEST}, key=len, reverse=True)
+        words = "|".join(map(re.escape, found))
+        self._names = re.compile(f"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE) if words else None
+        self._forms = [(re.compile(form), word) for form, word in _FORMS]
+
+    def text(self, text: str) -> str:
+        """A text without names."""
+        for form, word in self._forms:
+            text = form.sub(word, text)
+        return self._names.sub(_LEFT_OUT, text) if self._names else text
+
+    def value(self, value: Any) -> Any:
+        """Plain data, all its texts without names."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.value(item) for key, item in value.items()}
+        return [self.value(item) for item in value] if isinstance(value, list | tuple) else value
+
+    def run(self, run: int) -> int:
+        """The number of a run in this report."""
+        return self.runs.setdefault(run, len(self.runs) + 1)
+
+    def code(self, code: str) -> str:
+        """A code version by its number in this report."""
+        return f"version {self.codes.setdefault(code, len(self.codes) + 1)}"
+
+
+def blind_parts(report: TeamReport, parts: Iterable[ShownPart]) -> tuple[str, list[ShownPart]]:
+    """The title and the parts of an anonymous copy."""
+    blinder = Blinder(names_of(report))
+    return blinder.text(report.title), [_part(blinder, part) for part in parts]
+
+
+def names_of(report: TeamReport) -> set[str]:
+    """Whatever the platform knows to be a name of people, teams, machines and experiments, and the author's words."""
+    people = User.objects.filter(
+        Q(memberships__team=report.team_id) | Q(is_superuser=True) | Q(pk=report.created_by_id)
+    )
+    names: set[str] = set()
+    for user in people.distinct():
+        full = f"{user.first_name} {user.last_name}".strip()
+        names |= {user.username, user.first_name, user.last_name, full, user.email, user.email.partition("@")[0]}
+    names |= set(Team.objects.values_list("name", flat=True))
+    names |= set(Experiment.objects.filter(team=report.team_id).values_list("name", flat=True))
+    names |= _hosts(report) | {line.strip() for line in report.hidden_words.splitlines()}
+    return names - {""}
+
+
+def _hosts(report: TeamReport) -> set[str]:
+    names = {*Node.objects.values_list("name", flat=True), socket.gethostname(), socket.getfqdn()}
+    names |= set(RunAttempt.objects.filter(run__experiment__team=report.team_id).values_list("worker", flat=True))
+    names |= {part for name in names for part in name.split("@")}  # a worker is called celery@host
+    names |= {
+        host.lstrip(".") for host in settings.ALLOWED_HOSTS if host not in ("*", "localhost", "127.0.0.1", "[::1]")
+    }
+    public = urlsplit(settings.RPT_PUBLIC_URL or "").hostname or ""
+    return (names | {public, str(settings.RPT_DATA_DIR)}) - {"localhost", "celery"}
+
+
+def _part(blinder: Blinder, part: ShownPart) -> ShownPart:
+    exhibit = _exhibit(blinder, part.number, part.exhibit) if part.exhibit else None
+    response = _response(blinder, part.response) if part.response else None
+    return replace(part, text=blinder.text(part.text), ref="", exhibit=exhibit, response=response)
+
+
+def _exhibit(blinder: Blinder, number: int, exhibit: Exhibit) -> Exhibit:
+    title, caption = blinder.text(exhibit.title), blinder.text(exhibit.caption)
+    table = exhibit.table
+    columns = [replace(column, title=blinder.text(column.title)) for column in table.columns]
+    rows = [{key: _cell(blinder, key, value) for key, value in row.items()} for row in table.rows]
+    figure = exhibit.figure and replace(
+        exhibit.figure,
+        title=title,
+        caption=caption,
+        data=[blinder.value(trace) for trace in exhibit.figure.data],
+        layout=blinder.value(exhibit.figure.layout),
+        ref="",
+        place="",
+    )
+    blind = PlainTable(f"part-{number}", title, columns, rows, caption)
+    sources = [_source(blinder, source) for source in exhibit.sources]
+    return Exhibit(f"part-{number}", title, caption, blind, figure, sources, exhibit.is_figure)
+
+
+def _cell(blinder: Blinder, key: str, value: Any) -> Any:
+    return blinder.run(value) if key == "run" and isinstance(value, int) else blinder.value(value)
+
+
+def _source(blinder: Blinder, source: RunSource) -> RunSource:
+    number = blinder.run(source.run)
+    pairs = [[(key, _setting(blinder, value)) for key, value in own] for own in (source.positions, source.config)]
+    return RunSource(number, f"run {number}", source.stage, blinder.code(source.code), *pairs)
+
+
+def _setting(blinder: Blinder, value: str) -> str:
+    """The value of a setting: what holds a slash is a path or a model of somebody."""
+    return "[path]" if "/" in value or "\\" in value else blinder.text(value)
+
+
+def _response(blinder: Blinder, response: QuotedResponse) -> QuotedResponse:
+    number = blinder.run(response.run)
+    prompt, text = blinder.text(response.prompt), blinder.text(response.response)
+    return replace(response, run=number, run_name=f"run {number}", prompt=prompt, response=text)

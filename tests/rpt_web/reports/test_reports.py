@@ -1,0 +1,251 @@
+"""Reports: made, frozen, shared by a link that ends, and anonymous copies that tell nothing of who made them."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from datetime import timedelta
+
+import pyarrow.parquet as pq
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from rpt_core.errors import UserError
+from rpt_web.pages.reports.links import MOST_MISSES
+from rpt_web.reports import content, services
+from rpt_web.reports.models import ReportLink
+from rpt_web.runs.models import Node, RunAttempt
+from rpt_web.teams.membership import first_team
+from rpt_web.teams.models import Team
+from tests.factories import make_user
+from tests.preset_runs import finished_experiment
+from tests.rpt_web.api_client import ROOT, client_of
+from tests.rpt_web.markup import flat
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # a full experiment
+NAMES = ("Zebediah", "Quackenbush", "zebediah.q@institute.example", "Vexholm Institute", "Project Narwhal")
+HOST, NODE = "gpu-vexholm-07", "node.vexholm.example"
+SECRETS = (
+    *NAMES,
+    "zebediah",
+    HOST,
+    NODE,
+    "/home/zebediah",
+    "10.20.30.40",
+    "github.com/zebediah",
+    "Cards, seed 0",
+    "vexholm",
+)
+
+
+@pytest.fixture(scope="module")
+def made(django_db_setup, django_db_blocker, redis_server):
+    """One experiment for all tests here, of somebody with a name, in a transaction of its own."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        user = make_user("zebediah")
+        user.first_name, user.last_name, user.email = "Zebediah", "Quackenbush", NAMES[2]
+        user.save()
+        Team.objects.filter(pk=first_team().pk).update(name="Vexholm Institute")
+        experiment = finished_experiment(user, steps=20, groups=1)
+        Node.objects.create(name=NODE, version="1", last_seen=timezone.now())
+        RunAttempt.objects.filter(run__experiment=experiment).update(worker=f"celery@{HOST}")
+        yield experiment
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def ada(made, client):
+    client.force_login(made.created_by)
+    cache.clear()
+    return made.created_by
+
+
+@pytest.fixture
+def rpt(made):
+    return made.runs.get(name="rpt")
+
+
+@pytest.fixture
+def report(made, ada, rpt):
+    """A curve, a table of the experiment, a response, and a text that tells everything."""
+    report = services.create(made.team, "Narwhals by Zebediah", ada)
+    services.add_text(
+        report,
+        "Made by **Zebediah Quackenbush** (zebediah.q@institute.example) of Vexholm Institute for Project Narwhal on "
+        f"{HOST} at 10.20.30.40, in /home/zebediah/runs, see https://github.com/zebediah/narwhal and "
+        "https://arxiv.org/abs/2506.08007.\n\n<script>alert(1)</script>",
+    )
+    services.add_ref(report, f"run/{rpt.pk}/metric/reward", "Seen by zebediah.")
+    services.add_ref(report, f"experiment/{made.pk}/accuracy")
+    services.add_ref(report, f"run/{rpt.pk}/response/{rpt_response(rpt)}")
+    services.rename(report, report.title, "Project Narwhal\nNarwhals")
+    return report
+
+
+def rpt_response(rpt):
+    from rpt_web.traces.models import Rollout
+
+    return Rollout.objects.filter(run_id=rpt.pk).earliest("id").id
+
+
+def address(name, *arguments):
+    return reverse(f"reports:{name}", args=arguments)
+
+
+def link_of(client, report, **more):
+    client.post(address("report_share", report.pk), {"days": 3, **more})
+    page = flat(client.get(address("report_detail", report.pk)))
+    found = re.search(r'id="fresh-link">http://testserver(/shared/[^<]+/)<', page)
+    assert found
+    assert "/shared/" not in flat(client.get(address("report_detail", report.pk))), "a link is shown once"
+    return found[1]
+
+
+def test_parts_are_moved_changed_and_removed_by_the_page(client, report):
+    parts = list(report.parts.values_list("pk", flat=True))
+    client.post(address("part_move", report.pk, parts[0]), {"by": "1"})
+    assert list(report.parts.values_list("pk", flat=True)) == [parts[1], parts[0], *parts[2:]]
+    client.post(address("part_move", report.pk, parts[1]), {"by": "-1"})
+    assert report.parts.first().pk == parts[1], "the first stays where it is"
+    client.post(address("part_change", report.pk, parts[0]), {"text": "Other words."})
+    client.post(address("part_remove", report.pk, parts[2]))
+    page = flat(client.get(address("report_detail", report.pk)))
+    assert "Other words." in page
+    assert list(report.parts.values_list("place", flat=True)) == [1, 2, 3]
+    client.post(address("part_add", report.pk), {"ref": "run/999999/metric/reward"})
+    assert "not there or another team" in flat(client.get(address("report_detail", report.pk)))
+    assert report.parts.count() == 3
+
+
+def test_a_frozen_report_keeps_its_numbers_and_is_not_changed(client, report, rpt):
+    services.freeze(report)
+    rpt.metrics.filter(step=1).delete()
+    kept = content.shown_parts(report)[1].exhibit
+    assert kept.table.rows[0]["step"] == 1
+    with pytest.raises(UserError, match="frozen"):
+        services.add_text(report, "More.")
+    part = report.parts.first()
+    client.post(address("part_change", report.pk, part.pk), {"text": "Changed."})
+    part.refresh_from_db()
+    assert part.text != "Changed."
+    services.thaw(report)
+    assert content.shown_parts(report)[1].exhibit.table.rows[0]["step"] == 2
+
+
+def test_a_report_holds_nothing_of_another_team(report, made):
+    other = services.create(Team.objects.create(name="Others"), "Theirs", made.created_by)
+    for ref in ("run/{}/metric/reward", "run/{}/evaluations"):
+        with pytest.raises(UserError, match="own team"):
+            services.add_ref(other, ref.format(made.runs.get(name="rpt").pk))
+
+
+def test_a_link_is_read_without_a_login_until_it_is_withdrawn(client, report):
+    place = link_of(client, report)
+    stranger = Client()
+    answer = stranger.get(place)
+    page = flat(answer)
+    assert answer.status_code == 200
+    assert answer["Cache-Control"] == "no-store"
+    assert "noindex" in answer["X-Robots-Tag"]
+    assert 'data-figure="part-2"' in page
+    assert "Zebediah Quackenbush" in page
+    assert "<script>alert" not in page
+    assert "topbar" not in page
+    assert "/experiments/" not in page, "it leads nowhere else"
+    assert stranger.get(f"{place}report.zip").status_code == 200
+    assert stranger.get(f"{place}report.exe").status_code == 404
+    assert ReportLink.objects.filter(digest__in=[place.split("/")[2]]).count() == 0, "the secret is not stored"
+    client.post(address("link_withdraw", report.pk, report.links.get().pk))
+    for gone in (place, f"{place}report.html"):
+        assert stranger.get(gone).status_code == 404
+
+
+def test_the_team_comments_on_a_report_and_readers_of_a_link_do_not_see_it(client, report, ada):
+    client.post(reverse("comments:on_report", args=[report.pk]), {"body": "Is n the same?"})
+    assert "Is n the same?" in flat(client.get(address("report_detail", report.pk)))
+    found = client_of(ada).get(f"{ROOT}/comments?report={report.pk}").json()["items"]
+    assert [comment["report_id"] for comment in found] == [report.pk]
+    assert client.get(reverse("comments:comment", args=[found[0]["id"]]))["Location"].startswith(
+        f"/reports/{report.pk}/"
+    )
+    assert "Is n the same?" not in flat(Client().get(link_of(client, report)))
+
+
+def test_a_link_expires_and_guesses_are_refused(client, report):
+    place = link_of(client, report)
+    report.links.update(expires_at=timezone.now() - timedelta(seconds=1))
+    stranger = Client()
+    assert stranger.get(place).status_code == 404
+    statuses = [stranger.get(f"/shared/guess-{number}/").status_code for number in range(MOST_MISSES + 1)]
+    assert statuses[0] == 404
+    assert statuses[-1] == 429
+    report.links.update(expires_at=timezone.now() + timedelta(days=1))
+    assert stranger.get(place).status_code == 429
+    cache.clear()
+    assert stranger.get(place).status_code == 200
+
+
+def told(content_of):
+    """Which of the secrets stand in some bytes, in any case."""
+    text = content_of.decode("utf-8", "replace").lower()
+    return [secret for secret in SECRETS if secret.lower() in text]
+
+
+def test_an_anonymous_copy_tells_no_name_host_path_or_address_anywhere(client, report, rpt):
+    assert len(told(client.get(address("report_file", report.pk, "html")).content)) > 5, "with names it tells them"
+    place = link_of(client, report, anonymous="1")
+    stranger = Client()
+    page, html = stranger.get(place), stranger.get(f"{place}report.html")
+    archive = zipfile.ZipFile(io.BytesIO(stranger.get(f"{place}report.zip").content))
+    members = {name: archive.read(name) for name in archive.namelist()}
+    assert {"report.html", "data/02-part-2.parquet", "data/02-part-2.tex", "data/04-response.json"} <= set(members)
+    assert all(item.date_time == (1980, 1, 1, 0, 0, 0) for item in archive.infolist())
+    everything = {"page": page.content, "html": html.content, **members}
+    headers = " ".join(f"{name}: {value}" for answer in (page, html) for name, value in answer.items())
+    everything |= {"names": " ".join(members).encode(), "headers": headers.encode()}
+    assert {name: told(data) for name, data in everything.items() if told(data)} == {}
+    folder = str(rpt.directory.parent.parent)
+    code = rpt.attempt_code_version or rpt.code_version
+    for name, data in everything.items():
+        assert folder.encode() not in data, name
+        assert code.encode() not in data, name
+    table = pq.read_table(io.BytesIO(members["data/02-part-2.parquet"]))
+    came_from = json.loads(table.schema.metadata[b"came_from"])
+    assert ["run", "1, run 1, stage rpt"] in came_from
+    assert not [key for key, data in (table.schema.metadata or {}).items() if told(data)]
+    assert b"https://arxiv.org/abs/2506.08007" in page.content, "the paper may be named"
+    own = table["reward_mean"].to_pylist()
+    assert own == [values["reward_mean"] for values in rpt.metrics.order_by("step").values_list("values", flat=True)]
+
+
+def test_the_html_file_needs_nothing_from_elsewhere(client, report):
+    html = client.get(address("report_file", report.pk, "html")).content.decode()
+    fetched = re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=", html)
+    assert fetched == []
+    assert "default-src 'none'" in html
+    assert not re.search(r"url\(|@import", re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1])
+
+
+def test_the_api_does_what_the_page_does(made, ada, rpt):
+    api = client_of(ada)
+    asked = {"content_type": "application/json"}
+    made_report = api.post(f"{ROOT}/reports", {"title": "By a program"}, **asked).json()
+    one = f"{ROOT}/reports/{made_report['id']}"
+    detail = api.post(f"{one}/parts", {"ref": f"run/{rpt.pk}/metric/reward"}, **asked).json()
+    assert detail["parts"][0]["exhibit"]["columns"][0]["key"] == "step"
+    assert api.post(f"{one}/parts", {"ref": "run/1/nothing"}, **asked).status_code == 422
+    assert api.post(f"{one}/freeze", {"frozen": True}, **asked).json()["frozen_at"]
+    assert api.post(f"{one}/parts", {"text": "More."}, **asked).status_code == 422
+    link = api.post(f"{one}/links", {"days": 2, "anonymous": True}, **asked).json()
+    place = link["address"].removeprefix("http://testserver")
+    assert Client().get(place).status_code == 200
+    assert api.delete(f"{one}/links/{link['id']}").status_code == 204
+    assert Client().get(place).status_code == 404
+    assert api.get(f"{one}/file?ending=zip").content[:2] == b"PK"
+    assert [found["id"] for found in api.get(f"{ROOT}/reports").json()["items"]] == [made_report["id"]]
