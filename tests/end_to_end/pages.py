@@ -34,6 +34,11 @@ def answer_address(rows):
     return reverse("traces:rollout_detail", args=[run.pk, found.id])
 
 
+def hostile_address(rows):
+    """Of a response that the reader has yet to review, and looks at all the same."""
+    return reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]) + "?anyway=1"
+
+
 def search_hit_address(rows):
     hit = rows["search"].hits.first()
     return reverse("traces:rollout_detail", args=[hit.run_id, hit.rollout]) + f"?search={rows['search'].pk}"
@@ -162,7 +167,8 @@ PAGES = {
     "rollout-match": lambda rows: rollout_address(rows, "match"),
     "rollout-mismatch": lambda rows: rollout_address(rows, "mismatch"),
     "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),
-    "rollout-hostile": lambda rows: reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]),
+    "rollout-hostile": hostile_address,
+    "rollout-yet-to-review": lambda rows: hostile_address(rows).partition("?")[0],
     "rollout-answer": answer_address,
     "review": lambda rows: reverse("review:inbox"),
     "review-label-sets": lambda rows: reverse("review:label_set_list"),
