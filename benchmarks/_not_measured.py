@@ -203,5 +203,7 @@ NOT_MEASURED = {
     "api/v1/reports/{report_id}/links": "changes something",
     "api/v1/reports/{report_id}/links/{link_id}": "changes something",
     "reports/{report_id}/comments": "changes something",
+    "reports/{report_id}/pdf": "the platform is filled without a report",
+    "api/v1/reports/{report_id}/pdf": "the platform is filled without a report",
 }
 """Addresses that are no pages or lists -> why."""

@@ -22,12 +22,13 @@ from rpt_web.corpora import services as services_of_corpora
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job
 from rpt_web.numbers import size
+from rpt_web.reports import printing
 from rpt_web.runs import checkpoints
 from rpt_web.runs import deletion as deletion_of_runs
 from rpt_web.runs import retention as rules
 from rpt_web.searches import services as searches
 from rpt_web.traces import prompts as services_of_prompts
-from workers import comparisons, corpora, deletions, model_checks, prompts, retention
+from workers import comparisons, corpora, deletions, model_checks, prompts, report_pdfs, retention
 from workers import searches as search_jobs
 from workers.reports import JobReport, Stopping, Why
 
@@ -40,6 +41,7 @@ KINDS: dict[str, Work] = {
     rules.REMOVE: retention.remove,
     checkpoints.FREE: retention.free,
     registry.CHECK: model_checks.check,
+    printing.KIND: report_pdfs.print_report,
     searches.KIND: search_jobs.search,
     compared.KIND: comparisons.compare,
     services_of_prompts.KIND: prompts.show,

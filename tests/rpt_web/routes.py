@@ -81,6 +81,7 @@ PAGES = {
     "reports:report_delete": ("post", of_team(403, 302, 302)),
     "reports:report_preview": ("get", of_team(200, 200, 200)),
     "reports:report_file": ("get", of_team(200, 200, 200)),
+    "reports:report_pdf": (OF_ALL, of_team(200, 200, 200)),
     "reports:part_add": ("post", of_team(403, 302, 302)),
     "reports:part_change": ("post", of_team(403, 302, 302)),
     "reports:part_move": ("post", of_team(403, 302, 302)),
@@ -434,6 +435,8 @@ API = {
     ("post", "/reports/{report_id}/links"): by_token(404, 403, 403, 201, 201) | {"shared": 404},
     ("delete", "/reports/{report_id}/links/{link_id}"): by_token(404, 403, 403, 204, 204) | {"shared": 404},
     ("get", "/reports/{report_id}/file"): OWN_READ,
+    ("get", "/reports/{report_id}/pdf"): OWN_READ,
+    ("post", "/reports/{report_id}/pdf"): WRITTEN | {"shared": 404},
     ("get", "/exhibits"): by_token(422, 200, 200, 200, 200),  # what one may not see is no ref
     ("get", "/exhibits/file"): by_token(422, 200, 200, 200, 200),
     ("get", "/runs/{run_id}/alarms"): READ,

@@ -26,6 +26,7 @@ from rpt_web.corpora.models import CorpusVersion, ModelSource, RegisteredModel, 
 from rpt_web.jobs import services as jobs
 from rpt_web.notices import services as notices
 from rpt_web.notices.models import NoticeKind
+from rpt_web.reports import printing
 from rpt_web.reports import services as reports
 from rpt_web.review import reviews
 from rpt_web.review.label_sets import BUILT_IN_TEXT
@@ -191,6 +192,7 @@ class World:
         """A report with one part and one link."""
         report = reports.create(team, "What we found", member)
         part = reports.add_ref(report, self.arguments["ref"])
+        printing.store(report, b"%PDF-1.4", is_anonymous=False)
         link, secret = reports.share(report, member, 3, is_anonymous=False)
         self.arguments |= {"report_id": report.pk, "part_id": part.pk, "link_id": link.pk}
         self.secrets |= {"reports:shared": secret, "reports:shared_file": secret}

@@ -13,14 +13,16 @@ from pydantic import Field
 
 from rpt_web import access
 from rpt_web.api.bodies import Body
+from rpt_web.api.corpora import JobOut
 from rpt_web.api.errors import refusals_at
 from rpt_web.api.exhibits import ExhibitOut, exhibit_out
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page
 from rpt_web.exhibits.refs import parsed
-from rpt_web.reports import content, services
+from rpt_web.jobs.models import Job
+from rpt_web.reports import content, printing, services
 from rpt_web.reports.content import NEVER_LIVE, ShownPart
-from rpt_web.reports.files import FILES, report_as_file
+from rpt_web.reports.files import FILES, pdf_answer, report_as_file
 from rpt_web.reports.models import LONGEST_TEXT, LONGEST_TITLE, ReportLink, TeamReport
 from rpt_web.teams.models import Team, User
 
@@ -33,6 +35,10 @@ AS_FILE: dict[str, Any] = {
             }
         }
     }
+}
+
+AS_PDF: dict[str, Any] = {
+    "responses": {200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}}
 }
 
 
@@ -60,6 +66,12 @@ class ReportLinkIn(Body):
 
     days: int = Field(30, ge=1, le=services.MOST_DAYS)
     anonymous: bool = Field(False, description="Whether it shows the anonymous copy.")
+
+
+class PdfIn(Body):
+    """Which copy is to be printed."""
+
+    anonymous: bool = False
 
 
 class FrozenIn(Body):
@@ -136,6 +148,8 @@ def add_operations(api: NinjaAPI) -> None:
     api.post(f"{one}/freeze", response=TeamReportOut, tags=tags)(freeze_report)
     api.post(f"{one}/links", response={201: NewReportLinkOut}, tags=tags)(share_report)
     api.delete(f"{one}/links/{{int:link_id}}", response={204: None}, tags=tags)(withdraw_link)
+    api.post(f"{one}/pdf", response={202: JobOut}, tags=tags)(print_report)
+    api.get(f"{one}/pdf", tags=tags, openapi_extra=AS_PDF)(report_pdf)
     api.get(f"{one}/file", tags=tags, openapi_extra=AS_FILE)(report_file)
 
 
@@ -210,6 +224,18 @@ def report_file(
     """The report as one HTML file, or as a zip with its data."""
     report = access.get_report_or_404(user_of(request), report_id)
     return report_as_file(report, ending, is_anonymous=anonymous)
+
+
+def print_report(request: HttpRequest, report_id: int, asked: PdfIn) -> Answer[Job]:
+    """Have a worker print it, where Chromium is installed; look at the job, then fetch the PDF."""
+    user = user_of(request)
+    report = access.get_report_or_404(user, report_id, to_change=True)
+    return Answer(202, printing.ask(report, user, is_anonymous=asked.anonymous))
+
+
+def report_pdf(request: HttpRequest, report_id: int, anonymous: bool = False) -> HttpResponse:
+    """The PDF that was made last."""
+    return pdf_answer(access.get_report_or_404(user_of(request), report_id), is_anonymous=anonymous)
 
 
 def _team(user: User, asked: int | None) -> Team:

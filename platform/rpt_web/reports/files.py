@@ -19,6 +19,7 @@ from django.http import Http404, HttpResponse
 from django.template.loader import render_to_string
 
 from rpt_web.exports import FILE_TYPES, as_file, named_file
+from rpt_web.reports import printing
 from rpt_web.reports.anonymous import blind_parts
 from rpt_web.reports.content import ShownPart, shown_parts
 from rpt_web.reports.models import TeamReport
@@ -60,6 +61,15 @@ def report_as_file(report: TeamReport, ending: str, *, is_anonymous: bool) -> Ht
     media_type, write = FILES[ending]
     name = "report" if is_anonymous else f"report-{report.pk}"
     return named_file(write(title, parts, report.frozen_at), f"{name}.{ending}", media_type)
+
+
+def pdf_answer(report: TeamReport, *, is_anonymous: bool) -> HttpResponse:
+    """The answer with the PDF that was made last. Raises Http404 where none was."""
+    pdf = printing.newest(report, is_anonymous=is_anonymous)
+    if pdf is None:
+        raise Http404("There is no PDF of this report yet. Have one made first.")
+    name = "report" if is_anonymous else f"report-{report.pk}"
+    return named_file(bytes(pdf.content), f"{name}.pdf", "application/pdf")
 
 
 def copy_of(report: TeamReport, *, is_anonymous: bool) -> tuple[str, Sequence[ShownPart]]:

@@ -100,3 +100,19 @@ class ReportLink(models.Model):
         """The link with this secret that has not expired."""
         found = cls.objects.filter(digest=digest(secret), expires_at__gt=timezone.now())
         return found.select_related("report__team").first()
+
+
+class ReportPdf(models.Model):
+    """A report, or its anonymous copy, as a worker has printed it last."""
+
+    report = models.ForeignKey(TeamReport, on_delete=models.CASCADE, related_name="pdfs")
+    is_anonymous = models.BooleanField(default=False)
+    content = models.BinaryField()
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["is_anonymous"]
+        constraints = [models.UniqueConstraint(fields=["report", "is_anonymous"], name="pdf_once_for_each_copy")]
+
+    def __str__(self) -> str:
+        return f"PDF of report {self.report_id}"

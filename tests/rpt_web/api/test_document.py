@@ -27,6 +27,7 @@ from rpt_web.corpora import wordings
 from rpt_web.corpora.models import RegisteredModel
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
+from rpt_web.reports import printing
 from rpt_web.reports import services as reports
 from rpt_web.run_table import saved
 from rpt_web.run_table.rows import AskedTable
@@ -132,6 +133,8 @@ def ids(run):
     group.save()
     names["position_id"] = group.position_id
     report = reports.create(first_team(), "What we found", ada)
+    for is_anonymous in (False, True):
+        printing.store(report, b"%PDF-1.4", is_anonymous=is_anonymous)
     names |= {"report_id": report.pk, "link_id": reports.share(report, ada, 3, is_anonymous=True)[0].pk}
     queue = make_queue(claimed, ada, sample=1)
     names |= {"queue_id": queue.pk, "item_id": queue.items.get().pk, "label_set_id": queue.version.label_set_id}

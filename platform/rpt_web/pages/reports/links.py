@@ -14,14 +14,14 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from redis.exceptions import RedisError
 
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.reports.views import FRESH_LINK
-from rpt_web.reports import services
-from rpt_web.reports.files import copy_of, report_as_file
+from rpt_web.reports import printing, services
+from rpt_web.reports.files import copy_of, pdf_answer, report_as_file
 from rpt_web.reports.models import ReportLink, TeamReport
 from rpt_web.reports.shown import shown_for_page
 from rpt_web.teams.models import User
@@ -68,6 +68,17 @@ def report_file(request: HttpRequest, report_id: int, ending: str) -> HttpRespon
     """The report as one HTML file, or as a zip with its data; `?anonymous=1` for the anonymous copy."""
     report = access.get_report_or_404(request.user, report_id)
     return report_as_file(report, ending, is_anonymous=request.GET.get("anonymous") == "1")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def report_pdf(request: HttpRequest, report_id: int) -> HttpResponse:
+    """POST has a worker print it; GET gives the PDF that was made last."""
+    is_change = request.method == "POST"
+    report = access.get_report_or_404(request.user, report_id, to_change=is_change)
+    is_anonymous = "anonymous" in (request.POST if is_change else request.GET)
+    if is_change:
+        return redirect("jobs:job_detail", printing.ask(report, cast(User, request.user), is_anonymous=is_anonymous).pk)
+    return pdf_answer(report, is_anonymous=is_anonymous)
 
 
 @login_not_required

@@ -15,6 +15,7 @@ urlpatterns = [
     path(f"{one}delete", views.report_delete, name="report_delete"),
     path(f"{one}anonymous/", links.report_preview, name="report_preview"),
     path(f"{one}file/<slug:ending>", links.report_file, name="report_file"),
+    path(f"{one}pdf", links.report_pdf, name="report_pdf"),
     path(f"{one}parts/add", views.part_add, name="part_add"),
     path(f"{part}change", views.part_change, name="part_change"),
     path(f"{part}move", views.part_move, name="part_move"),

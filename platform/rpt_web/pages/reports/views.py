@@ -60,6 +60,7 @@ def report_detail(request: HttpRequest, report_id: int) -> HttpResponse:
         "with_links": True,
         "may_change_here": may_change,
         "may_edit": may_change and not report.frozen_at,
+        "pdfs": report.pdfs.defer("content"),
         "links": report.links.select_related("created_by") if may_change else [],
         "fresh_link": fresh.get("address", "") if fresh.get("report") == report.pk else "",
     }
