@@ -35,8 +35,14 @@ def answer_address(rows):
 
 
 def hostile_address(rows):
-    """Of a response that the reader has yet to review, and looks at all the same."""
+    """Of a response that the reader may have yet to review, and looks at all the same."""
     return reverse("traces:rollout_detail", args=[rows["rpt"].pk, rows["hostile"]]) + "?anyway=1"
+
+
+def yet_to_review_address(rows):
+    """Of the response of an item that the reader has not submitted."""
+    item = rows["reviewed"].items.get(number=8)
+    return reverse("traces:rollout_detail", args=[item.run_id, item.rollout_id])
 
 
 def search_hit_address(rows):
@@ -168,7 +174,7 @@ PAGES = {
     "rollout-mismatch": lambda rows: rollout_address(rows, "mismatch"),
     "rollout-not-on-boundary": lambda rows: rollout_address(rows, "not_on_boundary"),
     "rollout-hostile": hostile_address,
-    "rollout-yet-to-review": lambda rows: hostile_address(rows).partition("?")[0],
+    "rollout-yet-to-review": yet_to_review_address,
     "rollout-answer": answer_address,
     "review": lambda rows: reverse("review:inbox"),
     "review-label-sets": lambda rows: reverse("review:label_set_list"),
