@@ -69,6 +69,14 @@ def test_where_a_figure_came_from_is_fetched_when_it_is_unfolded(visit, rows):
         visit.picture("export-menu", all_charts=False)
 
 
+def test_on_a_phone_each_menu_of_files_can_be_pressed(visit, rows):
+    with visit(PAGES["run-rpt-evaluations"](rows), width="narrow") as browser:
+        sizes = "return [...document.querySelectorAll('.export-menu > summary')].map((one) => one.offsetWidth)"
+        found = browser.execute_script(sizes)
+        assert len(found) == 4
+        assert min(found) >= 24
+
+
 def test_paper_is_light_and_without_the_navigation(visit, rows):
     with visit(
         reverse("exhibits:exhibit_detail", args=[f"run/{rows['rpt'].pk}/metric/reward"]), theme="dark"
