@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from urllib.parse import urlencode
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,8 @@ from tests.rpt_web.markup import flat
 
 pytestmark = pytest.mark.django_db
 TABLE = "/runs/table/"
+ODD = ("\x00", "-1", "9" * 30, "²", "<b>&\"'", "\ud83d", "[", "a" * 3000, "seed=1e400", "config.a=NaN", "config.a<[")
+ODD += ("created>9999-12-31T23:59-23:59", "tags=\x00", "name=\ud83d", "config.-1", "config.seed.0.-5")
 SHOWN = "columns=seed,config.steps,metric.reward_mean.last,accuracy.hard.greedy"
 
 
@@ -36,6 +39,15 @@ def test_the_table_shows_values_intervals_and_dashes(page, runs):
 def test_what_cannot_be_shown_is_said(page, runs):
     assert "Did you mean &#x27;seed&#x27;?" in page(f"{TABLE}?columns=sede")
     assert "No run fits" in page(f"{TABLE}?where=seed=77")
+
+
+@pytest.mark.parametrize("name", ["columns", "where", "group", "sort", "after", "type", "view", "q"])
+def test_no_odd_value_in_an_address_breaks_a_page(client, ada, runs, name):
+    client.force_login(ada)
+    for odd in ODD:
+        query = urlencode({name: odd}, errors="surrogatepass")
+        statuses = [client.get(f"{TABLE}{part}?{query}").status_code for part in ("", "file", "columns/")]
+        assert max(statuses) < 500, odd
 
 
 def test_hostile_names_and_values_are_escaped(page, runs):
