@@ -17,7 +17,8 @@ from rpt_web.api.operations import api
 from rpt_web.teams.membership import first_team, join
 from rpt_web.teams.models import Role
 from tests.rpt_web.api_client import ROOT
-from tests.rpt_web.routes import API, LOGIN, OUTSIDE_THE_DOCUMENT, PAGES, PEOPLE, PROVIDER
+from tests.rpt_web.api_routes import API, OUTSIDE_THE_DOCUMENT
+from tests.rpt_web.routes import LOGIN, PAGES, PEOPLE, PROVIDER
 from tests.rpt_web.world import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # it makes the test database

@@ -43,6 +43,7 @@ from rpt_web.api import (
     searches,
 )
 from rpt_web.api.bodies import ExperimentIn, PreflightIn, RunIn, SuiteIn, plan_of
+from rpt_web.api.document_schemas import DocumentOut, SplitOut
 from rpt_web.api.errors import (
     BoundedParser,
     answer_errors,
@@ -60,7 +61,6 @@ from rpt_web.api.paging import user_of as _user
 from rpt_web.api.repeating import repeatable
 from rpt_web.api.schemas import (
     AlarmOut,
-    DocumentOut,
     EvaluationOut,
     EventOut,
     ExperimentDetailOut,
@@ -72,7 +72,6 @@ from rpt_web.api.schemas import (
     RolloutOut,
     RunDetailOut,
     RunOut,
-    SplitOut,
     TableOut,
     TeamOut,
 )

@@ -13,5 +13,10 @@ def number_posted(request: HttpRequest, name: str) -> int | None:
     return _key(request.POST.get(name, ""))
 
 
+def text_asked(request: HttpRequest, name: str, longest: int) -> str:
+    """A text, cut, without the NUL that Postgres refuses; empty without one."""
+    return request.GET.get(name, "")[:longest].replace("\x00", "")
+
+
 def _key(value: str) -> int | None:
     return int(value) if value.isdecimal() and len(value) < 19 else None

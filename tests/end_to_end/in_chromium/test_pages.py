@@ -77,7 +77,7 @@ def test_on_a_narrow_screen_a_button_opens_the_links_by_keyboard_alone(visit, ro
         assert not browser.execute_script(is_open)
         assert browser.execute_script("return document.activeElement.className").endswith("bar-menu")
         ActionChains(browser).send_keys(Keys.SPACE, Keys.TAB, Keys.TAB, Keys.ENTER).perform()
-        visit.wait("return location.pathname === arguments[0]", PAGES["runs"](rows))
+        visit.wait("return location.pathname === arguments[0]", PAGES["compare"](rows))
 
 
 @pytest.mark.parametrize("width", WIDTHS)

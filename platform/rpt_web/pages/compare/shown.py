@@ -19,6 +19,7 @@ from rpt_core.words import counted, listed
 from rpt_web import access
 from rpt_web.compare import entries as lists
 from rpt_web.compare.entries import BasketEntry
+from rpt_web.pages.addresses import text_asked
 from rpt_web.runs import archive
 from rpt_web.runs.models import Run
 
@@ -124,7 +125,7 @@ def address(request: HttpRequest, entries: Sequence[BasketEntry], **more: str) -
 
 def found_runs(request: HttpRequest, basket: ShownBasket) -> list[tuple[Run, str]]:
     """Runs that fit what is looked for, newest first, each with the address of the basket that has it too."""
-    words = request.GET.get("q", "").strip()[:100].replace("\x00", "")
+    words = text_asked(request, "q", 100).strip()
     if not words:
         return []
     fields = ("name", "title", "experiment__name")

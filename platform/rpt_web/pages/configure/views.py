@@ -100,7 +100,7 @@ def suite_new(request: HttpRequest) -> HttpResponse:
         messages.success(request, f"“{experiment.name}” was submitted. Its runs start one after another.")
         return redirect("experiments:experiment_detail", experiment.pk)
     context = {
-        "nav": "new-suite",
+        "nav": "experiments",
         "team": team,
         "presets": presets,
         "plans": list(access.plans_for(request.user).defer("text")[:PLANS_OFFERED]),

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from rpt_core.errors import UserError
 from rpt_web import access, prose
-from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.addresses import number_asked, text_asked
 from rpt_web.results.headlines import Headline, headlines, ranked_headlines
 from rpt_web.results.lineage import listed, seeds_in_words
 from rpt_web.runs import display, graph, queries, services
@@ -97,8 +97,8 @@ class ExperimentLine:
 @require_safe
 def experiment_list(request: HttpRequest) -> HttpResponse:
     """All experiments, newest first, with the state of their runs and their headline result."""
-    search = request.GET.get("q", "").strip()[:100].replace("\x00", "")
-    archived, tag = request.GET.get("archived") == "1", request.GET.get("tag", "")[:LONGEST_TAG].replace("\x00", "")
+    search = text_asked(request, "q", 100).strip()
+    archived, tag = request.GET.get("archived") == "1", text_asked(request, "tag", LONGEST_TAG)
     experiments = access.experiments_for(request.user).filter(archived_at__isnull=not archived)
     page = queries.experiment_page(experiments, search=search, tag=tag, before=number_asked(request, "before"))
     by_experiment = headlines(page.experiments)

@@ -32,7 +32,7 @@ def plan_list(request: HttpRequest) -> HttpResponse:
         plans = plans.filter(Q(name__gt=after.name) | Q(name=after.name, pk__gt=after.pk))
     rows = list(plans[: PER_PAGE + 1])
     context = {
-        "nav": "new-suite",
+        "nav": "experiments",
         "plans": rows[:PER_PAGE],
         "after": rows[PER_PAGE - 1].pk if rows[PER_PAGE:] else None,
         "presets": [load_preset(name) for name in preset_names()],
@@ -111,7 +111,7 @@ def _editor(
         except UserError as error:
             wrong = wrong or str(error)
     context: dict[str, Any] = {
-        "nav": "new-suite",
+        "nav": "experiments",
         "plan": plan,
         "name": name,
         "text": text,

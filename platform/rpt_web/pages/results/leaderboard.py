@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from rpt_core.config import DIFFICULTIES
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.pages.addresses import number_asked, number_posted
+from rpt_web.pages.addresses import number_asked, number_posted, text_asked
 from rpt_web.pages.results.lines import compared, lines_elsewhere, lines_of
 from rpt_web.pages.rights import current_team, team_to_change
 from rpt_web.results import boards, pins
@@ -70,14 +70,13 @@ def baseline(request: HttpRequest) -> HttpResponse:
 
 def filters_asked(request: HttpRequest) -> BoardFilters:
     """What the address asks for."""
-    asked = request.GET
-    difficulty = asked.get("difficulty", "")
+    difficulty = request.GET.get("difficulty", "")
     return BoardFilters(
         difficulty=difficulty if difficulty in DIFFICULTIES else "hard",
-        mode=asked.get("mode", "")[:20],
-        stage=asked.get("stage", "")[:20],
+        mode=text_asked(request, "mode", 20),
+        stage=text_asked(request, "stage", 20),
         experiment=number_asked(request, "experiment"),
-        corpus=asked.get("corpus", "")[:300].replace("\x00", ""),
+        corpus=text_asked(request, "corpus", 300),
     )
 
 

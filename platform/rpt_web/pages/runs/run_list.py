@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from rpt_core.config import STAGES
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.addresses import number_asked, text_asked
 from rpt_web.runs import archive, display, gpus, places, queues, waiting
 from rpt_web.runs.expectations import Expected, expected, in_words
 from rpt_web.runs.models import ACTIVE, ENDED_BADLY, NEEDED, Checkpoint, Priority, Run, Status, blocked_by
@@ -45,7 +45,7 @@ class RunFilters:
         """What does not fit is taken as not asked."""
         status, stage = request.GET.get("status", ""), request.GET.get("stage", "")
         return cls(
-            request.GET.get("q", "").strip()[:100].replace("\x00", ""),
+            text_asked(request, "q", 100).strip(),
             status if status in Status.values else "",
             stage if stage in STAGES else "",
             request.GET.get("mine") == "1",

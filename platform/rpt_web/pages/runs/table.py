@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.exports import FILE_TYPES, file_answer
-from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.addresses import number_asked, text_asked
 from rpt_web.pages.runs.table_cells import kind_of, row_cells, value_text
 from rpt_web.run_table import choices, files, saved
 from rpt_web.run_table.columns import RunColumn, column
@@ -105,7 +105,7 @@ def run_table_file(request: HttpRequest) -> HttpResponse:
 def table_columns(request: HttpRequest) -> HttpResponse:
     """Columns to choose from: as boxes, or as the options of an input."""
     as_options = request.GET.get("as") == "options"
-    search = request.GET.get("q", "")[:100].replace("\x00", "")
+    search = text_asked(request, "q", 100)
     shown = OFFERED if as_options else choices.SHOWN
     found = choices.sections(access.runs_for(request.user), "" if as_options else search, shown)
     template = "runs/_table_options.html" if as_options else "runs/_table_columns.html"

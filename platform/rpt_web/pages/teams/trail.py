@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from rpt_web import access
+from rpt_web.pages.addresses import text_asked
 from rpt_web.teams import trail
 
 PAGES = {
@@ -29,7 +30,7 @@ PAGES = {
 def team_trail(request: HttpRequest, team_id: int) -> HttpResponse:
     """Who did what in a team and when, newest first."""
     team = access.get_team_or_404(request.user, team_id)
-    asked = {name: request.GET.get(name, "")[:150].replace("\x00", "") for name in ("who", "kind", "routine")}
+    asked = {name: text_asked(request, name, 150) for name in ("who", "kind", "routine")}
     kind = asked["kind"] if asked["kind"] in trail.kinds() else ""
     filters = trail.TrailFilters(asked["who"], kind, bool(asked["routine"]))
     page = trail.of_team(team, filters, trail.TrailKey.parse(request.GET.get("before", "")))
