@@ -127,6 +127,7 @@ def make_rollout(run, step, row):
 
 def test_evaluations_are_listed(caller, run):
     cell = {"correct": 3, "n": 4, "value": 0.75, "low": 0.3, "high": 0.95, "no_box": 0.25, "above_nats": 1.5}
+    cell |= {"position_set": "f" * 32, "tokenizer": "0" * 32}
     Evaluation.objects.create(run=run, attempt=1, step=5, mode="greedy", difficulty="hard", **cell)
     listed = caller.get(f"{ROOT}/runs/{run.pk}/evaluations").json()
     assert listed == [{"step": 5, "flops": None, "mode": "greedy", "difficulty": "hard", **cell}]
