@@ -86,11 +86,13 @@ NAMES = re.compile(
     r"(checkpoints|evaluations|tables|sets)/|rollouts/[a-z{]|step-\{|\.partial"
 )
 MAY_SAY = {
+    "platform/rpt_web/api/prompts.py": "an address, no file",
     "platform/rpt_web/api/removal.py": "an address, no file",
     "platform/rpt_web/api/run_files.py": "addresses of the API, no files",
     "platform/rpt_web/pages/review/urls.py": "addresses of pages, no files",
     "platform/rpt_web/pages/models/urls.py": "an address of a page, no file",
     "platform/rpt_web/pages/runs/files.py": "names of downloads",
+    "platform/rpt_web/pages/runs/table_cells.py": "an address of a page, no file",
     "platform/rpt_web/pages/runs/urls.py": "addresses of pages, no files",
     "rpt_core/client/client.py": "addresses of the API, no files",
     "rpt_core/client/exporting.py": "a user's own files",
