@@ -10,7 +10,7 @@ seen before they have submitted it.
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from rpt_web.access.reports import get_report_or_404
 from rpt_web.access.review import blind_items
@@ -19,7 +19,7 @@ from rpt_web.access.work import experiments_for, get_experiment_or_404, get_roll
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject
 from rpt_web.review.models import ItemKind, ReviewItem
-from rpt_web.traces.models import CorpusPosition, Rollout
+from rpt_web.traces.models import CorpusPosition, ResponseGroup
 
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
@@ -37,7 +37,10 @@ def _yet_to_review(user: Actor) -> Q:
     first = items.filter(run=OuterRef("run"), rollout_id=OuterRef("rollout"))
     second = items.filter(other_run=OuterRef("run"), other_rollout_id=OuterRef("rollout"))
     of_group = {"step": OuterRef("step"), "kind": OuterRef("rollout_kind"), "group": OuterRef("group")}
-    one = Rollout.objects.filter(run_id=OuterRef(OuterRef("run")), id=OuterRef(OuterRef("rollout")), **of_group)
+    # By the group's row: to plan a query, Postgres looks at the responses of every run, which have tables of their own.
+    response = OuterRef(OuterRef("rollout"))
+    one = ResponseGroup.objects.filter(run_id=OuterRef("run_id"), first_rollout__lte=response, **of_group)
+    one = one.filter(first_rollout__gt=response - F("samples"))
     group = items.filter(Exists(one), kind=ItemKind.GROUP, run=OuterRef("run"))
     place = items.filter(place=OuterRef("position"))
     return Q(Exists(first)) | Q(Exists(second)) | Q(Exists(group)) | Q(Exists(place))
