@@ -32,7 +32,7 @@ def test_a_command_that_does_not_exist_is_told_what_does(capsys):
     assert main(["trian", "folder"]) == 2
     assert capsys.readouterr().err == (
         "error: There is no command 'trian'. Allowed: filter, ntp, sft, rpt, expert_iteration, rlvr, evaluate, "
-        "templates, benchmark, analyse, preset, preflight, model, results, doctor.\n"
+        "templates, benchmark, analyse, preset, preflight, model, prompt, results, doctor.\n"
     )
 
 

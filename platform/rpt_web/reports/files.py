@@ -17,6 +17,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from rpt_web.exports import FILE_TYPES, as_file, named_file
 from rpt_web.reports import printing
@@ -38,7 +39,7 @@ def html_file(title: str, parts: Sequence[ShownPart], frozen_at: datetime | None
         "shown": shown,
         "frozen_at": frozen_at,
         "figures_json": [one.figure.as_json() for one in shown if one.figure],
-        "styles": "\n".join(_style(name) for name in STYLES),
+        "styles": SafeString("\n".join(_style(name) for name in STYLES)),  # files of our own
         "scripts": [_script(name) for name in (PLOTLY, CHARTS)] if any(one.figure for one in shown) else [],
     }
     return render_to_string("reports/file.html", context).encode()
@@ -101,9 +102,9 @@ def _style(name: str) -> str:
     return f"@media print {{\n{text}\n}}" if name.endswith("print.css") else text
 
 
-def _script(name: str) -> str:
-    """A script that may stand within a page: it ends nowhere before its end."""
-    return (_static() / name).read_text().replace("</script", "<\\/script")
+def _script(name: str) -> SafeString:
+    """A script of our own that may stand within a page: it ends nowhere before its end."""
+    return SafeString((_static() / name).read_text().replace("</script", "<\\/script"))
 
 
 def _static() -> Path:
