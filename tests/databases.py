@@ -75,6 +75,9 @@ def _make(origin: Path) -> None:
         try:
             environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
             environment |= {"RPT_DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "rpt_web.settings"}
+            environment["PYTHONPATH"] = os.pathsep.join(
+                map(str, (settings.ROOT, settings.ROOT / "platform"))
+            )  # no other
             command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
             subprocess.run(command, cwd=settings.ROOT, env=environment, check=True)
         finally:
