@@ -6,16 +6,15 @@ from django.db.models import QuerySet
 
 from rpt_web.access.roles import Actor, found_or_404
 from rpt_web.access.work import experiments_for
+from rpt_web.exhibits.seen import standings_of
 from rpt_web.results.models import Standing
-from rpt_web.traces.models import PositionRerun
 
 
 def standings_for(user: Actor) -> QuerySet[Standing]:
     """The rows of the experiments that the user may see, without those that are archived and the one in which single
     positions are run again: one position measures no model."""
     experiments = experiments_for(user).filter(archived_at=None).select_related(None)
-    reruns = PositionRerun.objects.values("run__experiment")
-    return Standing.objects.filter(experiment__in=experiments).exclude(experiment__in=reruns)
+    return standings_of(experiments)
 
 
 def get_standing_or_404(user: Actor, pk: int) -> Standing:

@@ -12,8 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rpt_core.config import STAGES
 from rpt_web.runs.differences import ABSENT
-from rpt_web.runs.queries import flatten
+from rpt_web.runs.models import Run
+from rpt_web.runs.queries import flatten, in_model_order
+
+FROZEN, PLANNED = "frozen", "planned"
+"""As a run was run, and as it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class SettingRow:
     def differs(self) -> bool:
         """Whether there is more than one value."""
         return len(self.groups) > 1
+
+
+def configs_of(runs: Sequence[Run], source: str) -> list[dict[str, Any]]:
+    """The config of each run in the order of its stage's model; source: FROZEN or PLANNED."""
+    return [_config(run, source) for run in runs]
 
 
 def setting_rows(configs: Sequence[Mapping[str, Any]], ignored: Sequence[str] = ()) -> list[SettingRow]:
@@ -73,3 +83,9 @@ def _row(name: str, values: tuple[Any, ...]) -> SettingRow:
         groups.setdefault(json.dumps(value, sort_keys=True), []).append(place)
     shared = (SharedValue(values[places[0]], tuple(places)) for places in groups.values())
     return SettingRow(name, values, tuple(shared))
+
+
+def _config(run: Run, source: str) -> dict[str, Any]:
+    values: dict[str, Any] = run.plan if source == PLANNED else run.config or run.plan
+    model = STAGES.get(run.stage)
+    return in_model_order(values, model) if model else values

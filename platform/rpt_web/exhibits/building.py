@@ -1,6 +1,7 @@
 """The registry of exhibits: by the first word of a ref's rest, who builds it.
 
-In: a run, an experiment, or a queue with the reviews that somebody may see; the rest of a ref. Out: an `Exhibit`; None
+In: a run, an experiment, or a queue with the reviews that somebody may see; the rest of a ref. Of several runs, the ref
+and all that somebody may see. Out: an `Exhibit`; None
 for what is not there.
 """
 
@@ -11,9 +12,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from rpt_web.exhibits import agreement, data
+from rpt_web.exhibits import agreement, boards, compared, data
 from rpt_web.exhibits.entropy_figures import split_figures, top_k_of
 from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.refs import BOARD, COMPARE, ExhibitRef
+from rpt_web.exhibits.seen import Seen
 from rpt_web.exhibits.sources import source_of, sources_of
 from rpt_web.results import figures, levels, queries
 from rpt_web.results.curves import stored_curves
@@ -42,6 +45,11 @@ def of_queue(queue: ReviewQueue, rest: str, seen: QuerySet[Review]) -> Exhibit |
     """An exhibit of a review queue, made from the reviews that the reader may see."""
     word, _, own = rest.partition("/")
     return agreement.exhibit(queue, own, seen) if word == "agreement" else None
+
+
+def of_several(ref: ExhibitRef, seen: Seen) -> Exhibit | None:
+    """An exhibit of several things, made from those that somebody may see."""
+    return _OF_SEVERAL[ref.kind](ref.subject, ref.rest, seen) if ref.kind in _OF_SEVERAL else None
 
 
 def _built(builders: dict[str, Callable[[Any, str], Exhibit | None]], subject: Any, rest: str) -> Exhibit | None:
@@ -140,3 +148,9 @@ _OF_RUNS: dict[str, Callable[[Any, str], Exhibit | None]] = {
     "entropy": _entropy,
 }
 _OF_EXPERIMENTS: dict[str, Callable[[Any, str], Exhibit | None]] = {"accuracy": _blocks, "scaling": _scaling}
+_OF_SEVERAL: dict[str, Callable[[str, str, Seen], Exhibit | None]] = {
+    COMPARE: compared.exhibit,
+    BOARD: boards.exhibit,
+}
+SEVERAL = tuple(_OF_SEVERAL)
+"""The kinds of refs that are about several things."""

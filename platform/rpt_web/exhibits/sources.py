@@ -30,13 +30,15 @@ class RunSource:
     """The settings that decide which positions were used, with their values."""
     config: Sequence[tuple[str, str]]
     """All settings, as dotted names."""
+    experiment: str = ""
+    """What its experiment was called then: anonymous copies leave it out, also after another name or its deletion."""
 
 
 def source_of(run: Run) -> RunSource:
     """What an exhibit of one run came from."""
     config = [(name, _written(value)) for name, value in flatten(run.config or run.plan)]
     positions = [(name, value) for name, value in config if any(part in name for part in _POSITIONS)]
-    return RunSource(run.pk, run.name, run.stage, newest_code(run), positions, config)
+    return RunSource(run.pk, run.name, run.stage, newest_code(run), positions, config, run.experiment.name)
 
 
 def sources_of(runs: Iterable[Run]) -> list[RunSource]:

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.refs import holds_settings
 from rpt_web.exhibits.sources import RunSource
 from rpt_web.exports import PlainTable
 from rpt_web.reports.content import QuotedResponse, ShownPart
@@ -36,6 +37,11 @@ _FORMS = (
     (r"(?<![\w.:/~])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+){2,}[/\\]?", "[path]"),
 )
 _LEFT_OUT = "[left out]"
+NEVER_TOLD = ("experiment", "position_sets")
+"""Columns, by their keys, that anonymous copies do not have."""
+_OF_RUNS = ("run", "first", "second", "runs")
+"""Columns whose texts name runs by their ids: `rpt (12), step 40` and `12@40, 13@40`."""
+_RUN_IDS = re.compile(r"(?<=\()\d+(?=\), step \d+$)|(?<!\d)\d+(?=@\d)")
 
 
 @dataclass
@@ -77,8 +83,10 @@ class Blinder:
 
 def blind_parts(report: TeamReport, parts: Iterable[ShownPart]) -> tuple[str, list[ShownPart]]:
     """The title and the parts of an anonymous copy."""
-    blinder = Blinder(names_of(report))
-    return blinder.text(report.title), [_part(blinder, part) for part in parts]
+    listed = list(parts)
+    kept = {source.experiment for part in listed if part.exhibit for source in part.exhibit.sources}
+    blinder = Blinder((names_of(report) | kept) - {""})
+    return blinder.text(report.title), [_part(blinder, part) for part in listed]
 
 
 def names_of(report: TeamReport) -> set[str]:
@@ -116,8 +124,16 @@ def _part(blinder: Blinder, part: ShownPart) -> ShownPart:
 def _exhibit(blinder: Blinder, number: int, exhibit: Exhibit) -> Exhibit:
     title, caption = blinder.text(exhibit.title), blinder.text(exhibit.caption)
     table = exhibit.table
-    columns = [replace(column, title=blinder.text(column.title)) for column in table.columns]
-    rows = [{key: _cell(blinder, key, value) for key, value in row.items()} for row in table.rows]
+    columns = [
+        replace(column, key=_key(blinder, column.key), title=blinder.text(column.title))
+        for column in table.columns
+        if column.key not in NEVER_TOLD
+    ]
+    write = _setting_cell if holds_settings(exhibit.ref) else _cell
+    rows = [
+        {_key(blinder, key): write(blinder, key, value) for key, value in row.items() if key not in NEVER_TOLD}
+        for row in table.rows
+    ]
     figure = exhibit.figure and replace(
         exhibit.figure,
         title=title,
@@ -132,8 +148,21 @@ def _exhibit(blinder: Blinder, number: int, exhibit: Exhibit) -> Exhibit:
     return Exhibit(f"part-{number}", title, caption, blind, figure, sources, exhibit.is_figure)
 
 
+def _key(blinder: Blinder, key: str) -> str:
+    """The key of a column; one of a run has its number in this report."""
+    return re.sub(r"(?<=^run_)\d+(?=_step_\d+$|$)", lambda found: str(blinder.run(int(found[0]))), key)
+
+
+def _setting_cell(blinder: Blinder, key: str, value: Any) -> Any:
+    return _setting(blinder, value) if isinstance(value, str) else value
+
+
 def _cell(blinder: Blinder, key: str, value: Any) -> Any:
-    return blinder.run(value) if key == "run" and isinstance(value, int) else blinder.value(value)
+    if key == "run" and isinstance(value, int):
+        return blinder.run(value)
+    if key in _OF_RUNS and isinstance(value, str):
+        value = _RUN_IDS.sub(lambda found: str(blinder.run(int(found[0]))), value)
+    return blinder.value(value)
 
 
 def _source(blinder: Blinder, source: RunSource) -> RunSource:

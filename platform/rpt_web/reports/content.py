@@ -14,6 +14,7 @@ from rpt_core.run.rollout_files import read_rollouts_at
 from rpt_web.exhibits import building
 from rpt_web.exhibits.exhibit import Exhibit, from_json
 from rpt_web.exhibits.refs import ExhibitRef, parsed
+from rpt_web.exhibits.seen import seen_by_team
 from rpt_web.reports.models import PartKind, ReportPart, TeamReport
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.text import clean_json
@@ -66,6 +67,8 @@ def data_of(team_id: int, ref: str) -> Exhibit | QuotedResponse | None:
     found = parsed(ref)
     if found is None or found.kind in NEVER_LIVE:
         return None
+    if found.kind in building.SEVERAL:
+        return building.of_several(found, seen_by_team(team_id))
     if found.kind == "experiment":
         experiment = Experiment.objects.filter(pk=found.pk, team=team_id).first()
         return building.of_experiment(experiment, found.rest) if experiment else None

@@ -1,83 +1,43 @@
-"""Curves of the basket's runs over each other: any metric by step, tokens, FLOPs or hours.
+"""Curves of the basket's runs over each other: the form of the page, and where a point leads.
 
-In: the basket, and what the address asks for. Out: figures. The same run has the same colour on every one; a point
-leads to the responses of its step.
+In: the basket, and what the address asks for. Out: the context of the view.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest
 
-from rpt_core.config import DIFFICULTIES
 from rpt_web.compare import curves as data
-from rpt_web.compare.curves import RunCurve
+from rpt_web.compare.curve_figures import AXES, SMOOTHING, curves_of_basket, metric_title
 from rpt_web.compare.groups import seed_groups
-from rpt_web.pages.compare.shown import ShownBasket, ShownEntry
+from rpt_web.exhibits.refs import COMPARE, ref_of
+from rpt_web.pages.compare.shown import ShownBasket
 from rpt_web.pages.group_addresses import ANY_STEP, address_of_list
-from rpt_web.results.figures import Axis, Figure, Json, layout, line
-from rpt_web.results.metric_figures import CHARTS
-from rpt_web.results.queries import mode_label
-from rpt_web.text import spaced
 from rpt_web.traces.models import RolloutShard
-
-AXES = {
-    "step": Axis("optimiser step", integer=True),
-    "tokens": Axis("tokens processed (millions)"),
-    "flops": Axis("training compute (FLOPs)", extra={"exponentformat": "power"}),
-    "hours": Axis("hours since the first numbers, pauses included"),
-}
-SMOOTHING = {"0": "not at all", "0.6": "a little", "0.9": "much", "0.97": "very much"}
-USUAL = ("reward_mean", "accuracy/sampled/hard", "accuracy/standard/hard", "loss", "response_tokens_mean")
-SHOWN_AT_FIRST, LINES_WITH_LEGEND, LINES_TOLD_TOGETHER = 4, 12, 8
-Points = tuple[list[float], list[float], list[int]]
-"""x, y, and the step of each."""
-
-
-@dataclass(frozen=True)
-class AskedCurves:
-    """What the address asks for; what does not fit is taken as not asked."""
-
-    metric: str
-    x: str
-    smooth: str
-    by_seed: bool
-    minus: bool
-    log_x: bool
-    log_y: bool
-
-    @classmethod
-    def of(cls, request: HttpRequest, names: Sequence[str], runs: int) -> AskedCurves:
-        """From the query."""
-        values = request.GET
-        metric, x, smooth = values.get("metric", ""), values.get("x", ""), values.get("smooth", "")
-        flags = {name: values.get(name) == "1" for name in ("log_x", "log_y", "by_seed")}
-        return cls(
-            metric if metric in names else "",
-            x if x in AXES else "step",
-            smooth if smooth in SMOOTHING else "0",
-            minus=values.get("minus") == "1" and runs == 2,
-            **flags,
-        )
 
 
 def curves_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     """The context of the view."""
     runs = list(dict.fromkeys(shown.run.pk for shown in basket.entries))
-    counts = data.metric_names(runs)
-    names = sorted(counts, key=lambda name: (not data.is_accuracy(name), metric_title(name)))
-    asked = AskedCurves.of(request, names, len(basket.entries))
-    chosen = [asked.metric] if asked.metric else _usual(counts)
-    found = data.run_curves(runs, [name for name in chosen if not data.is_accuracy(name)])
-    drawn = _Drawn(asked, basket, found, _with_responses(runs))
-    figures = [figure for name in chosen if (figure := drawn.figure(name)) is not None]
+    with_responses = _with_responses(runs)
+    found = curves_of_basket(basket.entries, request.GET.dict(), with_responses)
+    asked = found.asked
+    leads = bool(with_responses) and not (asked.minus or asked.by_seed)
+    figures = [
+        replace(
+            figure,
+            place=_place(name) if leads else "",
+            ref=ref_of(COMPARE, basket.subject, f"curves/{asked.query(name)}"),
+        )
+        for name, figure in found.figures
+    ]
     return {
         "asked": asked,
-        "metrics": [(name, f"{metric_title(name)} ({counts[name]} of {len(runs)} runs)") for name in names],
+        "metrics": [(name, f"{metric_title(name)} ({found.counts[name]} of {len(runs)} runs)") for name in found.names],
         "axes": [(name, axis.title) for name, axis in AXES.items()],
         "smoothing": list(SMOOTHING.items()),
         "figures": figures,
@@ -87,185 +47,9 @@ def curves_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     }
 
 
-def metric_title(name: str) -> str:
-    """A metric in words."""
-    if data.is_accuracy(name):
-        _, mode, difficulty = name.split("/", 2)
-        return f"Accuracy, {mode_label(mode)}, {difficulty}"
-    for chart in CHARTS:
-        if name in chart.metrics:
-            return chart.title if len(chart.metrics) == 1 else f"{chart.title}: {chart.metrics[name]}"
-    return spaced(name).replace("/", ", ").capitalize()
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """Makes the figures of one page."""
-
-    asked: AskedCurves
-    basket: ShownBasket
-    curves: dict[int, RunCurve]
-    with_responses: frozenset[int]
-
-    def figure(self, name: str) -> Figure | None:
-        """One chart; None where no run has a point."""
-        points = self._points(name)
-        traces = self._difference(points) if self.asked.minus else self._traces(points)
-        if not traces:
-            return None
-        lines = sum(trace.get("showlegend") is not False for trace in traces)
-        drawn = layout(
-            replace(AXES[self.asked.x], log=self.asked.log_x), self._y(name), legend=lines <= LINES_WITH_LEGEND
-        )
-        drawn["hovermode"] = "x unified" if lines <= LINES_TOLD_TOGETHER else "closest"
-        place = address_of_list(0, "" if data.is_accuracy(name) else "train", ANY_STEP).replace("run=0&", "")
-        return Figure(
-            f"compared-{name.replace('/', '-')}",
-            metric_title(name),
-            self._caption(name, lines),
-            traces,
-            drawn,
-            tall=bool(self.asked.metric),
-            place="" if self.asked.minus or self.asked.by_seed or not self.with_responses else place,
-        )
-
-    def _y(self, name: str) -> Axis:
-        known = next((chart.y for chart in CHARTS if name in chart.metrics), None)
-        axis = Axis("accuracy", percent=True) if data.is_accuracy(name) else known or Axis(spaced(name))
-        axis = replace(axis, title=f"difference of {axis.title}") if self.asked.minus else axis
-        return replace(axis, log=self.asked.log_y, extra={} if self.asked.log_y or self.asked.minus else axis.extra)
-
-    def _caption(self, name: str, lines: int) -> str:
-        parts = []
-        if self.asked.minus:
-            first, second = self.basket.entries
-            parts.append(f"{second.label} minus {first.label}, on straight lines between their points.")
-        elif self.asked.by_seed:
-            parts.append("The mean of each group of seeds; its band reaches from the lowest seed to the highest.")
-        if data.is_accuracy(name):
-            parts.append("Held-out positions; the curve is one trained model each, so its noise is not shown here.")
-        if self.asked.smooth != "0":
-            parts.append(f"Smoothed, each point keeping {self.asked.smooth} of the mean before; raw lines behind.")
-        if self.asked.x == "tokens":
-            parts.append("Tokens are speed times seconds of a step, summed up.")
-        if lines > LINES_WITH_LEGEND:
-            parts.append("The list above says which colour and stroke is which run.")
-        return " ".join(parts) or "One line for each run, thinned to what a chart can show."
-
-    def _points(self, name: str) -> dict[int, Points]:
-        """By the entry's place."""
-        if data.is_accuracy(name):
-            rows = data.accuracies([shown.run.pk for shown in self.basket.entries], name)
-            evaluated = {
-                run: RunCurve([row.step for row in found], [], [row.flops for row in found],
-                              defaultdict(list, {name: [row.value for row in found]}))
-                for run, found in rows.items()
-            }  # fmt: skip
-        else:
-            evaluated = self.curves
-        found = {
-            shown.place: self._placed(evaluated[shown.run.pk], name, shown)
-            for shown in self.basket.entries
-            if shown.run.pk in evaluated
-        }
-        return {place: points for place, points in found.items() if points[0]}
-
-    def _placed(self, curve: RunCurve, name: str, shown: ShownEntry) -> Points:
-        """Points with a value and a place on the axis, to the entry's step; accuracies are known by step and FLOPs."""
-        axis = self._axis(curve, shown)
-        last = shown.entry.step
-        rows = [
-            (float(x), float(y), step)
-            for x, y, step in zip(axis, curve.values[name], curve.steps, strict=True)
-            if x is not None and y is not None and (last is None or step <= last) and not (self.asked.log_x and x <= 0)
-        ]
-        return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-
-    def _axis(self, curve: RunCurve, shown: ShownEntry) -> Sequence[float | None]:
-        if self.asked.x == "step":
-            return curve.steps
-        if self.asked.x == "flops":
-            return curve.flops
-        if not curve.times:
-            return self._at(shown, curve.steps, self.asked.x)
-        return curve.hours if self.asked.x == "hours" else curve.tokens
-
-    def _at(self, shown: ShownEntry, steps: Sequence[int], axis: str) -> Sequence[float | None]:
-        """Where evaluated steps lie on an axis that only metrics tell."""
-        curve = self.curves.get(shown.run.pk)
-        if curve is None:
-            return [None] * len(steps)
-        pairs = [(s, x) for s, x in zip(curve.steps, getattr(curve, axis), strict=True) if x is not None]
-        return data.interpolated([float(s) for s, _ in pairs], [x for _, x in pairs], [float(s) for s in steps])
-
-    def _traces(self, points: dict[int, Points]) -> list[Json]:
-        if self.asked.by_seed:
-            return self._grouped(points)
-        return [trace for shown in self.basket.entries if shown.place in points for trace in self._lines(shown, points)]
-
-    def _lines(self, shown: ShownEntry, points: dict[int, Points]) -> list[Json]:
-        """A run's line, with the raw one behind it where it is smoothed."""
-        x, y, steps = points[shown.place]
-        leads = shown.run.pk in self.with_responses
-        meta: Json = {"query": f"run={shown.run.pk}"} if leads else {"is_deaf": True}
-        more: Json = {
-            "customdata": steps,
-            "line": {"dash": shown.dash},
-            "mode": "lines+markers" if len(x) < 40 else "lines",
-        }
-        if self.asked.smooth == "0":
-            return [line(shown.label, shown.colour, x, y, meta=meta, **more)]
-        soft = data.smoothed(y, float(self.asked.smooth))
-        raw = line(
-            shown.label, shown.colour, x, y, meta={"raw": True, "is_deaf": True}, showlegend=False, hoverinfo="skip"
-        )
-        return [raw, line(shown.label, shown.colour, x, soft, meta=meta, **{**more, "mode": "lines"})]
-
-    def _grouped(self, points: dict[int, Points]) -> list[Json]:
-        """Each group of seeds as its mean with a band."""
-        traces = []
-        for title, places in seed_groups(self.basket.runs):
-            own = [points[place] for place in places if place in points]
-            if not own:
-                continue
-            shown = self.basket.entries[places[0]]
-            grid = max(own, key=lambda found: len(found[0]))[0]
-            columns = [data.interpolated(x, y, grid) for x, y, _ in own]
-            rows = [[value for value in row if value is not None] for row in zip(*columns, strict=True)]
-            means = data.smoothed([sum(row) / len(row) if row else None for row in rows], float(self.asked.smooth))
-            if len(own) > 1:
-                low, high = [min(row, default=None) for row in rows], [max(row, default=None) for row in rows]
-                band = {"meta": {"band": True}, "showlegend": False, "hoverinfo": "skip"}
-                traces += [
-                    line(title, shown.colour, grid, low, **band),
-                    line(title, shown.colour, grid, high, fill="tonexty", **band),
-                ]
-            words = f"{title}, {len(own)} seeds" if len(own) > 1 else title
-            traces.append(line(words, shown.colour, grid, means, line={"dash": shown.dash}))
-        return traces
-
-    def _difference(self, points: dict[int, Points]) -> list[Json]:
-        if len(points) != 2:
-            return []
-        (x, y, _), (other_x, other_y, _) = points[0], points[1]
-        base = data.interpolated(x, y, other_x)
-        gaps = [None if a is None else b - a for a, b in zip(base, other_y, strict=True)]
-        second = self.basket.entries[1]
-        return [line("difference", second.colour, other_x, data.smoothed(gaps, float(self.asked.smooth)))]
-
-
-def _usual(counts: dict[str, int]) -> list[str]:
-    """What is drawn when nothing is asked for: the usual ones, or else what most runs have."""
-    known = [name for name in USUAL if name in counts]
-    most = sorted((name for name in counts if name not in known), key=lambda name: (_rank(name), -counts[name], name))
-    return [*known, *most][:SHOWN_AT_FIRST]
-
-
-def _rank(name: str) -> int:
-    """Accuracies on hard positions before metrics, and these before other accuracies, which say much the same."""
-    if not data.is_accuracy(name):
-        return 1
-    return 0 if name.endswith(f"/{DIFFICULTIES[-1]}") else 2
+def _place(name: str) -> str:
+    """The address of the responses that a point of a metric stands for."""
+    return address_of_list(0, "" if data.is_accuracy(name) else "train", ANY_STEP).replace("run=0&", "")
 
 
 def _with_responses(runs: Sequence[int]) -> frozenset[int]:

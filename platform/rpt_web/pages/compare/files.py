@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from rpt_web import access
-from rpt_web.compare.models import PositionComparison
-from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns, file_answer
-from rpt_web.runs.attempts import newest_code
-from rpt_web.runs.models import Run
-
-BASELINE, MATRIX, SLICES = "baseline", "matrix", "parts"
+from rpt_web.exhibits.comparison_tables import TABLES, with_baseline
+from rpt_web.exports import file_answer
 
 
 @require_safe
@@ -22,90 +15,5 @@ def table_file(request: HttpRequest, comparison_id: int) -> HttpResponse:
     """One table in the format that the address asks for, at all difficulties."""
     row = access.get_comparison_or_404(request.user, comparison_id)
     runs = access.runs_by_id(request.user, row.runs)
-    makers = {BASELINE: _baseline, MATRIX: _matrix, SLICES: _slices}
-    table = makers.get(request.GET.get("table", ""), _baseline)(row, runs)
-    return file_answer(table, request.GET.get("file", "csv"))
-
-
-def _named(row: PositionComparison, runs: Mapping[int, Run], place: int) -> str:
-    run, step = row.entries[place]
-    return f"{runs[run].name} ({run}), step {step}"
-
-
-def _table(
-    row: PositionComparison, runs: Mapping[int, Run], name: str, title: str, columns: Any, rows: Any
-) -> PlainTable:
-    own = [(runs[run], step) for run, step in row.entries]
-    came_from = [("run", f"{run.pk}, {run.name}, step {step}, code {newest_code(run)}") for run, step in own]
-    caption = f"Mode {row.mode}; the same positions for both of each two. Difference: the second minus the first."
-    return PlainTable(f"comparison-{row.pk}-{name}", title, columns, rows, caption, [*came_from, ("mode", row.mode)])
-
-
-def _baseline(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
-    columns = (
-        *(PlainColumn(name, title) for name, title in (("run", "Run"), ("difficulty", "Difficulty"))),
-        *estimate_columns("accuracy", "Accuracy"),
-        PlainColumn("design_effect", "Design effect of documents", "number"),
-        *estimate_columns("difference", "Difference from the baseline", "difference"),
-        PlainColumn("document_low", "Difference, documents resampled, low", "difference"),
-        PlainColumn("document_high", "Difference, documents resampled, high", "difference"),
-        *(PlainColumn(name, title, "number") for name, title in (("p", "p"), ("holm", "p, Holm"))),
-        *(PlainColumn(name, name.capitalize(), "count") for name in ("both", "gained", "forgotten", "neither")),
-    )
-    rows = [
-        {"run": _named(row, runs, place), "difficulty": level}
-        | _accuracy_cells(one)
-        | (_difference_cells(row.data["with_baseline"][place - 1]["levels"].get(level)) if place else {})
-        for place, levels in enumerate(row.data["accuracies"])
-        for level, one in levels.items()
-    ]
-    return _table(row, runs, BASELINE, "Each run against the baseline", columns, rows)
-
-
-def _accuracy_cells(one: Mapping[str, Any]) -> dict[str, Any]:
-    cells = estimate_cells("accuracy", one["value"], one["low"], one["high"], one["n"])
-    return cells | {"design_effect": one["effect"]}
-
-
-def _difference_cells(one: Mapping[str, Any] | None) -> dict[str, Any]:
-    if one is None:
-        return {}
-    names = ("document_low", "document_high", "p", "holm", "both", "gained", "forgotten", "neither")
-    cells = estimate_cells("difference", one["value"], one["low"], one["high"], one["n"])
-    return cells | {name: one[name] for name in names}
-
-
-def _matrix(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
-    columns = (
-        *(PlainColumn(name, title) for name, title in (("first", "First"), ("second", "Second"))),
-        PlainColumn("difficulty", "Difficulty"),
-        PlainColumn("n", "Positions", "count"),
-        PlainColumn("difference", "Second minus first", "difference"),
-        *(PlainColumn(name, title, "number") for name, title in (("p", "p"), ("holm", "p, Holm"))),
-    )
-    rows = [
-        {"first": _named(row, runs, first), "second": _named(row, runs, second), "difficulty": level}
-        | {"n": n, "difference": value, "p": p, "holm": holm}
-        for level, cells in row.data["matrix"].items()
-        for first, second, n, value, p, holm in cells
-    ]
-    return _table(row, runs, MATRIX, "Every two runs", columns, rows)
-
-
-def _slices(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
-    columns = (
-        *(PlainColumn(name, name.capitalize()) for name in ("run", "difficulty", "by", "part")),
-        *(PlainColumn(name, title, "share") for name, title in (("a", "Baseline"), ("b", "Run"))),
-        *estimate_columns("difference", "Difference", "difference"),
-        *(PlainColumn(name, name.capitalize(), "count") for name in ("gained", "forgotten")),
-    )
-    rows = [
-        {"run": _named(row, runs, place), "difficulty": level, "by": kind, "part": one["name"]}
-        | estimate_cells("difference", one["value"], one["low"], one["high"], one["n"])
-        | {name: one[name] for name in ("a", "b", "gained", "forgotten")}
-        for place, other in enumerate(row.data["with_baseline"], start=1)
-        for level, kinds in other["slices"].items()
-        for kind, parts in kinds.items()
-        for one in parts
-    ]
-    return _table(row, runs, SLICES, "Parts of the positions", columns, rows)
+    make = TABLES.get(request.GET.get("table", ""), with_baseline)
+    return file_answer(make(row, runs), request.GET.get("file", "csv"))

@@ -22,7 +22,8 @@ from rpt_web.compare import comparisons
 from rpt_web.compare.comparisons import ToCompare, to_compare
 from rpt_web.compare.models import PositionComparison
 from rpt_web.compare.noise import noise_floor
-from rpt_web.exports import FILE_TYPES
+from rpt_web.exhibits.comparison_tables import TABLES
+from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.jobs.models import QUICK_QUEUE, JobState
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.compare.shown import ShownBasket, ShownEntry, shown_basket
@@ -85,7 +86,7 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
         "pairs_compared": len(data["matrix"].get(level, [])),
         "resamples": data["resamples"],
         "noise": noise_floor(wanted.entries, access.runs_for(request.user), row.mode, level),
-        "endings": list(FILE_TYPES),
+        "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}") for name in TABLES},
     }
 
 

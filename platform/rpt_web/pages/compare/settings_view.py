@@ -7,14 +7,19 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from rpt_core.config import STAGES
-from rpt_web.compare.settings_table import SettingRow, is_ignored, setting_rows, text_difference
+from rpt_web.compare.settings_table import (
+    FROZEN,
+    PLANNED,
+    SettingRow,
+    configs_of,
+    is_ignored,
+    setting_rows,
+    text_difference,
+)
+from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.pages.compare.shown import ShownBasket
 from rpt_web.runs.attempts import newest_code
-from rpt_web.runs.models import Run
-from rpt_web.runs.queries import in_model_order
 
-FROZEN, PLANNED = "frozen", "planned"
 MOST_COLUMNS = 8
 """With more runs a row says which of them share which value."""
 
@@ -24,12 +29,15 @@ def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     runs = [shown.run for shown in basket.entries]
     planned = all(run.plan for run in runs)
     source = PLANNED if planned and request.GET.get("of") == PLANNED else FROZEN
-    configs = [_config(run, source) for run in runs]
+    configs = configs_of(runs, source)
     ignored = _ignored(request)
     rows = setting_rows(configs, ignored)
     differing = [row for row in rows if row.differs]
     return {
         "source": source,
+        "settings_ref": ref_of(
+            COMPARE, basket.subject, "/".join(filter(None, ["settings", source, ",".join(ignored)]))
+        ),
         "has_plans": planned,
         "differing": _shown_rows(request, differing, ignored),
         "same": [row for row in rows if not row.differs],
@@ -42,12 +50,6 @@ def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
             for name, title in ((FROZEN, "As it was run"), (PLANNED, "As it was asked for"))
         ],
     }
-
-
-def _config(run: Run, source: str) -> dict[str, Any]:
-    values: dict[str, Any] = run.plan if source == PLANNED else run.config or run.plan
-    model = STAGES.get(run.stage)
-    return in_model_order(values, model) if model else values
 
 
 def _ignored(request: HttpRequest) -> list[str]:

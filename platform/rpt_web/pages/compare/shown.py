@@ -1,7 +1,6 @@
 """A basket as its page shows it: each entry with its run, its colour, where its links lead; and what is missing.
 
-In: a request, entries. Out: what the templates read. Colours follow the place in the basket, so that a run has the same
-one on every chart of the page.
+In: a request, entries. Out: what the templates read.
 """
 
 from __future__ import annotations
@@ -19,12 +18,11 @@ from rpt_core.words import counted, listed
 from rpt_web import access
 from rpt_web.compare import entries as lists
 from rpt_web.compare.entries import BasketEntry
+from rpt_web.compare.placed import PlacedEntry, placed_entries
 from rpt_web.pages.addresses import text_asked
 from rpt_web.runs import archive
 from rpt_web.runs.models import Run
 
-COLOURS = 6
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 VIEWS = (("settings", "Settings"), ("curves", "Curves"), ("positions", "Same positions"))
 FOUND_SHOWN = 20
 MISSING_NAMED = 5
@@ -49,32 +47,11 @@ KEPT_IN_ADDRESS = (
 
 
 @dataclass(frozen=True)
-class ShownEntry:
+class ShownEntry(PlacedEntry):
     """One entry of the basket whose run the user may see."""
 
-    entry: BasketEntry
-    run: Run
-    place: int
-    """From 0; the baseline has 0."""
-    label: str
-    """The run's name; with its experiment where the basket has several, and with its step where it names one."""
     as_baseline: str
     without: str
-
-    @property
-    def number(self) -> int:
-        """Its place as people count."""
-        return self.place + 1
-
-    @property
-    def colour(self) -> str:
-        """The name of a colour of the theme."""
-        return f"series-{self.place % COLOURS + 1}"
-
-    @property
-    def dash(self) -> str:
-        """How its line is drawn, so that more runs than colours can be told apart."""
-        return DASHES[self.place // COLOURS % len(DASHES)]
 
 
 @dataclass(frozen=True)
@@ -88,6 +65,11 @@ class ShownBasket:
     """The entries as the address has them, missing ones included."""
 
     @property
+    def subject(self) -> str:
+        """The entries that are shown, as refs name them."""
+        return lists.written(shown.entry for shown in self.entries)
+
+    @property
     def runs(self) -> list[Run]:
         """The run of each entry."""
         return [shown.run for shown in self.entries]
@@ -97,18 +79,16 @@ def shown_basket(request: HttpRequest, text: str) -> ShownBasket:
     """The entries whose runs the user may see, in their order (1 query)."""
     entries, others = lists.read_entries(text)
     runs = access.runs_by_id(request.user, {entry.run for entry in entries})
-    seen = [entry for entry in entries if entry.run in runs]
-    several = len({runs[entry.run].experiment_id for entry in seen}) > 1
     shown = [
         ShownEntry(
-            entry,
-            runs[entry.run],
-            place,
-            _label(entry, runs[entry.run], several),
-            address(request, lists.first(entries, entry)),
-            address(request, lists.without(entries, entry)),
+            one.entry,
+            one.run,
+            one.place,
+            one.label,
+            address(request, lists.first(entries, one.entry)),
+            address(request, lists.without(entries, one.entry)),
         )
-        for place, entry in enumerate(seen)
+        for one in placed_entries(entries, runs)
     ]
     gone = [entry for entry in entries if entry.run not in runs]
     return ShownBasket(shown, _missing_words(gone, others), lists.written(entries))
@@ -147,11 +127,6 @@ def tabs(request: HttpRequest, chosen: str, here: str) -> list[dict[str, Any]]:
         query["view"] = name
         found.append({"title": title, "address": f"{here}?{query.urlencode(safe=',@')}", "is_chosen": name == chosen})
     return found
-
-
-def _label(entry: BasketEntry, run: Run, several: bool) -> str:
-    name = f"{run.name}, {run.experiment.name}" if several else run.name
-    return name if entry.step is None else f"{name}, step {entry.step}"
 
 
 def _missing_words(gone: Sequence[BasketEntry], others: Sequence[str]) -> str:

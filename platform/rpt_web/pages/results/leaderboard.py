@@ -15,6 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from rpt_core.config import DIFFICULTIES
 from rpt_core.errors import UserError
 from rpt_web import access
+from rpt_web.exhibits import boards as board_exhibits
+from rpt_web.exhibits.boards import UNKNOWN
 from rpt_web.pages.addresses import number_asked, number_posted, text_asked
 from rpt_web.pages.results.lines import compared, lines_elsewhere, lines_of
 from rpt_web.pages.rights import current_team, team_to_change
@@ -24,9 +26,6 @@ from rpt_web.results.headlines import TRAINING
 from rpt_web.results.lineage import stage_label
 from rpt_web.results.models import PinnedBaseline, Standing
 from rpt_web.results.queries import mode_label, mode_order
-
-UNKNOWN = "unknown"
-"""What the address calls the group of unknown positions."""
 
 
 @require_safe
@@ -87,7 +86,7 @@ def _all(request: HttpRequest, filters: BoardFilters) -> dict[str, Any]:
     team_pins = _pins(request, groups)
     baselines = {group: pin.standing for group, pin in team_pins.items()}
     found = boards.boards(seen, groups, filters, baselines, boards.ROWS_OF_A_GROUP)
-    return {"sections": _sections(found, team_pins), "more": more, "is_one": False}
+    return {"sections": _sections(found, team_pins, filters), "more": more, "is_one": False}
 
 
 def _one(request: HttpRequest, asked: str, filters: BoardFilters) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def _one(request: HttpRequest, asked: str, filters: BoardFilters) -> dict[str, A
     board, more = boards.board_page(seen, group, filters, chosen, number_asked(request, "after"), boards.ROWS_ON_A_PAGE)
     other = boards.elsewhere(seen, board.words, filters) if more is None else []
     return {
-        "sections": _sections([board], team_pins),
+        "sections": _sections([board], team_pins, filters),
         "more": more,
         "is_one": True,
         "set": asked,
@@ -122,7 +121,9 @@ def _pins(request: HttpRequest, groups: Sequence[str]) -> dict[str, PinnedBaseli
     return boards.pinned(team.pk, groups) if team else {}
 
 
-def _sections(found: Sequence[Board], team_pins: Mapping[str, PinnedBaseline]) -> list[dict[str, Any]]:
+def _sections(
+    found: Sequence[Board], team_pins: Mapping[str, PinnedBaseline], filters: BoardFilters
+) -> list[dict[str, Any]]:
     """What the page says of each board."""
     leads = boards.leads_of(team_pins.values(), [row for one in found for row in one.rows])
     sections = []
@@ -135,6 +136,7 @@ def _sections(found: Sequence[Board], team_pins: Mapping[str, PinnedBaseline]) -
                 "board": one,
                 "lines": lines,
                 "address": one.words.group or UNKNOWN,
+                "ref": board_exhibits.ref(one.words.group, filters, one.baseline and one.baseline.pk),
                 "pin": pin,
                 "is_pinned": is_pinned,
                 "compare": compared(one),

@@ -1,0 +1,58 @@
+"""A basket's entries with their runs: what each is called and how its line looks.
+
+In: entries, their runs. Out: `PlacedEntry`s. Colours follow the place in the basket, so that a run has the same one on
+every chart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rpt_web.compare.entries import BasketEntry
+from rpt_web.runs.models import Run
+
+COLOURS = 6
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+@dataclass(frozen=True)
+class PlacedEntry:
+    """One entry of the basket with its run."""
+
+    entry: BasketEntry
+    run: Run
+    place: int
+    """From 0; the baseline has 0."""
+    label: str
+    """The run's name; with its experiment where the basket has several, and with its step where it names one."""
+
+    @property
+    def number(self) -> int:
+        """Its place as people count."""
+        return self.place + 1
+
+    @property
+    def colour(self) -> str:
+        """The name of a colour of the theme."""
+        return f"series-{self.place % COLOURS + 1}"
+
+    @property
+    def dash(self) -> str:
+        """How its line is drawn, so that more runs than colours can be told apart."""
+        return DASHES[self.place // COLOURS % len(DASHES)]
+
+
+def placed_entries(entries: Sequence[BasketEntry], runs: Mapping[int, Run]) -> list[PlacedEntry]:
+    """The entries whose runs there are, in their order."""
+    found = [entry for entry in entries if entry.run in runs]
+    several = len({runs[entry.run].experiment_id for entry in found}) > 1
+    return [
+        PlacedEntry(entry, runs[entry.run], place, _label(entry, runs[entry.run], several))
+        for place, entry in enumerate(found)
+    ]
+
+
+def _label(entry: BasketEntry, run: Run, several: bool) -> str:
+    name = f"{run.name}, {run.experiment.name}" if several else run.name
+    return name if entry.step is None else f"{name}, step {entry.step}"

@@ -1,0 +1,114 @@
+"""A board of the leaderboard: `board/SET/DIFFICULTY`, perhaps with filters: `board/SET/hard/mode=sampled&baseline=12`.
+
+In: a position set, the rest of the ref, what somebody may see. Out: an `Exhibit` with all rows that fit, in the order
+of the page. Ranks are those of the page that has the same filters and the same baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlencode
+
+from rpt_core.config import DIFFICULTIES
+from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.refs import BOARD, ref_of
+from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.sources import sources_of
+from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
+from rpt_web.exports.tables import PlainValue
+from rpt_web.results import boards
+from rpt_web.results.board import Board, BoardFilters, BoardRow
+
+UNKNOWN = "unknown"
+"""What addresses and refs call the group of unknown positions."""
+MOST_ROWS = 5000
+MOST_SOURCES = 60
+"""Runs whose settings are named below a board: those of its first rows."""
+_TEXTS = ("mode", "stage", "corpus")
+_NUMBERS = ("experiment", "baseline")
+_COLUMNS = (
+    PlainColumn("rank", "Rank", "count"),
+    PlainColumn("model", "Model"),
+    PlainColumn("mode", "Mode"),
+    PlainColumn("experiment", "Experiment"),
+    PlainColumn("seeds", "Seeds"),
+    *(column for level in DIFFICULTIES for column in estimate_columns(level, level.capitalize())),
+    *(column for level in DIFFICULTIES for column in estimate_columns(f"gain_{level}", f"Gain, {level}", "difference")),
+    PlainColumn("flops", "FLOPs", "flops"),
+    PlainColumn("gpu_hours", "GPU hours", "number"),
+    PlainColumn("not_ranked_for", "Not ranked for"),
+    PlainColumn("runs", "Runs"),
+    PlainColumn("template", "Template"),
+    PlainColumn("position_sets", "Position sets"),
+)
+
+
+def exhibit(subject: str, rest: str, seen: Seen) -> Exhibit | None:
+    """The board; None where nothing that may be seen was measured at the set, or the rest says nothing."""
+    group = "" if subject == UNKNOWN else subject
+    filters, others = _read(rest)
+    if filters is None or not seen.standings.filter(group=group).exists():
+        return None
+    key = others.get("baseline")
+    baseline = seen.standings.filter(group=group, pk=int(key)).first() if key and group else None
+    board, _ = boards.board_page(seen.standings, group, filters, baseline, None, MOST_ROWS)
+    table = table_of(board)
+    keys = list(dict.fromkeys(run for row in board.rows for run in row.standing.runs))[:MOST_SOURCES]
+    runs = seen.runs.filter(pk__in=keys).select_related("experiment")
+    return Exhibit(
+        ref(group, filters, baseline and baseline.pk), table.title, table.caption, table, None, sources_of(runs)
+    )
+
+
+def ref(group: str, filters: BoardFilters, baseline: int | None) -> str:
+    """The ref of a board as the page writes it; "" where it would be too long."""
+    said = {name: getattr(filters, name) for name in (*_TEXTS, "experiment")} | {"baseline": baseline}
+    query = urlencode({name: value for name, value in said.items() if value not in ("", None)}, safe="/@")
+    return ref_of(BOARD, group or UNKNOWN, f"{filters.difficulty}/{query}" if query else filters.difficulty)
+
+
+def _read(rest: str) -> tuple[BoardFilters | None, Mapping[str, str]]:
+    difficulty, _, query = rest.partition("/")
+    said = dict(parse_qsl(query))
+    numbers = [said[name] for name in _NUMBERS if name in said]
+    are_numbers = all(text.isascii() and text.isdecimal() and len(text) < 19 for text in numbers)
+    if difficulty not in DIFFICULTIES or not are_numbers or set(said) - {*_TEXTS, *_NUMBERS}:
+        return None, said
+    experiment = int(said["experiment"]) if "experiment" in said else None
+    texts = {name: said.get(name, "").replace("\x00", "") for name in _TEXTS}
+    return BoardFilters(difficulty=difficulty, experiment=experiment, **texts), said
+
+
+def table_of(board: Board) -> PlainTable:
+    """A board as a plain table: shares are fractions of 1."""
+    words = board.words
+    return PlainTable(
+        f"results-{words.group or UNKNOWN}",
+        f"Results: {words.name}",
+        _COLUMNS,
+        [_cells(row) for row in board.rows],
+        caption=f"{words.size}; {words.levels}. Ranked by {board.difficulty} positions.",
+        came_from=[("position set", f"{found.hash}, {', '.join(found.corpora)}") for found in words.sets],
+    )
+
+
+def _cells(row: BoardRow) -> dict[str, PlainValue]:
+    standing = row.standing
+    found: dict[str, PlainValue] = {
+        "rank": row.rank,
+        "model": standing.name,
+        "mode": standing.mode,
+        "experiment": standing.experiment.name,
+        "seeds": ", ".join(map(str, standing.seeds)),
+        "flops": standing.flops,
+        "gpu_hours": standing.gpu_hours,
+        "not_ranked_for": ", ".join(flag.words for flag in row.reasons),
+        "runs": ", ".join(f"{member['run']}@{member['step']}" for member in standing.members if member["run"]),
+        "template": standing.template,
+        "position_sets": ", ".join(standing.sets),
+    }
+    for level in DIFFICULTIES:
+        for key, stored in ((level, standing.cells.get(level)), (f"gain_{level}", standing.gains.get(level))):
+            parts = {name: stored[name] for name in ("value", "low", "high", "n")} if stored else {"value": None}
+            found |= estimate_cells(key, **parts)
+    return found

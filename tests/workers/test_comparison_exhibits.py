@@ -1,0 +1,123 @@
+"""Tables, settings and curves of Compare under addresses of their own: numbers, who sees them, anonymous copies."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.urls import reverse
+
+from rpt_web.reports import content, services
+from rpt_web.reports.files import copy_of, zip_file
+from rpt_web.teams.models import Team
+from tests.factories import make_user
+from tests.rpt_web.compare.test_curves import measure
+from tests.rpt_web.markup import flat
+from tests.workers.test_comparisons import ada, client, made, text_of, two  # noqa: F401  # fixtures
+
+pytestmark = pytest.mark.django_db(transaction=True)  # the job renews its lease on a connection of its own
+
+
+def refs_of(runs, *rests):
+    return [f"compare/{','.join(str(run.pk) for run in runs)}/{rest}" for rest in rests]
+
+
+def rows_of(client, ref):  # noqa: F811
+    answer = client.get(reverse("exhibits:exhibit_file", args=[ref, "csv"]))
+    assert answer.status_code == 200, ref
+    return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+
+
+@pytest.fixture
+def compared(client, two):  # noqa: F811
+    """Two runs that were compared, with curves and with settings that differ."""
+    for run, factor in zip(two, (1, 2), strict=True):
+        measure(run, range(1, 6), reward_mean=lambda step, by=factor: step * by / 10)
+        run.config = run.config | {"model": {"path": f"/data/models/tiny-{factor}"}, "sampling": {"seed": factor}}
+        run.save()
+    return made(client, *two)
+
+
+def test_the_tables_of_a_comparison_hold_its_numbers_and_have_menus(client, two, compared):  # noqa: F811
+    page = text_of(client, *two)
+    baseline, matrix, parts = refs_of(two, "baseline/greedy", "matrix/greedy", "parts/greedy")
+    for ref in (baseline, parts):
+        assert reverse("exhibits:exhibit_file", args=[ref, "csv"]) in page, ref
+        assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 200
+    (second,) = (row for row in rows_of(client, baseline) if row["run"].startswith("b") and row["difficulty"] == "hard")
+    stored = compared.data["with_baseline"][0]["levels"]["hard"]
+    for key, name in (("difference", "value"), ("difference_low", "low"), ("p", "p"), ("gained", "gained")):
+        assert float(second[key]) == stored[name], key
+    (pair,) = (row for row in rows_of(client, matrix) if row["difficulty"] == "hard")
+    assert float(pair["difference"]) == stored["value"]
+    assert rows_of(client, parts)
+
+
+def test_settings_and_curves_hold_what_the_page_shows(client, two, compared):  # noqa: F811
+    settings, curves, gap = refs_of(
+        two, "settings/frozen", "curves/metric=reward_mean", "curves/metric=reward_mean&minus=1"
+    )
+    rows = {row["setting"]: row for row in rows_of(client, settings)}
+    assert [rows["sampling.seed"][f"run_{run.pk}"] for run in two] == ["1", "2"]
+    assert "stage" not in rows  # the same in both
+    assert {row["setting"] for row in rows_of(client, f"{settings}/model,sampling")}.isdisjoint(rows)
+    points = rows_of(client, curves)
+    assert [float(row["y"]) for row in points if row["series"].startswith("b")] == [0.2, 0.4, 0.6, 0.8, 1.0]
+    assert [float(row["y"]) for row in rows_of(client, gap)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    for view, ref in (("settings", settings), ("curves", curves)):
+        page = flat(client.get(f"{reverse('compare:basket')}?runs={','.join(str(run.pk) for run in two)}&view={view}"))
+        assert reverse("exhibits:exhibit_file", args=[ref, "csv"]) in page
+
+
+def test_what_is_not_seen_or_not_made_is_a_404(client, two, compared):  # noqa: F811
+    seen, *others = refs_of(
+        two,
+        *(
+            "baseline/greedy",
+            "baseline/sampled",
+            "baseline/x",
+            "settings/x",
+            "curves/metric=x",
+            "curves/x",
+            "nothing/x",
+        ),
+    )
+    address = reverse("exhibits:exhibit_detail", args=[seen])
+    assert client.get(address).status_code == 200
+    for ref in (*others, f"compare/{two[0].pk},999999/settings/frozen", f"compare/{two[0].pk},/settings/frozen"):
+        assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 404, ref
+    client.force_login(make_user("stranger", team=Team.objects.create(name="Elsewhere")))
+    for ref in refs_of(two, "baseline/greedy", "settings/frozen", "curves/metric=reward_mean"):
+        assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 404, ref
+
+
+def test_a_frozen_report_keeps_them_and_an_anonymous_copy_names_no_experiment_and_no_path(client, two, compared):  # noqa: F811
+    experiments = [run.experiment for run in two]
+    for experiment, name in zip(experiments, ("Narwhal", "Walrus"), strict=True):
+        experiment.name = name
+        experiment.save()
+    report = services.create(two[0].experiment.team, "Compared", make_user("bob"))
+    for ref in refs_of(two, "baseline/greedy", "settings/frozen", "curves/metric=reward_mean"):
+        services.add_ref(report, ref)
+    services.freeze(report)
+    before = [part.exhibit.as_json() for part in content.shown_parts(report)]
+    for experiment, name in zip(experiments, ("Cat", "Dog"), strict=True):
+        experiment.name = name  # what it was called when the report was frozen must not be told, either
+        experiment.save()
+    two[1].delete()
+    assert [part.exhibit.as_json() for part in content.shown_parts(report)] == before
+    assert "Narwhal" in str(before)
+    title, parts = copy_of(report, is_anonymous=True)
+    told = str([part.exhibit.as_json() for part in parts])
+    for secret in ("Narwhal", "Walrus", "/data/models", f"({two[0].pk})", f"run_{two[0].pk}'"):
+        assert secret not in told or secret in ("(1)", "run_1'"), secret
+    assert "[path]" in told
+    assert zip_file(title, parts, report.frozen_at)
+
+
+def test_another_teams_report_does_not_show_them(two, compared):  # noqa: F811
+    other = Team.objects.create(name="Elsewhere")
+    for ref in refs_of(two, "baseline/greedy", "settings/frozen", "curves/metric=reward_mean"):
+        assert content.data_of(other.pk, ref) is None
+        assert content.data_of(two[0].experiment.team_id, ref) is not None
