@@ -7,7 +7,7 @@ from django.http import Http404
 from rpt_web.access.results import standings_for
 from rpt_web.access.review import get_queue_or_404, seen_reviews
 from rpt_web.access.roles import Actor
-from rpt_web.access.work import get_experiment_or_404, get_run_or_404, runs_for
+from rpt_web.access.work import experiments_for, get_experiment_or_404, get_run_or_404, runs_for
 from rpt_web.exhibits import building
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import ExhibitRef, parsed
@@ -25,7 +25,8 @@ def get_exhibit_or_404(user: Actor, text: str) -> Exhibit:
 
 def _exhibit(user: Actor, ref: ExhibitRef) -> Exhibit | None:
     if ref.kind in building.SEVERAL:
-        return building.of_several(ref, Seen(runs_for(user), standings_for(user)))
+        experiments = experiments_for(user).filter(archived_at=None)
+        return building.of_several(ref, Seen(runs_for(user), experiments, standings_for(user)))
     if ref.kind == "run":
         return building.of_run(get_run_or_404(user, ref.pk), ref.rest)
     if ref.kind == "experiment":

@@ -18,6 +18,7 @@ from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_co
 from rpt_web.exports.tables import PlainValue
 from rpt_web.results import boards
 from rpt_web.results.board import Board, BoardFilters, BoardRow
+from rpt_web.results.models import Standing
 
 UNKNOWN = "unknown"
 """What addresses and refs call the group of unknown positions."""
@@ -55,14 +56,15 @@ def exhibit(subject: str, rest: str, seen: Seen) -> Exhibit | None:
     table = table_of(board)
     keys = list(dict.fromkeys(run for row in board.rows for run in row.standing.runs))[:MOST_SOURCES]
     runs = seen.runs.filter(pk__in=keys).select_related("experiment")
-    return Exhibit(
-        ref(group, filters, baseline and baseline.pk), table.title, table.caption, table, None, sources_of(runs)
-    )
+    text = ref(group, filters, baseline)
+    return Exhibit(text, table.title, table.caption, table, None, sources_of(runs))
 
 
-def ref(group: str, filters: BoardFilters, baseline: int | None) -> str:
+def ref(group: str, filters: BoardFilters, baseline: Standing | None) -> str:
     """The ref of a board as the page writes it; "" where it would be too long."""
-    said = {name: getattr(filters, name) for name in (*_TEXTS, "experiment")} | {"baseline": baseline}
+    said = {name: getattr(filters, name) for name in (*_TEXTS, "experiment")} | {
+        "baseline": baseline.pk if baseline else None
+    }
     query = urlencode({name: value for name, value in said.items() if value not in ("", None)}, safe="/@")
     return ref_of(BOARD, group or UNKNOWN, f"{filters.difficulty}/{query}" if query else filters.difficulty)
 

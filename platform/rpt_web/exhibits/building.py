@@ -12,10 +12,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from rpt_web.exhibits import agreement, boards, compared, data
+from rpt_web.exhibits import agreement, boards, compared, data, papers, runs_tables
 from rpt_web.exhibits.entropy_figures import split_figures, top_k_of
 from rpt_web.exhibits.exhibit import Exhibit
-from rpt_web.exhibits.refs import BOARD, COMPARE, ExhibitRef
+from rpt_web.exhibits.refs import BOARD, COMPARE, PAPER, RUNS, ExhibitRef
 from rpt_web.exhibits.seen import Seen
 from rpt_web.exhibits.sources import source_of, sources_of
 from rpt_web.results import figures, levels, queries
@@ -151,6 +151,8 @@ _OF_EXPERIMENTS: dict[str, Callable[[Any, str], Exhibit | None]] = {"accuracy": 
 _OF_SEVERAL: dict[str, Callable[[str, str, Seen], Exhibit | None]] = {
     COMPARE: compared.exhibit,
     BOARD: boards.exhibit,
+    PAPER: papers.exhibit,
+    RUNS: runs_tables.exhibit,
 }
 SEVERAL = tuple(_OF_SEVERAL)
 """The kinds of refs that are about several things."""

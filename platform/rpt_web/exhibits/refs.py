@@ -4,7 +4,9 @@
 `run/ID/entropy/SPLIT/FIGURE/VOCABULARY`, `experiment/ID/accuracy`, `experiment/ID/scaling/RUN`,
 `queue/ID/agreement/QUESTION/TABLE`; of several runs, which a basket names, `compare/12,15@40/baseline/MODE`,
 `matrix/MODE`, `parts/MODE`, `settings/frozen`, `curves/metric=NAME`; of a position set
-`board/SET/DIFFICULTY`, perhaps with filters.
+`board/SET/DIFFICULTY`, perhaps with filters; of experiments what the paper has, `paper/3,7/table-8/table/NAME`,
+`paper/3,7/figure-5/scaling`, `paper/3,7/table-1/board/SET`, `paper/3,7/figure-4/averages/SET`; the table of runs
+`runs/table/QUERY`, the query being that of its address.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-COMPARE, BOARD = "compare", "board"
+COMPARE, BOARD, PAPER, RUNS = "compare", "board", "paper", "runs"
 _ENTRY = r"[0-9]{1,18}(?:@[0-9]{1,9})?"
 _SUBJECTS = {
     **dict.fromkeys(("run", "experiment", "queue"), re.compile(r"[0-9]{1,18}")),
     COMPARE: re.compile(rf"{_ENTRY}(?:,{_ENTRY})*"),
+    PAPER: re.compile(r"[0-9]{1,18}(?:,[0-9]{1,18})*"),
+    RUNS: re.compile("table"),
     BOARD: re.compile(r"[A-Za-z0-9]{1,32}"),
 }
 """Kind -> how it writes what it is about."""
@@ -31,7 +35,7 @@ class ExhibitRef:
     kind: str
     """One of KINDS."""
     subject: str
-    """An id; the entries of a basket; a position set."""
+    """An id; the entries of a basket; experiments; a position set."""
     rest: str
 
     @property

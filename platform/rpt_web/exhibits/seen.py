@@ -16,16 +16,18 @@ from rpt_web.traces.models import PositionRerun
 
 @dataclass(frozen=True)
 class Seen:
-    """The runs and the rows of leaderboards that somebody may see."""
+    """What somebody may see."""
 
     runs: QuerySet[Run]
+    experiments: QuerySet[Experiment]
+    """Those that are not archived."""
     standings: QuerySet[Standing]
 
 
 def seen_by_team(team_id: int) -> Seen:
     """A team's own."""
     experiments = Experiment.objects.filter(team=team_id, archived_at=None)
-    return Seen(Run.objects.filter(experiment__team=team_id), standings_of(experiments))
+    return Seen(Run.objects.filter(experiment__team=team_id), experiments, standings_of(experiments))
 
 
 def standings_of(experiments: QuerySet[Experiment]) -> QuerySet[Standing]:

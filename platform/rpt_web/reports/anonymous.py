@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from rpt_web.exhibits.exhibit import Exhibit
-from rpt_web.exhibits.refs import holds_settings
+from rpt_web.exhibits.refs import RUNS, holds_settings, parsed
 from rpt_web.exhibits.sources import RunSource
 from rpt_web.exports import PlainTable
 from rpt_web.reports.content import QuotedResponse, ShownPart
@@ -39,6 +39,9 @@ _FORMS = (
 _LEFT_OUT = "[left out]"
 NEVER_TOLD = ("experiment", "position_sets")
 """Columns, by their keys, that anonymous copies do not have."""
+NEVER_OF_RUNS = ("team", "by", "error", "title")
+"""Beside these, those of the table of runs."""
+_SLASHED = re.compile(r"\S*[/\\]\S*")
 _OF_RUNS = ("run", "first", "second", "runs")
 """Columns whose texts name runs by their ids: `rpt (12), step 40` and `12@40, 13@40`."""
 _RUN_IDS = re.compile(r"(?<=\()\d+(?=\), step \d+$)|(?<!\d)\d+(?=@\d)")
@@ -122,18 +125,17 @@ def _part(blinder: Blinder, part: ShownPart) -> ShownPart:
 
 
 def _exhibit(blinder: Blinder, number: int, exhibit: Exhibit) -> Exhibit:
+    ref = parsed(exhibit.ref)
+    is_of_runs = ref is not None and ref.kind == RUNS
     title, caption = blinder.text(exhibit.title), blinder.text(exhibit.caption)
+    if is_of_runs:
+        caption = _SLASHED.sub("[path]", caption)  # conditions on settings
     table = exhibit.table
-    columns = [
-        replace(column, key=_key(blinder, column.key), title=blinder.text(column.title))
-        for column in table.columns
-        if column.key not in NEVER_TOLD
-    ]
-    write = _setting_cell if holds_settings(exhibit.ref) else _cell
-    rows = [
-        {_key(blinder, key): write(blinder, key, value) for key, value in row.items() if key not in NEVER_TOLD}
-        for row in table.rows
-    ]
+    write = _setting_cell if holds_settings(exhibit.ref) else _table_cell if is_of_runs else _cell
+    never = (*NEVER_TOLD, *NEVER_OF_RUNS) if is_of_runs else NEVER_TOLD
+    told = [column for column in table.columns if column.key not in never]
+    columns = [replace(one, key=_key(blinder, one.key), title=blinder.text(one.title)) for one in told]
+    rows = [{_key(blinder, one.key): write(blinder, one.key, row.get(one.key)) for one in told} for row in table.rows]
     figure = exhibit.figure and replace(
         exhibit.figure,
         title=title,
@@ -157,6 +159,17 @@ def _setting_cell(blinder: Blinder, key: str, value: Any) -> Any:
     return _setting(blinder, value) if isinstance(value, str) else value
 
 
+def _table_cell(blinder: Blinder, key: str, value: Any) -> Any:
+    """A cell of the table of runs."""
+    if key == "id" and isinstance(value, int):
+        return blinder.run(value)
+    if key == "run_ids" and isinstance(value, str):
+        return " ".join(str(blinder.run(int(run))) for run in value.split())
+    if key == "code_version" and isinstance(value, str):
+        return blinder.code(value)
+    return _setting_cell(blinder, key, value) if key.startswith("config.") else _cell(blinder, key, value)
+
+
 def _cell(blinder: Blinder, key: str, value: Any) -> Any:
     if key == "run" and isinstance(value, int):
         return blinder.run(value)
@@ -167,8 +180,10 @@ def _cell(blinder: Blinder, key: str, value: Any) -> Any:
 
 def _source(blinder: Blinder, source: RunSource) -> RunSource:
     number = blinder.run(source.run)
-    pairs = [[(key, _setting(blinder, value)) for key, value in own] for own in (source.positions, source.config)]
-    return RunSource(number, f"run {number}", source.stage, blinder.code(source.code), *pairs)
+    positions, config = (
+        [(key, _setting(blinder, value)) for key, value in own] for own in (source.positions, source.config)
+    )
+    return RunSource(number, f"run {number}", source.stage, blinder.code(source.code), positions, config)
 
 
 def _setting(blinder: Blinder, value: str) -> str:

@@ -143,6 +143,12 @@ class SeveralRuns:
     name: str = ""
     run: Run | None = None
     noise: str = ""
+    key: str = ""
+    """What it is called among the tables of its page: the name of the stages' tables, perhaps with a number."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """Its columns, rows and caption in the form of a stage's table."""
+    ref: str = ""
+    """What it is called as an exhibit, see `exhibits.refs`; empty for one without an address of its own."""
 
     @property
     def has_more(self) -> bool:
@@ -164,14 +170,21 @@ def tables_of(page: PaperPage, experiments: Sequence[Experiment]) -> tuple[list[
                 keys = tuple(column["key"] for column in table.data["columns"])
                 families[table.name, keys].append(table)
     several = len({run.experiment_id for run in kept}) > 1
+    keys = _keys([name for name, _ in families])
     made = [
-        _joined(f"joined-{number}", tables, several_experiments=several)
-        for number, tables in enumerate(families.values())
+        _joined(f"joined-{number}", key, tables, several_experiments=several)
+        for number, (key, tables) in enumerate(zip(keys, families.values(), strict=True))
     ]
     return made, kept
 
 
-def _joined(id_: str, tables: Sequence[ResultTable], *, several_experiments: bool) -> SeveralRuns:
+def _keys(names: Sequence[str]) -> list[str]:
+    """The names; a further one of the same name with its number: a, b, a/2."""
+    before = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name}/{count + 1}" if count else name for name, count in zip(names, before, strict=True)]
+
+
+def _joined(id_: str, key: str, tables: Sequence[ResultTable], *, several_experiments: bool) -> SeveralRuns:
     first = tables[0]
     columns = [{"key": OF_RUN, "label": "Run", "kind": "text"}, *first.data["columns"]]
     rows = [
@@ -198,6 +211,8 @@ def _joined(id_: str, tables: Sequence[ResultTable], *, several_experiments: boo
         figure,
         caption,
         noise=noise_of(first.run, written),
+        key=key,
+        data={"columns": columns, "rows": rows, "caption": caption},
     )
 
 

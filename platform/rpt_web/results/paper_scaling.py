@@ -13,7 +13,7 @@ from typing import Any
 from rpt_core.analysis.scaling import PowerLaw
 from rpt_web.results.curves import Curve, stored_curves
 from rpt_web.results.figures import CURVE_POINTS, Axis, Figure, layout, line, log_ticks
-from rpt_web.runs.models import Run
+from rpt_web.runs.models import Experiment, Run
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 MOST_RUNS = 12
@@ -41,6 +41,16 @@ def scaling_lines(runs: Sequence[tuple[Run, str]]) -> list[ScalingLine]:
         for curve in stored_curves(run)
         if curve.points
     ]
+
+
+def scaling_of_experiments(chosen: Sequence[Experiment]) -> tuple[list[ScalingLine], list[Run]]:
+    """The curves of the evaluated RPT runs of experiments, and these runs."""
+    trained = list(Run.objects.filter(experiment__in=chosen, stage="rpt", evaluations__isnull=False).distinct())
+    several = len(chosen) > 1
+    for run in trained:
+        run.experiment = next(found for found in chosen if found.pk == run.experiment_id)
+    named = [(run, f"{run.experiment.name}: {run.name}" if several else run.name) for run in trained]
+    return scaling_lines(sorted(named, key=lambda pair: pair[0].pk)), trained
 
 
 def scaling_of_runs(lines: Sequence[ScalingLine]) -> Figure | None:

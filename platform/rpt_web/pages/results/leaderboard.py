@@ -136,7 +136,7 @@ def _sections(
                 "board": one,
                 "lines": lines,
                 "address": one.words.group or UNKNOWN,
-                "ref": board_exhibits.ref(one.words.group, filters, one.baseline and one.baseline.pk),
+                "ref": board_exhibits.ref(one.words.group, filters, one.baseline),
                 "pin": pin,
                 "is_pinned": is_pinned,
                 "compare": compared(one),

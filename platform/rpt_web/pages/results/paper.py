@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,17 +11,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from rpt_web import access
+from rpt_web.exhibits import papers
 from rpt_web.pages.results.lines import lines_of
-from rpt_web.results import boards, caveats, paper, published
-from rpt_web.results.board import BoardFilters
-from rpt_web.results.models import EvaluatedSet, Standing
-from rpt_web.results.paper_scaling import scaling_lines, scaling_of_runs
+from rpt_web.results import caveats, paper, published
+from rpt_web.results.models import EvaluatedSet
+from rpt_web.results.paper_scaling import scaling_of_experiments, scaling_of_runs
 from rpt_web.runs.models import Experiment, Run
 
 OFFERED = 50
 CHOSEN_AT_FIRST = 1
 MOST_CHOSEN = 20
-MOST_ROWS = 60
 
 
 @require_safe
@@ -76,17 +76,14 @@ def _chosen(request: HttpRequest, experiments: Any, offered: Sequence[Experiment
 
 
 def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str, Any]:
-    tables, runs = paper.tables_of(page, chosen)
+    found, runs = paper.tables_of(page, chosen)
+    tables = [replace(table, ref=papers.ref(chosen, page, papers.TABLE, table.key)) for table in found]
     figures = [table.figure for table in tables if table.figure]
     more: dict[str, Any] = {}
     if page.slug == "figure-5":
-        trained = list(Run.objects.filter(experiment__in=chosen, stage="rpt", evaluations__isnull=False).distinct())
-        several = len(chosen) > 1
-        for run in trained:
-            run.experiment = next(found for found in chosen if found.pk == run.experiment_id)
-        named = [(run, f"{run.experiment.name}: {run.name}" if several else run.name) for run in trained]
-        lines = scaling_lines(sorted(named, key=lambda pair: pair[0].pk))
+        lines, trained = scaling_of_experiments(chosen)
         figure = scaling_of_runs(lines)
+        figure = figure and replace(figure, ref=papers.ref(chosen, page, papers.SCALING))
         more = {"scaling": lines, "figure": figure}
         figures = [*filter(None, [figure]), *figures]
         runs = [*trained, *runs]
@@ -95,24 +92,27 @@ def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str,
 
 def _of_evaluations(request: HttpRequest, page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str, Any]:
     seen = access.standings_for(request.user).filter(experiment__in=chosen)
-    groups = list(seen.order_by("group").values_list("group", flat=True).distinct())
-    found = boards.boards(seen, groups, BoardFilters(), {}, MOST_ROWS)
+    found = papers.boards_of(seen)
     rows = [row.standing for one in found for row in one.rows]
     runs = list(Run.objects.filter(pk__in={pk for row in rows for pk in row.runs}).select_related("experiment"))
     if page.slug == "table-1":
-        sections = [{"board": one, "lines": lines_of(one, {}, False), "address": one.words.group} for one in found]
+        sections = [
+            {
+                "board": one,
+                "lines": lines_of(one, {}, False),
+                "address": one.words.group,
+                "ref": papers.ref(chosen, page, papers.BOARD, one.words.group),
+            }
+            for one in found
+        ]
         return {"sections": sections, "runs": runs, "figures": [], "tables": []}
     parts: list[dict[str, Any]] = []
     for number, one in enumerate(found):
-        averages = paper.averages(_comparable(one))
+        averages = papers.averages_of(one)
         figure = paper.average_figure(averages, f"averages-{number}")
+        figure = figure and replace(figure, ref=papers.ref(chosen, page, papers.AVERAGES, one.words.group))
         parts.append({"board": one, "averages": averages, "figure": figure})
     return {"averages": parts, "runs": runs, "tables": [], "figures": [p["figure"] for p in parts if p["figure"]]}
-
-
-def _comparable(board: Any) -> list[Standing]:
-    """The rows of a board that are ranked: the others must not stand in one figure."""
-    return [row.standing for row in board.rows if row.rank is not None]
 
 
 def _origins(runs: Sequence[Run]) -> list[tuple[Run, list[EvaluatedSet]]]:

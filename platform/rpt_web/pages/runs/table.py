@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.errors import UserError
 from rpt_web import access
+from rpt_web.exhibits import runs_tables
 from rpt_web.exports import FILE_TYPES, file_answer
 from rpt_web.pages.addresses import number_asked, text_asked
 from rpt_web.pages.runs.table_cells import kind_of, row_cells, value_text
@@ -81,6 +82,7 @@ def run_table(request: HttpRequest) -> HttpResponse:
         "group_names": ",".join(key.name for key in asked.group),
         "ungrouped": AskedTable(asked.columns, asked.where, archived=asked.archived).query(**keep),
         "file_types": list(FILE_TYPES),
+        "exhibit_ref": "" if wrong else runs_tables.ref(asked, cast(int, shown["total"])),
         "is_later": "after" in request.GET,
         **_views_context(user, views, view, asked),
         **shown,

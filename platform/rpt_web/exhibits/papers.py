@@ -1,0 +1,146 @@
+"""Exhibits of the paper's pages for chosen experiments: `paper/EXPERIMENTS/PAGE/...`.
+
+    table/NAME        the tables of that name of all their runs under each other, with their figure
+    scaling           figure 5: the curves of their runs
+    board/SET         table 1: their rows at a position set
+    averages/SET      figure 4: the means of the three difficulties of the rows that may be compared
+
+In: the experiments, the rest of the ref, what somebody may see. Out: an `Exhibit`; None where one of the experiments is
+not among that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from django.db.models import QuerySet
+
+from rpt_web.exhibits import data
+from rpt_web.exhibits.boards import UNKNOWN, table_of
+from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.refs import PAPER, ref_of
+from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.sources import sources_of
+from rpt_web.exports import PlainColumn, PlainTable
+from rpt_web.results import boards, paper
+from rpt_web.results.board import Board, BoardFilters
+from rpt_web.results.figures import Figure
+from rpt_web.results.models import Standing
+from rpt_web.results.paper import AverageRow, PaperPage
+from rpt_web.results.paper_scaling import scaling_of_experiments, scaling_of_runs
+from rpt_web.runs.models import Experiment, Run
+
+TABLE, SCALING, BOARD, AVERAGES = "table", "scaling", "board", "averages"
+MOST_ROWS = 60
+"""Of a board on the page of table 1."""
+Made = tuple[PlainTable, Figure | None, Sequence[Run]] | None
+
+
+def exhibit(subject: str, rest: str, seen: Seen) -> Exhibit | None:
+    """An exhibit of these experiments."""
+    keys = [int(text) for text in dict.fromkeys(subject.split(","))]
+    found = seen.experiments.in_bulk(keys)
+    slug, _, after = rest.partition("/")
+    kind, _, own = after.partition("/")
+    page = paper.page_of(slug)
+    if page is None or len(found) < len(keys) or kind not in _kinds(page):
+        return None
+    made = _MAKERS[kind](page, [found[key] for key in keys], own, seen)
+    if made is None:
+        return None
+    table, figure, runs = made
+    ref_text = f"{PAPER}/{subject}/{rest}"
+    is_figure = kind in (SCALING, AVERAGES)
+    return Exhibit(ref_text, table.title, table.caption, table, figure, sources_of(runs), is_figure=is_figure)
+
+
+def ref(chosen: Sequence[Experiment], page: PaperPage, kind: str, own: str | None = None) -> str:
+    """The ref as the page writes it; "" where it would be too long."""
+    subject = ",".join(str(experiment.pk) for experiment in chosen)
+    parts = [page.slug, kind, *([] if own is None else [own or UNKNOWN])]
+    return ref_of(PAPER, subject, "/".join(parts))
+
+
+def boards_of(standings: QuerySet[Standing]) -> list[Board]:
+    """The boards of some experiments' rows, by position set."""
+    groups = list(standings.order_by("group").values_list("group", flat=True).distinct())
+    return boards.boards(standings, groups, BoardFilters(), {}, MOST_ROWS)
+
+
+def averages_of(board: Board) -> list[AverageRow]:
+    """The averages of the rows that are ranked: the others must not stand in one figure."""
+    return paper.averages(row.standing for row in board.rows if row.rank is not None)
+
+
+def _kinds(page: PaperPage) -> tuple[str, ...]:
+    if not page.stages:
+        return (BOARD,) if page.slug == "table-1" else (AVERAGES,)
+    return (TABLE, SCALING) if page.slug == "figure-5" else (TABLE,)
+
+
+def _table(page: PaperPage, chosen: Sequence[Experiment], key: str, _seen: Seen) -> Made:
+    tables, runs = paper.tables_of(page, chosen)
+    found = next((table for table in tables if table.key == key), None)
+    if found is None:
+        return None
+    table = data.of_result_table(found.data, data.file_name(page.slug, key), found.title)
+    return table, found.figure, runs
+
+
+def _scaling(page: PaperPage, chosen: Sequence[Experiment], own: str, _seen: Seen) -> Made:
+    lines, _ = scaling_of_experiments(chosen)
+    figure = None if own else scaling_of_runs(lines)
+    if figure is None:
+        return None
+    return data.of_drawing(figure, data.file_name(page.slug, SCALING)), figure, [line.run for line in lines]
+
+
+def _board(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: Seen) -> Made:
+    board = _one_board(chosen, own, seen)
+    if board is None:
+        return None
+    table = replace(table_of(board), name=data.file_name(page.slug, own))
+    return table, None, _runs_of([row.standing for row in board.rows])
+
+
+def _averages(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: Seen) -> Made:
+    """Each row's mean; a figure where any may be compared."""
+    board = _one_board(chosen, own, seen)
+    rows = averages_of(board) if board else []
+    if not rows:
+        return None
+    figure = paper.average_figure(rows, AVERAGES)
+    columns = [
+        *(PlainColumn("model", "Model"), PlainColumn("experiment", "Experiment"), PlainColumn("mode", "Mode")),
+        PlainColumn("average", "Mean of easy, medium and hard", "share"),
+        PlainColumn("flops", "FLOPs", "flops"),
+    ]
+    cells = [
+        {"model": row.standing.name, "experiment": row.standing.experiment.name, "mode": row.mode}
+        | {"average": row.value, "flops": row.standing.flops}
+        for row in rows
+    ]
+    caption = (
+        "The mean of the three difficulties, which are nested: it has no interval. Only rows that may be compared."
+    )
+    table = PlainTable(data.file_name(page.slug, own), "Average accuracy", columns, cells, caption)
+    return table, figure, _runs_of([row.standing for row in rows])
+
+
+def _one_board(chosen: Sequence[Experiment], own: str, seen: Seen) -> Board | None:
+    rows = seen.standings.filter(experiment__in=chosen, group="" if own == UNKNOWN else own[:32])
+    return next(iter(boards_of(rows)), None)
+
+
+def _runs_of(rows: Sequence[Standing]) -> list[Run]:
+    keys = {run for row in rows for run in row.runs}
+    return list(Run.objects.filter(pk__in=keys).select_related("experiment"))
+
+
+_MAKERS: dict[str, Callable[[PaperPage, Sequence[Experiment], str, Seen], Made]] = {
+    TABLE: _table,
+    SCALING: _scaling,
+    BOARD: _board,
+    AVERAGES: _averages,
+}

@@ -1,0 +1,139 @@
+"""Boards of the leaderboard and the paper's pages under addresses of their own: numbers, who sees them, no names."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.urls import reverse
+
+from rpt_web.reports import content, services
+from rpt_web.reports.files import copy_of
+from rpt_web.teams.models import Team
+from tests.factories import make_user
+from tests.rpt_web.pages.results import test_leaderboard, test_paper
+
+pytestmark = pytest.mark.django_db
+board_rows = test_leaderboard.two
+paper_experiments = test_paper.two
+
+
+def file_address(ref, ending="csv"):
+    return reverse("exhibits:exhibit_file", args=[ref, ending])
+
+
+def rows_of(client, ref):
+    answer = client.get(file_address(ref))
+    assert answer.status_code == 200, ref
+    assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 200, ref
+    return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+
+
+def paper_refs(experiments):
+    keys = ",".join(str(found.pk) for found in experiments)
+    rests = ("table-8/table/templates", "figure-5/scaling", "table-1/board/a", "figure-4/averages/a")
+    return [f"paper/{keys}/{rest}" for rest in rests]
+
+
+def anonymous_and_frozen(report, renamed):
+    """What an anonymous copy tells once the experiments, and so what is in the database, are called otherwise."""
+    services.freeze(report)
+    for number, experiment in enumerate(renamed):
+        experiment.name = f"Other {number}"
+        experiment.save()
+    _, parts = copy_of(report, is_anonymous=True)
+    return str([part.exhibit.as_json() for part in parts])
+
+
+def test_a_board_is_a_file_with_the_ranks_and_numbers_of_its_page(page, client, board_rows):
+    ref = "board/a/hard/mode=sampled"
+    assert file_address(ref) in page("/results/?set=a&mode=sampled").replace("&amp;", "&")
+    rows = rows_of(client, ref)
+    assert [(row["model"], row["rank"]) for row in rows] == [("expert", "1"), ("rpt", "2"), ("cold", "3"), ("lost", "")]
+    assert [float(row["hard"]) for row in rows] == [0.95, 0.9, 0.2, 0.99]
+    assert float(rows[1]["gain_hard"]) == pytest.approx(0.7)
+    assert rows_of(client, "board/unknown/hard")[0]["model"] == "unknown"
+    assert client.get(file_address("board/b/hard", "tex")).status_code == 200
+
+
+def test_a_board_ranks_as_the_page_with_the_same_baseline_does(page, client, board_rows):
+    row = next(found for (name, mode, _), found in board_rows.items() if (name, mode) == ("rpt", "sampled"))
+    ref = f"board/a/hard/baseline={row.pk}"
+    assert file_address(ref) in page(f"/results/?set=a&baseline={row.pk}")
+    assert [found["model"] for found in rows_of(client, ref)][:2] == ["expert", "rpt"]
+
+
+def test_what_is_no_board_or_another_teams_is_a_404(client, ada, board_rows):
+    client.force_login(ada)
+    for ref in ("board/zz/hard", "board/a/simple", "board/a/hard/what=1", "board/a/hard/experiment=x"):
+        assert client.get(file_address(ref)).status_code == 404, ref
+    elsewhere = Team.objects.create(name="Elsewhere")
+    assert content.data_of(elsewhere.pk, "board/a/hard") is None
+    client.force_login(make_user("stranger", team=elsewhere))
+    assert client.get(file_address("board/a/hard")).status_code == 404
+
+
+def test_an_anonymous_copy_of_a_frozen_board_has_no_experiment_name(ada, board_rows):
+    experiments = {found.experiment for found in board_rows.values()}
+    for experiment, name in zip(experiments, ("Narwhal", "Walrus"), strict=True):
+        experiment.name = name
+        experiment.save()
+    report = services.create(next(iter(experiments)).team, "A board", ada)
+    services.add_ref(report, "board/a/hard")
+    assert "Narwhal" in str(content.shown_parts(report)[0].exhibit.as_json())
+    told = anonymous_and_frozen(report, experiments)
+    assert "Narwhal" not in told
+    assert "Walrus" not in told
+    assert "expert" in told
+    assert f"'{board_rows['expert', 'sampled', 'a'].runs[0]}@80'" not in told or "'1@80'" in told
+
+
+def test_the_papers_tables_and_figures_are_files_of_what_the_pages_show(page, client, paper_experiments):
+    table, scaling, board, averages = refs = paper_refs(paper_experiments)
+    for name, ref in zip(("table-8", "figure-5", "table-1", "figure-4"), refs, strict=True):
+        assert file_address(ref) in page(test_paper.address(name, paper_experiments)), ref
+    rows = rows_of(client, table)
+    assert [(row["of_run"], float(row["random_at_1"])) for row in rows] == [
+        ("First: templates", 0.4),
+        ("Second: templates", 0.5),
+    ]
+    assert {row["random_at_1_n"] for row in rows} == {"700"}
+    assert sorted(float(row["average"]) for row in rows_of(client, averages)) == pytest.approx([0.6, 0.61])
+    assert {row["experiment"] for row in rows_of(client, board)} == {"First", "Second"}
+    points = {row["series"]: float(row["y"]) for row in rows_of(client, scaling)}
+    assert points["hard, First: rpt"] == pytest.approx(0.3)
+
+
+def test_the_papers_figures_are_seen_by_who_sees_all_of_their_experiments(client, ada, paper_experiments):
+    client.force_login(ada)
+    keys = ",".join(str(found.pk) for found in paper_experiments)
+    for rest in (
+        "table-8/table/nothing",
+        "table-8/scaling",
+        "table-9/table/x",
+        "table-1/board/zz",
+        "figure-5/scaling/x",
+    ):
+        assert client.get(file_address(f"paper/{keys}/{rest}")).status_code == 404, rest
+    elsewhere = Team.objects.create(name="Elsewhere")
+    paper_experiments[1].team = elsewhere
+    paper_experiments[1].save()
+    client.force_login(make_user("stranger", team=elsewhere))
+    for ref in paper_refs(paper_experiments):
+        assert client.get(file_address(ref)).status_code == 404, ref
+        assert content.data_of(elsewhere.pk, ref) is None
+    assert client.get(file_address(paper_refs(paper_experiments[1:])[0])).status_code == 200
+
+
+def test_anonymous_copies_of_the_papers_figures_name_no_experiment(ada, paper_experiments):
+    for experiment, name in zip(paper_experiments, ("Narwhal", "Walrus"), strict=True):
+        experiment.name = name
+        experiment.save()
+    report = services.create(paper_experiments[0].team, "Of the paper", ada)
+    for ref in paper_refs(paper_experiments):
+        services.add_ref(report, ref)
+    told = anonymous_and_frozen(report, paper_experiments)
+    assert "Narwhal" not in told
+    assert "Walrus" not in told
+    assert "templates" in told
