@@ -170,10 +170,10 @@ def tables_of(page: PaperPage, experiments: Sequence[Experiment]) -> tuple[list[
                 keys = tuple(column["key"] for column in table.data["columns"])
                 families[table.name, keys].append(table)
     several = len({run.experiment_id for run in kept}) > 1
-    keys = _keys([name for name, _ in families])
+    called = _keys([name for name, _ in families])
     made = [
         _joined(f"joined-{number}", key, tables, several_experiments=several)
-        for number, (key, tables) in enumerate(zip(keys, families.values(), strict=True))
+        for number, (key, tables) in enumerate(zip(called, families.values(), strict=True))
     ]
     return made, kept
 
