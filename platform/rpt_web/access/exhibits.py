@@ -11,7 +11,7 @@ from rpt_web.access.work import experiments_for, get_experiment_or_404, get_run_
 from rpt_web.exhibits import building
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import ExhibitRef, parsed
-from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.seen import ExhibitScope
 
 
 def get_exhibit_or_404(user: Actor, text: str) -> Exhibit:
@@ -26,7 +26,7 @@ def get_exhibit_or_404(user: Actor, text: str) -> Exhibit:
 def _exhibit(user: Actor, ref: ExhibitRef) -> Exhibit | None:
     if ref.kind in building.SEVERAL:
         experiments = experiments_for(user).filter(archived_at=None)
-        return building.of_several(ref, Seen(runs_for(user), experiments, standings_for(user)))
+        return building.of_several(ref, ExhibitScope(runs_for(user), experiments, standings_for(user)))
     if ref.kind == "run":
         return building.of_run(get_run_or_404(user, ref.pk), ref.rest)
     if ref.kind == "experiment":

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from rpt_core.config import DIFFICULTIES
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import BOARD, ref_of
-from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import sources_of
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
 from rpt_web.exports.tables import PlainValue
@@ -44,7 +44,7 @@ _COLUMNS = (
 )
 
 
-def exhibit(subject: str, rest: str, seen: Seen) -> Exhibit | None:
+def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     """The board; None where nothing that may be seen was measured at the set, or the rest says nothing."""
     group = "" if subject == UNKNOWN else subject
     filters, others = _read(rest)

@@ -16,7 +16,7 @@ from rpt_web.exhibits import agreement, boards, compared, data, papers, runs_tab
 from rpt_web.exhibits.entropy_figures import split_figures, top_k_of
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import BOARD, COMPARE, PAPER, RUNS, ExhibitRef
-from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import source_of, sources_of
 from rpt_web.results import figures, levels, queries
 from rpt_web.results.curves import stored_curves
@@ -47,7 +47,7 @@ def of_queue(queue: ReviewQueue, rest: str, seen: QuerySet[Review]) -> Exhibit |
     return agreement.exhibit(queue, own, seen) if word == "agreement" else None
 
 
-def of_several(ref: ExhibitRef, seen: Seen) -> Exhibit | None:
+def of_several(ref: ExhibitRef, seen: ExhibitScope) -> Exhibit | None:
     """An exhibit of several things, made from those that somebody may see."""
     return _OF_SEVERAL[ref.kind](ref.subject, ref.rest, seen) if ref.kind in _OF_SEVERAL else None
 
@@ -148,7 +148,7 @@ _OF_RUNS: dict[str, Callable[[Any, str], Exhibit | None]] = {
     "entropy": _entropy,
 }
 _OF_EXPERIMENTS: dict[str, Callable[[Any, str], Exhibit | None]] = {"accuracy": _blocks, "scaling": _scaling}
-_OF_SEVERAL: dict[str, Callable[[str, str, Seen], Exhibit | None]] = {
+_OF_SEVERAL: dict[str, Callable[[str, str, ExhibitScope], Exhibit | None]] = {
     COMPARE: compared.exhibit,
     BOARD: boards.exhibit,
     PAPER: papers.exhibit,

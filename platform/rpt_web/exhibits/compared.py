@@ -27,7 +27,7 @@ from rpt_web.exhibits import data
 from rpt_web.exhibits.comparison_tables import TABLES
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import COMPARE
-from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import sources_of
 from rpt_web.exports import PlainColumn, PlainTable
 from rpt_web.exports.tables import PlainValue
@@ -35,7 +35,7 @@ from rpt_web.results.figures import Figure, Json
 from rpt_web.runs.differences import ABSENT
 
 
-def exhibit(subject: str, rest: str, seen: Seen) -> Exhibit | None:
+def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     """An exhibit of these entries."""
     entries, _ = read_entries(subject)
     runs = seen.runs.select_related("experiment").in_bulk([entry.run for entry in entries])

@@ -20,7 +20,7 @@ from rpt_web.exhibits import data
 from rpt_web.exhibits.boards import UNKNOWN, table_of
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import PAPER, ref_of
-from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import sources_of
 from rpt_web.exports import PlainColumn, PlainTable
 from rpt_web.results import boards, paper
@@ -37,7 +37,7 @@ MOST_ROWS = 60
 Made = tuple[PlainTable, Figure | None, Sequence[Run]] | None
 
 
-def exhibit(subject: str, rest: str, seen: Seen) -> Exhibit | None:
+def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     """An exhibit of these experiments."""
     keys = [int(text) for text in dict.fromkeys(subject.split(","))]
     found = seen.experiments.in_bulk(keys)
@@ -79,7 +79,7 @@ def _kinds(page: PaperPage) -> tuple[str, ...]:
     return (TABLE, SCALING) if page.slug == "figure-5" else (TABLE,)
 
 
-def _table(page: PaperPage, chosen: Sequence[Experiment], key: str, _seen: Seen) -> Made:
+def _table(page: PaperPage, chosen: Sequence[Experiment], key: str, _seen: ExhibitScope) -> Made:
     tables, runs = paper.tables_of(page, chosen)
     found = next((table for table in tables if table.key == key), None)
     if found is None:
@@ -88,7 +88,7 @@ def _table(page: PaperPage, chosen: Sequence[Experiment], key: str, _seen: Seen)
     return table, found.figure, runs
 
 
-def _scaling(page: PaperPage, chosen: Sequence[Experiment], own: str, _seen: Seen) -> Made:
+def _scaling(page: PaperPage, chosen: Sequence[Experiment], own: str, _seen: ExhibitScope) -> Made:
     lines, _ = scaling_of_experiments(chosen)
     figure = None if own else scaling_of_runs(lines)
     if figure is None:
@@ -96,7 +96,7 @@ def _scaling(page: PaperPage, chosen: Sequence[Experiment], own: str, _seen: See
     return data.of_drawing(figure, data.file_name(page.slug, SCALING)), figure, [line.run for line in lines]
 
 
-def _board(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: Seen) -> Made:
+def _board(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: ExhibitScope) -> Made:
     board = _one_board(chosen, own, seen)
     if board is None:
         return None
@@ -104,7 +104,7 @@ def _board(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: Seen) 
     return table, None, _runs_of([row.standing for row in board.rows])
 
 
-def _averages(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: Seen) -> Made:
+def _averages(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: ExhibitScope) -> Made:
     """Each row's mean; a figure where any may be compared."""
     board = _one_board(chosen, own, seen)
     rows = averages_of(board) if board else []
@@ -128,7 +128,7 @@ def _averages(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: See
     return table, figure, _runs_of([row.standing for row in rows])
 
 
-def _one_board(chosen: Sequence[Experiment], own: str, seen: Seen) -> Board | None:
+def _one_board(chosen: Sequence[Experiment], own: str, seen: ExhibitScope) -> Board | None:
     rows = seen.standings.filter(experiment__in=chosen, group="" if own == UNKNOWN else own[:32])
     return next(iter(boards_of(rows)), None)
 
@@ -138,7 +138,7 @@ def _runs_of(rows: Sequence[Standing]) -> list[Run]:
     return list(Run.objects.filter(pk__in=keys).select_related("experiment"))
 
 
-_MAKERS: dict[str, Callable[[PaperPage, Sequence[Experiment], str, Seen], Made]] = {
+_MAKERS: dict[str, Callable[[PaperPage, Sequence[Experiment], str, ExhibitScope], Made]] = {
     TABLE: _table,
     SCALING: _scaling,
     BOARD: _board,

@@ -16,7 +16,7 @@ from rpt_core.errors import UserError
 from rpt_core.words import listed
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import RUNS, ref_of
-from rpt_web.exhibits.seen import Seen
+from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import sources_of
 from rpt_web.exports.tables import PlainValue
 from rpt_web.run_table import files, saved
@@ -28,7 +28,7 @@ MOST_SOURCES = 60
 """Runs whose settings are named below the table: those of its first rows."""
 
 
-def exhibit(subject: str, rest: str, seen: Seen) -> Exhibit | None:
+def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     """All rows that fit."""
     try:
         asked = saved.asked_by(QueryDict(rest))

@@ -15,7 +15,7 @@ from rpt_web.traces.models import PositionRerun
 
 
 @dataclass(frozen=True)
-class Seen:
+class ExhibitScope:
     """What somebody may see."""
 
     runs: QuerySet[Run]
@@ -24,10 +24,10 @@ class Seen:
     standings: QuerySet[Standing]
 
 
-def seen_by_team(team_id: int) -> Seen:
+def seen_by_team(team_id: int) -> ExhibitScope:
     """A team's own."""
     experiments = Experiment.objects.filter(team=team_id, archived_at=None)
-    return Seen(Run.objects.filter(experiment__team=team_id), experiments, standings_of(experiments))
+    return ExhibitScope(Run.objects.filter(experiment__team=team_id), experiments, standings_of(experiments))
 
 
 def standings_of(experiments: QuerySet[Experiment]) -> QuerySet[Standing]:
