@@ -186,7 +186,7 @@ class Client:
         return table(self.connection.items("/queues"))
 
     def create_queue(self, name: str, **more: Any) -> dict[str, Any]:
-        """Make one: `more` holds `run` and `filter`, or `traces` and `unit`, and who reviews (docs/review.md)."""
+        """Make one: `more` holds `run`, `traces` or `comparison`, what of it, and who reviews (docs/review.md)."""
         return self._post("/queues", {"name": name, **more})
 
     def run_again(self, position: int, group: int, **more: Any) -> dict[str, Any]:

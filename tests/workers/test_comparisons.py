@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from django.urls import reverse
@@ -13,11 +14,13 @@ from rpt_web.compare.models import ComparedOutcomes, PositionComparison
 from rpt_web.compare.noise import noise_floor
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job, JobState
+from rpt_web.review.models import ReviewQueue
 from rpt_web.runs.models import ParentRole, Run, RunParent
 from rpt_web.teams.models import Role, Team
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
 from tests.evaluated_runs import evaluate, made_run, random_rights
 from tests.factories import HOSTILE, make_experiment, make_user
+from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
 from workers import jobs as execution
 
@@ -223,3 +226,53 @@ def test_text_of_corpora_and_models_is_escaped(client, two):
     row = made(client, *two)
     for text in (text_of(client, *two), flat(client.get(reverse("compare:positions", args=[row.pk])))):
         assert "<script>alert" not in text
+
+
+@pytest.fixture
+def won(client, two):
+    """The address of a queue of the positions that the second run has won, and its group at one of the two."""
+    row = made(client, *two)
+    position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=10)
+    for document, run in (("doc1", two[1]), ("doc9", two[0])):
+        group = ResponseGroup.objects.create(
+            run=run, experiment=run.experiment, step=1, kind="greedy", group=3, first_rollout=0, position=position,
+            document=document, token_position=1, samples=1, rewarded=1, pass_rate=1, predictions=1,
+            majority_rewarded=True, disagreement=0, tokens_mean=1, tokens_min=1, tokens_max=1,
+        )  # fmt: skip
+    text = flat(client.get(f"{reverse('compare:positions', args=[row.pk])}?cell=gained&domain=sums"))
+    [address] = re.findall(r'href="([^"]*queues/new[^"]*)"', text)
+    return SimpleNamespace(row=row, address=address.replace("&amp;", "&"), group=group, position=position)
+
+
+QUEUE = {"name": "Won", "label_set": "built-in", "seed": 1, "reviewers_per_item": 1, "overlap_percent": 100}
+
+
+def test_the_positions_that_were_won_are_put_into_a_queue(client, two, won):
+    text = flat(client.get(won.address))
+    assert "1 position</a> of a comparison" in text
+    assert "all that b, step 1, wrote there" in text
+    assert client.post(won.address, QUEUE | {"unit": "position"}).status_code == 302
+    queue = ReviewQueue.objects.get()
+    assert [(item.kind, item.place) for item in queue.items.all()] == [("position", won.position)]
+    page = flat(client.get(reverse("review:queue_detail", args=[queue.pk])))
+    assert f"/compare/made/{won.row.pk}/positions/?a=0&amp;b=1&amp;difficulty=hard&amp;cell=gained" in page
+
+
+def test_what_one_of_the_two_wrote_there_is_put_into_a_queue(client, two, won, ada):
+    client.post(won.address, QUEUE | {"unit": "group-b"})
+    item = ReviewQueue.objects.get().items.get()
+    assert (item.kind, item.run, item.step, item.group) == ("group", two[1], 1, 3)
+    refused = client.post(won.address, QUEUE | {"unit": "group-a"})
+    assert "keeps responses at these positions" in flat(refused)
+    body = {"name": "Won", "comparison": won.row.pk, "positions": "cell=gained", "unit": "group"}
+    caller = client_of(ada)
+    answer = caller.post(f"{ROOT}/queues", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["items"]) == (201, 1), answer.content
+    for wrong, words in (({"side": "a"}, "keeps responses"), ({"positions": "a=7"}, "no such two"),
+                         ({"comparison": 10**9}, "kept for some weeks")):  # fmt: skip
+        answer = caller.post(f"{ROOT}/queues", body | wrong, content_type="application/json")
+        assert answer.status_code == 422 or answer.status_code == 400, answer.content
+        assert words in answer.content.decode()
+    client.force_login(make_user("eve", Role.VIEWER))
+    page = flat(client.get(f"{reverse('compare:positions', args=[won.row.pk])}?cell=gained"))
+    assert "Put these into a queue" not in page

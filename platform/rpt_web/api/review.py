@@ -20,7 +20,9 @@ from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page, Refused
+from rpt_web.compare.positions import ComparedSet
 from rpt_web.review import exports, group_queues, imports, label_sets, managing, progress, queues, reviews
+from rpt_web.review.compared_queues import create_from_comparison
 from rpt_web.review.models import ItemKind, LabelSet, LabelSetVersion, ReviewQueue
 from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import Team, User
@@ -96,11 +98,18 @@ class QueueIn(Body):
         max_length=4000,
         description="In place of a run: groups, as the address of a list of traces has it: `solved=none`.",
     )
+    comparison: int | None = Field(default=None, ge=1, lt=2**63, description="In place of a run: its positions.")
+    positions: str = Field(
+        default="",
+        max_length=4000,
+        description="With `comparison`: which, as the address of its page of positions has it: `a=0&b=1&cell=gained`.",
+    )
+    side: Literal["a", "b"] = Field(default="b", description="With `comparison`: which of the two wrote it.")
     unit: Literal["response", "group", "position"] = Field(
         default="response",
-        description="With `traces`: an item is one response of each group, the group, or its position.",
+        description="Not with `run`: an item is one response of each group, the group, or its position.",
     )
-    team: int | None = Field(default=None, ge=1, lt=2**63, description=f"With `traces`. {TEAM}")
+    team: int | None = Field(default=None, ge=1, lt=2**63, description=f"Not with `run`. {TEAM}")
     filter: str = Field(default="", description="As the address of a list of responses has it: `kind=train&reward=0`.")
     name: str
     label_set: int | None = Field(
@@ -242,13 +251,15 @@ def list_queues(request: HttpRequest, after: After = None, limit: Limit = 50) ->
 
 
 def create_queue(request: HttpRequest, queue: QueueIn) -> Answer[dict[str, Any]]:
-    """Put responses of a run, those that pass a filter, or what a list of traces shows into a new queue."""
+    """Put responses of a run, what a list of traces shows, or positions of a comparison into a new queue."""
     user = user_of(request)
+    if queue.comparison is not None:
+        return Answer(201, _out(user, [_of_comparison(user, queue, queue.comparison)])[0])
     if queue.traces is not None:
         return Answer(201, _out(user, [_of_traces(user, queue, queue.traces)])[0])
     with refusals_at("run"):
         if queue.run is None:
-            raise UserError("Give `run`, or `traces`.")
+            raise UserError("Give `run`, `traces` or `comparison`.")
         run, rollouts = access.get_rollouts_or_404(user, queue.run)
     team = run.experiment.team
     access.require_change(user, team.pk)
@@ -265,6 +276,18 @@ def _of_traces(user: User, queue: QueueIn, traces: str) -> ReviewQueue:
     with refusals_at("traces"):
         runs, unit = access.runs_for(user), ItemKind(queue.unit)
         return group_queues.create_from_traces(team, runs, filters, unit, plan, user)
+
+
+def _of_comparison(user: User, queue: QueueIn, comparison: int) -> ReviewQueue:
+    access.require_change_somewhere(user)
+    with refusals_at("team"):
+        team = _team(user, queue.team)
+    with refusals_at("comparison"):
+        row = access.get_comparison_or_404(user, comparison)
+    plan, unit, runs = _plan(user, team, queue), ItemKind(queue.unit), access.runs_for(user)
+    with refusals_at("positions"):
+        asked = ComparedSet.from_query(row, _query(queue.positions))
+        return create_from_comparison(team, runs, asked, unit, queue.side == "a", plan, user)
 
 
 def _plan(user: User, team: Team, queue: QueueIn) -> queues.QueuePlan:

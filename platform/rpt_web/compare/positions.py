@@ -10,10 +10,12 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlencode
 
 import pyarrow.parquet as pq
 
+from rpt_core.errors import UserError
 from rpt_web.compare.models import PositionComparison
 
 CELLS = {
@@ -34,6 +36,18 @@ class PositionFilters:
     domain: str | None = None
     type: str = ""
     length: str = ""
+
+    @classmethod
+    def from_query(cls, comparison: PositionComparison, query: Mapping[str, str]) -> Self:
+        """As an address has them; a value that the comparison has not is left out, and it is its hardest level."""
+        levels, level, cell = comparison.data["levels"], query.get("difficulty", ""), query.get("cell", "")
+        return cls(
+            level if level in levels else levels[-1],
+            cell if cell in CELLS else "",
+            query.get("domain"),
+            query.get("type", ""),
+            query.get("length", ""),
+        )
 
     def keeps(self, row: ComparedPosition) -> bool:
         """Whether a position is wanted, its cell aside."""
@@ -72,6 +86,39 @@ def compared_positions(comparison: PositionComparison, a: int, b: int, difficult
     known = _read(bytes(comparison.positions))
     common = sorted(first.keys() & second.keys())
     return [_row(place, known[place], first[place], second[place]) for place in common]
+
+
+@dataclass(frozen=True)
+class ComparedSet:
+    """What the page of a comparison's positions shows: two entries by their places, and filters."""
+
+    comparison: PositionComparison
+    a: int
+    b: int
+    filters: PositionFilters
+
+    @classmethod
+    def from_query(cls, comparison: PositionComparison, query: Mapping[str, str]) -> Self:
+        """As the page's address has it, by default the first two entries. Raises UserError for entries it has not."""
+        a, b = (_place(query.get(name), default) for name, default in (("a", 0), ("b", 1)))
+        if max(a, b) >= len(comparison.entries) or a == b:
+            raise UserError("This comparison has no such two evaluations. Open it again and press one of its numbers.")
+        return cls(comparison, a, b, PositionFilters.from_query(comparison, query))
+
+    def query(self) -> str:
+        """The same as part of an address."""
+        asked = {name: getattr(self.filters, name) for name in ("difficulty", "cell", "domain", "type", "length")}
+        kept = {name: value for name, value in asked.items() if value or (name == "domain" and value is not None)}
+        return urlencode({"a": self.a, "b": self.b, **kept})
+
+    def positions(self) -> list[ComparedPosition]:
+        """Those that its filters keep, in the random order of the evaluations (2 queries)."""
+        every = compared_positions(self.comparison, self.a, self.b, self.filters.difficulty)
+        return [one for one in every if self.filters.keeps(one) and self.filters.cell in ("", one.cell)]
+
+
+def _place(value: str | None, default: int) -> int:
+    return int(value) if value and value.isdecimal() and len(value) < 10 else default
 
 
 def cell_counts(rows: Sequence[ComparedPosition]) -> dict[str, int]:

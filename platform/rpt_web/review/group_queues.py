@@ -34,11 +34,16 @@ def create_from_traces(
     check_plan(team, plan)
     own = scope(runs.filter(experiment__team=team), filters)
     groups = _drawn(list(own.values_list("pk", flat=True)), filters, unit, plan)
-    items = list(_ITEMS[unit](groups, plan.seed))
+    items = items_of(unit, groups, plan.seed)
     if not items:
         raise UserError(f"No group of {team.name}'s own runs passes the filters. Choose others on the page of traces.")
     source = {"traces": filters.query(), "seed": plan.seed, "sample": plan.sample}
     return create(team, plan, source, items, user)
+
+
+def items_of(unit: ItemKind, groups: Sequence[ResponseGroup], seed: int) -> list[ReviewItem]:
+    """The items of these groups, not saved: responses drawn by the seed, whole groups, or their positions."""
+    return list(_ITEMS[unit](groups, seed))
 
 
 def _drawn(runs: Sequence[int], filters: GroupFilters, unit: ItemKind, plan: QueuePlan) -> list[ResponseGroup]:

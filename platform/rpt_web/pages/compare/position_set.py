@@ -13,29 +13,33 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.compare import positions as data
 from rpt_web.compare.entries import BasketEntry, written
 from rpt_web.compare.models import PositionComparison
-from rpt_web.compare.positions import ComparedPosition, PositionFilters
+from rpt_web.compare.positions import ComparedPosition, ComparedSet
 from rpt_web.exports import PlainColumn, PlainTable, file_answer
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.traces.places import place_of
 from rpt_web.results.queries import mode_label
+from rpt_web.review.compared_queues import KINDS
 from rpt_web.runs.models import Run
 from rpt_web.traces.inspector import readable
 from rpt_web.traces.models import ResponseGroup
 
 PER_PAGE = 50
-_KINDS = {"sampled": "sampled", "greedy": "greedy"}
 
 
 @require_safe
 def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
     """Positions of two of the comparison's evaluations, those of a cell of the 2x2 or all."""
     row = access.get_comparison_or_404(request.user, comparison_id)
-    a, b = _sides(request, row)
-    filters = _filters(request, row)
+    try:
+        asked = ComparedSet.from_query(row, request.GET.dict())
+    except UserError as error:
+        raise Http404(str(error)) from None
+    a, b, filters = asked.a, asked.b, asked.filters
     every = data.compared_positions(row, a, b, filters.difficulty)
     rows = [one for one in every if filters.keeps(one)]
     chosen = [one for one in rows if filters.cell in ("", one.cell)]
@@ -63,28 +67,16 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
         "first": _with(request, after="") if after is not None else "",
         "files": [(ending, _with(request, file=ending)) for ending in ("csv", "parquet")],
         "back": _back(row, filters.difficulty),
+        "queue": _queue(request, asked) if chosen else "",
     }  # fmt: skip
     return render(request, "compare/positions.html", context)
 
 
-def _sides(request: HttpRequest, row: PositionComparison) -> tuple[int, int]:
-    a, b = number_asked(request, "a"), number_asked(request, "b")
-    a, b = 0 if a is None else a, 1 if b is None else b
-    if max(a, b) >= len(row.entries) or a == b:
-        raise Http404("This comparison has no such two evaluations. Open it again and press one of its numbers.")
-    return a, b
-
-
-def _filters(request: HttpRequest, row: PositionComparison) -> PositionFilters:
-    asked = request.GET
-    level, cell = asked.get("difficulty", ""), asked.get("cell", "")
-    return PositionFilters(
-        level if level in row.data["levels"] else row.data["levels"][-1],
-        cell if cell in data.CELLS else "",
-        asked.get("domain"),
-        asked.get("type", ""),
-        asked.get("length", ""),
-    )
+def _queue(request: HttpRequest, asked: ComparedSet) -> str:
+    """Where a queue of these positions is made; "" for who may make none, and where no response was written."""
+    if asked.comparison.mode not in KINDS or not access.teams_to_change(request.user):
+        return ""
+    return f"{reverse('review:queue_of_groups')}?comparison={asked.comparison.pk}&{asked.query()}"
 
 
 def _side(row: PositionComparison, place: int, runs: dict[int, Run]) -> dict[str, Any]:
@@ -120,7 +112,7 @@ def _leading(
     for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
         assert group.position is not None
         key = group.document, group.position.byte_offset
-        is_exact = (group.run_id, group.step, group.kind) == (run, step, _KINDS.get(row.mode))
+        is_exact = (group.run_id, group.step, group.kind) == (run, step, KINDS.get(row.mode))
         if key not in found or is_exact:
             at = f"?run={run}&step={step}&kind={group.kind}&group={group.group}#group" if is_exact else ""
             found[key] = place_of(group.position) + at

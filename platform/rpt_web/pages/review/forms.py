@@ -9,7 +9,7 @@ from django import forms
 
 from rpt_web import access
 from rpt_web.review import group_queues, label_sets, queues
-from rpt_web.review.models import LabelSetVersion
+from rpt_web.review.models import ItemKind, LabelSetVersion
 from rpt_web.teams.models import Team, User
 
 CONTROL = {"class": "form-control", "autocomplete": "off"}
@@ -132,3 +132,22 @@ class GroupQueueForm(QueueForm):
         widget=forms.Select(attrs={"class": "form-select"}),
     )
     field_order = ("name", "label_set", "unit")
+
+
+class ComparedQueueForm(QueueForm):
+    """The same for positions of a comparison; `first` and `second` name its two evaluations."""
+
+    unit = forms.ChoiceField(label="An item is", widget=forms.Select(attrs={"class": "form-select"}))
+    field_order = ("name", "label_set", "unit")
+
+    def __init__(self, user: User, team: Team, first: str, second: str, data: Any = None) -> None:
+        super().__init__(user, team, data)
+        units = [(ItemKind.POSITION.value, "the position, whatever the runs")]
+        for unit, words in ((ItemKind.GROUP, "all that {} wrote there"), (ItemKind.RESPONSE, "one response of {}")):
+            units += [(f"{unit.value}-{side}", words.format(name)) for side, name in (("a", first), ("b", second))]
+        cast(forms.ChoiceField, self.fields["unit"]).choices = units
+
+    def wanted(self) -> tuple[ItemKind, bool]:
+        """What an item is, and whether the first evaluation wrote it, once it is valid."""
+        unit, _, side = self.cleaned_data["unit"].partition("-")
+        return ItemKind(unit), side == "a"

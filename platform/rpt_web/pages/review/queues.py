@@ -14,10 +14,11 @@ from rpt_core.errors import UserError
 from rpt_core.words import listed
 from rpt_web import access
 from rpt_web.access import Actor
+from rpt_web.compare.positions import ComparedSet
 from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.review.forms import GroupQueueForm, QueueForm
+from rpt_web.pages.review.forms import ComparedQueueForm, GroupQueueForm, QueueForm
 from rpt_web.pages.rights import team_to_change
-from rpt_web.review import group_queues, progress, queues, reviews
+from rpt_web.review import compared_queues, group_queues, progress, queues, reviews
 from rpt_web.review.models import ItemKind, ReviewQueue
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import User
@@ -74,7 +75,9 @@ def queue_new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def queue_of_groups(request: HttpRequest) -> HttpResponse:
-    """A queue of the groups that a list of traces shows, whose query the address has."""
+    """A queue of the groups of a list of traces, or of a comparison's positions, whose query the address has."""
+    if "comparison" in request.GET:
+        return _of_comparison(request)
     team, user = team_to_change(request), cast(User, request.user)
     filters = access.judged(user, GroupFilters.from_query(request.GET))
     form = GroupQueueForm(user, team, request.POST if request.method == "POST" else None)
@@ -88,6 +91,30 @@ def queue_of_groups(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"The queue has {queue.items.count():,} items.")
             return redirect("review:queue_detail", queue.pk)
     context = {"nav": "review", "filters": filters, "form": form, "team": team}
+    return render(request, "review/queue_new.html", context, status=422 if form.errors else 200)
+
+
+def _of_comparison(request: HttpRequest) -> HttpResponse:
+    key = number_asked(request, "comparison")
+    row = access.get_comparison_or_404(request.user, -1 if key is None else key)
+    try:
+        asked = ComparedSet.from_query(row, request.GET.dict())
+    except UserError as error:
+        raise Http404(str(error)) from None
+    team, user = team_to_change(request), cast(User, request.user)
+    known = access.runs_by_id(user, row.runs)
+    names = [f"{known[run].name}, step {step:,}," for run, step in (row.entries[asked.a], row.entries[asked.b])]
+    form = ComparedQueueForm(user, team, names[0], names[1], request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        (unit, is_of_first), runs = form.wanted(), access.runs_for(user)
+        try:
+            queue = compared_queues.create_from_comparison(team, runs, asked, unit, is_of_first, form.plan(), user)
+        except UserError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"The queue has {queue.items.count():,} items.")
+            return redirect("review:queue_detail", queue.pk)
+    context = {"nav": "review", "compared": asked, "found": len(asked.positions()), "form": form, "team": team}
     return render(request, "review/queue_new.html", context, status=422 if form.errors else 200)
 
 
@@ -157,7 +184,7 @@ def _hidden(queue: ReviewQueue) -> str:
 def _source(user: Actor, queue: ReviewQueue, known: progress.QueueProgress) -> dict[str, Any] | None:
     """The run and the filter that its items come from; None for who has yet to review them blind."""
     may_see = not queue.is_blind or queue.created_by_id == user.pk or not _waits(user, queue, known)
-    if may_see and "traces" in queue.source:
+    if may_see and queue.source.keys() & {"traces", "comparison"}:
         return dict(queue.source)
     run_id = queue.source.get("run")
     run = access.runs_for(user).filter(pk=run_id).first() if may_see and run_id else None

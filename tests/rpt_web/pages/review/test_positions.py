@@ -171,7 +171,7 @@ def test_the_api_makes_a_queue_of_what_a_list_of_traces_shows(team, places):
     wrong = caller.post(f"{ROOT}/queues", body | {"traces": "domain=none"}, content_type="application/json")
     assert "own runs passes the filters" in wrong.json()["detail"]
     neither = caller.post(f"{ROOT}/queues", {"name": "x"}, content_type="application/json")
-    assert "Give `run`, or `traces`." in neither.content.decode()
+    assert "Give `run`, `traces` or `comparison`." in neither.content.decode()
 
 
 def test_a_position_outlives_its_runs_as_an_item_and_says_so(team, places, queue, browser):
