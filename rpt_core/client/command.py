@@ -6,7 +6,7 @@ rpt table                            runs with the columns that you choose; `rpt
 rpt submit EXPERIMENT CONFIG         queues a run from a YAML or JSON file; --watch follows it
 rpt watch RUN                        shows how far it is until it ends
 rpt cancel RUN                       asks it to stop
-rpt compare RUN RUN ...              what differs in their configs and in what they reached
+rpt compare RUN RUN ...              what differs in their configs, and at the same positions
 rpt export RUN WHAT FILE             metrics, evaluations, rollouts, ... as .parquet, .csv or .jsonl
 rpt COMMAND --help                   says what that command takes
 """
@@ -22,9 +22,9 @@ from typing import Any
 
 from rpt_core.client import login
 from rpt_core.client.client import Client
-from rpt_core.client.comparing import compared
+from rpt_core.client.comparing import paired_lines, settings_lines
 from rpt_core.client.connection import root_of
-from rpt_core.client.errors import ClientError, said
+from rpt_core.client.errors import ClientError, Refusal, said
 from rpt_core.client.exporting import ENDINGS, WHAT, export, write
 from rpt_core.client.files import read_config
 from rpt_core.client.watching import watch
@@ -82,8 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("run", type=int, metavar="RUN")
     new = _command(commands, "compare", _compare, "what differs between runs")
     new.add_argument(
-        "runs", type=int, nargs="+", metavar="RUN", help="numbers; the first is what the others are held against"
+        "entries",
+        type=_entry,
+        nargs="+",
+        metavar="RUN",
+        help="numbers, or 15@40 for a step; the first is what the others are held against",
     )
+    new.add_argument("--mode", choices=("sampled", "standard", "greedy"), help="by default that of most evaluations")
     new = _command(commands, "export", _export, "write what a run wrote to a file")
     new.add_argument("run", type=int, metavar="RUN")
     new.add_argument("what", choices=tuple(WHAT), metavar="WHAT", help=", ".join(WHAT))
@@ -184,11 +189,18 @@ def _cancel(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     platform = Client()
-    runs = [platform.run(number) for number in dict.fromkeys(arguments.runs)]
-    if len(runs) < 2:
-        raise ClientError("Give two runs or more.")
-    evaluations = [platform.evaluations(run["id"]).to_pylist() for run in runs]
-    print("\n".join(compared(runs, evaluations)))
+    entries = list(dict.fromkeys(arguments.entries))
+    if len(entries) < 2:
+        raise ClientError("Give two runs or more, or two steps of one, such as 12@0 12@40.")
+    asked = [int(entry.partition("@")[0]) for entry in entries]
+    runs = [platform.run(number) for number in dict.fromkeys(asked)]
+    print("\n".join([*settings_lines(runs), ""]), flush=True)
+    try:
+        found = platform.compare(entries, arguments.mode)
+    except Refusal as refusal:
+        print(f"Not compared at the same positions: {refusal}")
+        return DONE
+    print("\n".join(paired_lines(found, {run["id"]: run["name"] for run in runs}, asked)))
     return DONE
 
 
@@ -196,6 +208,13 @@ def _export(arguments: argparse.Namespace) -> int:
     rows = export(Client(), arguments.run, arguments.what, arguments.file, kind=arguments.kind, step=arguments.step)
     print(f"{arguments.file}: {rows} rows")
     return DONE
+
+
+def _entry(text: str) -> str:
+    run, at, step = text.partition("@")
+    if not run.isdecimal() or (at and not step.isdecimal()):
+        raise argparse.ArgumentTypeError("give the number of a run, such as 12, or of one at a step, such as 12@40")
+    return text
 
 
 def _count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Runs side by side on a terminal: the settings that differ, and the accuracies of their last evaluations."""
+"""Runs side by side on a terminal: the settings that differ, and what they got right at the same positions."""
 
 from __future__ import annotations
 
@@ -7,21 +7,32 @@ from typing import Any
 
 from rpt_core.client.words import lines_of
 
-Cells = Mapping[tuple[str, str], Mapping[str, Any]]
+_HEAD = ("run", "positions", "accuracy", "n", "difference", "95 % interval", "p", "p, Holm", "gained", "forgotten")
 
 
-def compared(runs: Sequence[Mapping[str, Any]], evaluations: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Lines: what differs, then accuracy in per cent with its interval, held against the first run's."""
+def settings_lines(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines: the settings that differ, by dotted names."""
     head = [f"{run['id']} {run['name']}" for run in runs]
-    lines = ["Settings that differ", *lines_of(["setting", *head], list(_different(runs)))]
-    cells = [_last(rows) for rows in evaluations]
-    lines += ["", "Accuracy in % with its 95 % interval, at each run's last evaluation"]
-    rows = list(_accuracies(cells))
-    lines += lines_of(["mode", "positions", *head], rows)
-    if rows:
-        lines.append(
-            "An interval is of the run's own positions. Whether a difference holds, a paired test says: see Compare."
-        )
+    return ["Settings that differ", *lines_of(["setting", *head], list(_different(runs)))]
+
+
+def paired_lines(comparison: Mapping[str, Any], names: Mapping[int, str], asked: Sequence[int]) -> list[str]:
+    """Lines: accuracy, and the difference from the first entry at the positions that both have, in points.
+
+    In: a comparison as `Client.compare` has it, names of runs by their ids, the runs that were asked for.
+    """
+    entries, numbers = comparison["entries"], comparison["numbers"]
+    titles = [f"{one['run']} {names[one['run']]}, step {one['step']}" for one in entries]
+    compared = len(entries) - 1
+    lines = [f"At the same positions, {comparison['mode']}: each against {titles[0]}"]
+    for level in numbers["levels"]:
+        lines += [*lines_of(_HEAD, list(_rows(level, titles, numbers))), ""]
+    lines.append("Differences are in points, at the positions that both have, with paired bootstrap intervals.")
+    tests = {one["test"] for pair in numbers["with_baseline"] for one in pair["levels"].values()}
+    corrected = f"corrected by Holm for {compared} comparison{'s' if compared != 1 else ''} with the first"
+    lines.append(f"p: {', '.join(sorted(tests)) or 'no test'}; {corrected}, at each difficulty.")
+    if left := [run for run in dict.fromkeys(asked) if run not in {one["run"] for one in entries}]:
+        lines.append(f"Left out, without such an evaluation: {', '.join(f'{run} {names[run]}' for run in left)}.")
     return lines
 
 
@@ -42,17 +53,33 @@ def _different(runs: Sequence[Mapping[str, Any]]) -> Iterator[list[Any]]:
             yield [name, *(str(value) for value in values)]
 
 
-def _last(rows: Sequence[Mapping[str, Any]]) -> Cells:
-    step = max((row["step"] for row in rows), default=None)
-    return {(row["mode"], row["difficulty"]): row for row in rows if row["step"] == step}
+def _rows(level: str, titles: Sequence[str], numbers: Mapping[str, Any]) -> Iterator[list[Any]]:
+    for place, title in enumerate(titles):
+        own = numbers["accuracies"][place].get(level)
+        against = numbers["with_baseline"][place - 1]["levels"].get(level) if place else None
+        accuracy = [None, None] if own is None else [f"{_points(own['value'])}{_interval(own)}", own["n"]]
+        yield [title, level, *accuracy, *_difference(against)]
 
 
-def _accuracies(cells: Sequence[Cells]) -> Iterator[list[Any]]:
-    for mode, difficulty in dict.fromkeys(key for each in cells for key in each):
-        yield [mode, difficulty, *(_cell(each.get((mode, difficulty))) for each in cells)]
+def _difference(found: Mapping[str, Any] | None) -> list[Any]:
+    if found is None:
+        return [None] * 6
+    value = None if found["value"] is None else f"{100 * found['value']:+.1f}"
+    interval = _interval(found, "+").strip()
+    return [value, interval, _p(found["p"]), _p(found["holm"]), found["gained"], found["forgotten"]]
 
 
-def _cell(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return "-"
-    return f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}] n {row['n']}"
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _interval(found: Mapping[str, Any], sign: str = "") -> str:
+    if found["low"] is None or found["high"] is None:
+        return ""
+    return f" [{100 * found['low']:{sign}.1f}, {100 * found['high']:{sign}.1f}]"
+
+
+def _p(value: float | None) -> str | None:
+    if value is None:
+        return None
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from datetime import timedelta
+from unittest.mock import ANY
 
 import pytest
 
@@ -257,9 +259,11 @@ def test_lists_and_comparisons(rpt, platform, client):
     code, out, _ = rpt("compare", platform["run"], other)
     assert code == 0
     assert any(line.split()[:2] == ["budget.steps", "(not"] for line in out.splitlines())
-    assert any(line.split()[:3] == ["greedy", "hard", "50.0"] for line in out.splitlines())
+    assert "Not compared at the same positions: " in out
     assert rpt("cancel", other)[1] == f"Run {other} is cancelled.\n"
     assert rpt("compare", other)[0] == 2
+    with pytest.raises(SystemExit):
+        rpt("compare", platform["run"], "12@x")
 
 
 def test_submit_and_watch_a_run_that_ends_badly(rpt, platform, client, tmp_path):
@@ -318,7 +322,7 @@ def test_the_table_of_runs_has_the_columns_that_are_asked_for(client, platform, 
     assert file.read_text().splitlines()[0] == '"id","name","seed"'
 
 
-def test_runs_are_compared_at_the_same_positions_once_a_worker_has_done_so(client, platform):
+def test_runs_are_compared_at_the_same_positions_once_a_worker_has_done_so(client, rpt, platform):
     from rpt_web.compare.models import PositionComparison
     from rpt_web.runs.models import Experiment
     from tests.evaluated_runs import evaluate, made_run
@@ -340,6 +344,14 @@ def test_runs_are_compared_at_the_same_positions_once_a_worker_has_done_so(clien
     positions = client.compared_positions(found["id"], cell="gained")
     assert positions["document"].to_pylist() == ["doc1"]
     assert client.settings([run.pk for run in runs])["name"].to_pylist() == ["seed"]
+    bare = made_run(experiment, "bare")
+    code, out, _ = rpt("compare", runs[0].pk, f"{runs[1].pk}@1", bare.pk)
+    assert code == 0
+    assert "seed" in out.partition("At the same positions, greedy")[0]
+    [line] = [line for line in out.splitlines() if "more, step 1" in line and " hard " in line]
+    assert re.split(r"  +", line)[2:] == ["100.0 [34.2, 100.0]", "2", "+50.0", ANY, "1.0000", "1.0000", "1", "0"]
+    assert re.search(r"p: .*McNemar.*Holm for 1 comparison with the first", out)
+    assert f"Left out, without such an evaluation: {bare.pk} bare." in out
     assert client.baskets().num_rows == 0
     with pytest.raises(Refusal, match="There is no run 987654"):
         client.compare([runs[0].pk, 987654])
