@@ -38,9 +38,13 @@ BASKETS_SHOWN = 50
 
 @require_safe
 def basket(request: HttpRequest) -> HttpResponse:
-    """What the address names; with `experiment` the runs of one that there is something to compare of."""
+    """What the address names; with `experiment` the runs of one that there is something to compare of. What was
+    ticked in a list comes as several `runs`, or, where nothing was, as `else`."""
     if (experiment := number_asked(request, "experiment")) is not None:
         return redirect(_of_experiment(request, experiment))
+    if "else" in request.GET:
+        ticked = lists.read_entries(",".join(request.GET.getlist("runs") or [request.GET["else"]]))[0]
+        return redirect(f"{reverse('compare:basket')}?runs={lists.written(ticked)}")
     key = number_asked(request, "basket")
     kept = access.baskets_for(request.user).filter(pk=key).first() if key is not None else None
     return _page(request, request.GET.get("runs", ""), kept, reverse("compare:basket"))

@@ -58,6 +58,8 @@ class BoardLine:
     cells: Sequence[CellLine]
     members: Sequence[MemberLine]
     is_baseline: bool
+    versus: str = ""
+    """The comparison with the board's baseline, or with its first row where it has none; "" where there is none."""
 
     @property
     def standing(self) -> Standing:
@@ -69,6 +71,11 @@ class BoardLine:
         """The run that made the model; of the first seed where there are several."""
         found: int | None = self.standing.members[0]["run"]
         return found
+
+    @property
+    def picks(self) -> str:
+        """Its models as a comparison's address names them; "" where no run here has made one."""
+        return ",".join(_names([self.standing]))
 
     @property
     def seeds(self) -> str:
@@ -101,15 +108,22 @@ def lines_elsewhere(rows: Sequence[BoardRow], difficulty: str) -> list[BoardLine
 
 def compare_address(rows: Sequence[Standing]) -> str:
     """The comparison of the models of these rows, the first one its baseline; "" where fewer than two are of runs."""
-    names = [f"{member['run']}@{member['step']}" for row in rows for member in row.members if member["run"]]
-    listed = list(dict.fromkeys(names))
+    listed = _names(rows)
     return f"{reverse('compare:basket')}?{urlencode({'runs': ','.join(listed)}, safe=',@')}" if len(listed) > 1 else ""
 
 
 def compared(board: Board) -> str:
-    """The comparison of a board's first ranked rows, its baseline first."""
-    ranked = [row.standing for row in board.rows if row.rank is not None][:COMPARED]
-    return compare_address([*filter(None, [board.baseline]), *ranked])
+    """A board's first ranked rows as a comparison's address names them, its baseline first."""
+    return ",".join(_names([*filter(None, [board.baseline]), *_ranked(board)[:COMPARED]]))
+
+
+def _ranked(board: Board) -> list[Standing]:
+    return [row.standing for row in board.rows if row.rank is not None]
+
+
+def _names(rows: Sequence[Standing]) -> list[str]:
+    names = [f"{member['run']}@{member['step']}" for row in rows for member in row.members if member["run"]]
+    return list(dict.fromkeys(names))
 
 
 def _line(row: BoardRow, board: Board, leads: Mapping[tuple[int, str], BaselineLead], is_pinned: bool) -> BoardLine:
@@ -121,7 +135,9 @@ def _line(row: BoardRow, board: Board, leads: Mapping[tuple[int, str], BaselineL
         if baseline is not None and not is_baseline and not row.reasons:
             lead, words = _lead(standing, baseline, level, leads.get((standing.pk, level)), is_pinned)
         cells.append(_cell(standing, level, lead, words))
-    return BoardLine(row, cells, _members(row, board.difficulty), is_baseline)
+    first = baseline or next(iter(_ranked(board)), None)
+    versus = compare_address([first, standing]) if first is not None and first.pk != standing.pk else ""
+    return BoardLine(row, cells, _members(row, board.difficulty), is_baseline, versus)
 
 
 def _cell(standing: Standing, level: str, lead: str, lead_words: str) -> CellLine:
