@@ -14,6 +14,8 @@ from django.urls import resolve, reverse
 
 from rpt_web import access
 from rpt_web.pages.rights import current_team
+from rpt_web.results.paper import PAGES as PAPER_PAGES
+from rpt_web.results.paper import PaperPage
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,21 @@ class FoundPage:
     args: tuple[str, ...] = ()
 
 
+def _paper_name(page: PaperPage) -> str:
+    return f"{page.paper}: {page.title}" if page.paper else page.title
+
+
 PAGES = (
     FoundPage("list-details", "Home", "home:home", "start news what waits"),
     FoundPage("bell", "Inbox", "home:inbox", "notices alarms unread"),
+    FoundPage("chart-line", "Results", "results:leaderboard", "leaderboard ranking ranks accuracy accuracies models"),
+    FoundPage("table", "Compare", "compare:basket", "comparison basket differences paired runs side by side"),
+    FoundPage("file-text", "Reports", "reports:report_list", "share figures anonymous export"),
+    FoundPage("file-text", "The paper's tables and figures", "results:paper_index", "results paper's published"),
+    *(
+        FoundPage("file-text", _paper_name(page), "results:paper_page", "results paper's", args=(page.slug,))
+        for page in PAPER_PAGES
+    ),
     FoundPage("flask", "Experiments", "experiments:experiment_list"),
     FoundPage("list-details", "Runs", "runs:run_list", "queue"),
     FoundPage("table", "Table of runs", "runs:run_table", "columns views settings metrics seeds filter"),

@@ -49,6 +49,15 @@ def test_without_words_all_pages_and_actions_stand_there(found, client):
     for place in ("home:home", "configure:run_new", "help:help", "nodes:node_list"):
         assert f'href="{reverse(place)}"' in text
     assert reverse("teams:account") in found("password"), "by what is done there"
+    for words, place in (
+        ("leaderboard", "results:leaderboard"),
+        ("compare", "compare:basket"),
+        ("reports", "reports:report_list"),
+        ("paper", "results:paper_index"),
+        ("table+of+runs", "runs:run_table"),
+    ):
+        assert f'href="{reverse(place)}"' in found(words), words
+    assert f'href="{reverse("results:paper_page", args=["table-8"])}"' in found("table+8+templates")
     client.force_login(make_user("eve", Role.VIEWER))
     assert reverse("configure:run_new") not in flat(client.get(FIND)), "a viewer may not"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -114,6 +116,7 @@ def test_home_shows_what_failed_what_runs_and_what_is_new(page, suite, ada, djan
     count = len(few)
     for shown in ("It was the disk.", "1 running", "4 waiting", "New experiment:", "base"):
         assert shown in text
+    assert re.search(r'href="/results/"\s*>Results</a> ·', text), "beside the link of the bar"
     assert "progress" in page(HOME, headers={"HX-Target": "running"})
     for n in range(9):
         make_experiment(ada, f"more {n}")
