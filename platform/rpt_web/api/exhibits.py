@@ -40,6 +40,14 @@ class ExhibitColumnOut(Schema):
     part: str = Field(description="low, high or n of that estimate; empty for none.")
 
 
+class SourceSetOut(Schema):
+    """A position set that a run was evaluated at."""
+
+    hash: str
+    words: str = Field(description="Its corpora, size and thresholds; empty where only the hash is known.")
+    group: str = Field(description="The leaderboard's group that has it; empty where none has.")
+
+
 class RunSourceOut(Schema):
     """A run that an exhibit came from."""
 
@@ -48,6 +56,7 @@ class RunSourceOut(Schema):
     stage: str
     code: str = Field(description="Version of the code that made its numbers.")
     positions: dict[str, str] = Field(description="The settings that decide which positions were used.")
+    position_sets: list[SourceSetOut] = Field(description="Of its evaluations, as the leaderboard knows them.")
     config: dict[str, str] = Field(description="All settings, by dotted name.")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rpt_web.exhibits.sources import RunSource, as_pairs
+from rpt_web.exhibits.sources import RunSource, SourceSet, as_pairs
 from rpt_web.exports import PlainColumn, PlainTable
 from rpt_web.results.figures import Figure
 
@@ -68,4 +68,5 @@ def from_json(stored: Mapping[str, Any]) -> Exhibit:
 
 def _source(stored: Mapping[str, Any]) -> RunSource:
     pairs = {name: [(key, value) for key, value in stored[name]] for name in ("positions", "config")}
-    return RunSource(**{**stored, **pairs})
+    sets = [SourceSet(**one) for one in stored.get("position_sets", ())]  # reports frozen earlier have none
+    return RunSource(**{**stored, **pairs, "position_sets": sets})

@@ -14,7 +14,7 @@ from django.urls import reverse
 from rpt_web.exhibits import building
 from rpt_web.exhibits.exhibit import from_json
 from rpt_web.exhibits.refs import parsed
-from rpt_web.results.models import ResultTable
+from rpt_web.results.models import EvaluatedSet, ResultTable, Standing
 from tests.factories import make_user
 from tests.preset_runs import finished_experiment
 from tests.rpt_web.markup import flat
@@ -159,6 +159,25 @@ def test_every_figure_and_table_of_a_page_has_a_menu_that_leads_on(client, rpt):
     assert 'data-export="svg"' in exhibit
     part = flat(client.get(reverse("exhibits:came_from", args=[f"run/{rpt.pk}/metric/reward"])))
     assert "evaluation.positions_per_difficulty" in part
+
+
+def test_it_names_the_position_sets_as_the_leaderboard_knows_them(client, rpt):
+    ref = f"run/{rpt.pk}/metric/reward"
+    rpt.evaluations.update(position_set="ab" * 16)
+    own = {"experiment": rpt.experiment, "key": "k", "name": "x", "mode": "sampled", "n": 700}
+    Standing.objects.create(group="cd" * 16, sets=["ab" * 16], **own)
+    known = {"positions": 700, "documents": 90, "above_nats": {"hard": 1.5}, "corpora": ["Cards"]}
+    EvaluatedSet.objects.create(team=rpt.experiment.team, hash="ab" * 16, **known)
+    part = flat(client.get(reverse("exhibits:came_from", args=[ref])))
+    assert f'href="{reverse("results:leaderboard")}?set={"cd" * 16}"' in part
+    assert "Cards: 700 positions of 90 documents; hard above 1.5 nats" in part
+    built = building.of_run(rpt, "metric/reward")
+    assert from_json(built.as_json()).sources == built.sources
+    table = pq.read_table(io.BytesIO(file(client, ref, "parquet")))
+    came_from = dict(json.loads(table.schema.metadata[b"came_from"]))
+    assert came_from[f"position set of run {rpt.pk}"].startswith(f"{'ab' * 16} Cards")
+    rpt.evaluations.update(position_set="")
+    assert "Position set" not in flat(client.get(reverse("exhibits:came_from", args=[ref])))
 
 
 def test_what_is_not_there_is_a_404_that_says_so(client, rpt):
