@@ -90,7 +90,7 @@ def _words(known: EvaluatedSet) -> str:
 
 
 def as_pairs(sources: Sequence[RunSource], ref: str) -> list[tuple[str, str]]:
-    """For the metadata of files: the exhibit's ref, and of each run its number, name, code, positions, sets and config."""
+    """For the metadata of files: the ref, and of each run its number, name, code, positions, sets and config."""
     pairs = [("exhibit", ref)]
     for source in sources:
         pairs += [
