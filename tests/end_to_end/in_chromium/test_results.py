@@ -33,3 +33,23 @@ def test_rows_are_narrowed_their_flags_say_why_and_one_becomes_the_baseline(visi
         browser.execute_script("document.querySelector('.row-actions form').requestSubmit()")
         visit.wait("return document.querySelector('.is-baseline .chip.blue') !== null")
         assert "the team's baseline" in browser.execute_script("return document.querySelector('.board').innerText")
+
+
+def test_rows_ticked_with_shift_are_compared(visit, rows):
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.common.by import By
+
+    with visit(PAGES["leaderboard-of-a-set"](rows)) as browser:
+        boxes = browser.find_elements(By.CSS_SELECTOR, "input[data-pick]")
+        assert len(boxes) > 2
+        words = browser.find_element(By.CSS_SELECTOR, "[data-picked-rows]")
+        assert words.text == "the first rows"
+        boxes[0].send_keys(Keys.SPACE)
+        assert words.text == "the ticked row"
+        ActionChains(browser).key_down(Keys.SHIFT).click(boxes[2]).key_up(Keys.SHIFT).perform()
+        assert words.text == "the 3 ticked rows"
+        visit.picture("leaderboard-ticked-light-wide", all_charts=False)
+        picks = dict.fromkeys(name for box in boxes[:3] for name in box.get_attribute("value").split(","))
+        browser.find_element(By.CSS_SELECTOR, "form[id^=pick-] button").click()
+        visit.wait("return location.pathname === '/compare/'")
+        assert browser.current_url.endswith(f"?runs={','.join(picks)}")
