@@ -20,8 +20,7 @@ RPT_WEB_PATIENCE_SECONDS    how long one waits before it gets 503 (default: 30)
 RPT_WEB_STREAMS   live pages that may be open at once; more get 503 and try again (default: 2000)
 RPT_CONNECTION_POOL  yes in the web server, which sets it by itself; a process that forks must not have one
 RPT_STAGE_COMMAND the program that runs a stage, as words of a shell (default: this Python with -m rpt_core)
-RPT_READ_ROOTS    comma-separated folders that runs may read, beside those of other runs (default: corpora, models and
-                  templates in the data folder)
+RPT_READ_ROOTS    comma-separated folders that runs may read, beside other runs' (default: corpora, models, templates)
 RPT_HUB_MODELS    comma-separated names of models that runs may fetch from a hub, * stands for anything (default: those
                   of the shipped presets)
 RPT_CORPUS_ADDRESSES        comma-separated beginnings of addresses that corpora may be fetched from, such as
