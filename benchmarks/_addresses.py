@@ -86,6 +86,10 @@ class Known:
     """Two hundred runs, as an address of a comparison has them."""
     set: str
     """The position set with the most rows of results."""
+    position: int
+    """A position with the most groups."""
+    place: str
+    """Its hash and byte, as an address has them."""
 
 
 def addresses(known: Known) -> dict[str, list[str]]:
@@ -137,6 +141,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
             f"results/paper/{name}/?experiment={known.experiment}" for name in ("table-1", "figure-4", "figure-5")
         ],
         "api/v1/position-sets": ["api/v1/position-sets"],
+        "api/v1/positions/{position_id}": [f"api/v1/positions/{known.position}"],
+        "api/v1/positions/{position_id}/groups": [f"api/v1/positions/{known.position}/groups"],
         "api/v1/leaderboard": [f"{API}leaderboard?set={known.set}", f"{API}leaderboard?set={known.set}&mode=greedy"],
         "runs/": [
             "runs/",
@@ -180,6 +186,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
             for rule in ("run", "threshold", "top_share", "random")
         ],
         "runs/{run_id}/documents/{split}/{row}/counts.json": [f"{long}/counts.json?keep=random&at=0.30"],
+        "positions/{text_hash}/{byte_offset}/": [f"positions/{known.place}/"],
+        "positions/{text_hash}/{byte_offset}/film/": [f"positions/{known.place}/film/"],
         "runs/{run_id}/documents/{split}/{row}/positions/{token}/": [f"{long}/positions/{middle_token}/"],
         "experiments/new/": ["experiments/new/"],
         "runs/new/": ["runs/new/", f"runs/new/?experiment={known.experiment}"],
@@ -357,7 +365,7 @@ def known_ids() -> Known:
     from rpt_web.runs.models import Run
     from rpt_web.supervisor.filling.people import filled_people
     from rpt_web.supervisor.filling.results import FILLED_SET
-    from rpt_web.traces.models import Rollout, RolloutShard
+    from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout, RolloutShard
 
     user, split = filled_people().order_by("id").first(), ScoredSplit.objects.order_by("id").first()
     if user is None or split is None:
@@ -368,6 +376,8 @@ def known_ids() -> Known:
     experiment = Run.objects.select_related("experiment").get(pk=run).experiment
     waiting = ReviewItem.objects.select_related("queue__version").filter(submitted=0).latest("number")
     corpus = CorpusVersion.objects.annotate(files_there=Count("uploads")).latest("files_there")
+    place = ResponseGroup.objects.values("position").annotate(groups=Count("id")).latest("groups")["position"]
+    position = CorpusPosition.objects.get(pk=place)
     return Known(
         run=run,
         busiest=busiest.pk,
@@ -392,4 +402,6 @@ def known_ids() -> Known:
         label_set=waiting.queue.version.label_set_id,
         basket=",".join(map(str, Run.objects.order_by("-id").values_list("pk", flat=True)[:200])),
         set=FILLED_SET,
+        position=position.pk,
+        place=f"{bytes(position.text_hash).hex()}/{position.byte_offset}",
     )
