@@ -26,8 +26,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _addresses import API, Known, addresses, forgotten, known_ids
+from _addresses import API, addresses, forgotten
 from _common import finish, parser, show
+from _known import Known, known_ids
 
 if TYPE_CHECKING:
     from django.test import Client

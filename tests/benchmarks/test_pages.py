@@ -31,8 +31,9 @@ def test_every_page_and_list_is_measured_on_a_small_platform(tmp_path):
 def test_an_address_that_nobody_measures_is_named(monkeypatch, db):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import _addresses
+    import _known
 
-    known = _addresses.Known(*(1 for _ in fields(_addresses.Known)))
+    known = _known.Known(*(1 for _ in fields(_known.Known)))
     assert _addresses.forgotten(known) == set()
     monkeypatch.delitem(_addresses.NOT_MEASURED, "logout/")
     assert _addresses.forgotten(known) == {"logout/"}
