@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,15 +12,21 @@ LONGEST_CELL = 60
 
 
 def lines_of(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Columns below their names; numbers to the right. Without rows, a line that says so."""
+    """Columns below their names; numbers to the right. Without rows, a line that says so.
+
+    On a terminal a line that is wider ends with an ellipsis; a file or a pipe gets it whole.
+    """
     if not rows:
         return ["none"]
     texts = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(name), *(len(row[place]) for row in texts)) for place, name in enumerate(head)]
     right = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
     shown = [list(head), *texts]
-    room = max(40, shutil.get_terminal_size((160, 24)).columns)
-    return [_line(cells, widths, right)[:room] for cells in shown]
+    lines = [_line(cells, widths, right) for cells in shown]
+    if not sys.stdout.isatty():
+        return lines
+    room = max(40, shutil.get_terminal_size().columns)
+    return [line if len(line) <= room else f"{line[: room - 1]}…" for line in lines]
 
 
 def plain(value: Any) -> str:

@@ -74,6 +74,7 @@ def rpt(platform, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("RPT_URL", platform["url"])
     monkeypatch.setenv("RPT_TOKEN", platform["token"])
+    monkeypatch.setenv("COLUMNS", "40")  # what is no terminal gets whole lines all the same
 
     def rpt(*arguments):
         code = main([str(argument) for argument in arguments])
