@@ -62,7 +62,7 @@ def _read(row: PositionComparison, report: JobReport) -> tuple[Positions, list[A
             raise UserError(f"Run {run} was deleted. Leave it out of the comparison.")
         try:
             outcomes = read_outcomes(RunDir(known.directory).evaluation(step))
-            found.append(align(positions, outcomes, row.mode))  # type: ignore[arg-type]
+            found.append(align(positions, outcomes, row.mode))  # type: ignore[arg-type]  # stored modes are modes
         except UserError as error:
             raise UserError(f"Run {run}, step {step}: {error}") from None
     return positions, found

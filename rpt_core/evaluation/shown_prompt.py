@@ -56,7 +56,7 @@ def shown_prompt(run: RunDir, stage: str, kind: str, step: int, row: int) -> Sho
     with reading(run.rollout_shard(kind, step), "Without it nothing is known of the prompt."):
         (stored,) = read_rollouts_at(run.rollout_shard(kind, step), [row])
     config = run.read_config(stage)
-    tokenizer = load_tokenizer(config.model.path)  # type: ignore[union-attr]
+    tokenizer = load_tokenizer(config.model.path)  # type: ignore[union-attr]  # stages that write responses have one
     prompt = prompt_config(config, tokenizer, step)
     ids, text = _of_position(config, tokenizer, prompt, kind, stored) or _of_question(tokenizer, prompt, stage, stored)
     if text != stored.prompt or len(ids) != stored.prompt_tokens:
@@ -78,7 +78,7 @@ def prompt_config(config: StageConfig, tokenizer: Tokenizer, step: int) -> Promp
         return PromptConfig(
             template=config.template, max_prompt_tokens=config.max_prompt_tokens, date=config.prompt_date
         )
-    found: PromptConfig = config.prompt  # type: ignore[union-attr]
+    found: PromptConfig = config.prompt  # type: ignore[union-attr]  # all other stages that write responses have one
     return found
 
 
@@ -100,7 +100,7 @@ def _positions(config: StageConfig, kind: str) -> str:
     held_out = getattr(config, "evaluation", None) or getattr(config, "held_out", None)
     if kind != "train" and held_out is not None:
         return str(held_out.positions)
-    return str(config.positions)  # type: ignore[union-attr]
+    return str(config.positions)  # type: ignore[union-attr]  # stages that train on positions have it
 
 
 def _of_question(tokenizer: Tokenizer, prompt: PromptConfig, stage: str, stored: RolloutRow) -> tuple[list[int], str]:

@@ -81,7 +81,7 @@ class FrozenIn(Body):
 
 
 class ReportLinkOut(Schema):
-    """A link, without its secret, which is told once."""
+    """A link without its secret, which is shown only when the link is made."""
 
     id: int
     is_anonymous: bool

@@ -39,7 +39,7 @@ class PlacedEntry:
 
     @property
     def dash(self) -> str:
-        """How its line is drawn, so that more runs than colours can be told apart."""
+        """The dash pattern of its line: it tells apart runs that share a colour."""
         return DASHES[self.place // COLOURS % len(DASHES)]
 
 

@@ -195,7 +195,7 @@ class Board:
 def places(whole: Sequence[Light], filters: BoardFilters, baseline: int | None = None) -> list[BoardPlace]:
     """The rows of a group that fit the filters, in their order: those that are ranked, then the others.
 
-    What is usual is told by all of the group, or by the row whose id is `baseline`.
+    What rows are held against (`Usual`) is taken from the row whose id is `baseline`, else from the whole group.
     """
     usual = Usual.of(whole, next((row for row in whole if row.pk == baseline), None))
     rows = [row for row in whole if filters.fit(row)]

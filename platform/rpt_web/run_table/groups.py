@@ -122,7 +122,8 @@ def _in_order(found: list[GroupRow], asked: AskedTable) -> list[GroupRow]:
     names = [key.name for key in asked.group]
 
     def value(row: GroupRow) -> Any:
-        return row.keys[names.index(asked.sort.name)].value if asked.sort.name in names else row.cells[-1].value  # type: ignore[union-attr]
+        name = asked.sort.name  # type: ignore[union-attr]  # looked at above
+        return row.keys[names.index(name)].value if name in names else row.cells[-1].value
 
     there = [row for row in found if value(row) is not None]
     there.sort(key=lambda row: _place(value(row)), reverse=asked.is_falling)

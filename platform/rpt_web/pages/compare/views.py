@@ -1,7 +1,7 @@
 """The page Compare: why do two or more runs differ. Runs and checkpoints of any experiment, the baseline leftmost.
 
 The address holds the whole comparison: runs, view, what is ignored. A basket that the team keeps has an address of its
-own, and whatever is changed there is an address again until somebody keeps it.
+own. Changing it there leads to the long address, until somebody keeps the changed basket.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Links by which somebody reads a report without a login, the copies that they show, and reports as files.
 
-A link shows one report and leads nowhere else: no navigation, no search, nothing of the team. Browsers and proxies keep
-nothing of it, search engines are told not to list it, and an address that guesses is refused for a while.
+A link shows one report and leads nowhere else: no navigation, no search, nothing of the team. Browsers and proxies are
+told to keep nothing of it, search engines not to list it, and who tries links at random is refused for a while.
 """
 
 from __future__ import annotations

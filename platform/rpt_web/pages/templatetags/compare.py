@@ -38,7 +38,7 @@ def difference_lines(lines: Sequence[str]) -> SafeString:
 
 @register.filter
 def p_value(value: float | None) -> str:
-    """A p value; what is tiny is told as such."""
+    """A p value with three decimals; one below 0.001 is written as that."""
     if value is None:
         return DASH
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
