@@ -45,7 +45,7 @@ def test_a_corpus_with_bad_lines_is_uploaded_mapped_and_checked(visit, rows, tmp
         pictures(visit, browser, "version-mapping")
 
         press(browser, "#mapping button[type=submit]")
-        visit.wait("return document.querySelector('.job [role=status]') !== null")
+        visit.wait("return document.querySelector('.job [role=status]')?.textContent.includes('Queued')")
         assert done_by_the_quick_worker().error == ""
         visit.wait("return document.getElementById('bad') !== null")
         bad = [
