@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -26,14 +27,26 @@ from rpt_web.exports import PlainTable
 from rpt_web.reports.content import QuotedResponse, ShownPart
 from rpt_web.reports.models import TeamReport
 from rpt_web.runs.models import Experiment, Node, RunAttempt
+from rpt_web.teams import trail
+from rpt_web.teams.membership import FIRST_TEAM
 from rpt_web.teams.models import Team, User
 
 SHORTEST = 2
 """Shorter names are letters of formulas."""
+_PAPERS = r"(?!(?:https?://)?(?:www\.|dx\.)?(?:arxiv|doi)\.org/)"
+_DOMAIN = r"(?:[\w-]+\.)+[a-zA-Z]{2,24}"
+_REST = r"[^\s)\]>\"']"
+_HEX = "[0-9A-Fa-f]{1,4}"
 _FORMS = (
     (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "[e-mail]"),
-    (r"(?!https?://(?:www\.)?(?:arxiv|doi)\.org/)\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s)\]>\"']+", "[address]"),
+    (rf"{_PAPERS}\b[a-zA-Z][a-zA-Z0-9+.-]*://{_REST}+", "[address]"),
+    # As people write them: github.com/somebody, //host/x, www.example.org
+    (rf"(?<![\w./@:-]){_PAPERS}(?://)?(?:{_DOMAIN}(?::\d+)?/{_REST}*|www\.{_DOMAIN})", "[address]"),
     (r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.])", "[host]"),
+    (
+        rf"(?<![\w:])(?:{_HEX}(?::{_HEX}){{7}}|{_HEX}(?::{_HEX}){{0,6}}::(?:{_HEX}(?::{_HEX}){{0,6}})?)(?![\w:])",
+        "[host]",
+    ),
     (r"(?<![\w.:/~])(?:~|[A-Za-z]:)?(?:[/\\][\w.+@-]+){2,}[/\\]?", "[path]"),
 )
 _LEFT_OUT = "[left out]"
@@ -56,7 +69,8 @@ class Blinder:
     codes: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        found = sorted({name for name in self.names if len(name) >= SHORTEST}, key=len, reverse=True)
+        spelt = {normalize(form, name) for name in self.names for form in ("NFC", "NFD")}
+        found = sorted({name for name in spelt if len(name) >= SHORTEST}, key=len, reverse=True)
         words = "|".join(map(re.escape, found))
         self._names = re.compile(f"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE) if words else None
         self._forms = [(re.compile(form), word) for form, word in _FORMS]
@@ -93,12 +107,12 @@ def blind_parts(report: TeamReport, parts: Iterable[ShownPart]) -> tuple[str, li
 
 
 def names_of(report: TeamReport) -> set[str]:
-    """Whatever the platform knows to be a name of people, teams, machines and experiments, and the author's words."""
-    people = User.objects.filter(
-        Q(memberships__team=report.team_id) | Q(is_superuser=True) | Q(pk=report.created_by_id)
-    )
-    names: set[str] = set()
-    for user in people.distinct():
+    """Whatever the platform knows to be a name of people, also of those who have left, of teams, machines and
+    experiments, and the author's words."""
+    ever = trail.people_of(report.team)
+    people = User.objects.filter(Q(pk__in=ever) | Q(is_superuser=True) | Q(pk=report.created_by_id))
+    names = trail.former_names(report.team) - {FIRST_TEAM}
+    for user in people:
         full = f"{user.first_name} {user.last_name}".strip()
         names |= {user.username, user.first_name, user.last_name, full, user.email, user.email.partition("@")[0]}
     names |= set(Team.objects.values_list("name", flat=True))

@@ -128,7 +128,20 @@ def of_object(thing: Model) -> list[TrailEntry]:
 
 def names_in(team: Team) -> list[str]:
     """Who can be asked for: the people who are, or were, in the team."""
-    return list(User.objects.filter(pk__in=_people(team)).order_by("username").values_list("username", flat=True))
+    return list(User.objects.filter(pk__in=people_of(team)).order_by("username").values_list("username", flat=True))
+
+
+def people_of(team: Team) -> QuerySet[Any, Any]:
+    """Keys of the people who are, or were, in the team."""
+    people: QuerySet[Any, Any] = kinds()[str(Membership._meta.model_name)].objects.filter(team=team.pk).values("user")
+    return people
+
+
+def former_names(team: Team) -> set[str]:
+    """What the team and its people were ever called, those who have left and accounts that are gone among them."""
+    users, teams = kinds()["user"].objects, kinds()["team"].objects
+    names = users.filter(pgh_obj__in=people_of(team)).values_list("username", flat=True)
+    return {*names, *teams.filter(pgh_obj=team.pk).values_list("name", flat=True)}
 
 
 def _of_team(model: type[Any], team: Team) -> Q:
@@ -143,12 +156,7 @@ def _of_team(model: type[Any], team: Team) -> Q:
         return Q(**{f"{whole}__in": kept.objects.filter(_of_team(kept, team)).values("pgh_obj")})
     if tracked is not User and "user" not in fields:  # of the server, such as a node
         return Q(pk__in=())
-    return Q(**{"pgh_obj__in" if tracked is User else "user__in": _people(team)})
-
-
-def _people(team: Team) -> QuerySet[Any, Any]:
-    people: QuerySet[Any, Any] = kinds()[str(Membership._meta.model_name)].objects.filter(team=team.pk).values("user")
-    return people
+    return Q(**{"pgh_obj__in" if tracked is User else "user__in": people_of(team)})
 
 
 def _filtered(rows: QuerySet[Any], filters: TrailFilters) -> QuerySet[Any]:
