@@ -17,8 +17,10 @@ from django.db.models import Q
 
 from rpt_core.errors import UserError
 from rpt_core.statistics.preferences import Ballot, Choice, Preference, preference
+from rpt_core.words import listed
 from rpt_web.review import label_sets, queues
 from rpt_web.review.models import ItemKind, LabelSet, LabelSetVersion, Review, ReviewItem, ReviewQueue
+from rpt_web.review.questions import ReviewQuestion, from_stored
 from rpt_web.review.queues import QueuePlan
 from rpt_web.review.sides import QUESTION
 from rpt_web.runs.models import Run
@@ -85,11 +87,18 @@ class _Candidate:
 
 
 def label_set_of(team: Team, user: User) -> LabelSetVersion:
-    """The newest version of the team's set for pairs, which is made where there is none."""
+    """The newest version of the team's set for pairs, which is made where there is none. Raises UserError where it no
+    longer asks which one is better."""
     with transaction.atomic():
         label_set, is_new = LabelSet.objects.get_or_create(team=team, name=SET_NAME, defaults={"created_by": user})
         newest = None if is_new else label_set.versions.first()
-        return newest or label_sets.save(label_set, SET_TEXT, user)
+        found = newest or label_sets.save(label_set, SET_TEXT, user)
+    if not any(_asks_for_a_choice(question) for question in from_stored(found.questions)):
+        raise UserError(
+            f"Version {found.number} of the label set “{SET_NAME}” has no question `{QUESTION}` of the kind `one` with "
+            f"the labels {listed([f'`{value}`' for value in CHOICES])}. Save a version that has it."
+        )
+    return found
 
 
 def shared_positions(first: Source, second: Source) -> int:
@@ -161,6 +170,11 @@ def bias_in_words(found: Preference) -> str:
         return "No sign that the order mattered."
     more = "more" if 2 * found.bias.left > found.bias.decided else "less"
     return f"The left side was chosen {more} often than chance explains: whoever reviewed looked at the order, too."
+
+
+def _asks_for_a_choice(question: ReviewQuestion) -> bool:
+    values = {label.value for label in question.labels}
+    return question.name == QUESTION and question.kind == "one" and question.required and values == {*CHOICES}
 
 
 def _check(first: Source, second: Source) -> None:

@@ -23,6 +23,7 @@ from rpt_web.review.label_sets import fit_name
 from rpt_web.review.models import LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import CHANGING, Membership, Team, User
+from rpt_web.text import clean_text
 from rpt_web.traces.models import Rollout
 
 MOST_ITEMS = 10_000
@@ -78,7 +79,7 @@ def create(
         queue = ReviewQueue.objects.create(
             team=team,
             name=fit_name(plan.name),
-            instructions=plan.instructions,
+            instructions=clean_text(plan.instructions),
             version=plan.version,
             kind=items[0].kind,
             source=source,

@@ -38,14 +38,16 @@ from django.db.models.lookups import (
     LessThanOrEqual,
 )
 
+from rpt_core.config.reading import refuse_too_deep
 from rpt_core.errors import UserError
 from rpt_web.run_table.columns import NUMBERS, RunColumn, column
 from rpt_web.run_table.expressions import Expression, expression
 from rpt_web.runs.models import Status
-from rpt_web.text import UNSTORABLE
+from rpt_web.text import UNSTORABLE, clean_json
 
 MOST_CONDITIONS = 20
 LONGEST_VALUE = 1000
+_UNREADABLE = f"The value of a condition has at most {LONGEST_VALUE} characters, all of which can be read."
 NONE = "none"
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~")
 WORDS = {
@@ -104,7 +106,7 @@ def condition(text: str) -> Condition:
         )
     value = parts[3].strip()
     if len(value) > LONGEST_VALUE or UNSTORABLE.search(value):
-        raise UserError(f"The value of a condition has at most {LONGEST_VALUE} characters, all of which can be read.")
+        raise UserError(_UNREADABLE)
     found = Condition(column(parts[1]), parts[2], value)
     found.fits()  # refuses what does not fit
     return found
@@ -206,11 +208,18 @@ def _meant(text: str) -> list[Any]:
 
 
 def _loaded(text: str) -> Any:
+    """What a text is as JSON; None for none. Raises UserError for what the database cannot hold: JSON writes characters
+    by their numbers, too, and numbers of any size."""
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):
+        refuse_too_deep(value)
+        json.dumps(value, allow_nan=False)
+        float(value if isinstance(value, int) else 0)
+    except (ValueError, RecursionError, OverflowError):
         return None
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if clean_json(value) != value:
+        raise UserError(_UNREADABLE)
+    return value
 
 
 def _refuse(asked: Condition, *operators: str) -> None:

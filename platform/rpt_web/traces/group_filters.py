@@ -273,7 +273,7 @@ def _text(value: str | None) -> str:
 
 
 def _whole(value: str | None) -> int | None:
-    return int(value) if value and value.isdecimal() and int(value[:12]) <= LARGEST else None
+    return int(value) if value and value.isdecimal() and len(value) < 12 and int(value) <= LARGEST else None
 
 
 def _number(value: str | None) -> float | None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from rpt_core.config import RptConfig
 from rpt_core.errors import UserError
 from rpt_web import access
-from rpt_web.review import pairs, reviews, sides
+from rpt_web.review import label_sets, pairs, reviews, sides
 from rpt_web.review.models import Review, ReviewQueue
 from rpt_web.review.pairs import Source
 from rpt_web.review.queues import QueuePlan
@@ -125,6 +125,32 @@ def test_what_cannot_be_compared_is_refused_in_words(sources, team):
         make([sources[0], sources[0]], team)
     with pytest.raises(UserError, match="share no position"):
         make([sources[0], Source(sources[1].run, 4, "greedy")], team)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "questions:\n- {name: better, kind: several, labels: [a, b, tie, both_bad]}",
+        "questions:\n- {name: better, kind: one, labels: [a, b]}",
+        "questions:\n- {name: better, kind: one, required: false, labels: [a, b, tie, both_bad]}",
+        "questions:\n- {name: other, kind: scale}",
+    ],
+)
+def test_a_label_set_that_does_not_ask_which_one_is_better_is_refused(sources, team, text):
+    own = pairs.label_set_of(sources[0].run.experiment.team, team.ada).label_set
+    label_sets.save(own, text, team.ada)
+    with pytest.raises(UserError, match=r"no question `better`.*Save a version"):
+        make(sources, team)
+
+
+def test_a_label_set_may_ask_for_reasons_in_another_way(sources, team):
+    own = pairs.label_set_of(sources[0].run.experiment.team, team.ada).label_set
+    better = "- {name: better, kind: one, labels: [a, b, tie, both_bad]}"
+    label_sets.save(own, f"questions:\n{better}\n- {{name: reasons, kind: scale}}", team.ada)
+    queue = make(sources, team, sample=1, reviewers=[team.ada], reviewers_per_item=1)
+    choose(Review.objects.get(item__queue=queue), "a", answers={"reasons": 3})
+    page = browser_of(team.ada).get(reverse("review:pairs_result", args=[queue.pk]))
+    assert page.status_code == 200
 
 
 def test_nothing_tells_the_sides_apart_before_all_are_done(sources, team):

@@ -139,12 +139,24 @@ def test_what_is_no_column_is_told_in_words(text, told):
         ("config.steps<many", "Only numbers are below"),
         ("nobody=1", "There is no column"),
         ("name=" + "x" * 1001, "at most 1000"),
+        ('name="\\u0000"', "all of which can be read"),
+        ('config.steps="\\ud800"', "all of which can be read"),
+        ('config.steps={"a": ["\\u0000"]}', "all of which can be read"),
+        ("config.steps<1" + "0" * 400, "Only numbers are below"),
+        ("config.steps<[1e999]", "Only numbers are below"),
+        ("config.steps=" + "[" * 300 + "]" * 300, "nested"),
     ],
 )
 def test_what_is_no_condition_is_told_in_words(text, told):
     with pytest.raises(UserError, match=r".") as refused:
         condition(text)
     assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["[1e999]", "1e999", "1" + "0" * 400, "NaN", '[{"a": -Infinity}]', "[[["])
+def test_json_that_the_database_cannot_hold_is_taken_as_a_text(runs, value):
+    assert names(where=[f"config.steps={value}"]) == []
+    assert len(names(where=[f"config.steps!={value}"])) == 6
 
 
 def test_what_is_asked_stands_in_the_address():

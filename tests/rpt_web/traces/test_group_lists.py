@@ -38,6 +38,7 @@ KEPT = {
     "mark=first_solved": lambda g: g.first_solved,
     "mark=greedy_alone": lambda g: g.greedy_alone,
     "kind=nonsense&step_from=x&boxes=-1&order=sideways&entropy_to=nan": lambda _: True,
+    f"run={'0' * 12}{'9' * 5000}&token={'0' * 12}{'9' * 20}&boxes={'9' * 12}": lambda _: True,
 }
 
 

@@ -123,7 +123,8 @@ def test_a_draft_is_kept_and_a_second_tab_is_told(team, browser):
     wrong = send(client, item, 1, answers={"thought": "nothing"})
     assert wrong.status_code == 422
     assert "Choose one of `sound`" in wrong.json()["detail"]
-    for body in ("no JSON", "[]", '{"version": "1"}'):
+    endless = f'{{"version": 1, "seconds": 1{"0" * 400}}}'
+    for body in ("no JSON", "[]", '{"version": "1"}', endless):
         answer = client.post(item_address(item, "item_draft"), body, "application/json")
         assert (answer.status_code, answer.json()["detail"]) == (422, "This is no draft of a review.")
 
