@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import Http404
 
 from rpt_web.access.results import standings_for
-from rpt_web.access.review import get_queue_or_404, seen_reviews
+from rpt_web.access.review import could_take_back, get_queue_or_404, seen_reviews
 from rpt_web.access.roles import Actor
 from rpt_web.access.work import experiments_for, get_experiment_or_404, get_run_or_404, runs_for
 from rpt_web.exhibits import building
@@ -32,4 +32,5 @@ def _exhibit(user: Actor, ref: ExhibitRef) -> Exhibit | None:
     if ref.kind == "experiment":
         return building.of_experiment(get_experiment_or_404(user, ref.pk), ref.rest)
     queue = get_queue_or_404(user, ref.pk)
-    return building.of_queue(queue, ref.rest, seen_reviews(user, queue))
+    open_to_change = queue.items.filter(could_take_back(user))  # what they said could follow what the table tells
+    return building.of_queue(queue, ref.rest, seen_reviews(user, queue).exclude(item__in=open_to_change.values("pk")))

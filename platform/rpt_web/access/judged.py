@@ -1,8 +1,8 @@
 """What people said of groups of responses, for lists of groups across runs: as far as the reader may see it.
 
 Reviews of responses and of whole groups count, once they are submitted. Of a group that the reader has something of to
-review yet, their own alone do: neither a list nor a count tells what others said of it, in whatever queue. While pairs
-wait for them, that holds for all groups of the two steps that are compared.
+review yet, or could take their last review of back, their own alone do: neither a list nor a count tells what others
+said of it, in whatever queue. While pairs wait for them, that holds for all groups of the two steps that are compared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Max, Q, QuerySet
 
-from rpt_web.access.review import blind_items
+from rpt_web.access.review import blind_items, could_take_back
 from rpt_web.access.roles import Actor, roles_of
 from rpt_web.access.work import runs_for
 from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewItem, ReviewQueue
@@ -107,7 +107,7 @@ def _hidden_items(user: Actor) -> list[int]:
 
     All of it at once: asked of each review it would take seconds.
     """
-    blind = list(ReviewItem.objects.filter(blind_items(user)).values(*_BLIND))
+    blind = list(ReviewItem.objects.filter(blind_items(user) | could_take_back(user)).values(*_BLIND))
     if not blind:
         return []
     groups = [tuple(row[name] for name in _BLIND[:4]) for row in blind if row["kind"] in COUNTED_KINDS]

@@ -1,8 +1,8 @@
 """Label sets, queues, items and reviews: who sees what of them, and when.
 
 They belong to a team and are not shared with others. Whoever has yet to submit an item sees nothing that others said of
-it, nor, where the queue is blind, its reward and its run: not on its page, not in an export, not by the API. Whoever
-could still take an item of a queue that is open to all has yet to submit it.
+it, in whatever queue, nor, where the queue is blind, its reward and its run: not on its page, not in an export, not by
+the API. Whoever could still take an item of a queue that is open to all has yet to submit it.
 """
 
 from __future__ import annotations
@@ -78,9 +78,70 @@ def blind_items(user: Actor) -> Q:
     return Q(queue__closed_at=None) & (begun | (could_take & untouched))
 
 
+def could_take_back(user: Actor) -> Q:
+    """Of items: those whose review the user could still change: the last one of each open queue, until they are shown
+    what others said of it."""
+    own = Review.objects.filter(reviewer=user.pk or 0).exclude(submitted_at=None)
+    later = own.filter(item__queue=OuterRef("item__queue"), submitted_at__gt=OuterRef("submitted_at"))
+    last = own.filter(~Exists(later), seen_at=None, item__queue__closed_at=None)
+    return Q(pk__in=last.values("item"))
+
+
 def is_blind(user: Actor, item: ReviewItem) -> bool:
     """Whether the user must not see what others said of an item yet."""
     return ReviewItem.objects.filter(blind_items(user), pk=item.pk).exists()
+
+
+def hidden_items(user: Actor, items: QuerySet[ReviewItem], *kinds: str) -> QuerySet[ReviewItem]:
+    """Of items of some kinds those of which the user must not see what others said: they have yet to submit it, or
+    another one, in whatever queue, with the same response, group or position (1 query at once)."""
+    blind = ReviewItem.objects.filter(blind_items(user))
+    found, waiting = Q(pk__in=items.filter(blind_items(user)).values("pk")), _kinds_to_review(user)
+    for kind, other, same in _SAME:
+        if kind in kinds and other in waiting:
+            with_it = blind.filter(kind=other, **{own: OuterRef(theirs) for own, theirs in same.items()})
+            found |= Q(pk__in=items.filter(Exists(with_it), kind=kind).values("pk"))
+    return items.filter(found)
+
+
+def hides_labels(user: Actor, item: ReviewItem) -> bool:
+    """Whether what others said of an item must not be seen, also because of another item (1 query)."""
+    found = Q(pk=item.pk)
+    for kind, other, same in _SAME:
+        if kind == item.kind:
+            values = {own: item.serializable_value(theirs) for own, theirs in same.items()}
+            found |= Q(kind=other, **values)
+    return ReviewItem.objects.filter(blind_items(user), found).exists()
+
+
+def _kinds_to_review(user: Actor) -> set[str]:
+    """Kinds of the queues in which something may wait for the user (1 query)."""
+    own = Review.objects.filter(item__queue=OuterRef("pk"), reviewer=user.pk or 0, submitted_at=None)
+    waits = Q(Exists(own)) | Q(is_open_to_all=True, team__in=teams_to_change(user))
+    return set(ReviewQueue.objects.filter(waits, closed_at=None).order_by().values_list("kind", flat=True))
+
+
+_FIRST, _SECOND = ("run", "rollout_id"), ("other_run", "other_rollout_id")
+_GROUP, _PLACE = ("run", "step", "rollout_kind", "group"), ("place",)
+_SAME: list[tuple[str, str, dict[str, str]]] = [
+    (kind, other, dict(zip(own, theirs, strict=True)))
+    for kind, other, own, theirs in (
+        (ItemKind.RESPONSE, ItemKind.RESPONSE, _FIRST, _FIRST),
+        (ItemKind.RESPONSE, ItemKind.PAIR, _FIRST, _FIRST),
+        (ItemKind.RESPONSE, ItemKind.PAIR, _SECOND, _FIRST),
+        (ItemKind.RESPONSE, ItemKind.GROUP, _GROUP, _GROUP),
+        (ItemKind.GROUP, ItemKind.RESPONSE, _GROUP, _GROUP),
+        (ItemKind.GROUP, ItemKind.PAIR, _GROUP, _GROUP),
+        (ItemKind.GROUP, ItemKind.GROUP, _GROUP, _GROUP),
+        (ItemKind.POSITION, ItemKind.POSITION, _PLACE, _PLACE),
+        (ItemKind.PAIR, ItemKind.RESPONSE, _FIRST, _FIRST),
+        (ItemKind.PAIR, ItemKind.RESPONSE, _FIRST, _SECOND),
+        (ItemKind.PAIR, ItemKind.GROUP, _GROUP, _GROUP),
+        *((ItemKind.PAIR, ItemKind.PAIR, own, theirs) for own in (_FIRST, _SECOND) for theirs in (_FIRST, _SECOND)),
+    )
+]
+"""When two items are about the same: the kinds of the one and of the other, and what they have in common: fields of the
+other -> fields of the one."""
 
 
 def is_blind_in(user: Actor, queue: ReviewQueue) -> bool:
@@ -103,7 +164,7 @@ def seen_reviews(user: Actor, queue: ReviewQueue) -> QuerySet[Review]:
     """
     if queue.kind == ItemKind.PAIR and is_blind_in(user, queue):
         return Review.objects.none()
-    hidden = ReviewItem.objects.filter(blind_items(user), queue=queue)
+    hidden = hidden_items(user, ReviewItem.objects.filter(queue=queue), queue.kind)
     own = Q(reviewer=user.pk or 0)
     found = Review.objects.filter(own | ~Q(item__in=hidden.values("pk")), item__queue=queue)
     return found.exclude(submitted_at=None).select_related("item__place", "reviewer")
@@ -111,7 +172,10 @@ def seen_reviews(user: Actor, queue: ReviewQueue) -> QuerySet[Review]:
 
 def reviews_of(user: Actor, item: ReviewItem) -> QuerySet[Review]:
     """What was submitted of an item, as far as the user may see it."""
-    return seen_reviews(user, item.queue).filter(item=item)
+    if item.kind == ItemKind.PAIR and is_blind_in(user, item.queue):
+        return Review.objects.none()
+    found = Review.objects.filter(item=item).exclude(submitted_at=None).select_related("item__place", "reviewer")
+    return found.filter(reviewer=user.pk or 0) if hides_labels(user, item) else found
 
 
 def is_blind_on(user: Actor, thing: Rollout | CorpusPosition) -> bool:

@@ -178,8 +178,8 @@ def decide_item(request: HttpRequest, item_id: int, decision: DecisionIn) -> Ans
     """Settle an item; reviews stay as they are."""
     user = user_of(request)
     item = access.get_item_or_404(user, item_id, to_review=True)
-    if access.is_blind(user, item):
-        raise HttpError(409, "Submit your own review of this item first. Then you may settle it.")
+    if access.hides_labels(user, item):
+        raise HttpError(409, reviews.YET_TO_SUBMIT)
     with refusals_at("answers"):
         answers = sides.as_seen_by(item, decision.answers, user)  # what is turned twice is as it was
         return Answer(200, settling.decide(item, answers, decision.note, user))
@@ -200,6 +200,8 @@ def _line(item: ReviewItem, is_blind: bool, hides: bool) -> dict[str, Any]:
 
 def _detail(user: User, item: ReviewItem) -> dict[str, Any]:
     is_blind = access.is_blind(user, item)
+    if not is_blind:
+        reviews.note_seen(access.reviews_of(user, item), user)
     with_truth, hides = not (is_blind and item.queue.hides_truth), access.hides_origin(user, item)
     own = Review.objects.filter(item=item, reviewer=user).first()
     line = _line(item, is_blind, hides) | {"review": _own(own) if own else None}

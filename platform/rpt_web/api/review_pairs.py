@@ -20,7 +20,7 @@ from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import user_of
 from rpt_web.api.review import QueueOut, members_named, queue_detail
 from rpt_web.api.schemas import Refused
-from rpt_web.review import pairs, queues
+from rpt_web.review import pairs, queues, reviews
 from rpt_web.review.models import ItemKind
 from rpt_web.review.pairs import Source
 from rpt_web.teams.models import User
@@ -115,7 +115,9 @@ def pairs_result(request: HttpRequest, queue_id: int) -> dict[str, Any]:
         raise HttpError(409, "This queue is no blind A/B. Its labels and their agreement are its result.")
     if access.is_blind_in(user, queue):
         raise HttpError(409, YET_BLIND)
-    found = pairs.result_of(list(access.seen_reviews(user, queue)))
+    seen = access.seen_reviews(user, queue)
+    reviews.note_seen(seen, user)
+    found = pairs.result_of(list(seen))
     sources = [queue.source["first"], queue.source["second"]]
     own = {name: getattr(found, name) for name in PreferenceOut.model_fields if hasattr(found, name)}
     return own | {"sources": sources, "words": pairs.in_words(found, pairs.names_of(queue))}

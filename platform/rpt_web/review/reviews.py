@@ -27,6 +27,10 @@ HELD = timedelta(minutes=30)
 LONGEST_NOTE = 10_000
 LONGEST_SECONDS = 24 * 3600.0
 CLOSED = "The queue is closed: nothing more is submitted. Its page shows what was."
+YET_TO_SUBMIT = (
+    "Submit your own review of this item first, also in every other queue in which it waits for you. Then you may "
+    "settle it."
+)
 
 
 class StaleReview(UserError):

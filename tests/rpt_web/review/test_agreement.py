@@ -181,8 +181,8 @@ def test_labels_come_out_with_ids_that_join_to_the_rollouts(reviewed):
 
 
 def test_labels_come_in_all_or_none(team, reviewed):
-    other = make_queue(team.run, team.ada, sample=4, name="The same again")
     rows = list(exports.label_rows(reviewed.queue, access.seen_reviews(team.ada, reviewed.queue)))
+    other = make_queue(team.run, team.ada, sample=4, name="The same again")
     lines = [json.dumps(row) for row in rows]
     wrong = [*lines, '{"item": 99, "answers": {}}', "no JSON", '{"item": 1, "answers": {"thought": "x"}}', lines[0]]
     with pytest.raises(UserError) as raised:

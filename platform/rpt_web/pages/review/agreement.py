@@ -39,7 +39,7 @@ def queue_agreement(request: HttpRequest, queue_id: int) -> HttpResponse:
         "nav": "review",
         "queue": queue,
         "figures": found,
-        "hidden": queue.items.filter(access.blind_items(request.user)).count(),
+        "hidden": access.hidden_items(request.user, queue.items.all(), queue.kind).count(),
         "disputed": len(found.disputed),
         "may_settle": access.can_change(request.user, queue.team_id),
         **_lines(request, queue, found.disputed, seen),
@@ -53,8 +53,8 @@ def item_settle(request: HttpRequest, item_id: int) -> HttpResponse:
     is_change = request.method == "POST"
     item = access.get_item_or_404(request.user, item_id, to_review=is_change)
     user = cast(User, request.user)
-    if access.is_blind(user, item):
-        messages.info(request, "Submit your own review of this item first. Then you may settle it.")
+    if access.hides_labels(user, item):
+        messages.info(request, reviews.YET_TO_SUBMIT)
         return redirect("review:item_detail", item.pk)
     if not is_change:
         return _settle_page(request, item)

@@ -111,7 +111,7 @@ def draft_of_json(body: bytes) -> tuple[reviews.Draft, bool]:
         version, note, seconds = given["version"], given.get("note", ""), float(given.get("seconds", 0))
         fits = type(version) is int and 0 <= version < 2**31 and isinstance(note, str) and seconds == seconds
         answers, is_flagged, is_submit = given.get("answers", {}), given.get("flagged"), given.get("submit")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         fits = False
     if not fits:
         raise UserError("This is no draft of a review.")
@@ -158,6 +158,7 @@ def _page(
         "note": draft.note if draft else own.note if own else "",
         **part_of(user, item, with_truth=with_truth, with_origin=not hides_origin),
         "others": said_of(user, item) if not is_blind else None,
+        "waits_elsewhere": not is_blind and access.hides_labels(user, item),
         "may_take": own is None and access.can_change(user, queue.team_id) and queue.is_open_to_all,
         "progress": progress.of_queues([queue], user)[queue.pk],
         "pace": progress.pace(queue, user),

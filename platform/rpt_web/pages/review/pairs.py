@@ -22,6 +22,7 @@ from rpt_web.review import pairs, progress
 from rpt_web.review.models import ItemKind, Review, ReviewQueue
 from rpt_web.review.pairs import Source
 from rpt_web.review.queues import QueuePlan
+from rpt_web.review.reviews import note_seen
 from rpt_web.review.sides import QUESTION
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Team, User
@@ -106,6 +107,8 @@ def pairs_result(request: HttpRequest, queue_id: int) -> HttpResponse:
         "is_hidden": access.is_blind_in(user, queue),
     }
     if not context["is_hidden"]:
+        if request.method == "GET":
+            note_seen(access.seen_reviews(user, queue), user)
         context |= _result(user, queue)
     return render(request, "review/pairs_result.html", context)
 
@@ -137,11 +140,13 @@ def _lines(reviews: list[Review], names: tuple[str, str]) -> list[tuple[Any, lis
 
 
 def _reasons(reviews: list[Review]) -> list[tuple[str, int, int]]:
-    """Each reason with how often it was given for the first and for the second."""
+    """Each reason with how often it was given for the first and for the second; a set may ask for reasons as a text,
+    which is not counted."""
     counts: dict[str, list[int]] = {}
     for review in reviews:
         place = {"a": 0, "b": 1}.get(review.answers.get(QUESTION, ""))
-        for reason in review.answers.get("reasons", []) if place is not None else []:
+        given = review.answers.get("reasons")
+        for reason in given if place is not None and isinstance(given, list) else []:
             counts.setdefault(str(reason), [0, 0])[place or 0] += 1
     rows = [(name.replace("_", " "), pair[0], pair[1]) for name, pair in counts.items()]
     return sorted(rows, key=lambda row: -row[1] - row[2])

@@ -47,7 +47,7 @@ def _items(request: HttpRequest, rollout: Rollout) -> QuerySet[ReviewItem]:
 
 
 def _reviews(request: HttpRequest, items: QuerySet[ReviewItem]) -> QuerySet[Review]:
-    hidden = ReviewItem.objects.filter(access.blind_items(request.user))
+    hidden = access.hidden_items(request.user, items, ItemKind.RESPONSE, ItemKind.GROUP, ItemKind.POSITION)
     found = Review.objects.filter(item__in=items).exclude(submitted_at=None).exclude(item__in=hidden.values("pk"))
     return found.select_related("reviewer", "item__queue__version", "item__decision__decided_by")
 
