@@ -172,7 +172,7 @@ def leaderboard(
     group = set.replace("\x00", "")
     seen = access.standings_for(user_of(request))
     filters = BoardFilters(difficulty, mode.replace("\x00", ""), stage.replace("\x00", ""), experiment)
-    pin = boards.pin_of(list(access.roles_of(user_of(request))), group)
+    pin = boards.pin_of(seen, list(access.roles_of(user_of(request))), group)
     board, more = boards.board_page(seen, group, filters, pin.standing if pin else None, after, limit)
     leads = boards.leads_of([pin] if pin else [], board.rows)
     items = [_row(row, leads) for row in board.rows]

@@ -111,16 +111,17 @@ def words_of(seen: QuerySet[Standing], groups: Sequence[str]) -> dict[str, SetWo
     }
 
 
-def pinned(team_id: int, groups: Sequence[str]) -> dict[str, PinnedBaseline]:
-    """The baselines that a team has pinned, by group (1 query)."""
-    found = PinnedBaseline.objects.filter(team=team_id, group__in=groups).select_related("standing__experiment")
-    return {pin.group: pin for pin in found}
+def pinned(seen: QuerySet[Standing], team_id: int, groups: Sequence[str]) -> dict[str, PinnedBaseline]:
+    """The baselines that a team has pinned, by group: rows that may still be seen (1 query)."""
+    found = PinnedBaseline.objects.filter(team=team_id, group__in=groups, standing__in=seen.order_by().values("pk"))
+    return {pin.group: pin for pin in found.select_related("standing__experiment")}
 
 
-def pin_of(teams: Sequence[Team], group: str) -> PinnedBaseline | None:
-    """The baseline that one of these teams has pinned in a group; of the first team that has (1 query)."""
-    found = PinnedBaseline.objects.filter(team__in=teams, group=group).select_related("standing__experiment")
-    by_team = {pin.team_id: pin for pin in found}
+def pin_of(seen: QuerySet[Standing], teams: Sequence[Team], group: str) -> PinnedBaseline | None:
+    """The baseline that one of these teams has pinned in a group, a row that may still be seen; of the first team that
+    has (1 query)."""
+    found = PinnedBaseline.objects.filter(team__in=teams, group=group, standing__in=seen.order_by().values("pk"))
+    by_team = {pin.team_id: pin for pin in found.select_related("standing__experiment")}
     return next((by_team[team.pk] for team in teams if team.pk in by_team), None)
 
 

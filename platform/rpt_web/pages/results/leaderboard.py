@@ -118,7 +118,7 @@ def _baseline(request: HttpRequest, group: str, team_pins: Mapping[str, PinnedBa
 
 def _pins(request: HttpRequest, groups: Sequence[str]) -> dict[str, PinnedBaseline]:
     team = current_team(request)
-    return boards.pinned(team.pk, groups) if team else {}
+    return boards.pinned(access.standings_for(request.user), team.pk, groups) if team else {}
 
 
 def _sections(

@@ -8,10 +8,14 @@ from html import unescape
 import pytest
 from django.urls import reverse
 
+from rpt_web.results import pins
 from rpt_web.results.models import BaselineLead, EvaluatedSet, PinnedBaseline
+from rpt_web.teams import sharing
 from rpt_web.teams.membership import first_team
-from rpt_web.teams.models import Role
+from rpt_web.teams.models import Role, Team
 from tests.factories import make_experiment, make_user
+from tests.rpt_web.api_client import ROOT, client_of
+from tests.rpt_web.markup import flat
 from tests.rpt_web.results.test_standings import checkpoint, made, measured, refreshed
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +144,24 @@ def test_a_pinned_baseline_gives_differences_with_intervals(page, client, two, a
     assert not PinnedBaseline.objects.exists()
 
 
+def test_a_pinned_row_whose_share_was_withdrawn_is_no_baseline_any_more(client, two, ada):
+    base, guests = two["rpt", "sampled", "a"], Team.objects.create(name="Guests")
+    guest = make_user("guest", Role.MEMBER, team=guests)
+    own = make_experiment(guest, "Their own")
+    measured(made(own, "theirs", "rpt"), 80, 0.5)
+    refreshed(own)
+    share = sharing.share("experiment", base.experiment, "Guests", ada)
+    pins.pin(guests, base, guest)
+    client.force_login(guest)
+    assert "Differences are to “rpt”" in text(flat(client.get(ADDRESS + "?set=a")))
+    assert client_of(guest).get(f"{ROOT}/leaderboard?set=a").json()["baseline"] == base.pk
+    share.delete()
+    shown = text(flat(client.get(ADDRESS + "?set=a")))
+    assert "theirs" in shown
+    assert "“rpt”" not in shown
+    assert client_of(guest).get(f"{ROOT}/leaderboard?set=a").json()["baseline"] is None
+
+
 def test_a_baseline_of_the_address_gives_differences_without_being_pinned(page, two):
     html = text(page(f"{ADDRESS}?set=a&baseline={two['cold', 'sampled', 'a'].pk}"))
     assert "Differences are to “cold”." in html
@@ -155,8 +177,6 @@ def test_a_row_of_unknown_positions_is_no_baseline(client, two, ada):
 
 
 def test_other_teams_rows_are_not_there(client, two):
-    from rpt_web.teams.models import Team
-
     stranger = make_user("stranger", Role.MEMBER, team=Team.objects.create(name="Strangers"))
     client.force_login(stranger)
     assert client.get(ADDRESS + "?set=a").status_code == 404
