@@ -26,6 +26,8 @@ from rpt_web.runs.models import Run
 VIEWS = (("settings", "Settings"), ("curves", "Curves"), ("positions", "Same positions"))
 FOUND_SHOWN = 20
 MISSING_NAMED = 5
+MOST_LINKED = 200
+"""Entries of a basket whose links change it: each link holds the whole address."""
 KEPT_IN_ADDRESS = (
     *(
         "view",
@@ -51,6 +53,7 @@ class ShownEntry(PlacedEntry):
     """One entry of the basket whose run the user may see."""
 
     as_baseline: str
+    """The address with it in front, and without it; both "" where the basket has more than MOST_LINKED."""
     without: str
 
 
@@ -79,14 +82,15 @@ def shown_basket(request: HttpRequest, text: str) -> ShownBasket:
     """The entries whose runs the user may see, in their order (1 query)."""
     entries, others = lists.read_entries(text)
     runs = access.runs_by_id(request.user, {entry.run for entry in entries})
+    has_links = len(entries) <= MOST_LINKED
     shown = [
         ShownEntry(
             one.entry,
             one.run,
             one.place,
             one.label,
-            address(request, lists.first(entries, one.entry)),
-            address(request, lists.without(entries, one.entry)),
+            address(request, lists.first(entries, one.entry)) if has_links else "",
+            address(request, lists.without(entries, one.entry)) if has_links else "",
         )
         for one in placed_entries(entries, runs)
     ]

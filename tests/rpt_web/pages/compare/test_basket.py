@@ -52,6 +52,17 @@ def test_runs_of_two_experiments_stand_side_by_side_and_only_what_differs_is_a_r
     assert "+steps: 99" in text
 
 
+def test_a_basket_of_thousands_is_a_page_that_a_browser_can_read(client, ada, two):
+    one, _ = two
+    entries = ",".join(f"{one.pk}@{step}" for step in range(5000))
+    kept = baskets.create(first_team(), "Every step", entries, ada)
+    client.force_login(ada)
+    answer = client.get(reverse("compare:saved", args=[kept.pk]))
+    assert answer.status_code == 200
+    assert len(answer.content) < 10_000_000
+    assert "So many are changed in the address" in flat(answer)
+
+
 def test_another_run_becomes_the_baseline_by_a_link(page, two):
     one, other = two
     assert f'href="{address(other, one)}"' in page(address(one, other))
