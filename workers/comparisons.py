@@ -21,10 +21,10 @@ from rpt_core.errors import UserError
 from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.run.folder import RunDir
 from rpt_web.compare import comparisons
-from rpt_web.compare.groups import seed_groups, seed_of
 from rpt_web.compare.models import PositionComparison
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Run
+from rpt_web.runs.seed_groups import seed_groups, seed_of
 from workers.reports import JobReport, Stopping, Why
 
 SEED = 0

@@ -20,7 +20,7 @@ SHARES, DIFFERENCES, CHANGES = (0.0, 1.0), (-1.0, 1.0), (-1.0, math.inf)
 
 def across_seeds(values: Sequence[float | None], bounds: tuple[float, float] | None = None) -> Estimate | None:
     """Mean over the seeds that have a value; None when none has. `bounds` cut the interval."""
-    from scipy.stats import t
+    from scipy.special import stdtrit  # Student's quantiles, without all of scipy.stats: pages load this, too
 
     known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
@@ -28,7 +28,7 @@ def across_seeds(values: Sequence[float | None], bounds: tuple[float, float] | N
     centre = mean(known)
     if math.isclose(min(known), max(known), rel_tol=1e-9, abs_tol=1e-12):  # one seed, or alike but for rounding
         return Estimate(centre, None, None, len(known))
-    half = float(t.ppf(0.975, len(known) - 1)) * stdev(known) / math.sqrt(len(known))
+    half = float(stdtrit(len(known) - 1, 0.975)) * stdev(known) / math.sqrt(len(known))
     low, high = centre - half, centre + half
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])

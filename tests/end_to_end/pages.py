@@ -219,7 +219,7 @@ PAGES = {
     "paper-index": lambda rows: reverse("results:paper_index"),
     **{
         f"paper-{name}": paper_address(name)
-        for name in ("table-1", "figure-4", "table-2", "figure-5", "hybrid-thinking")
+        for name in ("table-1", "figure-4", "table-2", "table-6", "other-questions", "figure-5", "hybrid-thinking")
     },
     "results": lambda rows: reverse("results:experiment_results", args=[rows["finished"].pk]),
     "reports": lambda rows: reverse("reports:report_list"),

@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 from rpt_core.config import DIFFICULTIES
 from rpt_web.compare import curves as data
 from rpt_web.compare.curves import RunCurve
-from rpt_web.compare.groups import seed_groups
 from rpt_web.compare.placed import PlacedEntry
 from rpt_web.results.figures import Axis, Figure, Json, layout, line
 from rpt_web.results.metric_figures import CHARTS
 from rpt_web.results.queries import mode_label
+from rpt_web.runs.seed_groups import seed_groups
 from rpt_web.text import spaced
 
 AXES = {

@@ -22,13 +22,14 @@ from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import PAPER, ref_of
 from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import sources_of
-from rpt_web.exports import PlainColumn, PlainTable
+from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
 from rpt_web.results import boards, paper
 from rpt_web.results.board import Board, BoardFilters
 from rpt_web.results.figures import Figure
 from rpt_web.results.models import Standing
 from rpt_web.results.paper import AverageRow, PaperPage
 from rpt_web.results.paper_scaling import scaling_of_experiments, scaling_of_runs
+from rpt_web.results.paper_tables import tables_of
 from rpt_web.runs.models import Experiment, Run
 
 TABLE, SCALING, BOARD, AVERAGES = "table", "scaling", "board", "averages"
@@ -80,7 +81,7 @@ def _kinds(page: PaperPage) -> tuple[str, ...]:
 
 
 def _table(page: PaperPage, chosen: Sequence[Experiment], key: str, _seen: ExhibitScope) -> Made:
-    tables, runs = paper.tables_of(page, chosen)
+    tables, runs = tables_of(page, chosen)
     found = next((table for table in tables if table.key == key), None)
     if found is None:
         return None
@@ -105,7 +106,7 @@ def _board(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: Exhibi
 
 
 def _averages(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: ExhibitScope) -> Made:
-    """Each row's mean; a figure where any may be compared."""
+    """Each row's mean, with an interval over seeds where it has several; a figure where any may be compared."""
     board = _one_board(chosen, own, seen)
     rows = averages_of(board) if board else []
     if not rows:
@@ -113,17 +114,19 @@ def _averages(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: Exh
     figure = paper.average_figure(rows, AVERAGES)
     columns = [
         *(PlainColumn("model", "Model"), PlainColumn("experiment", "Experiment"), PlainColumn("mode", "Mode")),
-        PlainColumn("average", "Mean of easy, medium and hard", "share"),
+        PlainColumn("seeds", "Seeds"),
+        *estimate_columns("average", "Mean of easy, medium and hard"),
         PlainColumn("flops", "FLOPs", "flops"),
     ]
     cells = [
-        {"model": row.standing.name, "experiment": row.standing.experiment.name, "mode": row.mode}
-        | {"average": row.value, "flops": row.standing.flops}
+        {
+            **{"model": row.standing.name, "experiment": row.standing.experiment.name, "mode": row.mode},
+            **{"seeds": ", ".join(map(str, row.standing.seeds)), "flops": row.standing.flops},
+            **estimate_cells("average", row.value, row.low, row.high),
+        }
         for row in rows
     ]
-    caption = (
-        "The mean of the three difficulties, which are nested: it has no interval. Only rows that may be compared."
-    )
+    caption = f"The mean of the three difficulties; only rows that may be compared. {paper.AVERAGES_COVER}"
     table = PlainTable(data.file_name(page.slug, own), "Average accuracy", columns, cells, caption)
     return table, figure, _runs_of([row.standing for row in rows])
 

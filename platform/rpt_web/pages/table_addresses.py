@@ -16,6 +16,7 @@ from typing import Any
 from django.urls import reverse
 
 from rpt_web.pages.group_addresses import GROUPS_OF_ROWS, KINDS_OF_MODES, address_of_list, address_of_lists
+from rpt_web.results.paper_categories import BY_CATEGORY
 from rpt_web.results.tables import TableView
 from rpt_web.traces.models import PATTERNS
 
@@ -83,6 +84,18 @@ def _of_subject(table: TableView, row: Values) -> Addresses:
     if "mode" not in row:
         return {first: address, "reasoning": address} if "reasoning" in row else {first: address}
     return {first: address, "accuracy": address_of_list(table.run.pk, kind, table.step, **about) if kind else ""}
+
+
+def _of_categories(table: TableView, row: Values) -> Addresses:
+    """A row for each mode of a run, a column for each category: the responses, where there are any."""
+    if row.get("of_run_id") is None or row.get("mode") != "reasoning":
+        return {}
+    address = partial(address_of_list, row["of_run_id"], "", row["of_step"])
+    return {
+        key: address(domain=head.label.replace(" › ", " -> ")) if key.startswith("category_") else address()
+        for key, head in zip(table.keys, table.heads, strict=True)
+        if isinstance(row.get(key), dict)
+    }
 
 
 def _of_difficulty(table: TableView, row: Values) -> Addresses:
@@ -201,6 +214,7 @@ def _level(row: Values, more: str = "") -> str:
 
 
 _BY_NAME: Mapping[str, Callable[[TableView, Values], Addresses]] = {
+    BY_CATEGORY: _of_categories,
     "ledger": _of_rows,
     "solved_positions": _of_rows,
     "pass_at_k": _of_difficulty,

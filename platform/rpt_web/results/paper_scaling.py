@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpt_core.analysis.scaling import PowerLaw
+from rpt_core.config import DIFFICULTIES
+from rpt_core.run.tables import Estimate
+from rpt_core.statistics.seeds import SHARES, across_seeds
 from rpt_web.results.curves import Curve, stored_curves
 from rpt_web.results.figures import CURVE_POINTS, Axis, Figure, layout, line, log_ticks
 from rpt_web.runs.models import Experiment, Run
+from rpt_web.runs.seed_groups import seed_groups
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 MOST_RUNS = 12
@@ -31,6 +35,50 @@ class ScalingLine:
     def fit(self) -> PowerLaw | None:
         """None where there is no curve."""
         return self.curve.fit
+
+
+@dataclass(frozen=True)
+class ScalingMean:
+    """The fits of runs that differ in their seed alone, at one difficulty."""
+
+    label: str
+    difficulty: str
+    alpha: Estimate
+    p_star: Estimate
+    """Student's t over the seeds."""
+    left_out: int
+    """Seeds whose points do not determine a curve."""
+
+    @property
+    def cells(self) -> list[tuple[Estimate, int]]:
+        """Each number in the unit of its column, with how many digits it has."""
+        low, high = (None if value is None else 100 * value for value in (self.p_star.low, self.p_star.high))
+        return [(self.alpha, 2), (Estimate(100 * self.p_star.value, low, high, self.p_star.n), 1)]
+
+
+def scaling_means(lines: Sequence[ScalingLine]) -> list[ScalingMean]:
+    """The means of the fits that their points determine, for each group of seeds that has two or more of them."""
+    runs = {line.run.pk: line.run for line in lines}
+    several = len({run.experiment_id for run in runs.values()}) > 1
+    groups = [
+        (title, [list(runs.values())[place] for place in places]) for title, places in seed_groups([*runs.values()])
+    ]
+    means = []
+    for title, members in groups:
+        name = f"{members[0].experiment.name}: {title}" if several else title
+        for level in DIFFICULTIES:
+            own = [found for found in lines if found.run in members and found.curve.difficulty == level]
+            means += _mean_fit(name, level, own)
+    return means
+
+
+def _mean_fit(name: str, level: str, own: Sequence[ScalingLine]) -> list[ScalingMean]:
+    fits = [found.fit for found in own if found.fit is not None and found.fit.is_determined]
+    alpha = across_seeds([fit.alpha for fit in fits])
+    p_star = across_seeds([fit.p_star for fit in fits], SHARES)
+    if len(fits) < 2 or alpha is None or p_star is None:
+        return []
+    return [ScalingMean(f"{name}, mean of {len(fits)} seeds", level, alpha, p_star, len(own) - len(fits))]
 
 
 def scaling_lines(runs: Sequence[tuple[Run, str]]) -> list[ScalingLine]:

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from rpt_web.compare import curves
 from rpt_web.compare.curves import RunCurve, interpolated, smoothed
-from rpt_web.compare.groups import seed_groups
 from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Run, StepMetrics
+from rpt_web.runs.seed_groups import seed_groups
 
 
 def measure(run, steps, **values):

@@ -13,10 +13,10 @@ from django.http import HttpRequest
 
 from rpt_web.compare import curves as data
 from rpt_web.compare.curve_figures import AXES, SMOOTHING, curves_of_basket, metric_title
-from rpt_web.compare.groups import seed_groups
 from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.pages.compare.shown import ShownBasket
 from rpt_web.pages.group_addresses import ANY_STEP, address_of_list
+from rpt_web.runs.seed_groups import seed_groups
 from rpt_web.traces.models import RolloutShard
 
 

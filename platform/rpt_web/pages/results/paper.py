@@ -15,7 +15,8 @@ from rpt_web.exhibits import papers
 from rpt_web.pages.results.lines import lines_of
 from rpt_web.results import caveats, paper, published
 from rpt_web.results.models import EvaluatedSet
-from rpt_web.results.paper_scaling import scaling_of_experiments, scaling_of_runs
+from rpt_web.results.paper_scaling import scaling_means, scaling_of_experiments, scaling_of_runs
+from rpt_web.results.paper_tables import tables_of
 from rpt_web.runs.models import Experiment, Run
 
 OFFERED = 50
@@ -53,6 +54,7 @@ def paper_page(request: HttpRequest, page_name: str) -> HttpResponse:
         "origins": _origins(runs),
         "published": published.TABLE_1,
         "published_source": published.TABLE_1_SOURCE,
+        "averages_cover": paper.AVERAGES_COVER,
         "published_averages": paper.published_averages(),
         "published_r2": published.SCALING_R2,
         "scaling_source": published.SCALING_SOURCE,
@@ -76,7 +78,7 @@ def _chosen(request: HttpRequest, experiments: Any, offered: Sequence[Experiment
 
 
 def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str, Any]:
-    found, runs = paper.tables_of(page, chosen)
+    found, runs = tables_of(page, chosen)
     tables = [replace(table, ref=papers.ref(chosen, page, papers.TABLE, table.key)) for table in found]
     figures = [table.figure for table in tables if table.figure]
     more: dict[str, Any] = {}
@@ -84,7 +86,7 @@ def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str,
         lines, trained = scaling_of_experiments(chosen)
         figure = scaling_of_runs(lines)
         figure = figure and replace(figure, ref=papers.ref(chosen, page, papers.SCALING))
-        more = {"scaling": lines, "figure": figure}
+        more = {"scaling": lines, "scaling_means": scaling_means(lines), "figure": figure}
         figures = [*filter(None, [figure]), *figures]
         runs = [*trained, *runs]
     return {"tables": tables, "runs": runs, "figures": figures, **more}
