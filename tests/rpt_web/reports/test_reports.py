@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
+import socket
+import unicodedata
 import zipfile
 from datetime import timedelta
+from tempfile import gettempdir
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,18 +18,24 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pypdf import PdfReader
+from pypdf.generic import StreamObject
 
 from rpt_core.errors import UserError
+from rpt_web.jobs import services as jobs
+from rpt_web.jobs.models import Job
 from rpt_web.pages.reports.links import MOST_MISSES
-from rpt_web.reports import content, services
+from rpt_web.reports import content, printing, services
 from rpt_web.reports.models import ReportLink
 from rpt_web.runs.models import Node, RunAttempt
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Team
+from tests.end_to_end.chromium import CHROMIUM
 from tests.factories import make_user
 from tests.preset_runs import finished_experiment
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
+from workers.jobs import execute
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # a full experiment
 NAMES = ("Zebediah", "Quackenbush", "zebediah.q@institute.example", "Vexholm Institute", "Project Narwhal")
@@ -226,6 +235,68 @@ def test_an_anonymous_copy_tells_no_name_host_path_or_address_anywhere(client, r
     assert b"https://arxiv.org/abs/2506.08007" in page.content, "the paper may be named"
     own = table["reward_mean"].to_pylist()
     assert own == [values["reward_mean"] for values in rpt.metrics.order_by("step").values_list("values", flat=True)]
+
+
+def pdf_of(report, *, is_anonymous):
+    """The report as Chromium prints it, read."""
+    job = printing.ask(report, report.created_by, is_anonymous=is_anonymous)
+    execute(jobs.claim(job.pk, "test"))
+    printed = printing.newest(report, is_anonymous=is_anonymous)
+    assert printed is not None, Job.objects.get(pk=job.pk).error
+    return PdfReader(io.BytesIO(bytes(printed.content)))
+
+
+def texts_of(value):
+    """All texts of an object of a PDF, those in its streams included; what it refers to is an object of its own."""
+    if isinstance(value, StreamObject) and value.get("/Subtype") != "/Image":
+        yield value.get_data().decode("latin-1")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from texts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_of(item)
+    elif isinstance(value, bytes):
+        yield value.decode("latin-1")
+    elif isinstance(value, str):
+        yield value
+
+
+def said_in(reader):
+    """What a PDF says on its pages and anywhere else."""
+    objects = [reader.get_object(number) for number in range(1, reader.trailer["/Size"])]
+    texts = [*(page.extract_text() for page in reader.pages), *(text for found in objects for text in texts_of(found))]
+    return squeezed(" ".join(texts))
+
+
+def squeezed(text):
+    """Without white space and ligatures: in a PDF, lines break names and the ff of a name may be one letter."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).lower()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+def test_an_anonymous_pdf_tells_no_name_host_path_or_time_on_its_pages_or_in_its_metadata(report, rpt, settings):
+    named = pdf_of(report, is_anonymous=False)
+    said = said_in(named)
+    missing = [secret for secret in SECRETS if squeezed(secret) not in said]
+    assert missing == [NODE], "with names it tells them, and what is searched is what is told"
+    assert named.metadata.title == "Narwhals by Zebediah"
+    blind = pdf_of(report, is_anonymous=True)
+    said = said_in(blind)
+    assert [secret for secret in SECRETS if squeezed(secret) in said] == []
+    folders = (str(rpt.directory.parent.parent), str(settings.RPT_DATA_DIR), gettempdir(), "file:")
+    assert [folder for folder in folders if squeezed(folder) in said] == []
+    assert (rpt.attempt_code_version or rpt.code_version).lower() not in said
+    assert "https://arxiv.org/abs/2506.08007" in said, "the paper may be named"
+    assert "accuracybydifficulty" in said, "its tables are there"
+    assert set(blind.metadata) <= {"/Title", "/Creator", "/Producer", "/CreationDate", "/ModDate"}, "no author"
+    assert blind.metadata.title == "[left out] by [left out]"
+    assert blind.metadata.producer.startswith("Skia/PDF")
+    assert socket.gethostname() not in str(blind.metadata)
+    assert {blind.metadata["/CreationDate"], blind.metadata["/ModDate"]} == {"D:19800101000000+00'00'"}
+    assert blind.xmp_metadata is None
 
 
 def test_the_html_file_needs_nothing_from_elsewhere(client, report):
