@@ -10,11 +10,13 @@ from django.urls import reverse
 
 from rpt_web.reports import content, services
 from rpt_web.reports.files import copy_of, zip_file
+from rpt_web.runs.models import ParentRole, RunParent
 from rpt_web.teams.models import Team
-from tests.factories import make_user
+from tests.evaluated_runs import evaluate, made_run, random_rights
+from tests.factories import make_experiment, make_user
 from tests.rpt_web.compare.test_curves import measure
 from tests.rpt_web.markup import flat
-from tests.workers.test_comparisons import ada, client, made, text_of, two  # noqa: F401  # fixtures
+from tests.workers.test_comparisons import A, ada, client, made, text_of, two  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the job renews its lease on a connection of its own
 
@@ -114,6 +116,69 @@ def test_a_frozen_report_keeps_them_and_an_anonymous_copy_names_no_experiment_an
         assert secret not in told or secret in ("(1)", "run_1'"), secret
     assert "[path]" in told
     assert zip_file(title, parts, report.frozen_at)
+
+
+@pytest.fixture
+def seeds(client, ada):  # noqa: F811
+    """Two models of three seeds each, compared."""
+    experiment = make_experiment(ada, "Narwhal")
+    runs = [
+        evaluate(made_run(experiment, f"s{seed}-{name}", seed, copy_seed=seed), random_rights(share, seed=seed))
+        for name, share in (("base", 0.4), ("rpt", 0.6))
+        for seed in range(3)
+    ]
+    return runs, made(client, *runs)
+
+
+def test_seeds_together_are_an_exhibit_of_what_the_page_shows(client, seeds):  # noqa: F811
+    runs, comparison = seeds
+    (ref,) = refs_of(runs, "seeds/greedy")
+    page = text_of(client, *runs)
+    assert reverse("exhibits:exhibit_file", args=[ref, "csv"]) in page
+    rows = [row for row in rows_of(client, ref) if row["difficulty"] == "hard"]
+    first, second = comparison.data["groups"]["hard"]
+    assert [(row["model"], row["seeds"]) for row in rows] == [("base", "3"), ("rpt", "3")]
+    assert rows[0]["difference"] == ""
+    assert float(rows[0]["accuracy_low"]) == first["low"]
+    found = second["difference"]
+    for key, name in (("difference", "value"), ("difference_high", "high"), ("bootstrap_low", "bootstrap_low")):
+        assert float(rows[1][key]) == found[name], key
+    assert rows[1]["runs"] == ", ".join(f"{run.pk}@1" for run in runs[3:])
+    caption = content.data_of(runs[0].experiment.team_id, ref).caption
+    assert "Student's t over the seeds covers the noise of training" in caption
+    report = services.create(runs[0].experiment.team, "Seeds", make_user("bob"))
+    services.add_ref(report, ref)
+    services.freeze(report)
+    told = str([part.exhibit.as_json() for part in copy_of(report, is_anonymous=True)[1]])
+    assert "Narwhal" not in told
+    assert "1@1, 2@1, 3@1" in told
+
+
+def test_without_seeds_there_is_no_such_exhibit(client, two, compared):  # noqa: F811
+    (ref,) = refs_of(two, "seeds/greedy")
+    assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 404
+
+
+def test_the_noise_floor_is_an_exhibit_with_its_evaluations(client, two, compared):  # noqa: F811
+    (ref,) = refs_of(two, "noise/greedy")
+    address = reverse("exhibits:exhibit_detail", args=[ref])
+    assert client.get(address).status_code == 404
+    assert address not in text_of(client, *two)
+    again = []
+    for seed, right in ((1, True), (2, False)):
+        run = made_run(two[0].experiment, f"again-{seed}", seed, stage="evaluate")
+        RunParent.objects.create(run=run, role=ParentRole.START, parent=two[0], step=1)
+        again.append(evaluate(run, {**A, ("doc1", 10): right}))
+    assert address in text_of(client, *two)
+    rows = {row["difficulty"]: row for row in rows_of(client, ref)}
+    assert set(rows) == {"easy", "medium", "hard"}
+    assert (rows["hard"]["models"], rows["hard"]["evaluations"]) == ("1", "2")
+    assert float(rows["hard"]["deviation"]) == pytest.approx(0.25 / 2**0.5)
+    assert float(rows["hard"]["floor"]) == pytest.approx(1.959964 * 0.25)
+    shown = flat(client.get(address))
+    for run in again:
+        assert reverse("runs:run_detail", args=[run.pk]) in shown
+    assert f"{reverse('reports:report_list')}?ref=" in shown
 
 
 def test_another_teams_report_does_not_show_them(two, compared):  # noqa: F811

@@ -30,6 +30,8 @@ class NoiseFloor:
     repeats: int
     deviation: float
     """Of one evaluation, pooled over the models."""
+    runs: frozenset[int]
+    """Which evaluated the models repeatedly."""
 
     @property
     def floor(self) -> float:
@@ -49,12 +51,13 @@ def noise_floor(
     )
     repeated = dict(starts.values_list("run", "parent"))
     by_model = _values(_models_of(repeated), wanted, mode, difficulty)
-    groups = [values for values in by_model.values() if len(values) > 1]
+    groups = [[value for value, _ in own.values()] for own in by_model.values() if len(own) > 1]
     if not groups:
         return None
     squares = sum((value - mean(values)) ** 2 for values in groups for value in values)
     freedom = sum(len(values) - 1 for values in groups)
-    return NoiseFloor(len(groups), sum(map(len, groups)), math.sqrt(squares / freedom))
+    runs = frozenset(run for own in by_model.values() if len(own) > 1 for _, run in own.values())
+    return NoiseFloor(len(groups), sum(map(len, groups)), math.sqrt(squares / freedom), runs)
 
 
 def _models_of(runs: Collection[int]) -> dict[int, Model]:
@@ -66,11 +69,11 @@ def _models_of(runs: Collection[int]) -> dict[int, Model]:
 
 def _values(
     models: dict[int, Model], wanted: Collection[Model], mode: str, difficulty: str
-) -> dict[object, list[float]]:
-    """Accuracies by model and positions, one for each seed of the sampling."""
+) -> dict[object, dict[int, tuple[float, int]]]:
+    """By model and positions, for each seed of the sampling: the accuracy, and the run that measured it."""
     rows = Evaluation.objects.filter(run__in=models, mode=mode, difficulty=difficulty, n__gt=0).select_related("run")
-    found: dict[object, dict[int, float]] = defaultdict(dict)
+    found: dict[object, dict[int, tuple[float, int]]] = defaultdict(dict)
     for row in rows.only("run__seed", "value", "n", "position_set").order_by("pk"):
         if (model := models[row.run_id]) in wanted:
-            found[model, row.position_set or row.n][row.run.seed] = row.value
-    return {key: list(values.values()) for key, values in found.items()}
+            found[model, row.position_set or row.n][row.run.seed] = row.value, row.run_id
+    return found

@@ -7,6 +7,7 @@ of the page. Ranks are those of the page that has the same filters and the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from rpt_core.config import DIFFICULTIES
@@ -18,15 +19,27 @@ from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_co
 from rpt_web.exports.tables import PlainValue
 from rpt_web.results import boards
 from rpt_web.results.board import Board, BoardFilters, BoardRow
-from rpt_web.results.models import Standing
+from rpt_web.results.leads import Lead, StoredLeads, leads_of_row
+from rpt_web.results.models import PinnedBaseline, Standing
+from rpt_web.results.queries import mode_label
 
 UNKNOWN = "unknown"
 """What addresses and refs call the group of unknown positions."""
 MOST_ROWS = 5000
 MOST_SOURCES = 60
 """Runs whose settings are named below a board: those of its first rows."""
+INTERVALS_COVER = (
+    "The interval of a row of several seeds is Student's t over the seeds, which covers the noise of training; that of "
+    "one trained model covers its positions only."
+)
 _TEXTS = ("mode", "stage", "corpus")
 _NUMBERS = ("experiment", "baseline")
+_LEADS = tuple(
+    column
+    for level in DIFFICULTIES
+    for column in estimate_columns(f"lead_{level}", f"Above baseline, {level}", "difference")
+)
+_LEADS_COVER = PlainColumn("lead_how", "Interval above baseline")
 _COLUMNS = (
     PlainColumn("rank", "Rank", "count"),
     PlainColumn("model", "Model"),
@@ -53,7 +66,7 @@ def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     key = others.get("baseline")
     baseline = seen.standings.filter(group=group, pk=int(key)).first() if key and group else None
     board, _ = boards.board_page(seen.standings, group, filters, baseline, None, MOST_ROWS)
-    table = table_of(board)
+    table = table_of(board, *leads_of_board(board, seen.experiments.values("team")))
     keys = list(dict.fromkeys(run for row in board.rows for run in row.standing.runs))[:MOST_SOURCES]
     runs = seen.runs.filter(pk__in=keys).select_related("experiment")
     text = ref(group, filters, baseline)
@@ -81,17 +94,39 @@ def _read(rest: str) -> tuple[BoardFilters | None, Mapping[str, str]]:
     return BoardFilters(difficulty=difficulty, experiment=experiment, **texts), said
 
 
-def table_of(board: Board) -> PlainTable:
-    """A board as a plain table: shares are fractions of 1."""
-    words = board.words
+def leads_of_board(board: Board, teams: Any) -> tuple[StoredLeads, bool]:
+    """The stored differences of a board's rows to its baseline, and whether one of these teams has pinned that
+    (at most 2 queries)."""
+    pins = PinnedBaseline.objects.filter(standing=board.baseline, team__in=teams) if board.baseline else []
+    return boards.leads_of(pins, board.rows), bool(pins)
+
+
+def table_of(board: Board, leads: StoredLeads | None = None, is_pinned: bool = False) -> PlainTable:
+    """A board as a plain table: shares are fractions of 1. With a baseline it has the differences to that."""
+    words, baseline = board.words, board.baseline
+    own = [leads_of_row(row, board, leads or {}, is_pinned=is_pinned) for row in board.rows]
     return PlainTable(
         f"results-{words.group or UNKNOWN}",
         f"Results: {words.name}",
-        _COLUMNS,
-        [_cells(row) for row in board.rows],
-        caption=f"{words.size}; {words.levels}. Ranked by {board.difficulty} positions.",
+        (*_COLUMNS, *_LEADS, _LEADS_COVER) if baseline else _COLUMNS,
+        [_cells(row) | _lead_cells(found) for row, found in zip(board.rows, own, strict=True)],
+        caption=_caption(board),
         came_from=[("position set", f"{found.hash}, {', '.join(found.corpora)}") for found in words.sets],
     )
+
+
+def _caption(board: Board) -> str:
+    words, baseline = board.words, board.baseline
+    levels = words.levels.removesuffix(".")
+    base = f" Above baseline: the difference to {baseline.name}, {mode_label(baseline.mode)}." if baseline else ""
+    return f"{words.size}; {levels}. Ranked by {board.difficulty} positions. {INTERVALS_COVER}{base}".removeprefix("; ")
+
+
+def _lead_cells(leads: Mapping[str, Lead]) -> dict[str, PlainValue]:
+    found: dict[str, PlainValue] = {"lead_how": "; ".join(dict.fromkeys(lead.how for lead in leads.values())) or None}
+    for level, lead in leads.items():
+        found |= estimate_cells(f"lead_{level}", lead.value, lead.low, lead.high, lead.n)
+    return found
 
 
 def _cells(row: BoardRow) -> dict[str, PlainValue]:

@@ -1,6 +1,7 @@
 """Exhibits of a basket of runs: `compare/ENTRIES/...`, where entries are written as in the address of Compare.
 
-    baseline/MODE, matrix/MODE, parts/MODE    the tables of the comparison at the same positions, once it was made
+    baseline/MODE, matrix/MODE, parts/MODE, seeds/MODE    the tables of the comparison, once it was made
+    noise/MODE                                what differences must beat, where evaluations were repeated
     settings/frozen, settings/planned         what differs; after a further slash names that are ignored, with commas
     curves/metric=NAME&x=flops                one metric, with what the form of the page asks for
 
@@ -17,15 +18,18 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+from rpt_core.config import DIFFICULTIES
 from rpt_web.compare import comparisons
 from rpt_web.compare.comparisons import to_compare
 from rpt_web.compare.curve_figures import curves_of_basket
 from rpt_web.compare.entries import read_entries
+from rpt_web.compare.noise import noise_floor
 from rpt_web.compare.placed import PlacedEntry, placed_entries
 from rpt_web.compare.settings_table import FROZEN, PLANNED, configs_of, setting_rows
 from rpt_web.exhibits import data
 from rpt_web.exhibits.comparison_tables import TABLES
 from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.noise_table import NOISE, noise_table
 from rpt_web.exhibits.refs import COMPARE
 from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import sources_of
@@ -33,6 +37,7 @@ from rpt_web.exports import PlainColumn, PlainTable
 from rpt_web.exports.tables import PlainValue
 from rpt_web.results.figures import Figure, Json
 from rpt_web.runs.differences import ABSENT
+from rpt_web.runs.models import Run
 
 
 def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
@@ -42,20 +47,21 @@ def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     word, _, own = rest.partition("/")
     if word not in _MAKERS or any(entry.run not in runs for entry in entries):
         return None
-    made = _MAKERS[word](placed_entries(entries, runs), rest, own)
+    made = _MAKERS[word](placed_entries(entries, runs), rest, own, seen)
     if made is None:
         return None
-    table, figure = made
-    sources = sources_of(runs.values())
+    table, figure, more = made
+    sources = sources_of([*runs.values(), *more])
     ref = f"{COMPARE}/{subject}/{rest}"
     return Exhibit(ref, table.title, table.caption, table, figure, sources, is_figure=figure is not None)
 
 
-Made = tuple[PlainTable, Figure | None] | None
+Made = tuple[PlainTable, Figure | None, Sequence[Run]] | None
+"""A table, perhaps a figure, and runs beside those of the basket that they were made from."""
 
 
-def _at_positions(entries: Sequence[PlacedEntry], rest: str, mode: str) -> Made:
-    """A table of the comparison in a mode, if it was made."""
+def _at_positions(entries: Sequence[PlacedEntry], rest: str, mode: str, _seen: ExhibitScope) -> Made:
+    """A table of the comparison in a mode, if it was made and has rows."""
     if mode not in comparisons.MODES:
         return None
     wanted = to_compare([(one.entry, one.run) for one in entries], mode)
@@ -63,10 +69,22 @@ def _at_positions(entries: Sequence[PlacedEntry], rest: str, mode: str) -> Made:
     if row is None or row.made_at is None:
         return None
     make = TABLES[rest.partition("/")[0]]
-    return make(row, {one.run.pk: one.run for one in entries}), None
+    table = make(row, {one.run.pk: one.run for one in entries})
+    return (table, None, ()) if table.rows else None
 
 
-def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str) -> Made:
+def _noise(entries: Sequence[PlacedEntry], _rest: str, mode: str, seen: ExhibitScope) -> Made:
+    """The noise floor in a mode, at each difficulty at which evaluations were repeated."""
+    if mode not in comparisons.MODES:
+        return None
+    wanted = to_compare([(one.entry, one.run) for one in entries], mode).entries
+    floors = {level: noise_floor(wanted, seen.runs, mode, level) for level in DIFFICULTIES}
+    found = {level: floor for level, floor in floors.items() if floor is not None}
+    repeats = seen.runs.filter(pk__in={run for floor in found.values() for run in floor.runs})
+    return (noise_table(found, mode), None, list(repeats.select_related("experiment"))) if found else None
+
+
+def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: ExhibitScope) -> Made:
     """The settings that differ, one column for each entry; a setting that a run has not is missing."""
     source, _, ignored = own.partition("/")
     runs = [one.run for one in entries]
@@ -84,10 +102,10 @@ def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str) -> Made:
     ]
     caption = "As each run was run." if source == FROZEN else "As each run was asked for."
     caption += f" Left out: {ignored.replace(',', ', ')}." if ignored else ""
-    return PlainTable("settings", "Settings that differ", columns, rows, caption), None
+    return PlainTable("settings", "Settings that differ", columns, rows, caption), None, ()
 
 
-def _curves(entries: Sequence[PlacedEntry], _rest: str, own: str) -> Made:
+def _curves(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: ExhibitScope) -> Made:
     """The curves of one metric."""
     asked = dict(parse_qsl(own))
     found = curves_of_basket(entries, asked) if asked.get("metric") else None
@@ -95,11 +113,12 @@ def _curves(entries: Sequence[PlacedEntry], _rest: str, own: str) -> Made:
         return None
     figure = found.figures[0][1]
     drawn = replace(figure, data=[_alone(trace) for trace in figure.data])
-    return data.of_drawing(drawn, data.file_name("curves", found.asked.metric)), drawn
+    return data.of_drawing(drawn, data.file_name("curves", found.asked.metric)), drawn, ()
 
 
-_MAKERS: dict[str, Callable[[Sequence[PlacedEntry], str, str], Made]] = {
+_MAKERS: dict[str, Callable[[Sequence[PlacedEntry], str, str, ExhibitScope], Made]] = {
     **dict.fromkeys(TABLES, _at_positions),
+    NOISE: _noise,
     "settings": _settings,
     "curves": _curves,
 }

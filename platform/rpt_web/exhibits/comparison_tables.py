@@ -1,4 +1,4 @@
-"""The tables of a comparison: each run against the baseline, every two, parts of the positions.
+"""The tables of a comparison: each run against the baseline, every two, parts of the positions, seeds together.
 
 In: a comparison that is made, its runs by their ids. Out: `PlainTable`s at all difficulties.
 """
@@ -6,14 +6,21 @@ In: a comparison that is made, its runs by their ids. Out: `PlainTable`s at all 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rpt_web.compare.models import PositionComparison
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
+from rpt_web.numbers import signed_points
 from rpt_web.runs.attempts import newest_code
 from rpt_web.runs.models import Run
 
-BASELINE, MATRIX, SLICES = "baseline", "matrix", "parts"
+BASELINE, MATRIX, SLICES, SEEDS = "baseline", "matrix", "parts", "seeds"
+SEEDS_COVER = (
+    "A difference is taken seed by seed, at the positions that both models of a seed have. Student's t over the seeds "
+    "covers the noise of training; the hierarchical bootstrap draws seeds, and within each its documents, and is too "
+    "narrow with few seeds. One seed has no interval of training."
+)
 
 
 def _named(row: PositionComparison, runs: Mapping[int, Run], place: int) -> str:
@@ -103,9 +110,42 @@ def slices(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
     return _table(row, runs, SLICES, "Parts of the positions", columns, rows)
 
 
+def seeds(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
+    """Runs that differ in their seed alone as one model, against the first of them; no rows where there are none."""
+    columns = (
+        *(PlainColumn(name, title) for name, title in (("model", "Model"), ("difficulty", "Difficulty"))),
+        PlainColumn("seeds", "Seeds", "count"),
+        *estimate_columns("accuracy", "Accuracy, mean over seeds"),
+        *estimate_columns("difference", "Difference from the first", "difference"),
+        PlainColumn("bootstrap_low", "Difference, hierarchical bootstrap, low", "difference"),
+        PlainColumn("bootstrap_high", "Difference, hierarchical bootstrap, high", "difference"),
+        PlainColumn("each", "Difference of each seed (points)"),
+        PlainColumn("runs", "Runs"),
+    )
+    rows = [
+        {"model": group["title"], "difficulty": level, "seeds": group["seeds"]}
+        | {"runs": ", ".join(f"{run}@{step}" for run, step in (row.entries[place] for place in group["places"]))}
+        | estimate_cells("accuracy", group["value"], group["low"], group["high"])
+        | _seed_difference_cells(group["difference"])
+        for level, groups in row.data["groups"].items()
+        for group in groups
+    ]
+    table = _table(row, runs, SEEDS, "Seeds together", columns, rows)
+    return replace(table, caption=f"Mode {row.mode}. {SEEDS_COVER}")
+
+
+def _seed_difference_cells(one: Mapping[str, Any] | None) -> dict[str, Any]:
+    if one is None:
+        return {}
+    cells = estimate_cells("difference", one["value"], one["low"], one["high"], len(one["seeds"]))
+    each = ", ".join(map(signed_points, one["each"]))
+    return cells | {"bootstrap_low": one["bootstrap_low"], "bootstrap_high": one["bootstrap_high"], "each": each}
+
+
 TABLES: dict[str, Callable[[PositionComparison, Mapping[int, Run]], PlainTable]] = {
     BASELINE: with_baseline,
     MATRIX: matrix,
     SLICES: slices,
+    SEEDS: seeds,
 }
 """Which table -> what makes it."""

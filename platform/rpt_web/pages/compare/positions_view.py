@@ -22,7 +22,8 @@ from rpt_web.compare import comparisons
 from rpt_web.compare.comparisons import ToCompare, to_compare
 from rpt_web.compare.models import PositionComparison
 from rpt_web.compare.noise import noise_floor
-from rpt_web.exhibits.comparison_tables import TABLES
+from rpt_web.exhibits.comparison_tables import SEEDS_COVER, TABLES
+from rpt_web.exhibits.noise_table import NOISE
 from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.jobs.models import QUICK_QUEUE, JobState
 from rpt_web.pages.addresses import number_asked
@@ -80,13 +81,14 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
         "levels": [(name, _with(request, difficulty=name), name == level) for name in data["levels"]],
         "rows": _rows(request, wanted, shown, row, level),
         "pair": _pair(request, shown, row, level, pair) if level in data["with_baseline"][pair - 1]["levels"] else None,
+        "seeds_cover": SEEDS_COVER,
         "groups": _groups(shown, data["groups"].get(level, [])),
         "matrix": _matrix(shown, row, level) if len(shown) > 2 else None,
         "comparisons": sum(level in other["levels"] for other in data["with_baseline"]),
         "pairs_compared": len(data["matrix"].get(level, [])),
         "resamples": data["resamples"],
         "noise": noise_floor(wanted.entries, access.runs_for(request.user), row.mode, level),
-        "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}") for name in TABLES},
+        "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}") for name in (*TABLES, NOISE)},
     }
 
 

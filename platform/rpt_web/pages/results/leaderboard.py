@@ -95,7 +95,7 @@ def _one(request: HttpRequest, asked: str, filters: BoardFilters) -> dict[str, A
     if not seen.filter(group=group).exists():
         raise Http404("There is no set of positions of this name at which anything that you may see was measured.")
     team_pins = _pins(request, [group])
-    chosen = _baseline(request, group, team_pins)
+    chosen = baseline_asked(request, group, team_pins)
     board, more = boards.board_page(seen, group, filters, chosen, number_asked(request, "after"), boards.ROWS_ON_A_PAGE)
     other = boards.elsewhere(seen, board.words, filters) if more is None else []
     return {
@@ -108,8 +108,11 @@ def _one(request: HttpRequest, asked: str, filters: BoardFilters) -> dict[str, A
     }
 
 
-def _baseline(request: HttpRequest, group: str, team_pins: Mapping[str, PinnedBaseline]) -> Standing | None:
-    """The row that the address names, where it is of this group; else the team's."""
+def baseline_asked(
+    request: HttpRequest, group: str, team_pins: Mapping[str, PinnedBaseline] | None = None
+) -> Standing | None:
+    """The row that the address names, where it is of this group; else the one that the team has pinned."""
+    team_pins = _pins(request, [group]) if team_pins is None else team_pins
     key = number_asked(request, "baseline")
     rows = access.standings_for(request.user).filter(group=group)
     named = rows.filter(pk=key).first() if key is not None and group else None

@@ -17,13 +17,12 @@ from rpt_core.config import DIFFICULTIES
 from rpt_web.numbers import signed_points
 from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list
 from rpt_web.results.board import Board, BoardRow
+from rpt_web.results.leads import StoredLeads, leads_of_row
 from rpt_web.results.lineage import seeds_in_words
-from rpt_web.results.models import BaselineLead, Standing
+from rpt_web.results.models import Standing
 
 COMPARED = 10
 """Rows of a board that its link to the comparison names."""
-PENDING = "its interval is being computed"
-NOT_PINNED = "pin the baseline to have the interval computed"
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class BoardLine:
         return len(self.members) > 1
 
 
-def lines_of(board: Board, leads: Mapping[tuple[int, str], BaselineLead], is_pinned: bool) -> list[BoardLine]:
+def lines_of(board: Board, leads: StoredLeads, is_pinned: bool) -> list[BoardLine]:
     """The rows of a board, easy to hard in each."""
     return [_line(row, board, leads, is_pinned) for row in board.rows]
 
@@ -126,15 +125,16 @@ def _names(rows: Sequence[Standing]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _line(row: BoardRow, board: Board, leads: Mapping[tuple[int, str], BaselineLead], is_pinned: bool) -> BoardLine:
+def _line(row: BoardRow, board: Board, leads: StoredLeads, is_pinned: bool) -> BoardLine:
     standing, baseline = row.standing, board.baseline
     is_baseline = baseline is not None and baseline.pk == standing.pk
-    cells = []
-    for level in DIFFICULTIES:
-        lead, words = "", ""
-        if baseline is not None and not is_baseline and not row.reasons:
-            lead, words = _lead(standing, baseline, level, leads.get((standing.pk, level)), is_pinned)
-        cells.append(_cell(standing, level, lead, words))
+    own = leads_of_row(row, board, leads, is_pinned=is_pinned)
+    cells = [
+        _cell(standing, level, signed_points(own[level].value), own[level].words)
+        if level in own
+        else _cell(standing, level, "", "")
+        for level in DIFFICULTIES
+    ]
     first = baseline or next(iter(_ranked(board)), None)
     versus = compare_address([first, standing]) if first is not None and first.pk != standing.pk else ""
     return BoardLine(row, cells, _members(row, board.difficulty), is_baseline, versus)
@@ -152,17 +152,6 @@ def _cell(standing: Standing, level: str, lead: str, lead_words: str) -> CellLin
         lead,
         lead_words,
     )
-
-
-def _lead(
-    standing: Standing, baseline: Standing, level: str, stored: BaselineLead | None, is_pinned: bool
-) -> tuple[str, str]:
-    if level not in standing.cells or level not in baseline.cells:
-        return "", ""
-    value = standing.cells[level]["value"] - baseline.cells[level]["value"]
-    if stored is None or abs(stored.value - value) > 1e-9:  # of older results
-        return signed_points(value), PENDING if is_pinned else NOT_PINNED
-    return signed_points(value), _interval(vars(stored))
 
 
 def _interval(found: Mapping[str, Any]) -> str:

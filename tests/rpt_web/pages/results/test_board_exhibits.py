@@ -10,6 +10,8 @@ from django.urls import reverse
 
 from rpt_web.reports import content, services
 from rpt_web.reports.files import copy_of
+from rpt_web.results import pins
+from rpt_web.results.models import BaselineLead
 from rpt_web.teams.models import Team
 from tests.factories import make_user
 from tests.rpt_web.pages.results import test_leaderboard, test_paper
@@ -62,6 +64,35 @@ def test_a_board_ranks_as_the_page_with_the_same_baseline_does(page, client, boa
     ref = f"board/a/hard/baseline={row.pk}"
     assert file_address(ref) in page(f"/results/?set=a&baseline={row.pk}")
     assert [found["model"] for found in rows_of(client, ref)][:2] == ["expert", "rpt"]
+
+
+def test_a_boards_file_has_the_differences_to_its_baseline(page, client, ada, board_rows):
+    client.force_login(ada)
+    base = board_rows["rpt", "sampled", "a"]
+    ref = f"board/a/hard/baseline={base.pk}"
+    unpinned = {row["model"]: row for row in sampled_rows(client, ref)}
+    assert float(unpinned["expert"]["lead_hard"]) == pytest.approx(0.05)
+    assert unpinned["expert"]["lead_hard_low"] == ""
+    assert unpinned["expert"]["lead_how"] == "pin the baseline to have the interval computed"
+    assert unpinned["rpt"]["lead_hard"] == unpinned["rpt"]["lead_how"] == ""  # the baseline itself
+    assert unpinned["lost"]["lead_hard"] == ""  # must not be compared
+    pins.pin(base.experiment.team, base, ada)
+    pending = {row["model"]: row["lead_how"] for row in sampled_rows(client, ref)}
+    assert pending["expert"] == "its interval is being computed"
+    test_leaderboard.refreshed(base.experiment)  # as the reaper does
+    lead = BaselineLead.objects.get(standing=board_rows["expert", "sampled", "a"], difficulty="hard")
+    (found,) = (row for row in sampled_rows(client, ref) if row["model"] == "expert")
+    assert (float(found["lead_hard_low"]), float(found["lead_hard_high"])) == (lead.low, lead.high)
+    assert found["lead_how"] == "unpaired (Newcombe)"
+    assert f"Differences are to “{base.name}”" in page("/results/?set=a")
+    for address in ("/results/board.csv?set=a", f"/results/board.csv?set=a&baseline={base.pk}"):
+        answer = client.get(address)
+        assert b"lead_hard_low" in answer.content, address
+    assert "lead_hard" not in rows_of(client, "board/a/hard")[0]
+
+
+def sampled_rows(client, ref):
+    return [row for row in rows_of(client, ref) if row["mode"] == "sampled"]
 
 
 def test_what_is_no_board_or_another_teams_is_a_404(client, ada, board_rows):
