@@ -1,4 +1,4 @@
-"""Fits of runs of several seeds, as one: the mean of α and P* over the seeds whose points determine a curve."""
+"""Fits of runs of several seeds, as one: the mean of alpha and P* over the seeds whose points determine a curve."""
 
 from __future__ import annotations
 
