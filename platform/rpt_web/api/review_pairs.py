@@ -43,7 +43,7 @@ class PairsIn(Body):
     kind: Literal["train", "sampled", "greedy"] = "greedy"
     name: str
     sample: int | None = Field(default=None, ge=1, le=queues.MOST_ITEMS, description="How many; null for all.")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="Draws positions and responses, and the sides.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Draws positions and responses.")
     reviewers: list[str] = Field(default=[], description="Names of users; empty for a queue that is open to all.")
     reviewers_per_item: int = Field(default=1, ge=1, le=queues.MOST_REVIEWERS)
     overlap: float = Field(default=1.0, ge=0, le=1)

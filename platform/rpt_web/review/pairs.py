@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from secrets import token_hex
 from typing import Any
 
 from django.db import transaction
@@ -22,7 +23,7 @@ from rpt_web.review import label_sets, queues
 from rpt_web.review.models import ItemKind, LabelSet, LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, from_stored
 from rpt_web.review.queues import QueuePlan
-from rpt_web.review.sides import QUESTION
+from rpt_web.review.sides import QUESTION, SECRET
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Team, User
 from rpt_web.traces.models import KINDS, ResponseGroup, Rollout
@@ -124,6 +125,7 @@ def create(first: Source, second: Source, plan: QueuePlan, user: User) -> Review
         raise UserError("At every position that they share both wrote the same. There is nothing to compare.")
     source: dict[str, object] = {
         "seed": plan.seed,
+        SECRET: token_hex(16),
         "sample": plan.sample,
         "found": len(found),
         "equal": equal,

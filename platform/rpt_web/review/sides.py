@@ -16,14 +16,19 @@ from rpt_web.teams.models import User
 
 QUESTION = "better"
 """Of the label set for pairs: whose answers name a side."""
+SECRET = "sides"
+"""Of a queue's source: a random text that nobody is shown."""
 _TURNED = {"a": "b", "b": "a"}
 
 
 def is_swapped(item: ReviewItem, reviewer_id: int) -> bool:
-    """Whether the second response stands on the left; it follows from the queue's seed, the item and the reviewer."""
+    """Whether the second response stands on the left; it follows from the queue's secret, the item and the reviewer.
+
+    Queues from before there was a secret have their seed in its place, by which a reviewer could work it out.
+    """
     if item.kind != ItemKind.PAIR:
         return False
-    seed = item.queue.source.get("seed", 0)
+    seed = item.queue.source.get(SECRET, item.queue.source.get("seed", 0))
     digest = blake2b(f"{item.queue_id}:{seed}:{item.number}:{reviewer_id}".encode(), digest_size=8).digest()
     return digest[0] % 2 == 1
 

@@ -13,7 +13,7 @@ from rpt_core.config import RptConfig
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.review import label_sets, pairs, reviews, sides
-from rpt_web.review.models import Review, ReviewQueue
+from rpt_web.review.models import Review, ReviewItem, ReviewQueue
 from rpt_web.review.pairs import Source
 from rpt_web.review.queues import QueuePlan
 from rpt_web.runs import services
@@ -112,12 +112,32 @@ def test_pairs_are_at_shared_positions_drawn_by_the_seed_and_equal_ones_are_left
 
 
 def test_sides_are_at_random_for_each_item_and_reviewer_and_stay(sources, team):
-    queue = make(sources, team, sample=None)
-    swapped = {user: [r.is_swapped for r in user.reviews.filter(item__queue=queue)] for user in (team.ada, team.bob)}
+    made = [make(sources, team, sample=None) for _ in range(4)]  # all sides alike in so many would be no accident
+    swapped = {
+        user: [r.is_swapped for r in user.reviews.filter(item__queue__in=made).order_by("id")]
+        for user in (team.ada, team.bob)
+    }
     assert all(0 < sum(found) < len(found) for found in swapped.values())
     assert swapped[team.ada] != swapped[team.bob]
-    review = Review.objects.filter(item__queue=queue).first()
+    review = Review.objects.filter(item__queue=made[0]).first()
     assert review.is_swapped == sides.is_swapped(review.item, review.reviewer_id)
+
+
+def test_sides_cannot_be_worked_out_from_what_a_reviewer_knows(sources, team):
+    """The queue's number, the seed, an item's number and one's own are known, or easily guessed."""
+    queue = make(sources, team, sample=None)
+    items = list(queue.items.select_related("queue"))
+    queues = [ReviewQueue(pk=queue.pk, kind="pair", source={"seed": 3, "sides": secret}) for secret in range(40)]
+    by_queue = {
+        tuple(sides.is_swapped(ReviewItem(queue=other, number=item.number, kind="pair"), 1) for item in items)
+        for other in queues
+    }
+    assert len(by_queue) > 20
+    assert len(queue.source["sides"]) == 32
+    assert queue.source["sides"] != make(sources, team, sample=None).source["sides"]
+    shown = client_of(team.bob).get(f"{ROOT}/queues/{queue.pk}").content.decode()
+    shown += flat(browser_of(team.bob).get(reverse("review:queue_detail", args=[queue.pk])))
+    assert queue.source["sides"] not in shown
 
 
 def test_what_cannot_be_compared_is_refused_in_words(sources, team):
