@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from rpt_core.errors import UserError
 from rpt_web.exhibits.exhibit import Exhibit
-from rpt_web.exhibits.refs import parsed
+from rpt_web.exhibits.refs import ExhibitRef, parsed
 from rpt_web.reports.content import NEVER_LIVE, RESPONSE, as_stored, data_of
 from rpt_web.reports.models import (
     LONGEST_TEXT,
@@ -24,6 +24,7 @@ from rpt_web.reports.models import (
     ReportPart,
     TeamReport,
 )
+from rpt_web.review.models import ReviewQueue
 from rpt_web.teams.models import Team, User
 from rpt_web.text import clean_text
 
@@ -57,12 +58,17 @@ def add_text(report: TeamReport, text: str) -> ReportPart:
 def add_ref(report: TeamReport, ref: str, note: str = "", seen: Exhibit | None = None) -> ReportPart:
     """Add a figure, a table or a response of the team at the end; `seen` is what the user sees of a review queue."""
     found = parsed(ref)
-    is_kept = found is not None and found.kind in NEVER_LIVE and seen is not None
+    is_kept = found is not None and seen is not None and _is_kept(report, found)
     if found is None or not (is_kept or data_of(report.team_id, ref)):
         raise UserError(NOT_OWN)
     kind = PartKind.RESPONSE if found.rest.startswith(RESPONSE) else PartKind.EXHIBIT
     stored = as_stored(seen) if is_kept and seen else None
     return _add(report, kind=kind, ref=str(found), text=_text(note), stored=stored)
+
+
+def _is_kept(report: TeamReport, ref: ExhibitRef) -> bool:
+    """Whether a ref is of a queue of the report's own team."""
+    return ref.kind in NEVER_LIVE and ReviewQueue.objects.filter(pk=ref.pk, team=report.team_id).exists()
 
 
 @transaction.atomic

@@ -1,4 +1,5 @@
-"""What anonymous copies leave out: addresses however they are written, and people who have left or had other names."""
+"""What anonymous copies leave out: addresses however they are written, people who have left or had other names. And a
+table of agreement stays in its own team."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import unicodedata
 
 import pytest
 
+from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.reports import services
 from rpt_web.reports.anonymous import Blinder, names_of
@@ -13,6 +15,7 @@ from rpt_web.reports.files import copy_of
 from rpt_web.review import reviews
 from rpt_web.review.models import Review
 from rpt_web.review.reviews import Draft
+from rpt_web.teams.membership import join
 from rpt_web.teams.models import Membership, Team, User
 from tests.rpt_web.review_rows import make_queue, rows, team
 
@@ -42,6 +45,18 @@ def test_a_name_is_left_out_in_either_spelling_of_its_accents():
         for written in ("NFC", "NFD"):
             text = unicodedata.normalize(written, "By Zoë Ångström.")
             assert Blinder([name]).text(text) == "By [left out]."
+
+
+@pytest.mark.django_db
+def test_a_table_of_agreement_goes_into_a_report_of_its_own_team_alone(team):
+    queue = make_queue(team.run, team.ada)
+    others = Team.objects.create(name="Others")
+    join(team.ada, others)
+    ref = f"queue/{queue.pk}/agreement/thought/labels"
+    seen = access.get_exhibit_or_404(team.ada, ref)
+    with pytest.raises(UserError, match="own team"):
+        services.add_ref(services.create(others, "Theirs", team.ada), ref, seen=seen)
+    assert services.add_ref(services.create(queue.team, "Ours", team.ada), ref, seen=seen).stored
 
 
 @pytest.mark.django_db
