@@ -19,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import REF_TEMPLATE
 from ninja.operation import Operation
 from ninja.params.models import ParamModel
 from ninja.parser import Parser
@@ -129,14 +130,17 @@ def refuse_other_parameters(api: NinjaAPI) -> None:
 
 
 def describe_refusals(api: NinjaAPI) -> None:
-    """The document names every status that an operation may answer with, beside those that it declares itself."""
+    """The document names every status that an operation may answer with, beside those that it declares itself.
+
+    Not as Ninja's answers: to make and describe a model for each of them would take more than a second.
+    """
+    body = {MEDIA_TYPE: {"schema": {"$ref": REF_TEMPLATE.format(model=Refused.__name__)}}}
     for view in api.default_router.path_operations.values():
         for operation in view.operations:
-            declared: dict[Any, Any] = dict.fromkeys(_refusals(operation), Refused)
-            operation.response_models |= operation._create_response_model_multiple(declared)
-            named = [status for status in REFUSALS if status in operation.response_models]
+            found = {status: {"content": body} for status in _refusals(operation)}
+            named = [status for status in REFUSALS if status in {*found, *operation.response_models}]
             own = (operation.openapi_extra or {}).get("responses", {})
-            told = {status: {"description": REFUSALS[status]} for status in named}
+            told = {status: {**found.get(status, {}), "description": REFUSALS[status]} for status in named}
             operation.openapi_extra = {"responses": own | told}
 
 
@@ -145,7 +149,7 @@ def told_of_headers(document: dict[str, Any]) -> dict[str, Any]:
     for methods in document["paths"].values():
         for method, operation in methods.items():
             for status, answer in operation["responses"].items():
-                if int(status) >= 400 and "content" in answer:
+                if int(status) >= 400 and "application/json" in answer.get("content", {}):
                     answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
             if method == "post":
                 operation.setdefault("parameters", []).append(repeating.PARAMETER)
