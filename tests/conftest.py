@@ -14,14 +14,15 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import django
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.test import TransactionTestCase
 
 LONGEST_FIRST = (
+    "end_to_end/in_chromium",
     "end_to_end",
     "rpt_web/supervisor",
     "workers",
@@ -51,7 +52,9 @@ os.environ["RPT_HUB_MODELS"] = "*"
 # Here and not by pytest-django: it would read the settings before they know the folder above.
 django.setup()
 from tests.databases import give_database  # noqa: E402 # it needs the settings
+from tests.emptying import empty  # noqa: E402 # it needs the settings
 
+TransactionTestCase._fixture_teardown = lambda self: empty()  # type: ignore[method-assign]
 settings.WHITENOISE_AUTOREFRESH = True  # each test's client would list all static files first
 # The real hash, quickly: whoever reads it (a server that a test starts, too) finds the number of rounds in it.
 PBKDF2PasswordHasher.iterations = 1
@@ -90,6 +93,11 @@ def _place(file: str) -> int:
     return found[0] if found else len(LONGEST_FIRST)
 
 
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: from here on no collection of garbage walks through it."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[None]:
     """Postgres for the session."""
@@ -125,15 +133,3 @@ def redis_server() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: None, django_db_modify_db_settings_parallel_suffix: None) -> None:
     """pytest-django asks for this before it makes the test database."""
-
-
-@pytest.fixture(autouse=True)
-def _rollouts_go_with_the_rest(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
-    """After a test that commits, Django empties the tables that it manages; that of the rollouts is not among them."""
-    yield
-    marker = request.node.get_closest_marker("django_db")
-    if marker is not None and marker.kwargs.get("transaction"):
-        from django.db import connection
-
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute("TRUNCATE traces_rollout")
