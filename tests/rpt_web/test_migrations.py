@@ -6,9 +6,14 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
 from django.utils import timezone
 
+from rpt_web.runs import attempts
+from rpt_web.runs.models import Run
 from rpt_web.traces.models import Rollout
+from tests.emptying import empty
+from tests.rpt_web.markup import flat
 
 pytestmark = pytest.mark.django_db
 
@@ -29,66 +34,92 @@ def test_the_rollout_table_has_exactly_the_columns_of_the_model():
     assert found == {(field.column, field.null, field.db_type(connection)) for field in fields}
 
 
+NOW = timezone.now()
+ONCE = {"attempt": 1, "started_at": NOW - timedelta(seconds=90)}
+ENDED = {"status": "failed", "finished_at": NOW, "worker": "node:1"}
+TIMES = {
+    "never started": ({"status": "cancelled", "finished_at": NOW}, timedelta(0)),
+    "ended": (ONCE | ENDED, timedelta(seconds=90)),
+    "running": (ONCE | {"status": "running", "worker": "node:1"}, timedelta(0)),
+    "queued again": (ONCE | {"status": "queued"}, None),
+    "queued again, then cancelled": (ONCE | ENDED | {"worker": ""}, None),
+    "a second attempt": (ONCE | ENDED | {"attempt": 2}, None),
+    "a second attempt runs": (ONCE | {"attempt": 2, "status": "running", "worker": "node:1"}, None),
+}
+"""Runs from before the time spent was kept: the values of a run, and what is known of its time."""
+OF_ONE_CODE = {"attempt": 2, "status": "succeeded", "started_at": NOW, "code_version": "0.0.9+old"}
+"""A run from before the code of each attempt was kept."""
+GPUS = {
+    "queued": ("queued", {"model": {"device": "auto"}}, 1),
+    "failed": ("failed", {"engine": "verl", "verl": {"gpus_per_node": 4}}, 4),
+    "on the processor": ("queued", {"model": {"device": "cpu"}}, 0),
+    "waiting": ("waiting", {}, 0),
+    "succeeded": ("succeeded", {"model": {"device": "auto"}}, 0),
+}
+"""Runs from before GPUs were leased: status and config of a run, and the GPUs that it asks for now."""
+
+
 def migrated(name):
     """The models of the app `runs` as they are after one of its migrations, with the database brought there."""
-    executor = MigrationExecutor(connection)
-    executor.migrate([("runs", name)])
+    MigrationExecutor(connection).migrate([("runs", name)])
     return MigrationExecutor(connection).loader.project_state([("runs", name)]).apps
 
 
-@pytest.mark.django_db(transaction=True)
-def test_times_are_filled_in_only_where_they_are_known():
+def add_runs(apps, experiment, runs, **values):
+    for name, own in runs.items():
+        run = {"stage": "rpt", "config": {}, "code_version": "0"} | values | own
+        apps.get_model("runs", "Run").objects.create(experiment=experiment, name=name, **run)
+
+
+@pytest.fixture(scope="module")
+def journey(django_db_setup, django_db_blocker):
+    """The database goes back to its early days and comes forward again; on the way, runs of each time are added.
+
+    One journey for all tests here, since it takes half a minute: what is found of the runs, by the values looked at.
+    """
+    found = {}
+    with django_db_blocker.unblock():
+        try:
+            apps = migrated("0003_nodes")
+            add_runs(
+                apps,
+                apps.get_model("runs", "Experiment").objects.create(name="timed"),
+                {name: given for name, (given, _) in TIMES.items()},
+            )
+            runs = migrated("0004_time_spent").get_model("runs", "Run").objects
+            found["time_spent"] = dict(runs.values_list("name", "time_spent"))
+
+            apps = migrated("0006_who_did_it")
+            add_runs(apps, apps.get_model("runs", "Experiment").objects.create(name="coded"), {"coded": OF_ONE_CODE})
+
+            apps = migrated("0018_own_plans")
+            team = apps.get_model("teams", "Team").objects.create(name="old")
+            experiment = apps.get_model("runs", "Experiment").objects.create(name="old", team=team)
+            given = {name: {"status": status, "config": config} for name, (status, config, _) in GPUS.items()}
+            add_runs(apps, experiment, given)
+            runs = migrated("0019_gpus_of_older_runs").get_model("runs", "Run").objects
+            found["gpus"] = dict(runs.filter(experiment=experiment.pk).values_list("name", "gpus"))
+        finally:
+            call_command("migrate", verbosity=0)
+        yield found
+        empty()
+
+
+def test_times_are_filled_in_only_where_they_are_known(journey):
     """Old rows have the times of their newest attempt alone."""
-    now = timezone.now()
-    once = {"attempt": 1, "started_at": now - timedelta(seconds=90)}
-    ended = {"status": "failed", "finished_at": now, "worker": "node:1"}
-    rows = {
-        "never started": {"status": "cancelled", "finished_at": now},
-        "ended": once | ended,
-        "running": once | {"status": "running", "worker": "node:1"},
-        "queued again": once | {"status": "queued"},
-        "queued again, then cancelled": once | ended | {"worker": ""},
-        "a second attempt": once | ended | {"attempt": 2},
-        "a second attempt runs": once | {"attempt": 2, "status": "running", "worker": "node:1"},
-    }
-    try:
-        apps = migrated("0003_nodes")
-        experiment = apps.get_model("runs", "Experiment").objects.create(name="old")
-        old = apps.get_model("runs", "Run").objects
-        for name, values in rows.items():
-            old.create(experiment=experiment, name=name, stage="rpt", config={}, code_version="0", **values)
-        runs = migrated("0004_time_spent").get_model("runs", "Run").objects
-        assert dict(runs.values_list("name", "time_spent")) == {
-            "never started": timedelta(0),
-            "ended": timedelta(seconds=90),
-            "running": timedelta(0),
-            "queued again": None,
-            "queued again, then cancelled": None,
-            "a second attempt": None,
-            "a second attempt runs": None,
-        }
-    finally:
-        call_command("migrate", verbosity=0)
+    assert journey["time_spent"] == {name: known for name, (_, known) in TIMES.items()}
 
 
-@pytest.mark.django_db(transaction=True)
-def test_runs_from_before_gpus_were_leased_ask_for_those_that_they_had():
-    rows = {
-        "queued": ("queued", {"model": {"device": "auto"}}, 1),
-        "failed": ("failed", {"engine": "verl", "verl": {"gpus_per_node": 4}}, 4),
-        "on the processor": ("queued", {"model": {"device": "cpu"}}, 0),
-        "waiting": ("waiting", {}, 0),
-        "succeeded": ("succeeded", {"model": {"device": "auto"}}, 0),
-    }
-    try:
-        apps = migrated("0018_own_plans")
-        team = apps.get_model("teams", "Team").objects.create(name="old")
-        experiment = apps.get_model("runs", "Experiment").objects.create(name="old", team=team)
-        old = apps.get_model("runs", "Run").objects
-        for name, (status, config, _) in rows.items():
-            old.create(experiment=experiment, name=name, stage="rpt", config=config, code_version="0", status=status)
-        runs = migrated("0019_gpus_of_older_runs").get_model("runs", "Run").objects
-        found = dict(runs.filter(experiment=experiment.pk).values_list("name", "gpus"))
-        assert found == {name: gpus for name, (_, _, gpus) in rows.items()}
-    finally:
-        call_command("migrate", verbosity=0)
+def test_of_old_rows_only_the_code_of_the_submit_is_known(journey, client, django_user_model):
+    """And the page says so."""
+    run = Run.objects.get(name="coded")
+    assert attempts.attempts_of(run) == []
+    assert attempts.newest_code(run) == "0.0.9+old"
+    client.force_login(django_user_model.objects.create_superuser("root"))
+    page = flat(client.get(reverse("runs:run_detail", args=[run.pk])))
+    assert 'title="Version of the code that submitted it; that of its attempts was not kept"' in page
+    assert "0.0.9+old" in page
+
+
+def test_runs_from_before_gpus_were_leased_ask_for_those_that_they_had(journey):
+    assert journey["gpus"] == {name: gpus for name, (_, _, gpus) in GPUS.items()}

@@ -5,15 +5,10 @@ from __future__ import annotations
 import html
 
 import pytest
-from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
-from django.utils import timezone
 
 from rpt_core.config import ModelConfig, RptConfig
 from rpt_web.runs import attempts, services
-from rpt_web.runs.models import Run, Status
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
 
@@ -72,29 +67,3 @@ def test_a_worker_that_loaded_old_code_keeps_what_the_stage_will_load(run, monke
     version = claim_with(run, "ccccccc", monkeypatch)
     assert services.code_version() == loaded
     assert version.endswith("+ccccccc")
-
-
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-def test_of_old_rows_only_the_code_of_the_submit_is_known(client, django_user_model):
-    """And the page says so."""
-    try:
-        executor = MigrationExecutor(connection)
-        executor.migrate([("runs", "0006_who_did_it")])
-        apps = MigrationExecutor(connection).loader.project_state([("runs", "0006_who_did_it")]).apps
-        experiment = apps.get_model("runs", "Experiment").objects.create(name="old")
-        values = {"attempt": 2, "status": Status.SUCCEEDED, "started_at": timezone.now(), "code_version": "0.0.9+old"}
-        pk = (
-            apps.get_model("runs", "Run")
-            .objects.create(experiment=experiment, name="old", stage="rpt", config={}, **values)
-            .pk
-        )
-    finally:
-        call_command("migrate", verbosity=0)
-    run = Run.objects.get(pk=pk)
-    assert attempts.attempts_of(run) == []
-    assert attempts.newest_code(run) == "0.0.9+old"
-    client.force_login(django_user_model.objects.create_superuser("root"))
-    page = flat(client.get(reverse("runs:run_detail", args=[pk])))
-    assert 'title="Version of the code that submitted it; that of its attempts was not kept"' in page
-    assert "0.0.9+old" in page
