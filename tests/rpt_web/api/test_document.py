@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 from schemathesis import GenerationMode, openapi
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
+from rpt_core.config import RptConfig
 from rpt_web.api.errors import REFUSALS
 from rpt_web.api.operations import api
 from rpt_web.comments import services as comments
@@ -32,10 +33,12 @@ from rpt_web.reports import services as reports
 from rpt_web.run_table import saved
 from rpt_web.run_table.rows import AskedTable
 from rpt_web.runs import own_plans
+from rpt_web.runs import services as runs
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import ApiToken, Role
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 from tests.factories import end_run, evaluation_results, hostile_rows, make_user, start_run, write_shard
+from tests.rpt_web.api_client import CONFIG
 from tests.rpt_web.review_rows import make_queue
 from tests.rpt_web.world import compared, search
 
@@ -101,20 +104,36 @@ def test_the_document_is_made_once():
 
 @cache
 def described():
-    """The document as schemathesis reads it; it changes what it is given."""
-    return openapi.from_dict(deepcopy(DOCUMENT))
+    """The document as schemathesis reads it, which changes what it is given, with the platform that it calls.
+
+    One platform for all tests: of each other one it would read all source code again, for what a call might hold.
+    """
+    schema = openapi.from_dict(deepcopy(DOCUMENT))
+    schema.app = get_wsgi_application()
+    return schema
 
 
-@pytest.fixture
-def ids(run):
+@pytest.fixture(scope="module")
+def made(django_db_setup, django_db_blocker):
+    """The ids of one of everything, and a token of each role: for all tests here, in a transaction of its own."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        ids = ids_of_everything()
+        tokens = [ApiToken.issue(make_user(role.value, role), "document", timedelta(days=1)) for role in Role]
+        Job.objects.update(created_by=ApiToken.objects.earliest("id").user)  # a person sees their own alone
+        yield ids, tokens
+        transaction.set_rollback(True)
+
+
+def ids_of_everything():
     """The ids of an experiment and of its run, which has written something of everything."""
+    ada = make_user("ada")
+    run = runs.submit(runs.create_experiment("First", ada), "a", RptConfig.model_validate(CONFIG), ada)
     claimed, events = start_run(run)
     events.emit("log", message="one", level="info")
     events.emit("metrics", step=1, values={"loss": 1.5}, flops=1e9)
     events.emit("evaluation", step=1, flops=1e9, results=evaluation_results({"greedy": {"hard": 0.5}}), outcomes="o/1")
     write_shard(claimed, events, "train", 1, hostile_rows(1, 0))
     end_run(claimed, events)
-    ada = run.created_by
     version = corpora.new_version(corpora.create_corpus("Sums", ada), ada)
     job = jobs.submit("check", {}, ada)
     model = RegisteredModel.objects.create(team=first_team(), name="one", source="folder", path="/one", job=job)
@@ -122,7 +141,7 @@ def ids(run):
     names = {"corpus_id": version.corpus_id, "version_id": version.pk, "job_id": job.pk, "model_id": model.pk}
     names |= {"wording_id": wording, "plan_id": own_plans.create(first_team(), "mine", PLAN, ada).pk}
     names["view_id"] = saved.create(first_team(), ada, "mine", AskedTable.of(["seed"]), is_shared=True).pk
-    note = comments.write(Subject(run.experiment, run), "A note.", run.created_by)
+    note = comments.write(Subject(run.experiment, run), "A note.", ada)
     names["comment_id"] = note.comment.pk
     names["rollout_id"] = Rollout.objects.filter(run_id=run.pk).earliest("id").id
     names["basket_id"] = baskets.create(first_team(), "Two", f"{run.pk},{run.pk}@1", ada).pk
@@ -142,14 +161,11 @@ def ids(run):
 
 
 @pytest.fixture
-def application(ids):
-    """The platform for a caller in this thread, which continues with the connection of the test.
-
-    It comes after whatever calls by Django's client, which connects the signals again.
-    """
+def own_connection():
+    """The platform, called in this thread, continues with the connection of the test."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield get_wsgi_application()
+    yield
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 
@@ -163,11 +179,10 @@ def cases_of(operation, ids):
 
 @pytest.mark.slow
 @pytest.mark.django_db
+@pytest.mark.usefixtures("own_connection")
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_every_answer_is_one_that_the_document_names(method, path, ids, application):
-    tokens = [ApiToken.issue(make_user(role.value, role), "document", timedelta(days=1)) for role in Role]
-    Job.objects.update(created_by=ApiToken.objects.earliest("id").user)  # a person sees their own alone
-    described().app = application
+def test_every_answer_is_one_that_the_document_names(method, path, made):
+    ids, tokens = made
     seen = set()
 
     @settings(
