@@ -1,18 +1,16 @@
-"""Every page in headless Chromium, light and dark, wide and narrow: screenshots, and no error of any kind.
+"""Every page in headless Chromium, light and dark, wide and narrow: no error of any kind.
 
 A page fails on a console message, a report of the content security policy, a request to another host, on anything that
-axe-core finds, or when it is wider than the window. Screenshots go to ./screenshots; RPT_SCREENSHOT_DIR names another
-folder, and each page then has its picture in both themes at both widths. Without Chromium the tests are skipped; with
+axe-core finds, or when it is wider than the window. RPT_SCREENSHOT_DIR names a folder for screenshots; each page then
+has its picture in both themes at both widths. Without Chromium the tests are skipped; with
 RPT_REQUIRE_BROWSER=1 they fail then. All but axe-core holds for each visit in the modules beside.
 """
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.end_to_end.chromium import THEMES, WIDTHS, press
+from tests.end_to_end.chromium import SCREENSHOTS, THEMES, WIDTHS, press
 from tests.end_to_end.pages import PAGES, PUBLIC_PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -29,7 +27,7 @@ def look_at(visit, page, path, **options):
             visit.picture(f"{page}-{theme}-{width}")
             [other] = set(THEMES) - {theme}
             visit.switch(other)
-            if "RPT_SCREENSHOT_DIR" in os.environ:  # drawing all charts of a run once more takes seconds
+            if SCREENSHOTS is not None:  # drawing all charts of a run once more takes seconds
                 visit.picture(f"{page}-{other}-{width}")
 
 
