@@ -12,7 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 from django.conf import settings
+from psycopg.rows import dict_row
+
+from rpt_web.supervisor.embedded import DATABASE, USER
+from rpt_web.supervisor.paths import socket_dir
 
 ROOT = settings.ROOT
 PATIENCE_SECONDS = 120
@@ -92,6 +97,12 @@ class Up:
         answer = re.search("^ANSWER (.*)$", done.stdout, re.MULTILINE)
         assert answer, done.stderr
         return json.loads(answer[1])
+
+    def row(self, statement, *values):
+        """The first row that the platform's database answers with, as a dictionary."""
+        where = {"host": str(socket_dir(self.data_dir)), "dbname": DATABASE, "user": USER}
+        with psycopg.connect(**where, row_factory=dict_row) as session:
+            return session.execute(statement, values).fetchone()
 
     def stop(self, signum):
         """Send a signal and wait for the end; how long it may take depends on what else this machine does."""

@@ -26,6 +26,7 @@ from rpt_core.run.rollout_files import read_rollouts
 pytestmark = pytest.mark.slow
 ROOT = django_settings.ROOT
 PATIENCE_SECONDS = 900
+READS_TERMINALS = sys.platform == "linux"
 ACCURACIES = {
     "standard",
     "reasoning_before",
@@ -159,15 +160,6 @@ def test_the_shell_reports_every_policy_of_these_runs(played):
         assert f"\n{name}: standard (argmax)" in told
 
 
-def test_a_failing_run_ends_a_second_demo_with_its_error_and_where_to_look(demo, data_dir):
-    stage = "import sys; print('the disk is on fire'); sys.exit(1)"
-    done = run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND=f'{sys.executable} -c "{stage}"')
-    assert done.returncode == 1
-    assert "The run 'base' (stage ntp) has failed: The stage ended with an error (exit code 1)" in done.stderr
-    assert "the disk is on fire" in done.stderr
-    assert re.search(rf"{data_dir}/runs/\d+ \(stage.log, events.jsonl\)", done.stderr)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -183,22 +175,48 @@ def test_what_cannot_work_is_refused_before_anything_starts(tmp_path, words, mes
     assert {path.name for path in tmp_path.iterdir()} <= {"servers_at", "secret_key"}, "no server has run"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the output of a terminal")
-def test_on_a_terminal_one_line_changes_and_an_interrupted_demo_does_not_hinder_the_next(demo, data_dir):
+@pytest.fixture(scope="module")
+def interrupted(demo, data_dir):
+    """A second demo, interrupted in its first run: what the terminal showed until then, and the exit code."""
     controller, terminal = os.openpty()
     process = subprocess.Popen(
         command_line(data_dir, "--preset", "smoke"), cwd=ROOT, env=environment(), stdout=terminal, stderr=terminal
     )
     os.close(terminal)
     shown = read_until(controller, rb"\r\033\[K\[1/14\] base \(ntp\): step")
-    assert re.search(rb"Watch it \(the link logs you in once\): http://127.0.0.1:\d+/login/link/[\w-]{20,}/", shown)
     process.send_signal(signal.SIGINT)
     read_until(controller, rb"Stopped\.")
-    assert process.wait(PATIENCE_SECONDS) == 0
+    code = process.wait(PATIENCE_SECONDS)
     os.close(controller)
+    return shown, code
 
-    done = run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND="false")
-    assert "Cancelled 14 runs that earlier demos had left unfinished." in done.stdout
+
+@pytest.fixture(scope="module")
+def failed(demo, data_dir, request):
+    """The demo after these, whose first run fails."""
+    if READS_TERMINALS:
+        request.getfixturevalue("interrupted")
+    stage = "import sys; print('the disk is on fire'); sys.exit(1)"
+    return run_demo(data_dir, "--preset", "smoke", "--no-serve", RPT_STAGE_COMMAND=f'{sys.executable} -c "{stage}"')
+
+
+def test_a_failing_run_ends_a_demo_with_its_error_and_where_to_look(failed, data_dir):
+    assert failed.returncode == 1
+    assert "The run 'base' (stage ntp) has failed: The stage ended with an error (exit code 1)" in failed.stderr
+    assert "the disk is on fire" in failed.stderr
+    assert re.search(rf"{data_dir}/runs/\d+ \(stage.log, events.jsonl\)", failed.stderr)
+
+
+@pytest.mark.skipif(not READS_TERMINALS, reason="reads the output of a terminal")
+def test_on_a_terminal_one_line_changes_and_an_interrupt_ends_the_demo(interrupted):
+    shown, code = interrupted
+    assert re.search(rb"Watch it \(the link logs you in once\): http://127.0.0.1:\d+/login/link/[\w-]{20,}/", shown)
+    assert code == 0
+
+
+@pytest.mark.skipif(not READS_TERMINALS, reason="reads the output of a terminal")
+def test_an_interrupted_demo_does_not_hinder_the_next(failed, data_dir):
+    assert "Cancelled 14 runs that earlier demos had left unfinished." in failed.stdout
     answer = ask_later(data_dir)
     assert answer["experiments"] == len({experiment for experiment, _, _ in answer["runs"]}) >= 3
     assert [status for _, _, status in answer["runs"][-28:]] == ["cancelled"] * 14 + ["failed"] + ["waiting"] * 13

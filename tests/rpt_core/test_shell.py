@@ -1,6 +1,7 @@
 """`python -m rpt_core`: what it says of its commands, and of a stage that it runs."""
 
 import re
+import signal
 import subprocess
 import sys
 
@@ -40,11 +41,30 @@ def made(folder, **changes):
     """A run's folder with the config of a short training from scratch."""
     values = {"corpus": {"source": "tiny", "tiny_documents": 30}, "scratch": stages.SCRATCH, "budget": {"steps": 3}}
     RunDir(folder).create(STAGES["ntp"].model_validate(values | changes))
-    return [sys.executable, "-m", "rpt_core", "ntp", str(folder)]
+    return ["ntp", str(folder)]
+
+
+def in_a_process(arguments):
+    return subprocess.run([sys.executable, "-m", "rpt_core", *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture
+def shell(capsys):
+    """shell(*arguments) -> exit code, output, errors of the command in this process, which has torch loaded."""
+    signals = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+
+    def shell(*arguments):
+        capsys.readouterr()
+        code = main([*arguments])
+        return (code, *capsys.readouterr())
+
+    yield shell
+    for signum, handler in signals.items():
+        signal.signal(signum, handler)
 
 
 def test_a_stage_says_how_it_ended_and_where_its_results_are(tmp_path):
-    done = subprocess.run(made(tmp_path / "run"), capture_output=True, text=True)
+    done = in_a_process(made(tmp_path / "run"))
     assert done.returncode == 0
     assert done.stderr == "", "progress is for terminals"
     first, second = done.stdout.splitlines()
@@ -52,23 +72,20 @@ def test_a_stage_says_how_it_ended_and_where_its_results_are(tmp_path):
     assert second == f"In {tmp_path / 'run'}: checkpoints/step-000003"
 
 
-@pytest.mark.slow
-def test_a_stage_that_was_finished_says_so_and_goes_on_when_asked_for_more(tmp_path):
-    command = made(tmp_path / "run")
-    said = [subprocess.run(command, capture_output=True, text=True).stdout for _ in range(3)]
+def test_a_stage_that_was_finished_says_so_and_goes_on_when_asked_for_more(tmp_path, shell):
+    said = [shell(*made(tmp_path / "run"))[1] for _ in range(3)]
     assert "had already finished" not in said[0]
     for again in said[1:]:
         assert again.startswith("ntp: had already finished, nothing to do: steps 3, flops ")
     more = made(tmp_path / "run", budget={"steps": 5})
-    assert subprocess.run(more, capture_output=True, text=True).stdout.startswith("ntp: finished in ")
+    assert shell(*more)[1].startswith("ntp: finished in ")
     assert RunDir(tmp_path / "run").checkpoint_steps()[-1] == 5
 
 
-@pytest.mark.slow
-def test_a_changed_config_goes_on_only_where_it_is_allowed_by_name(tmp_path):
+def test_a_changed_config_goes_on_only_where_it_is_allowed_by_name(tmp_path, shell):
     def said(*arguments, **changes):
-        done = subprocess.run([*made(tmp_path / "run", **changes), *arguments], capture_output=True, text=True)
-        return done.returncode, done.stdout + done.stderr
+        code, output, errors = shell(*made(tmp_path / "run", **changes), *arguments)
+        return code, output + errors
 
     usual = NtpConfig.model_fields["optimiser"].get_default(call_default_factory=True).model_dump()
     faster = {"budget": {"steps": 4}, "optimiser": usual | {"learning_rate": 0.002}}
@@ -97,19 +114,16 @@ def test_a_changed_config_goes_on_only_where_it_is_allowed_by_name(tmp_path):
     assert "Traceback" not in text
 
 
-@pytest.mark.slow
-def test_a_stage_that_does_its_work_again_says_that_it_finished(tmp_path):
+def test_a_stage_that_does_its_work_again_says_that_it_finished(tmp_path, shell):
     model = stages.save_taught(tmp_path / "model")
     corpus = stages.write_corpus(tmp_path / "corpus.jsonl")
     config = {"corpus": corpus, "proxy": model, "min_entropy_nats": 0.3}
     RunDir(tmp_path / "run").create(STAGES["filter"].model_validate(config))
-    command = [sys.executable, "-m", "rpt_core", "filter", str(tmp_path / "run")]
     for _ in range(2):
-        assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("filter: finished in ")
+        assert shell("filter", str(tmp_path / "run"))[1].startswith("filter: finished in ")
 
 
 def test_a_stage_that_fails_says_why_once(tmp_path):
-    command = made(tmp_path / "run", corpus={"paths": [str(tmp_path / "nothing.jsonl")]})
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = in_a_process(made(tmp_path / "run", corpus={"paths": [str(tmp_path / "nothing.jsonl")]}))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: `corpus.paths`: {tmp_path / 'nothing.jsonl'} does not exist. Correct the path.\n"

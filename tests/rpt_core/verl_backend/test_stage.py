@@ -36,30 +36,30 @@ def drawn(ground, count):
     return [(problem.document, problem.position) for problem in found]
 
 
-def test_a_run_leaves_what_the_plain_loop_leaves(ground, tmp_path):
-    result = execute(tmp_path, config(ground))
+def test_a_run_leaves_what_the_plain_loop_leaves(finished):
+    folder, result = finished
     assert result["steps"] == 6
-    assert [data["step"] for data in stages.events(tmp_path, EventType.METRICS)] == [1, 2, 3, 4, 5, 6]
-    assert [data["step"] for data in stages.events(tmp_path, EventType.CHECKPOINT)] == [2, 4, 6]
-    assert [(data["step"], data["rows"]) for data in stages.events(tmp_path, EventType.ROLLOUTS)] == [
+    assert [data["step"] for data in stages.events(folder, EventType.METRICS)] == [1, 2, 3, 4, 5, 6]
+    assert [data["step"] for data in stages.events(folder, EventType.CHECKPOINT)] == [2, 4, 6]
+    assert [(data["step"], data["rows"]) for data in stages.events(folder, EventType.ROLLOUTS)] == [
         (step, 20) for step in range(1, 7)
     ]
-    assert {data["name"] for data in stages.events(tmp_path, EventType.TABLE)} == {"ledger", "solved_positions"}
-    assert pq.read_table(RunDir(tmp_path).ledger)["groups"].to_pylist().count(0) == 0
-    assert sum(pq.read_table(RunDir(tmp_path).ledger)["groups"].to_pylist()) == 30
+    assert {data["name"] for data in stages.events(folder, EventType.TABLE)} == {"ledger", "solved_positions"}
+    assert pq.read_table(RunDir(folder).ledger)["groups"].to_pylist().count(0) == 0
+    assert sum(pq.read_table(RunDir(folder).ledger)["groups"].to_pylist()) == 30
 
 
-def test_the_positions_are_drawn_in_the_plain_loops_order(ground, tmp_path):
-    execute(tmp_path, config(ground))
-    found = [(row.document, row.position) for step in range(1, 7) for row in rows(tmp_path, step) if row.sample == 0]
+def test_the_positions_are_drawn_in_the_plain_loops_order(ground, finished):
+    folder, _ = finished
+    found = [(row.document, row.position) for step in range(1, 7) for row in rows(folder, step) if row.sample == 0]
     assert found == drawn(ground, 30)
 
 
-def test_rows_have_complete_verdicts_and_verls_advantages(ground, tmp_path):
-    execute(tmp_path, config(ground))
+def test_rows_have_complete_verdicts_and_verls_advantages(finished):
+    folder, _ = finished
     for step in range(1, 7):
         for group in range(5):
-            found = [row for row in rows(tmp_path, step) if row.group == group]
+            found = [row for row in rows(folder, step) if row.group == group]
             rewards = np.array([row.reward for row in found])
             assert {row.reason for row in found} <= {"match", "mismatch"}
             for row in found:
@@ -70,11 +70,11 @@ def test_rows_have_complete_verdicts_and_verls_advantages(ground, tmp_path):
                 assert row.advantage == pytest.approx(expected, abs=1e-5)
 
 
-def test_metrics_have_our_names_and_compute_our_formula(ground, tmp_path):
-    execute(tmp_path, config(ground))
+def test_metrics_have_our_names_and_compute_our_formula(finished):
+    folder, _ = finished
     parameters = matrix_parameters(stages.taught()[0])
-    values = stages.metrics(tmp_path)[1]
-    found = rows(tmp_path, 1)
+    values = stages.metrics(folder)[1]
+    found = rows(folder, 1)
     prompts, responses = (sum(getattr(row, name) for row in found) for name in ("prompt_tokens", "response_tokens"))
     once = sum(row.prompt_tokens for row in found if row.sample == 0)
     assert values["flops"] == parameters * (2 * (once + responses) + (2 + 6) * (prompts + responses))
@@ -82,21 +82,21 @@ def test_metrics_have_our_names_and_compute_our_formula(ground, tmp_path):
     assert values["rollout_probability_gap_mean"] == 1e-6
     assert "entropy_nats" not in values
     assert values["reward_mean"] == pytest.approx(sum(row.reward for row in found) / 20)
-    event = stages.events(tmp_path, EventType.METRICS)[0]["values"]
+    event = stages.events(folder, EventType.METRICS)[0]["values"]
     assert (event["seconds_sampling"], event["seconds_update"]) == (2, 1.5)
     assert event["tokens_per_second"] == pytest.approx((once + 2 * responses + prompts) / 4)
 
 
-def test_checkpoints_load_with_transformers_and_keep_small_updates(ground, tmp_path):
-    execute(tmp_path, config(ground))
-    path = RunDir(tmp_path).checkpoint(4)
+def test_checkpoints_load_with_transformers_and_keep_small_updates(finished):
+    folder, _ = finished
+    path = RunDir(folder).checkpoint(4)
     model, tokenizer = load_model(ModelConfig(path=str(path), device="cpu"))
     taught, _ = stages.taught()
     changed = [float((tensor - taught.state_dict()[name]).abs().mean()) for name, tensor in model.state_dict().items()]
     assert changed == pytest.approx([4e-6] * len(changed), rel=0.05)
     metadata = read_metadata(path)
     assert (metadata["step"], metadata["engine"], metadata["stage"]) == (4, "verl", "rpt")
-    assert metadata["flops"] == stages.events(tmp_path, EventType.METRICS)[3]["flops"]
+    assert metadata["flops"] == stages.events(folder, EventType.METRICS)[3]["flops"]
     assert len(tokenizer) == len(stages.taught()[1])
 
 
@@ -151,8 +151,8 @@ def test_a_model_in_a_folder_of_the_stages_own_is_found_by_verl(ground, tmp_path
     assert execute(tmp_path, config(ground, model={"path": "model", "device": "cpu"}))["steps"] == 6
 
 
-def test_a_stop_goes_back_to_the_newest_checkpoint_and_a_resume_does_each_step_once(ground, tmp_path, played):
-    execute(tmp_path / "whole", config(ground))
+def test_a_stop_goes_back_to_the_newest_checkpoint_and_a_resume_does_each_step_once(ground, tmp_path, finished, played):
+    folders = finished[0], tmp_path / "cut"
     played("slow")
     assert execute(tmp_path / "cut", config(ground), stop_after=3) == 2
     assert process_tree.marked(str((tmp_path / "cut" / "verl").resolve())) == set()
@@ -161,13 +161,13 @@ def test_a_stop_goes_back_to_the_newest_checkpoint_and_a_resume_does_each_step_o
     starts = [data["start_step"] for data in stages.events(tmp_path / "cut", EventType.STARTED)]
     assert starts == [0, 2]
     for name in ("flops", "reward_mean"):
-        whole, cut = (stages.metrics(tmp_path / folder) for folder in ("whole", "cut"))
+        whole, cut = map(stages.metrics, folders)
         assert {step: values[name] for step, values in cut.items()} == {
             step: values[name] for step, values in whole.items()
         }
-    ledgers = [pq.read_table(RunDir(tmp_path / folder).ledger).to_pylist() for folder in ("whole", "cut")]
+    ledgers = [pq.read_table(RunDir(folder).ledger).to_pylist() for folder in folders]
     assert ledgers[0] == ledgers[1]
-    metadata = [read_metadata(RunDir(tmp_path / folder).checkpoint(6)) for folder in ("whole", "cut")]
+    metadata = [read_metadata(RunDir(folder).checkpoint(6)) for folder in folders]
     assert metadata[0] == metadata[1]
 
 

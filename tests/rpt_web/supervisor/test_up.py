@@ -42,15 +42,11 @@ session[HASH_SESSION_KEY] = user.get_session_auth_hash()
 session.save()
 print("ANSWER", json.dumps({{"run": run.pk, "session": session.session_key}}))
 """
-LOOK = """
-import json
-from rpt_web.runs.models import Run
-print("ANSWER", json.dumps(Run.objects.values("status", "attempt", "step", "max_attempts").get(pk={run})))
-"""
+LOOK = "SELECT status, attempt, step, max_attempts FROM runs_run WHERE id = %s"
 
 
-@pytest.fixture
-def data_dir():
+@contextlib.contextmanager
+def data_folder():
     folder = Path(tempfile.mkdtemp(prefix="rpt-up-"))
     yield folder
     for pid in processes_of(folder):
@@ -62,10 +58,26 @@ def data_dir():
 
 
 @pytest.fixture
+def data_dir():
+    with data_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
 def up(data_dir):
     """Started with a database that is migrated; `fresh` is what a newcomer starts."""
     give_database(data_dir)
     return Up(data_dir, **TINY_STAGE).start().until_ready()
+
+
+@pytest.fixture(scope="module")
+def lasting():
+    """The same for tests after which it runs on; it stops well in the end, whatever has died in it."""
+    with data_folder() as folder:
+        give_database(folder)
+        up = Up(folder, **TINY_STAGE).start().until_ready()
+        yield up
+        assert up.stop(signal.SIGTERM) == 0
 
 
 @pytest.fixture
@@ -105,8 +117,9 @@ def test_nothing_outlives_a_killed_supervisor_and_the_data_folder_can_be_used_at
     assert processes_of(up.data_dir) == {}
 
 
-def test_a_taken_data_folder_and_a_taken_port_are_refused_in_words(up, data_dir):
-    second = Up(data_dir, **TINY_STAGE).start()
+def test_a_taken_data_folder_and_a_taken_port_are_refused_in_words(lasting):
+    up = lasting
+    second = Up(up.data_dir, **TINY_STAGE).start()
     assert second.process.wait(PATIENCE_SECONDS) == 1
     assert f"is used by process {up.process.pid}, which serves http://127.0.0.1:{up.port}" in second.output
     other = Path(tempfile.mkdtemp(prefix="rpt-up-"))
@@ -119,7 +132,8 @@ def test_a_taken_data_folder_and_a_taken_port_are_refused_in_words(up, data_dir)
     third.output_path.unlink()
 
 
-def test_what_dies_by_itself_is_started_again(up):
+def test_what_dies_by_itself_is_started_again(lasting):
+    up = lasting
     os.kill(up.pid_of("uvicorn"), signal.SIGKILL)
     wait_for(lambda: "web ended unexpectedly (code -9)" in up.output)
     wait_for(lambda: up.healthz()[0] == 200)
@@ -128,7 +142,6 @@ def test_what_dies_by_itself_is_started_again(up):
     wait_for(lambda: "postgres ended unexpectedly" in up.output)
     wait_for(lambda: up.healthz()[0] == 200)  # callers wait for a short while, so that they may never see a 503
     assert up.pid_of("bin/postgres") not in (None, killed)
-    assert up.stop(signal.SIGTERM) == 0
 
 
 def test_servers_named_by_the_environment_are_used_and_left_running(data_dir):
@@ -155,7 +168,7 @@ def test_servers_named_by_the_environment_are_used_and_left_running(data_dir):
 
 def running_since_step(up, run, step):
     def look():
-        row = up.ask(LOOK.format(run=run))
+        row = up.row(LOOK, run)
         return row if row["status"] == "running" and (row["step"] or 0) >= step else None
 
     return wait_for(look)
@@ -182,7 +195,7 @@ def test_it_stops_in_time_with_a_run_in_progress_and_the_run_goes_on_from_there_
     assert len(written) == 1  # by the request to stop: the next regular one is far off
 
     again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
-    row = wait_for(lambda: (found := again.ask(LOOK.format(run=asked["run"])))["status"] == "succeeded" and found)
+    row = wait_for(lambda: (found := again.row(LOOK, asked["run"]))["status"] == "succeeded" and found)
     assert (row["attempt"], row["max_attempts"], row["step"]) == (2, 4, 60)
     again.stop(signal.SIGTERM)
 
