@@ -1,7 +1,7 @@
 """The database after a test that commits: the rows that it left are deleted, and no other table is touched.
 
-Django would truncate every table, of which there are more than a hundred, and write down again what kinds of objects and
-permissions there are: half a second for each of these tests.
+Django would truncate every table, of which there are more than a hundred, and write down again what kinds of objects
+and permissions there are: half a second for each of these tests.
 """
 
 from __future__ import annotations
