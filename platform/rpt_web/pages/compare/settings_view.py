@@ -20,6 +20,8 @@ from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.pages.compare.shown import ShownBasket
 from rpt_web.runs.attempts import newest_code
 
+MOST_IGNORED = 100
+"""Names that an address ignores; each stands on the page with a link that holds all the others."""
 MOST_COLUMNS = 8
 """With more runs a row says which of them share which value."""
 
@@ -54,7 +56,7 @@ def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
 
 def _ignored(request: HttpRequest) -> list[str]:
     names = request.GET.get("ignore", "").split(",")
-    return list(dict.fromkeys(name.strip()[:200] for name in names if name.strip()))
+    return list(dict.fromkeys(name.strip()[:200] for name in names if name.strip()))[:MOST_IGNORED]
 
 
 def _shown_rows(

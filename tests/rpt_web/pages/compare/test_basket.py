@@ -63,6 +63,13 @@ def test_a_basket_of_thousands_is_a_page_that_a_browser_can_read(client, ada, tw
     assert "So many are changed in the address" in flat(answer)
 
 
+def test_an_address_that_ignores_thousands_of_names_ignores_the_first_hundred(client, ada, two):
+    client.force_login(ada)
+    answer = client.get(address(*two, ignore=",".join(["steps", *map(str, range(3000))])))
+    assert len(answer.content) < 1_000_000
+    assert differing(flat(answer)) == ["seed", "sampling.temperature"]
+
+
 def test_another_run_becomes_the_baseline_by_a_link(page, two):
     one, other = two
     assert f'href="{address(other, one)}"' in page(address(one, other))
