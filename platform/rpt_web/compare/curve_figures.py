@@ -89,7 +89,7 @@ def curves_of_basket(
     names = sorted(counts, key=lambda name: (not data.is_accuracy(name), metric_title(name)))
     asked = AskedCurves.of(values, names, len(entries))
     chosen = [asked.metric] if asked.metric else _usual(counts)
-    found = data.run_curves(runs, [name for name in chosen if not data.is_accuracy(name)])
+    found = data.run_curves(runs, [name for name in chosen if not data.is_accuracy(name)], len(entries))
     drawn = _Drawn(asked, entries, found, with_responses)
     figures = [(name, figure) for name in chosen if (figure := drawn.figure(name)) is not None]
     return CurvesOfBasket(asked, counts, names, figures)

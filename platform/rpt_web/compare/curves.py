@@ -98,10 +98,13 @@ def metric_names(runs: Sequence[int]) -> dict[str, int]:
     return found
 
 
-def run_curves(runs: Sequence[int], names: Sequence[str]) -> dict[int, RunCurve]:
-    """The curves of some metrics, by run (1 query). Runs without any are left out."""
+def run_curves(runs: Sequence[int], names: Sequence[str], lines: int = 0) -> dict[int, RunCurve]:
+    """The curves of some metrics, by run (1 query). Runs without any are left out.
+
+    lines: how many lines are drawn of them, where that is more than one for each run.
+    """
     wanted = list(dict.fromkeys([*names, SPEED, *TIMES]))
-    cap = min(MOST_POINTS, max(FEWEST_POINTS, POINTS_IN_ALL // max(1, len(runs))))
+    cap = min(MOST_POINTS, max(FEWEST_POINTS, POINTS_IN_ALL // max(1, len(runs), lines)))
     found: dict[int, RunCurve] = defaultdict(RunCurve)
     with connection.cursor() as cursor:
         cursor.execute(_THINNED, {"runs": list(runs), "names": wanted, "cap": cap})

@@ -39,6 +39,15 @@ def figures(page, two):
     return figures
 
 
+def test_thousands_of_steps_of_one_run_are_thinned_as_thousands_of_runs_are(client, ada, run):
+    measure(run, range(1, 601), reward_mean=lambda step: step / 600)
+    client.force_login(ada)
+    entries = ",".join(f"{run.pk}@{step}" for step in range(1000, 3000))
+    answer = client.get(f"{reverse('compare:basket')}?runs={entries}&view=curves")
+    assert answer.status_code == 200
+    assert len(answer.content) < 8_000_000
+
+
 def test_each_run_keeps_its_colour_and_a_point_leads_to_its_responses(figures, two):
     (figure,) = figures()
     one, other = figure["data"]
