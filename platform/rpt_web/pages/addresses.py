@@ -18,5 +18,10 @@ def text_asked(request: HttpRequest, name: str, longest: int) -> str:
     return request.GET.get(name, "")[:longest].replace("\x00", "")
 
 
+def text_posted(request: HttpRequest, name: str, longest: int) -> str:
+    """The same of what is posted."""
+    return request.POST.get(name, "")[:longest].replace("\x00", "")
+
+
 def _key(value: str) -> int | None:
     return int(value) if value.isdecimal() and len(value) < 19 else None

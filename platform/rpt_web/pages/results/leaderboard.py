@@ -17,7 +17,7 @@ from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.exhibits import boards as board_exhibits
 from rpt_web.exhibits.boards import UNKNOWN
-from rpt_web.pages.addresses import number_asked, number_posted, text_asked
+from rpt_web.pages.addresses import number_asked, number_posted, text_asked, text_posted
 from rpt_web.pages.results.lines import compared, lines_elsewhere, lines_of
 from rpt_web.pages.rights import current_team, team_to_change
 from rpt_web.results import boards, pins
@@ -61,7 +61,7 @@ def baseline(request: HttpRequest) -> HttpResponse:
         except UserError as error:
             messages.error(request, str(error))
         return redirect(f"{back}?set={standing.group or UNKNOWN}")
-    group = request.POST.get("group", "")
+    group = text_posted(request, "group", 32)
     if pins.unpin(team, group):
         messages.success(request, "No row is the baseline here any more.")
     return redirect(f"{back}?set={group}" if group.isalnum() else back)

@@ -176,6 +176,12 @@ def test_a_row_of_unknown_positions_is_no_baseline(client, two, ada):
     assert not PinnedBaseline.objects.exists()
 
 
+def test_a_group_of_odd_letters_has_no_pin_to_take_away(client, two, ada):
+    client.force_login(ada)
+    for group in ("\x00", "a\x00", "x" * 5000):
+        assert client.post(reverse("results:baseline"), {"group": group}).status_code == 302
+
+
 def test_other_teams_rows_are_not_there(client, two):
     stranger = make_user("stranger", Role.MEMBER, team=Team.objects.create(name="Strangers"))
     client.force_login(stranger)
