@@ -34,11 +34,12 @@ def shards_to_read(search: Search) -> list[ShardToRead]:
 
 
 def _for_its_author(search: Search, groups: GroupFilters) -> GroupFilters:
-    if search.created_by is None and groups.asks_for_reviews:
+    if search.created_by is None and groups.depends_on_reader:
         raise UserError(
-            "Whoever started the search is gone, and with them what they may see of reviews. Start it again."
+            "Whoever started the search is gone, and with them what they may see of reviews and comparisons. "
+            "Start it again."
         )
-    return groups if search.created_by is None else access.judged(search.created_by, groups)
+    return groups if search.created_by is None else access.resolved(search.created_by, groups)
 
 
 def _with_groups(shards: list[RolloutShard], rows: RowFilter, groups: GroupFilters) -> Iterator[ShardToRead]:

@@ -18,8 +18,9 @@ from rpt_web.access.comments import (
     get_subject_or_404,
 )
 from rpt_web.access.compare import baskets_for, get_basket_or_404, get_comparison_or_404, runs_by_id
+from rpt_web.access.compared_sets import compared_sets, resolved
 from rpt_web.access.exhibits import get_exhibit_or_404
-from rpt_web.access.judged import judged, judged_counts, labels_offered, reviewers_offered
+from rpt_web.access.judged import judged_counts, labels_offered, reviewers_offered
 from rpt_web.access.library import (
     can_edit_corpus,
     corpora_for,
@@ -134,6 +135,7 @@ __all__ = [
     "can_stop",
     "comments_for",
     "comments_on",
+    "compared_sets",
     "corpora_for",
     "experiments_for",
     "experiments_to_change",
@@ -187,7 +189,6 @@ __all__ = [
     "is_blind_on",
     "is_server_administrator",
     "jobs_for",
-    "judged",
     "judged_counts",
     "label_sets_for",
     "labels_offered",
@@ -200,6 +201,7 @@ __all__ = [
     "require_change_somewhere",
     "require_server_administrator",
     "reruns_at",
+    "resolved",
     "reviewers_offered",
     "reviews_of",
     "role_in",

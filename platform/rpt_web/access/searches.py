@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from rpt_web.access.judged import judged
+from rpt_web.access.compared_sets import resolved
 from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, roles_of
 from rpt_web.access.work import runs_for
 from rpt_web.runs.models import Run
@@ -18,7 +18,8 @@ _GONE = "A search is kept for two weeks, for those in its team. Start it again."
 
 
 def searches_for(user: Actor) -> QuerySet[Search]:
-    """Searches of the teams that the user is in, newest first. One within reviews its author alone sees."""
+    """Searches of the teams that the user is in, newest first. One within reviews, or a comparison's positions, its
+    author alone sees."""
     found = Search.objects.filter(Q(is_personal=False) | Q(created_by=user.pk or 0), team__in=list(roles_of(user)))
     return found.select_related("job", "created_by", "team")
 
@@ -45,7 +46,7 @@ def runs_to_search(user: Actor, filters: GroupFilters) -> list[Run]:
     """Runs that may have groups of a list of traces, newest first, one more than a search reads at most; none where
     the list is empty (2 queries)."""
     runs = searchable_runs(user)
-    if not group_lists.group_page(runs, judged(user, filters), limit=1).rows:
+    if not group_lists.group_page(runs, resolved(user, filters), limit=1).rows:
         return []
     return list(group_lists.scope(runs, filters)[: MOST_RUNS + 1])
 

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from rpt_web import access
 from rpt_web.api.paging import Limit, user_of
 from rpt_web.traces import group_lists
-from rpt_web.traces.group_filters import LABEL, MARKS, ORDER_WORDS, GroupFilters
+from rpt_web.traces.group_filters import COMPARED, LABEL, MARKS, ORDER_WORDS, GroupFilters
 from rpt_web.traces.models import PATTERNS, ResponseGroup
 
 
@@ -130,6 +130,12 @@ class GroupQuery(Schema):
     token: int | None = Field(None, ge=0, description="The position in its document, in the policy's tokens.")
     domain: str = ""
     position: int | None = None
+    compared: str = Field(
+        "",
+        pattern=rf"^({COMPARED})?$",
+        description="At the positions of a comparison: its number, a colon and the query of its page of positions, as "
+        "in `12:a=0&b=1&difficulty=hard&cell=gained`. There are none where you may not see it.",
+    )
     label: str = Field(
         "",
         pattern=LABEL_OR_NONE,
@@ -168,14 +174,14 @@ def add_operations(api: NinjaAPI) -> None:
 def groups(request: HttpRequest, wanted: Query[GroupQuery], after: After = "", limit: Limit = 50) -> dict[str, Any]:
     """Groups of responses in all runs that you may see, newest first or in the order that you ask for."""
     runs = access.runs_for(user_of(request))
-    page = group_lists.group_page(runs, access.judged(user_of(request), wanted.filters()), after=after, limit=limit)
+    page = group_lists.group_page(runs, access.resolved(user_of(request), wanted.filters()), after=after, limit=limit)
     return {"items": page.rows, "next": page.next or None}
 
 
 def group_counts(request: HttpRequest, wanted: Query[GroupQuery]) -> group_lists.GroupCounts:
     """How many groups match, and what they are. Of reviews only what you may see of them counts."""
     user = user_of(request)
-    filters = access.judged(user, wanted.filters())
+    filters = access.resolved(user, wanted.filters())
     counts = group_lists.group_counts(access.runs_for(user), filters)
     said = access.judged_counts(user, filters)
     facets = {f"{name}:{value}": n for name, values in said.items() for value, n in values.items()}

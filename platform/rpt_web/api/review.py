@@ -272,7 +272,7 @@ def _of_traces(user: User, queue: QueueIn, traces: str) -> ReviewQueue:
     access.require_change_somewhere(user)
     with refusals_at("team"):
         team = _team(user, queue.team)
-    filters = access.judged(user, GroupFilters.from_query(QueryDict(traces.lstrip("?"))))
+    filters = access.resolved(user, GroupFilters.from_query(QueryDict(traces.lstrip("?"))))
     plan = _plan(user, team, queue)
     with refusals_at("traces"):
         runs, unit = access.runs_for(user), ItemKind(queue.unit)

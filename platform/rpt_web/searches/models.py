@@ -44,7 +44,7 @@ class Search(models.Model):
     filters = models.JSONField(default=dict, blank=True)
     """As `services.SearchFilters`."""
     is_personal = models.BooleanField(default=False)
-    """Whether it depends on what its author may see of reviews, so that nobody else sees it."""
+    """Whether it depends on what its author may see of reviews or comparisons, so that nobody else sees it."""
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)

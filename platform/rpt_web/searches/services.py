@@ -95,7 +95,7 @@ def start(team: Team, user: User, wanted: SoughtText, runs: Sequence[Run], filte
     if not filters.shards(ids).exists():
         raise UserError("These runs have no responses of this kind and these steps. Choose others.")
     groups = filters.groups
-    is_personal = groups is not None and groups.asks_for_reviews
+    is_personal = groups is not None and groups.depends_on_reader
     with transaction.atomic():
         search = Search.objects.create(
             team=team, created_by=user, runs=ids, filters=asdict(filters), is_personal=is_personal, **_of_wanted(wanted)

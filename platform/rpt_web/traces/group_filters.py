@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -84,6 +84,8 @@ WHOLE = ("id", "step")
 """Columns of whole numbers: compared with any other kind of number, their indexes would not serve."""
 LABEL = r"[a-z][a-z0-9_]{0,39}:[a-z0-9_]{1,40}"
 """`question:value`."""
+COMPARED = r"[0-9]{1,15}(:[^\x00]{0,1000})?"
+"""A comparison's number, and which of its positions: `12:a=0&b=1&difficulty=hard&cell=gained`."""
 FLAGS = ("white_space", "disputed", "alarm")
 MOST_NAMED = 50
 """Runs or experiments that an address may name."""
@@ -112,6 +114,8 @@ class GroupFilters:
     domain: str = ""
     position: int | None = None
     """Id of the position in every run."""
+    compared: str = ""
+    """At one of the positions of a comparison that this names (COMPARED), in whichever run."""
     boxes: int | None = None
     """Some response has at least so many."""
     white_space: bool = False
@@ -127,8 +131,10 @@ class GroupFilters:
     """(`step_from`, 3.0), (`pass_to`, 0.5), ...; both ends belong to it."""
     order: str = "-newest"
     judged: Condition | None = field(default=None, compare=False, repr=False)
-    """Groups by what people said of them, as far as the reader may see that (`access.judged`): a SELECT of run, step,
+    """Groups by what people said of them, as far as the reader may see that (`access.resolved`): a SELECT of run, step,
     kind, group and dispute."""
+    compared_ids: Sequence[int] | None = field(default=None, compare=False, repr=False)
+    """Ids of the comparison's positions, none where the reader may not see it (`access.resolved`)."""
 
     @classmethod
     def from_query(cls, query: QueryDict) -> GroupFilters:
@@ -148,8 +154,9 @@ class GroupFilters:
             token=_whole(query.get("token")),
             domain=_text(query.get("domain")),
             position=_whole(query.get("position")),
+            compared=_matching(COMPARED, query.get("compared")),
             boxes=_whole(query.get("boxes")),
-            label=_label(query.get("label")),
+            label=_matching(LABEL, query.get("label")),
             reviewer=_text(query.get("reviewer")),
             white_space=query.get("white_space") == "1",
             disputed=query.get("disputed") == "1",
@@ -170,8 +177,13 @@ class GroupFilters:
 
     @property
     def asks_for_reviews(self) -> bool:
-        """Whether the list depends on what people said, and so on who looks."""
+        """Whether the list depends on what people said."""
         return bool(self.label or self.reviewer or self.disputed or self.column == DISPUTE)
+
+    @property
+    def depends_on_reader(self) -> bool:
+        """Whether more than the runs that somebody may see decides what is in the list for them."""
+        return self.asks_for_reviews or bool(self.compared)
 
     @property
     def column(self) -> str:
@@ -210,20 +222,31 @@ class GroupFilters:
         if not self.asks_for_reviews:
             return "", []
         if self.judged is None:
-            raise ValueError("What people said was not looked up: give the filters to access.judged first.")
+            raise ValueError("What people said was not looked up: give the filters to access.resolved first.")
         sql, values = self.judged
         return f"JOIN ({sql}) j (run_id, step, kind, place, dispute) ON {_SAME_GROUP}", values
 
     def conditions(self) -> list[Condition]:
-        """What a row must fulfil, apart from its run."""
+        """What a row must fulfil, apart from its run.
+
+        Raises ValueError where a comparison was not looked up for somebody.
+        """
         found = [
             *self._choices(),
             *self._amounts(),
             *[(f"g.{name} = %s", [value]) for name, value in self._equal().items()],
+            *self._at_compared(),
         ]
         if self.column == "entropy_nats":
             found.append(("g.entropy_nats IS NOT NULL", []))
         return found
+
+    def _at_compared(self) -> list[Condition]:
+        if not self.compared:
+            return []
+        if self.compared_ids is None:
+            raise ValueError("The comparison was not looked up: give the filters to access.resolved first.")
+        return [("g.position_id = ANY(%s::bigint[])", [list(self.compared_ids)])]
 
     def _equal(self) -> Mapping[str, Any]:
         asked: dict[str, Any] = {"kind": self.kind, "document": self.document, "domain": self.domain}
@@ -255,7 +278,7 @@ class GroupFilters:
         return found
 
 
-_NOT_PLAIN = ("ranges", "order", "judged")
+_NOT_PLAIN = ("ranges", "order", "judged", "compared_ids")
 _SAME_GROUP = 'j.run_id = g.run_id AND j.step = g.step AND j.kind = g.kind AND j.place = g."group"'
 _AT_AN_ALARM = "EXISTS (SELECT FROM notices_alarm a WHERE a.run_id = g.run_id AND a.step = g.step)"
 
@@ -264,8 +287,8 @@ def _choice(value: str | None, allowed: Any) -> str:
     return value if value is not None and value in allowed else ""
 
 
-def _label(value: str | None) -> str:
-    return value if value and re.fullmatch(LABEL, value) else ""
+def _matching(pattern: str, value: str | None) -> str:
+    return value if value and re.fullmatch(pattern, value) else ""
 
 
 def _text(value: str | None) -> str:

@@ -27,14 +27,14 @@ QUERIES = ("label=thought:lucky_guess", "reviewer=bob", "disputed=1", "order=-di
 
 def listed(user, query):
     """Groups of a list as somebody sees it; its count must be the same."""
-    filters = access.judged(user, GroupFilters.from_query(QueryDict(query)))
+    filters = access.resolved(user, GroupFilters.from_query(QueryDict(query)))
     rows = group_lists.group_page(access.runs_for(user), filters).rows
     assert group_lists.group_counts(access.runs_for(user), filters).total == len(rows)
     return [row.group for row in rows]
 
 
 def counts(user, query=""):
-    return access.judged_counts(user, access.judged(user, GroupFilters.from_query(QueryDict(query))))
+    return access.judged_counts(user, access.resolved(user, GroupFilters.from_query(QueryDict(query))))
 
 
 def submitted(item, user, answers):
@@ -119,7 +119,7 @@ def test_the_most_disputed_come_first_page_by_page(team, shared):
         )
         ReviewItem.objects.filter(pk=item.pk).update(dispute=SHARES[number % 4])
     expected = [group for share in (1, 0.5) for group in reversed(groups) if SHARES[groups.index(group) % 4] == share]
-    filters = access.judged(team.eve, GroupFilters.from_query(QueryDict("order=-disputed")))
+    filters = access.resolved(team.eve, GroupFilters.from_query(QueryDict("order=-disputed")))
     runs, found, after = Run.objects.all(), [], ""
     while True:
         page = group_lists.group_page(runs, filters, after=after, limit=1)
@@ -134,6 +134,6 @@ def test_the_most_disputed_come_first_page_by_page(team, shared):
 
 
 def test_filters_by_reviews_need_somebody_who_looks(team):
-    with pytest.raises(ValueError, match=r"access\.judged"):
+    with pytest.raises(ValueError, match=r"access\.resolved"):
         group_lists.group_page(Run.objects.all(), GroupFilters.from_query(QueryDict("reviewer=bob")))
     assert client_of(team.ada).get(f"{ROOT}/groups?label=x").status_code == 422

@@ -19,8 +19,10 @@ from rpt_web.compare import positions as data
 from rpt_web.compare.entries import BasketEntry, written
 from rpt_web.compare.models import PositionComparison
 from rpt_web.compare.positions import ComparedPosition, ComparedSet
+from rpt_web.compare.traced import name_of
 from rpt_web.exports import PlainColumn, PlainTable, file_answer
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.group_addresses import address_of_lists
 from rpt_web.pages.traces.places import place_of
 from rpt_web.results.queries import mode_label
 from rpt_web.review.compared_queues import KINDS
@@ -48,12 +50,15 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
     after = number_asked(request, "after")
     page = [one for one in chosen if after is None or one.place > after][: PER_PAGE + 1]
     runs = access.runs_by_id(request.user, row.runs)
+    sides = [_side(asked, place, runs) for place in (a, b)]
     context: dict[str, Any] = {
         "nav": "compare",
         "comparison": row,
         "mode": mode_label(row.mode),
-        "a": _side(row, a, runs),
-        "b": _side(row, b, runs),
+        "a": sides[0],
+        "b": sides[1],
+        "sides": sides,
+        "traces": _traces(asked, [row.entries[place] for place in (a, b)]) if chosen else "",
         "filters": filters,
         "levels": [(level, _with(request, difficulty=level)) for level in row.data["levels"]],
         "counts": [(cell, words, count, _with(request, cell=cell)) for cell, words, count in _counts(rows)],
@@ -79,9 +84,18 @@ def _queue(request: HttpRequest, asked: ComparedSet) -> str:
     return f"{reverse('review:queue_of_groups')}?comparison={asked.comparison.pk}&{asked.query()}"
 
 
-def _side(row: PositionComparison, place: int, runs: dict[int, Run]) -> dict[str, Any]:
-    run, step = row.entries[place]
-    return {"run": runs[run], "step": step}
+def _side(asked: ComparedSet, place: int, runs: dict[int, Run]) -> dict[str, Any]:
+    run, step = asked.comparison.entries[place]
+    wrote = _traces(asked, [(run, step)]) if asked.comparison.mode in KINDS else ""
+    return {"run": runs[run], "step": step, "traces": wrote}
+
+
+def _traces(asked: ComparedSet, entries: Sequence[Sequence[int]]) -> str:
+    """What these evaluations wrote at the positions; where they wrote nothing, what their runs did."""
+    runs, steps = [run for run, _ in entries], {step for _, step in entries}
+    kind = KINDS.get(asked.comparison.mode, "")
+    step = steps.pop() if kind and len(steps) == 1 else None
+    return address_of_lists(runs, kind, step, compared=name_of(asked))
 
 
 def _counts(rows: Sequence[ComparedPosition]) -> list[tuple[str, str, int]]:

@@ -79,7 +79,7 @@ def queue_of_groups(request: HttpRequest) -> HttpResponse:
     if "comparison" in request.GET:
         return _of_comparison(request)
     team, user = team_to_change(request), cast(User, request.user)
-    filters = access.judged(user, GroupFilters.from_query(request.GET))
+    filters = access.resolved(user, GroupFilters.from_query(request.GET))
     form = GroupQueueForm(user, team, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         unit, runs = ItemKind(form.cleaned_data["unit"]), access.runs_for(user)

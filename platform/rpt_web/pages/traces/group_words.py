@@ -60,8 +60,9 @@ class Said:
     labels: Mapping[str, str]
 
 
-def told(filters: GroupFilters, named: Sequence[Run], labels: Mapping[str, str]) -> list[Told]:
-    """Each filter that is set. named: the runs of the address that the reader may see. labels: in words."""
+def told(filters: GroupFilters, named: Sequence[Run], labels: Mapping[str, str], compared: str) -> list[Told]:
+    """Each filter that is set. named: the runs of the address that the reader may see. labels: in words. compared: the
+    comparison's positions in words, "" where the address names none."""
     names = {run.pk: f"run {run.pk}, {run.name}" for run in named}
     found = [
         Told(names.get(run, f"run {run}, which is not there"), filters.query(run=_less(filters.runs, run)))
@@ -71,7 +72,7 @@ def told(filters: GroupFilters, named: Sequence[Run], labels: Mapping[str, str])
         Told(f"experiment {key}", filters.query(experiment=_less(filters.experiments, key)))
         for key in filters.experiments
     ]
-    found += [Told(words, filters.query(**{name: None})) for name, words in _single(filters, labels)]
+    found += [Told(words, filters.query(**{name: None})) for name, words in _single(filters, labels, compared)]
     return found + _ranges(filters)
 
 
@@ -102,9 +103,10 @@ def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run
     return [facet for facet in found if facet.values]
 
 
-def _single(filters: GroupFilters, labels: Mapping[str, str]) -> list[tuple[str, str]]:
+def _single(filters: GroupFilters, labels: Mapping[str, str], compared: str) -> list[tuple[str, str]]:
     """The filters that are set, each with its words."""
     words = {
+        "compared": compared,
         "kind": KIND_LABELS.get(filters.kind, ""),
         "difficulty": filters.difficulty and f"{filters.difficulty} positions",
         "solved": filters.solved and group_filters.SOLVED[filters.solved][0],

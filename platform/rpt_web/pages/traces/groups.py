@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
+from rpt_web.pages.traces.compared_words import words_of
 from rpt_web.pages.traces.group_words import Said, Told, facets_of, told
 from rpt_web.pages.traces.places import place_of, query_of
 from rpt_web.traces import group_filters, group_lists
@@ -113,14 +114,16 @@ def _shown(group: ResponseGroup, filters: GroupFilters) -> ShownGroup:
 
 def asked(request: HttpRequest) -> GroupFilters:
     """What the address asks for, for whoever looks."""
-    return access.judged(request.user, GroupFilters.from_query(request.GET))
+    return access.resolved(request.user, GroupFilters.from_query(request.GET))
 
 
 def told_of(request: HttpRequest, filters: GroupFilters) -> list[Told]:
-    """The filters in words (at most 2 queries)."""
+    """The filters in words (at most 5 queries)."""
     runs = access.runs_for(request.user)
     named = list(runs.filter(pk__in=filters.runs)) if filters.runs else []
-    return told(filters, named, access.labels_offered(request.user) if filters.label else {})
+    labels = access.labels_offered(request.user) if filters.label else {}
+    compared = words_of(request, [filters.compared]).get(filters.compared, "")
+    return told(filters, named, labels, compared)
 
 
 def _form(request: HttpRequest, filters: GroupFilters) -> dict[str, Any]:
@@ -143,8 +146,8 @@ def _form(request: HttpRequest, filters: GroupFilters) -> dict[str, Any]:
 
 
 def _ready(name: str, why: str, query: dict[str, str], filters: GroupFilters) -> dict[str, Any]:
-    """A ready list within the runs that are chosen."""
-    within = GroupFilters(runs=filters.runs, experiments=filters.experiments)
+    """A ready list within the runs, and the comparison's positions, that are chosen."""
+    within = GroupFilters(runs=filters.runs, experiments=filters.experiments, compared=filters.compared)
     address = within.query(**query)
     return {"name": name, "why": why, "query": address, "is_chosen": address == filters.query()}
 

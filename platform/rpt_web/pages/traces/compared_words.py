@@ -1,0 +1,47 @@
+"""A comparison's positions in words, as a list of traces that is narrowed to them says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.http import HttpRequest
+
+from rpt_web import access
+from rpt_web.compare import traced
+from rpt_web.compare.positions import ComparedSet
+from rpt_web.results.queries import mode_label
+from rpt_web.runs.models import Run
+
+WORDS = {
+    "": "{a} and {b} both have",
+    "gained": "{b} gets right and {a} does not",
+    "forgotten": "{a} gets right and {b} does not",
+    "both": "{a} and {b} both get right",
+    "neither": "neither {a} nor {b} gets right",
+}
+PARTS = {"domain": "domain {}", "type": "next token {}", "length": "next token of {}"}
+
+
+def words_of(request: HttpRequest, names: Iterable[str]) -> dict[str, str]:
+    """Of what addresses call positions of comparisons, each in words (at most 3 queries)."""
+    given = set(filter(None, names))
+    sets = access.compared_sets(request.user, given)
+    runs = access.runs_by_id(request.user, {run for one in sets.values() for run in one.comparison.runs})
+    return {name: _words(sets[name], runs) if name in sets else _gone(name) for name in given}
+
+
+def _words(asked: ComparedSet, runs: Mapping[int, Run]) -> str:
+    entries = [asked.comparison.entries[place] for place in (asked.a, asked.b)]
+    a, b = (f"“{runs[run].name}” at step {step:,}" for run, step in entries)
+    filters = asked.filters
+    parts = [words.format(getattr(filters, name) or "none") for name, words in PARTS.items() if _narrows(asked, name)]
+    which = f"{filters.difficulty} positions that {WORDS[filters.cell].format(a=a, b=b)}"
+    return "; ".join([f"{which}, {mode_label(asked.comparison.mode)}", *parts])
+
+
+def _narrows(asked: ComparedSet, name: str) -> bool:
+    return getattr(asked.filters, name) not in ((None,) if name == "domain" else ("",))
+
+
+def _gone(name: str) -> str:
+    return f"positions of comparison {traced.number_in(name)}, which is not there"
