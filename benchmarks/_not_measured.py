@@ -35,6 +35,7 @@ NOT_MEASURED = {
     "compare/keep": "changes something",
     "compare/start": "changes something",
     "compare/made/{comparison_id}/positions/": "the platform is filled without outcomes",
+    "runs/{run_id}/evaluations/{step}/": "the platform is filled without outcomes",
     "compare/made/{comparison_id}/file": "the platform is filled without outcomes",
     "compare/{basket_id}/change": "changes something",
     "compare/{basket_id}/delete": "changes something",

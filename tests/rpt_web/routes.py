@@ -113,6 +113,7 @@ PAGES = {
     "runs:run_monitors": ("get", SEEN),
     "runs:run_groups": ("get", SEEN),
     "runs:run_evaluations": ("get", SEEN),
+    "runs:evaluated_positions": ("get", SEEN),
     "runs:run_settings": ("get", SEEN),
     "runs:run_files": ("get", SEEN),
     "runs:checkpoint_start": ("get", by_role(404, 302, 302, 302)),

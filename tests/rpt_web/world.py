@@ -41,6 +41,8 @@ from rpt_web.teams.models import ApiToken, Browser, Identity, Invitation, LoginL
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 from tests.factories import PASSWORD, hostile_rows, make_user, start_run, write_shard
 from tests.factories import record as recorded
+from tests.rpt_core.evaluation.outcome_files import row as outcome_row
+from tests.rpt_core.evaluation.outcome_files import write_outcomes
 from tests.rpt_web.api_client import CONFIG, RUNNABLE
 from tests.rpt_web.review_rows import make_queue
 from tests.rpt_web.routes import PROVIDER
@@ -72,6 +74,7 @@ class World:
         events.emit("metrics", step=1, values={"loss": 1.5}, flops=1e9)
         recorded(claimed)
         write_whole(RunDir(run.directory).evaluation(1), b"")
+        write_outcomes(RunDir(run.directory).evaluation(7), [outcome_row("one", 0, standard=True)])
         self.filter_run, _ = make_filter_run(self.experiment, member, [("one", "One text of a few words.")])
         self.clients = {"nobody": Client()} | {name: self._browser(user) for name, user in self.users.items()}
         ApiToken.issue(member, "its", timedelta(days=1))

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from rpt_web import access
 from rpt_web.api.paging import Limit, user_of
 from rpt_web.traces import group_lists
-from rpt_web.traces.group_filters import COMPARED, LABEL, MARKS, ORDER_WORDS, GroupFilters
+from rpt_web.traces.group_filters import COMPARED, LABEL, MARKS, ORDER_WORDS, SOLVED, GroupFilters, read_steps
 from rpt_web.traces.models import PATTERNS, ResponseGroup
 
 
@@ -110,6 +110,7 @@ class GroupCountsOut(Schema):
     runs: dict[int, int] = Field(description="Those with most of the groups, by their ids.")
 
 
+STEPS = r"^([0-9]{1,10}@[0-9]{1,10}(,[0-9]{1,10}@[0-9]{1,10})*)?$"
 LABEL_OR_NONE = rf"^({LABEL})?$"
 After = Annotated[str, Query(description="`next` from the page before.")]
 
@@ -119,9 +120,10 @@ class GroupQuery(Schema):
 
     run: list[int] = []
     experiment: list[int] = []
+    at: str = Field("", pattern=STEPS, description="Runs, each at a step of its own: `5@40,7@60`.")
     kind: Literal["", "train", "sampled", "greedy"] = ""
     difficulty: Literal["", "easy", "medium", "hard"] = Field("", description="That level or a harder one.")
-    solved: Literal["", "none", "some", "all"] = Field("", description="How many of the responses are rewarded.")
+    solved: Literal["", *SOLVED] = Field("", description="How many of the responses are rewarded.")  # type: ignore[valid-type]  # the choices of the page
     mark: Literal["", *MARKS] = ""  # type: ignore[valid-type]  # the marks that the recorder sets
     pattern: Literal["", *PATTERNS] = Field("", description="Some thought has a keyword of this group.")  # type: ignore[valid-type]
     reason: Literal["", "match", "mismatch", "not_on_boundary", "empty", "no_box"] = ""
@@ -160,9 +162,10 @@ class GroupQuery(Schema):
         """As the page has them."""
         given = self.model_dump()
         runs, experiments = tuple(given.pop("run")), tuple(given.pop("experiment"))
+        at = read_steps([given.pop("at")])
         ends = {name: given.pop(name) for name in list(given) if name.endswith(("_from", "_to"))}
         ranges = tuple((name, value) for name, value in ends.items() if value is not None)
-        return GroupFilters(runs=runs, experiments=experiments, ranges=ranges, **given)
+        return GroupFilters(runs=runs, experiments=experiments, at=at, ranges=ranges, **given)
 
 
 def add_operations(api: NinjaAPI) -> None:

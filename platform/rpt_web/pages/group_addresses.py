@@ -1,17 +1,20 @@
-"""Addresses of lists of groups behind numbers on other pages."""
+"""Addresses of what is behind numbers on other pages: lists of groups, and of positions where nothing was written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from urllib.parse import parse_qsl, urlencode
 
 from django.urls import reverse
 
+from rpt_web.traces.group_filters import write_steps
+
 ANY_STEP = "{x}"
 """Stands in an address for the step of a point that is pressed."""
 KINDS_OF_MODES = {"sampled": "sampled", "majority": "sampled", "greedy": "greedy"}
 """Modes of an evaluation -> the kind of the responses that it rests on; without thinking there are none."""
+WITHOUT_THINKING = "standard"
 GROUPS_OF_ROWS = {
     "ledger": {
         "rewards differ, learnt from": "solved=some",
@@ -44,6 +47,21 @@ def address_of_lists(
     query |= {} if step is None else {"step_from": step, "step_to": step}
     query |= dict(parse_qsl(more)) | also
     return f"{_list()}?{urlencode(query, safe='{},')}"
+
+
+def address_of_evaluations(at: Iterable[tuple[int, int]], kind: str, more: str = "", **also: str) -> str:
+    """The groups that several evaluations rest on, each of a run at a step of its own."""
+    steps = list(at)
+    if len({step for _, step in steps}) == 1:
+        return address_of_lists([run for run, _ in steps], kind, steps[0][1], more, **also)
+    query = {"at": write_steps(steps), "kind": kind} | dict(parse_qsl(more)) | also
+    return f"{_list()}?{urlencode(query, safe='@,')}"
+
+
+def address_of_positions(run: int, step: int, mode: str, difficulty: str = "", **more: str) -> str:
+    """What an evaluation found at each position, in a mode without responses, too."""
+    query = {"mode": mode} | ({"difficulty": difficulty} if difficulty else {}) | more
+    return f"{reverse('runs:evaluated_positions', args=[run, step])}?{urlencode(query)}"
 
 
 @cache

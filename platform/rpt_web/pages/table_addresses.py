@@ -1,8 +1,8 @@
-"""Where the cells of a result table lead: to the groups of responses, or the position, that a number rests on.
+"""Where the cells of a result table lead: to the groups of responses, or the positions, that a number rests on.
 
 In: a table as it is shown, a row as the stage wrote it. Out: addresses by the keys of columns; a column that is not
 there leads nowhere, since nobody has stored which responses it rests on. A level of difficulty holds the harder ones,
-in lists as in tables.
+in lists as in tables. Where nothing was written, without thinking, a number leads to the outcomes at its positions.
 """
 
 from __future__ import annotations
@@ -12,10 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from django.urls import reverse
 
-from rpt_web.pages.group_addresses import GROUPS_OF_ROWS, KINDS_OF_MODES, address_of_list, address_of_lists
+from rpt_web.pages.group_addresses import (
+    GROUPS_OF_ROWS,
+    KINDS_OF_MODES,
+    WITHOUT_THINKING,
+    address_of_list,
+    address_of_lists,
+    address_of_positions,
+)
+from rpt_web.results.outcomes import ALL
 from rpt_web.results.paper_categories import BY_CATEGORY
 from rpt_web.results.tables import TableView
 from rpt_web.traces.models import PATTERNS
@@ -25,6 +34,8 @@ NO_SUBJECT = ("All questions", "Mean of the categories")
 CHANGED = ("comparison_", "changed_")
 """The table of numbers, and that of the positions behind two of them."""
 PAPERS_LIST = "paper"
+SUCCESS = {"solved": ("any", "1"), "unsolved": ("not_all", "0")}
+"""What filters of groups, and of responses, call these."""
 _FILE = re.compile(r"(?:^|/)(\d+)/(?:rollouts|evaluations)/([a-z]+)-(\d+)\.parquet$")
 _RUN = re.compile(r"(?:^|/)(\d+)/?$")
 Values = Mapping[str, Any]
@@ -40,8 +51,10 @@ class RunFile:
     """Of responses, or `step` for outcomes of an evaluation."""
     step: int
 
-    def groups(self, mode: str, more: str = "") -> str:
-        """The groups that a mode of the evaluation rests on; empty without thinking."""
+    def behind(self, mode: str, more: str = "") -> str:
+        """The groups that a mode of the evaluation rests on, or without thinking the positions; empty for others."""
+        if mode == WITHOUT_THINKING:
+            return address_of_positions(self.run, self.step, mode, **dict(parse_qsl(more)))
         kind = KINDS_OF_MODES.get(mode)
         return address_of_list(self.run, kind, self.step, more) if kind else ""
 
@@ -83,7 +96,12 @@ def _of_subject(table: TableView, row: Values) -> Addresses:
     address = address_of_list(table.run.pk, "", table.step, **about)
     if "mode" not in row:
         return {first: address, "reasoning": address} if "reasoning" in row else {first: address}
-    return {first: address, "accuracy": address_of_list(table.run.pk, kind, table.step, **about) if kind else ""}
+    if row["mode"] == WITHOUT_THINKING:
+        level = "easy" if table.name == "by_domain" else ALL
+        found = address_of_positions(table.run.pk, table.step, WITHOUT_THINKING, level, **about)
+    else:
+        found = address_of_list(table.run.pk, kind, table.step, **about) if kind else ""
+    return {first: address, "accuracy": found}
 
 
 def _of_categories(table: TableView, row: Values) -> Addresses:
@@ -130,7 +148,7 @@ def _of_comparison(table: TableView, row: Values) -> Addresses:
     named = _named(table, "comparisons", table.title)
     sides = {side: run_file(named.get(side)) for side in ("a", "b")}
     modes = {side: named.get(f"mode_{side}") or "sampled" for side in sides}
-    found = {side: file.groups(modes[side], _level(row)) for side, file in sides.items() if file}
+    found = {side: file.behind(modes[side], _level(row)) for side, file in sides.items() if file}
     return found | dict.fromkeys(("gained", "forgotten"), _table_of(table, table.name.replace(*CHANGED, 1)))
 
 
@@ -154,11 +172,34 @@ def _of_changed(table: TableView, row: Values) -> Addresses:
 
 
 def _of_frontier(table: TableView, row: Values) -> Addresses:
-    """Where every position is thought at."""
+    """A point of the curve: the outcomes at all positions, and at those where the policy thinks with this tau."""
+    file, mode = _of_hybrid(table)
+    if file is None:
+        return {}
+    always = file.behind(mode, _level(row))
+    if row.get("tau") is None:  # one of the ends
+        end = file.behind(WITHOUT_THINKING, _level(row)) if row.get("share") == 0 else always
+        return {"difficulty": always, "accuracy": end}
+    point = partial(address_of_positions, file.run, file.step, mode, str(row.get("difficulty")), tau=repr(row["tau"]))
+    return {"difficulty": always, "accuracy": point(), "tau": point(), "share": point(thinks="1")}
+
+
+def _of_gains(table: TableView, row: Values) -> Addresses:
+    """Never thinking, always, and with the best tau; what is held out has two."""
+    file, mode = _of_hybrid(table)
+    if file is None:
+        return {}
+    always, never = (file.behind(one, _level(row)) for one in (mode, WITHOUT_THINKING))
+    best = always if row.get("best_tokens") == row.get("always_tokens") else never
+    if (tau := row.get("best_tau")) is not None:
+        best = address_of_positions(file.run, file.step, mode, str(row.get("difficulty")), tau=repr(tau))
+    return {"difficulty": always, "always": always, "never": never, "best": best, "best_tau": best}
+
+
+def _of_hybrid(table: TableView) -> tuple[RunFile | None, str]:
+    """The outcomes that a frontier was made of, and the mode in which it thinks."""
     named = _named(table, "frontiers", table.title.partition(": ")[2])
-    file = run_file(named.get("outcomes"))
-    address = file.groups(named.get("mode") or "sampled", _level(row)) if file else ""
-    return {"difficulty": address, "always": address}
+    return run_file(named.get("outcomes")), named.get("mode") or "sampled"
 
 
 def _of_scaling(table: TableView, row: Values) -> Addresses:
@@ -167,7 +208,7 @@ def _of_scaling(table: TableView, row: Values) -> Addresses:
     run, step = _RUN.search(str(named.get("run"))), row.get("step")
     if run is None or step is None:
         return {}
-    address = RunFile(int(run[1]), "step", int(step)).groups(named.get("mode") or "sampled", _level(row))
+    address = RunFile(int(run[1]), "step", int(step)).behind(named.get("mode") or "sampled", _level(row))
     return {"step": address, "accuracy": address}
 
 
@@ -189,14 +230,34 @@ def _of_parts(table: TableView, row: Values) -> Addresses:
     }
 
 
-def _with_pattern(table: TableView, model: str, pattern: str, more: str = "") -> str:
-    """Groups with a keyword of a pattern among those whose files the table reads; empty for a list of one's own."""
+def _of_success(table: TableView, row: Values) -> Addresses:
+    """The same by whether a response is rewarded: a group has a rewarded one, or one that is not."""
+    model, _, part = str(row.get("responses_of")).rpartition(", ")
+    if part not in SUCCESS:
+        return {}
+    solved, reward = SUCCESS[part]
+    shares = [key for key in table.keys if key.startswith("share_")]
+    found = {key: _with_pattern(table, model, key.removeprefix("share_"), f"solved={solved}") for key in shares}
+    files = _files_of(table, model)
+    if len(files) == 1:
+        query = urlencode({"kind": files[0].kind, "step": files[0].step, "reward": reward})
+        found["n"] = f"{reverse('traces:rollout_list', args=[files[0].run])}?{query}"
+    return found
+
+
+def _files_of(table: TableView, model: str) -> list[RunFile]:
+    """The files of responses that a table of patterns reads of a model, all of one run and kind; else none."""
     asked = table.run.config.get("patterns") or {}
     shards = next((one["shards"] for one in asked.get("responses") or () if one["model"] == model), ())
-    files = [run_file(path) for path in shards]
-    known = [file for file in files if file]
-    is_one = len({(file.run, file.kind) for file in known}) == 1 and len(known) == len(files)
-    if asked.get("keywords", PAPERS_LIST) != PAPERS_LIST or pattern not in PATTERNS or not is_one:
+    known = [file for path in shards if (file := run_file(path))]
+    is_one = len({(file.run, file.kind) for file in known}) == 1 and len(known) == len(shards)
+    return known if is_one else []
+
+
+def _with_pattern(table: TableView, model: str, pattern: str, more: str = "") -> str:
+    """Groups with a keyword of a pattern among those whose files the table reads; empty for a list of one's own."""
+    asked, known = table.run.config.get("patterns") or {}, _files_of(table, model)
+    if asked.get("keywords", PAPERS_LIST) != PAPERS_LIST or pattern not in PATTERNS or not known:
         return ""
     steps = {"step_from": str(min(file.step for file in known)), "step_to": str(max(file.step for file in known))}
     return address_of_list(known[0].run, known[0].kind, None, more, pattern=pattern, **steps)
@@ -224,9 +285,9 @@ _BY_NAME: Mapping[str, Callable[[TableView, Values], Addresses]] = {
     "comparison_": _of_comparison,
     "changed_": _of_changed,
     "frontier_": _of_frontier,
-    "hybrid_": _of_frontier,
+    "hybrid_": _of_gains,
     "scaling_points_": _of_scaling,
     "patterns_by_difficulty": _of_parts,
-    "patterns_by_success": lambda *_: {},
+    "patterns_by_success": _of_success,
     "pattern": _of_patterns,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +23,11 @@ SOLVED = {
     "none": ("no response rewarded", "g.rewarded = 0"),
     "some": ("some rewarded, some not", "g.rewarded > 0 AND g.pass_rate < 1"),
     "all": ("all rewarded", "g.pass_rate = 1"),
+    "any": ("at least one rewarded", "g.rewarded > 0"),
+    "not_all": ("at least one not rewarded", "g.pass_rate < 1"),
 }
+SOLVED_PARTS = ("none", "some", "all")
+"""Every group is one of these."""
 MARKS = {
     "first_solved": "first solved here",
     "forgotten": "solved before, not here",
@@ -98,6 +102,8 @@ class GroupFilters:
 
     runs: tuple[int, ...] = ()
     experiments: tuple[int, ...] = ()
+    at: tuple[tuple[int, int], ...] = ()
+    """Runs, each at a step of its own."""
     kind: str = ""
     difficulty: str = ""
     """That level or a harder one."""
@@ -143,6 +149,7 @@ class GroupFilters:
         return cls(
             runs=_numbers(query, "run"),
             experiments=_numbers(query, "experiment"),
+            at=read_steps(query.getlist("at")),
             kind=_choice(query.get("kind"), KINDS),
             difficulty=_choice(query.get("difficulty"), DIFFICULTIES),
             solved=_choice(query.get("solved"), SOLVED),
@@ -169,6 +176,11 @@ class GroupFilters:
     def ends(self) -> dict[str, float]:
         """The ends of ranges by their names."""
         return dict(self.ranges)
+
+    @property
+    def named_runs(self) -> tuple[int, ...]:
+        """The runs that the address names, with a step or without."""
+        return (*self.runs, *(run for run, _ in self.at))
 
     @property
     def is_all(self) -> bool:
@@ -204,6 +216,7 @@ class GroupFilters:
         """The query as names and values, without those that say nothing."""
         plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NOT_PLAIN}
         plain["run"], plain["experiment"] = plain.pop("runs"), plain.pop("experiments")
+        plain["at"] = write_steps(self.at)
         plain |= {name: "1" if plain[name] else "" for name in FLAGS}
         plain |= {name: f"{value:g}" if abs(value) < 1e6 else str(value) for name, value in self.ranges}
         plain["order"] = "" if self.order == "-newest" else self.order
@@ -235,11 +248,18 @@ class GroupFilters:
             *self._choices(),
             *self._amounts(),
             *[(f"g.{name} = %s", [value]) for name, value in self._equal().items()],
+            *self._at_steps(),
             *self._at_compared(),
         ]
         if self.column == "entropy_nats":
             found.append(("g.entropy_nats IS NOT NULL", []))
         return found
+
+    def _at_steps(self) -> list[Condition]:
+        if not self.at:
+            return []
+        pairs = ", ".join(["(%s, %s)"] * len(self.at))
+        return [(f"(g.run_id, g.step) IN ({pairs})", [number for pair in self.at for number in pair])]
 
     def _at_compared(self) -> list[Condition]:
         if not self.compared:
@@ -281,6 +301,19 @@ class GroupFilters:
 _NOT_PLAIN = ("ranges", "order", "judged", "compared_ids")
 _SAME_GROUP = 'j.run_id = g.run_id AND j.step = g.step AND j.kind = g.kind AND j.place = g."group"'
 _AT_AN_ALARM = "EXISTS (SELECT FROM notices_alarm a WHERE a.run_id = g.run_id AND a.step = g.step)"
+
+
+def write_steps(at: Iterable[tuple[int, int]]) -> str:
+    """Runs, each at a step of its own, as an address has them: `5@40,7@60`."""
+    return ",".join(f"{run}@{step}" for run, step in at)
+
+
+def read_steps(values: Iterable[str]) -> tuple[tuple[int, int], ...]:
+    """What `write_steps` has written, in one value or several, at most MOST_NAMED; what is none is left out."""
+    found = (
+        (_whole(run), _whole(step)) for part in ",".join(values).split(",") for run, _, step in [part.partition("@")]
+    )
+    return tuple(dict.fromkeys((run, step) for run, step in found if run is not None and step is not None))[:MOST_NAMED]
 
 
 def _choice(value: str | None, allowed: Any) -> str:

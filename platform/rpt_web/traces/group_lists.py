@@ -16,7 +16,16 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from rpt_web.runs.models import Run
-from rpt_web.traces.group_filters import COUNTED_MARKS, DISPUTE, HAS_PATTERN, SOLVED, WHOLE, Condition, GroupFilters
+from rpt_web.traces.group_filters import (
+    COUNTED_MARKS,
+    DISPUTE,
+    HAS_PATTERN,
+    SOLVED,
+    SOLVED_PARTS,
+    WHOLE,
+    Condition,
+    GroupFilters,
+)
 from rpt_web.traces.models import KINDS, ResponseGroup
 
 GROUPS_PER_PAGE = 40
@@ -56,6 +65,8 @@ def scope(runs: QuerySet[Run], filters: GroupFilters) -> QuerySet[Run]:
     """The runs that a list reads, of those that somebody may see."""
     if filters.experiments:
         runs = runs.filter(experiment__in=filters.experiments)
+    if filters.at:
+        runs = runs.filter(pk__in=[run for run, _ in filters.at])
     return runs.filter(pk__in=filters.runs) if filters.runs else runs
 
 
@@ -243,7 +254,7 @@ _COUNTED = (
 _FACETS = {
     **{f"kind:{kind}": f"g.kind = '{kind}'" for kind in KINDS},
     **{f"difficulty:{name}": f"g.difficulty >= {n}" for n, name in enumerate(("easy", "medium", "hard"), 1)},
-    **{f"solved:{name}": sql for name, (_, sql) in SOLVED.items()},
+    **{f"solved:{name}": SOLVED[name][1] for name in SOLVED_PARTS},
     **{f"reason:{name}": f"g.{name} > 0" for name in ("match", "mismatch", "not_on_boundary", "empty", "no_box")},
     "finish:length": "g.cut > 0",
     "white_space:1": "g.white_space > 0",

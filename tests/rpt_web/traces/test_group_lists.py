@@ -21,6 +21,8 @@ KEPT = {
     "difficulty=hard&solved=none": lambda g: g.difficulty == 3 and g.rewarded == 0,
     "solved=some": lambda g: 0 < g.pass_rate < 1,
     "solved=all": lambda g: g.pass_rate == 1,
+    "solved=any": lambda g: g.rewarded > 0,
+    "solved=not_all": lambda g: g.pass_rate < 1,
     "reason=no_box": lambda g: g.no_box > 0,
     "reason=empty": lambda _: False,
     "finish=length": lambda g: g.cut > 0,
@@ -138,3 +140,17 @@ def test_beyond_what_is_counted_a_sample_of_the_whole_table_is_as_good(ground, m
     monkeypatch.setattr(group_lists, "FEWEST_SAMPLED", 1000)
     counts = group_lists.group_counts(runs, asked(""))
     assert (counts.total, counts.is_more, counts.facets) == (100, True, {})
+
+
+def test_runs_may_each_have_a_step_of_their_own(ground):
+    runs, groups = ground
+    first, second, _ = runs.order_by("id")
+    foreign = Run.objects.exclude(pk__in=runs).get()
+    query = f"at={first.pk}@2,{second.pk}@4&at={foreign.pk}@1,nonsense,{first.pk}@"
+    chosen = [group for group in groups if (group.run_id, group.step) in ((first.pk, 2), (second.pk, 4))]
+    assert len(chosen) == 20
+    assert walked(runs, asked(query)) == [group.pk for group in reversed(chosen)]
+    assert group_lists.group_counts(runs, asked(query)).total == 20
+    written = f"at={first.pk}%402%2C{second.pk}%404%2C{foreign.pk}%401"
+    assert asked(query).query() == written
+    assert asked(written) == asked(query)

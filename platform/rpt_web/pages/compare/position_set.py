@@ -22,13 +22,12 @@ from rpt_web.compare.positions import ComparedPosition, ComparedSet
 from rpt_web.compare.traced import name_of
 from rpt_web.exports import PlainColumn, PlainTable, file_answer
 from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.group_addresses import address_of_lists
-from rpt_web.pages.traces.places import place_of
+from rpt_web.pages.group_addresses import address_of_evaluations, address_of_lists
+from rpt_web.pages.traces.places import pages_of
 from rpt_web.results.queries import mode_label
 from rpt_web.review.compared_queues import KINDS
 from rpt_web.runs.models import Run
 from rpt_web.traces.inspector import readable
-from rpt_web.traces.models import ResponseGroup
 
 PER_PAGE = 50
 
@@ -92,10 +91,10 @@ def _side(asked: ComparedSet, place: int, runs: dict[int, Run]) -> dict[str, Any
 
 def _traces(asked: ComparedSet, entries: Sequence[Sequence[int]]) -> str:
     """What these evaluations wrote at the positions; where they wrote nothing, what their runs did."""
-    runs, steps = [run for run, _ in entries], {step for _, step in entries}
-    kind = KINDS.get(asked.comparison.mode, "")
-    step = steps.pop() if kind and len(steps) == 1 else None
-    return address_of_lists(runs, kind, step, compared=name_of(asked))
+    kind = KINDS.get(asked.comparison.mode)
+    if kind is None:
+        return address_of_lists([run for run, _ in entries], compared=name_of(asked))
+    return address_of_evaluations([(run, step) for run, step in entries], kind, compared=name_of(asked))
 
 
 def _counts(rows: Sequence[ComparedPosition]) -> list[tuple[str, str, int]]:
@@ -118,18 +117,8 @@ def _leading(
     rows: Sequence[ComparedPosition], row: PositionComparison, runs: dict[int, Run], b: int
 ) -> list[tuple[ComparedPosition, str]]:
     """Each with the address of its position's page, where responses at it are kept (1 query)."""
-    documents = {one.document for one in rows}
-    groups = ResponseGroup.objects.filter(run__in=runs, document__in=documents, position__byte_offset__in=[
-        one.byte_offset for one in rows]).exclude(position=None).select_related("position")  # fmt: skip
-    found: dict[tuple[str, int], str] = {}
     run, step = row.entries[b]
-    for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
-        assert group.position is not None
-        key = group.document, group.position.byte_offset
-        is_exact = (group.run_id, group.step, group.kind) == (run, step, KINDS.get(row.mode))
-        if key not in found or is_exact:
-            at = f"?run={run}&step={step}&kind={group.kind}&group={group.group}#group" if is_exact else ""
-            found[key] = place_of(group.position) + at
+    found = pages_of({(one.document, one.byte_offset) for one in rows}, list(runs), run, step, KINDS.get(row.mode))
     return [(one, found.get((one.document, one.byte_offset), "")) for one in rows]
 
 

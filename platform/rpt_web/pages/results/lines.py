@@ -15,7 +15,12 @@ from django.urls import reverse
 
 from rpt_core.config import DIFFICULTIES
 from rpt_web.numbers import signed_points
-from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list
+from rpt_web.pages.group_addresses import (
+    KINDS_OF_MODES,
+    WITHOUT_THINKING,
+    address_of_evaluations,
+    address_of_positions,
+)
 from rpt_web.results.board import Board, BoardRow
 from rpt_web.results.leads import StoredLeads, leads_of_row
 from rpt_web.results.lineage import seeds_in_words
@@ -146,11 +151,19 @@ def _cell(standing: Standing, level: str, lead: str, lead_words: str) -> CellLin
     return CellLine(
         level,
         number,
-        _address(standing.members[0], standing.mode, level) if found and len(standing.members) == 1 else "",
+        _address_of_all(standing, level) if found else "",
         signed_points(gain["value"]) if gain else "",
         _interval(gain) if gain else "",
         lead,
         lead_words,
+    )
+
+
+def _address_of_all(standing: Standing, level: str) -> str:
+    """What is behind a row's accuracy; a mean without thinking has it at each of its seeds."""
+    members = standing.members
+    return (
+        _address(members[0], standing.mode, level) if len(members) == 1 else _responses(members, standing.mode, level)
     )
 
 
@@ -170,8 +183,14 @@ def _members(row: BoardRow, difficulty: str) -> list[MemberLine]:
 
 
 def _address(member: Mapping[str, Any], mode: str, level: str) -> str:
-    """The responses behind an accuracy, or the evaluations of the run that measured it where it wrote none."""
+    """The responses behind an accuracy, or its positions where none were written."""
+    if mode == WITHOUT_THINKING:
+        return address_of_positions(member["measured_by"], member["measured_step"], mode, level)
+    return _responses([member], mode, level)
+
+
+def _responses(members: Sequence[Mapping[str, Any]], mode: str, level: str) -> str:
+    """Those behind the accuracy of one member or the mean of several; "" where none were written."""
     kind = KINDS_OF_MODES.get(mode, "sampled" if mode.startswith("pass@") else "")
-    if kind:
-        return address_of_list(member["measured_by"], kind, member["measured_step"], difficulty=level)
-    return reverse("runs:run_evaluations", args=[member["measured_by"]])
+    at = [(member["measured_by"], member["measured_step"]) for member in members]
+    return address_of_evaluations(at, kind, difficulty=level) if kind else ""

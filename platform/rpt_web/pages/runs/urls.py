@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rpt_web.pages.runs import bulk, files, log, removal, run_list, saved_views, table, tabs, tags, views
+from rpt_web.pages.runs import bulk, evaluated, files, log, removal, run_list, saved_views, table, tabs, tags, views
 
 app_name = "runs"
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path("runs/<int:run_id>/monitors/", tabs.run_monitors, name="run_monitors"),
     path("runs/<int:run_id>/groups/", tabs.run_groups, name="run_groups"),
     path("runs/<int:run_id>/evaluations/", tabs.run_evaluations, name="run_evaluations"),
+    path("runs/<int:run_id>/evaluations/<int:step>/", evaluated.evaluated_positions, name="evaluated_positions"),
     path("runs/<int:run_id>/log/", log.run_log, name="run_log"),
     path("runs/<int:run_id>/config/", tabs.run_settings, name="run_settings"),
     path("runs/<int:run_id>/files/", files.run_files, name="run_files"),

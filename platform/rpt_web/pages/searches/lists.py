@@ -24,7 +24,7 @@ class TracesList:
 def lists_of(request: HttpRequest, queries: Sequence[str]) -> list[TracesList | None]:
     """The list of each query, None for an empty one (at most 5 queries, however many there are)."""
     filters = [GroupFilters.from_query(QueryDict(query)) for query in queries]
-    runs = {run for one in filters for run in one.runs}
+    runs = {run for one in filters for run in one.named_runs}
     named = list(access.runs_for(request.user).filter(pk__in=runs)) if runs else []
     labels = access.labels_offered(request.user) if any(one.label for one in filters) else {}
     compared = words_of(request, [one.compared for one in filters])

@@ -1,16 +1,21 @@
-"""Where the groups behind a number are listed: `cell|groups_of_cell` of an accuracy, `row|with_addresses:table`."""
+"""Where what is behind a number is listed: `cell|behind` of an accuracy, `row|with_addresses:table`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.template import Library
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from rpt_web.numbers import signed_points
-from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list, address_of_lists
+from rpt_web.pages.group_addresses import (
+    KINDS_OF_MODES,
+    WITHOUT_THINKING,
+    address_of_evaluations,
+    address_of_positions,
+)
 from rpt_web.pages.table_addresses import addresses_of
 from rpt_web.pages.templatetags.show import percent, readable
 from rpt_web.results.headlines import Number
@@ -23,24 +28,29 @@ MOST_COMPARED = 8
 
 
 @register.filter
-def groups_of_cell(cell: Evaluation) -> str:
-    """The list of the groups that an accuracy was measured by; empty where nothing was written, as without thinking."""
-    kind = KINDS_OF_MODES.get(cell.mode, "")
-    return address_of_list(cell.run_id, kind, cell.step, f"difficulty={cell.difficulty}") if kind else ""
+def behind(cell: Evaluation) -> str:
+    """The groups that an accuracy was measured by, or without thinking its positions; empty for another mode."""
+    if cell.mode == WITHOUT_THINKING:
+        return address_of_positions(cell.run_id, cell.step, cell.mode, cell.difficulty)
+    return _groups([cell])
 
 
 @register.simple_tag
 def accuracy(number: Number) -> SafeString | str:
-    """An accuracy in per cent, with a link to the groups that it was measured by."""
-    address, words = groups_of_number(number), percent(number.estimate.value)
-    return format_html('<a class="cell-link" href="{}">{}</a>', address, words) if address else words
+    """An accuracy in per cent, with a link to what it was measured by; of a mean without thinking one for each seed."""
+    words = percent(number.estimate.value)
+    if len(number.rows) == 1 or number.rows[0].mode != WITHOUT_THINKING:
+        address = behind(number.rows[0]) if len(number.rows) == 1 else _groups(number.rows)
+        return _linked(address, words)
+    seeds = format_html_join(", ", '<a href="{}">{}</a>', ((behind(row), row.run.seed) for row in number.rows))
+    return format_html("{} <small>(seed {})</small>", words, seeds)
 
 
 @register.simple_tag
 def leading(text: str, address: str) -> SafeString | str:
     """Hostile text, with a link where it leads anywhere."""
     shown = readable(text)
-    return format_html('<a class="cell-link" href="{}">{}</a>', address, shown) if address else shown
+    return _linked(address, shown)
 
 
 @register.simple_tag
@@ -53,12 +63,15 @@ def change(before: Number, after: Number, value: float | None) -> SafeString | s
     return format_html('<a class="cell-link" href="{}?runs={}">{}</a>', reverse("compare:basket"), query, words)
 
 
-def groups_of_number(number: Number) -> str:
-    """The list of the groups of an accuracy; of a mean over several runs where all are at one step."""
-    first = number.rows[0]
-    kind, runs = KINDS_OF_MODES.get(first.mode, ""), [row.run_id for row in number.rows]
-    is_one_step = len({row.step for row in number.rows}) == 1
-    return address_of_lists(runs, kind, first.step, f"difficulty={first.difficulty}") if kind and is_one_step else ""
+def _groups(rows: Sequence[Evaluation]) -> str:
+    """The groups of evaluations in one mode at one difficulty; empty where these rest on no responses."""
+    kind = KINDS_OF_MODES.get(rows[0].mode, "")
+    at = [(row.run_id, row.step) for row in rows]
+    return address_of_evaluations(at, kind, f"difficulty={rows[0].difficulty}") if kind else ""
+
+
+def _linked(address: str, words: str) -> SafeString | str:
+    return format_html('<a class="cell-link" href="{}">{}</a>', address, words) if address else words
 
 
 @register.filter

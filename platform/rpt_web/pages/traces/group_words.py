@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rpt_web.numbers import whole
 from rpt_web.runs.models import Run
 from rpt_web.traces import group_filters
-from rpt_web.traces.group_filters import GroupFilters
+from rpt_web.traces.group_filters import GroupFilters, write_steps
 from rpt_web.traces.group_lists import GroupCounts
 from rpt_web.traces.queries import KIND_LABELS
 
+Key = TypeVar("Key")
 FLAGS = {
     "white_space": "wrong by white space alone",
     "disputed": "disputed by reviewers",
@@ -64,9 +65,10 @@ def told(filters: GroupFilters, named: Sequence[Run], labels: Mapping[str, str],
     """Each filter that is set. named: the runs of the address that the reader may see. labels: in words. compared: the
     comparison's positions in words, "" where the address names none."""
     names = {run.pk: f"run {run.pk}, {run.name}" for run in named}
-    found = [
-        Told(names.get(run, f"run {run}, which is not there"), filters.query(run=_less(filters.runs, run)))
-        for run in filters.runs
+    found = [Told(_named(names, run), filters.query(run=_less(filters.runs, run))) for run in filters.runs]
+    found += [
+        Told(f"{_named(names, run)}, at step {step}", filters.query(at=write_steps(_less(filters.at, (run, step)))))
+        for run, step in filters.at
     ]
     found += [
         Told(f"experiment {key}", filters.query(experiment=_less(filters.experiments, key)))
@@ -81,7 +83,7 @@ def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run
     lines = [
         ("Kind", "kind", dict(KIND_LABELS)),
         ("Difficulty", "difficulty", {"easy": "easy", "medium": "medium", "hard": "hard"}),
-        ("Rewarded", "solved", {name: words for name, (words, _) in group_filters.SOLVED.items()}),
+        ("Rewarded", "solved", {name: group_filters.SOLVED[name][0] for name in group_filters.SOLVED_PARTS}),
         ("Some response has", "reason", group_filters.REASON_WORDS),
         ("Some thought has words of", "pattern", group_filters.PATTERN_WORDS),
         ("Also", "mark", group_filters.MARKS),
@@ -142,7 +144,11 @@ def _span(low: float | None, high: float | None) -> str:
     return f"from {low:g}" if low is not None else f"up to {high:g}"
 
 
-def _less(keys: Sequence[int], key: int) -> tuple[int, ...]:
+def _named(names: Mapping[int, str], run: int) -> str:
+    return names.get(run, f"run {run}, which is not there")
+
+
+def _less(keys: Sequence[Key], key: Key) -> tuple[Key, ...]:
     return tuple(other for other in keys if other != key)
 
 

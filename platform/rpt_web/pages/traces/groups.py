@@ -120,7 +120,7 @@ def asked(request: HttpRequest) -> GroupFilters:
 def told_of(request: HttpRequest, filters: GroupFilters) -> list[Told]:
     """The filters in words (at most 5 queries)."""
     runs = access.runs_for(request.user)
-    named = list(runs.filter(pk__in=filters.runs)) if filters.runs else []
+    named = list(runs.filter(pk__in=filters.named_runs)) if filters.named_runs else []
     labels = access.labels_offered(request.user) if filters.label else {}
     compared = words_of(request, [filters.compared]).get(filters.compared, "")
     return told(filters, named, labels, compared)
@@ -147,7 +147,7 @@ def _form(request: HttpRequest, filters: GroupFilters) -> dict[str, Any]:
 
 def _ready(name: str, why: str, query: dict[str, str], filters: GroupFilters) -> dict[str, Any]:
     """A ready list within the runs, and the comparison's positions, that are chosen."""
-    within = GroupFilters(runs=filters.runs, experiments=filters.experiments, compared=filters.compared)
+    within = GroupFilters(runs=filters.runs, experiments=filters.experiments, at=filters.at, compared=filters.compared)
     address = within.query(**query)
     return {"name": name, "why": why, "query": address, "is_chosen": address == filters.query()}
 

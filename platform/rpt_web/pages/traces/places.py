@@ -1,12 +1,16 @@
-"""The stable address of a position."""
+"""The stable address of a position, and of positions that are known by document and byte."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
+
+Place = tuple[str, int]
+"""Document, byte."""
 
 
 def place_of(position: CorpusPosition) -> str:
@@ -20,3 +24,23 @@ def place_of(position: CorpusPosition) -> str:
 def query_of(group: ResponseGroup) -> str:
     """What names a group in the address."""
     return urlencode({"run": group.run_id, "step": group.step, "kind": group.kind, "group": group.group})
+
+
+def pages_of(
+    wanted: Collection[Place], runs: Collection[int], run: int, step: int, kind: str | None
+) -> dict[Place, str]:
+    """The page of each position at which one of the runs keeps responses, opened at those of a run, a step and a kind
+    where there are such (1 query)."""
+    groups = ResponseGroup.objects.filter(
+        run__in=runs,
+        document__in={document for document, _ in wanted},
+        position__byte_offset__in={byte for _, byte in wanted},
+    ).select_related("position")
+    found: dict[Place, str] = {}
+    for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
+        assert group.position is not None  # it has a byte
+        key = group.document, group.position.byte_offset
+        is_exact = (group.run_id, group.step, group.kind) == (run, step, kind)
+        if key in wanted and (key not in found or is_exact):
+            found[key] = place_of(group.position) + (f"?{query_of(group)}#group" if is_exact else "")
+    return found

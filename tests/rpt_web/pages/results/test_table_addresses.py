@@ -39,7 +39,8 @@ def test_groups_domains_and_levels_lead_to_their_groups():
     found = leads("by_domain", domain, {"domain": "Domain"}, stage="evaluate")
     assert found["accuracy"] == "5&kind=sampled&step_from=3&step_to=3&domain=Mathematics+-%3E+Algebra"
     unthought = leads("by_domain", domain | {"mode": "standard"}, {"domain": "Domain"}, stage="evaluate")
-    assert set(unthought) == {"domain"}
+    at_positions = "/runs/5/evaluations/3/?mode=standard&difficulty=easy&domain=Mathematics+-%3E+Algebra"
+    assert unthought == {"domain": found["domain"], "accuracy": at_positions}
     every = leads(
         "benchmark", {"category": "All questions", "reasoning": 1}, {"category": "Category"}, stage="benchmark"
     )
@@ -91,4 +92,14 @@ def test_patterns_lead_to_groups_with_a_keyword_of_the_papers_list(name):
     assert leads(name, row, heads, patterns=own_list) == {}
     part = leads("patterns_by_difficulty", {"responses_of": "RPT, hard", "n": 9, "share_deduction": 0.2})
     assert part == {"share_deduction": "8&kind=sampled&difficulty=hard&pattern=deduction&step_from=10&step_to=20"}
-    assert leads("patterns_by_success", {"responses_of": "RPT, solved", "share_deduction": 0.2}) == {}
+    solved = leads("patterns_by_success", {"responses_of": "RPT, solved", "n": 9, "share_deduction": 0.2})
+    assert solved == {"share_deduction": "8&kind=sampled&solved=any&pattern=deduction&step_from=10&step_to=20"}
+    of_one_step = {"patterns": {"responses": [{"model": "RPT", "shards": SHARDS[1:]}]}}
+    unsolved = leads(
+        "patterns_by_success", {"responses_of": "RPT, unsolved", "n": 9, "share_deduction": 0.2}, **of_one_step
+    )
+    assert unsolved == {
+        "n": "/runs/8/rollouts/?kind=sampled&step=20&reward=0",
+        "share_deduction": "8&kind=sampled&solved=not_all&pattern=deduction&step_from=20&step_to=20",
+    }
+    assert leads("patterns_by_success", {"responses_of": "RPT, other", "n": 9, "share_deduction": 0.2}) == {}
