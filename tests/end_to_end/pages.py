@@ -61,7 +61,7 @@ def review_address(rows, name, number):
 
 
 def position_address(rows):
-    from rpt_web.pages.traces.places import place_of
+    from rpt_web.pages.position_addresses import place_of
     from rpt_web.traces.models import ResponseGroup
 
     groups = ResponseGroup.objects.filter(run_id=rows["rpt"].pk, kind="sampled").exclude(position=None)

@@ -43,8 +43,9 @@ class OutcomeFilters:
     @classmethod
     def from_query(cls, outcomes: Outcomes, query: Mapping[str, str]) -> Self:
         """As an address has them; what the evaluation has not is left out, and it is its hardest level."""
-        modes, levels, mode, level = modes_of(outcomes), levels_of(outcomes), query.get("mode"), query.get("difficulty")
-        chosen = next((known for known in modes if known == mode), modes[0])
+        modes, levels = modes_of(outcomes), levels_of(outcomes)
+        level = query.get("difficulty", "")
+        chosen = next((known for known in modes if known == query.get("mode")), modes[0])
         tau = _number(query.get("tau", ""))
         can_choose = "standard" in modes and chosen != "standard" and outcomes.standard_entropy_nats is not None
         right, thinks = query.get("right", ""), query.get("thinks", "")
@@ -110,7 +111,7 @@ class FoundOutcomes:
         return [self._row(place) for place in places[first : first + limit].tolist()]
 
     def _side(self, right: str) -> Flags:
-        return self.chosen & {"": np.True_, "1": self.right, "0": ~self.right}[right]
+        return self.chosen & (self.right == (right == "1")) if right else self.chosen
 
     def _row(self, place: int) -> FoundOutcome:
         outcomes, thinks = self.outcomes, bool(self.thinks[place])

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject, subject_of
-from rpt_web.pages.traces.places import place_of as position_place
+from rpt_web.pages.position_addresses import place_of as position_place
 
 
 def page_of(subject: Subject) -> str:

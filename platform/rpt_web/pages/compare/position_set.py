@@ -23,7 +23,7 @@ from rpt_web.compare.traced import name_of
 from rpt_web.exports import PlainColumn, PlainTable, file_answer
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.group_addresses import address_of_evaluations, address_of_lists
-from rpt_web.pages.traces.places import pages_of
+from rpt_web.pages.position_addresses import pages_of
 from rpt_web.results.queries import mode_label
 from rpt_web.review.compared_queues import KINDS
 from rpt_web.runs.models import Run

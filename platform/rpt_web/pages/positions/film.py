@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.traces.places import place_of, query_of
+from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.runs import places, queues, waiting
 from rpt_web.runs.models import UNFINISHED, Run, Status
 from rpt_web.traces import queries

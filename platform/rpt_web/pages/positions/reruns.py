@@ -13,10 +13,10 @@ from django.views.decorators.http import require_POST
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.once import made_once
+from rpt_web.pages.position_addresses import query_of
 from rpt_web.pages.positions import views
 from rpt_web.pages.positions.film import film_of
 from rpt_web.pages.positions.rerun_form import RerunForm
-from rpt_web.pages.traces.places import query_of
 from rpt_web.runs import findings
 from rpt_web.teams.models import User
 from rpt_web.traces import reruns

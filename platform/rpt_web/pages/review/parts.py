@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rpt_web.pages.traces.places import place_of
+from rpt_web.pages.position_addresses import place_of
 from rpt_web.review.models import ItemKind, ReviewItem
 from rpt_web.review.shown import shown_response
 from rpt_web.review.shown_groups import shown_group

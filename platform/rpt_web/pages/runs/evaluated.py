@@ -16,7 +16,7 @@ from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.group_addresses import KINDS_OF_MODES, address_of_list
-from rpt_web.pages.traces.places import Place, pages_of
+from rpt_web.pages.position_addresses import Place, pages_of
 from rpt_web.results import outcomes as data
 from rpt_web.results.outcomes import FoundOutcomes, OutcomeFilters
 from rpt_web.results.queries import mode_label

@@ -10,9 +10,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from rpt_web.numbers import DASH
+from rpt_web.pages.position_addresses import query_of
 from rpt_web.pages.positions.context import ContextToken
 from rpt_web.pages.templatetags.show import visible
-from rpt_web.pages.traces.places import query_of
 from rpt_web.pages.traces.prompt_window import PromptToken
 from rpt_web.pages.traces.tokens import ShownToken
 from rpt_web.traces import inspector

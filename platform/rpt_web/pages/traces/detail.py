@@ -13,12 +13,12 @@ from rpt_core.problems.prompts import load_template
 from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.traces.asked import asked_with
 from rpt_web.pages.traces.cards import cards_of
 from rpt_web.pages.traces.found import FoundBy, found_by
 from rpt_web.pages.traces.marks import Marks, marks_for
 from rpt_web.pages.traces.parts import Prompt, near_the_box, shown_prompt, window
-from rpt_web.pages.traces.places import place_of, query_of
 from rpt_web.pages.traces.prompt_window import prompt_part
 from rpt_web.pages.traces.tokens import recorded, token_window
 from rpt_web.runs import reach

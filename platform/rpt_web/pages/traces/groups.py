@@ -13,9 +13,9 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
+from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.traces.compared_words import words_of
 from rpt_web.pages.traces.group_words import Said, Told, facets_of, told
-from rpt_web.pages.traces.places import place_of, query_of
 from rpt_web.traces import group_filters, group_lists
 from rpt_web.traces.group_filters import ALL, GroupFilters
 from rpt_web.traces.models import ResponseGroup

@@ -11,7 +11,7 @@ from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.comments import services as comments
 from rpt_web.comments.subjects import Subject
-from rpt_web.pages.traces.places import place_of
+from rpt_web.pages.position_addresses import place_of
 from rpt_web.review import exports, imports, reviews
 from rpt_web.review.models import ItemKind, ReviewQueue
 from rpt_web.review.reviews import Draft
