@@ -38,6 +38,12 @@ def evaluate(run, rights, step=1, mode="greedy", flops=1e12, seed=0, **more):
     return run
 
 
+def write_found(run, step, positions=80, seed=0):
+    """What an evaluation of a run found without thinking and with it, on disk alone."""
+    draw = random.Random(seed)
+    write_outcomes(RunDir(run.directory).evaluation(step), [_found(draw, place) for place in range(positions)])
+
+
 def made_run(experiment, name, seed=0, stage="rpt", **more):
     """A run that has ended."""
     values = {"stage": stage, "config": {"stage": stage, "seed": seed}, "code_version": "x", "status": "succeeded"}
@@ -53,6 +59,17 @@ def random_rights(share, documents=60, each=4, seed=0):
         for place in range(each):
             found[f"doc{document}", 10 * place] = generator.random() < share + lean
     return found
+
+
+def _found(draw, place):
+    token = draw.choice((b" seven", b"42", b" the", b")"))
+    without, thinking = draw.random() < 0.4, draw.random() < 0.6
+    return row(
+        f"card-{place // 3:05}", 40 * (place % 3), domain=draw.choice(("sums", "dates")), next_token=token,
+        entropy_nats=draw.uniform(1.5, 3), standard=without, standard_entropy_nats=draw.uniform(0, 2), greedy=thinking,
+        greedy_tokens=draw.randrange(5, 80), standard_prediction=token if without else b" a",
+        greedy_prediction=token if thinking else draw.choice((None, b" 7 ")),
+    )  # fmt: skip
 
 
 def _row(place, right, mode, texts=None, domains=None):

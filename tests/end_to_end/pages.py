@@ -123,6 +123,10 @@ PAGES = {
     "run-rpt-monitors": lambda rows: reverse("runs:run_monitors", args=[rows["rpt"].pk]),
     "run-rpt-groups": lambda rows: reverse("runs:run_groups", args=[rows["rpt"].pk]),
     "run-rpt-evaluations": lambda rows: reverse("runs:run_evaluations", args=[rows["rpt"].pk]),
+    "run-rpt-positions": lambda rows: reverse("runs:evaluated_positions", args=[rows["rpt"].pk, 80]) + "?mode=standard",
+    "run-rpt-hybrid": lambda rows: (
+        reverse("runs:evaluated_positions", args=[rows["rpt"].pk, 80]) + "?mode=greedy&tau=0.9&right=0"
+    ),
     "run-rpt-log": lambda rows: reverse("runs:run_log", args=[rows["rpt"].pk]),
     "run-rpt-config": lambda rows: reverse("runs:run_settings", args=[rows["rpt"].pk]),
     "run-rpt-files": lambda rows: reverse("runs:run_files", args=[rows["rpt"].pk]),

@@ -19,6 +19,8 @@ from rpt_core.config import DIFFICULTIES, Mode
 from rpt_core.errors import UserError
 from rpt_core.evaluation.outcomes import Outcomes, read_outcomes
 from rpt_core.run.folder import RunDir
+from rpt_core.run.tables import Estimate
+from rpt_core.statistics.intervals import mean_interval
 from rpt_web.runs.models import Run
 
 MODES: tuple[Mode, ...] = ("standard", "sampled", "greedy")
@@ -91,9 +93,13 @@ class FoundOutcomes:
     values: np.ndarray[tuple[int], np.dtype[np.float64]]
 
     @property
-    def accuracy(self) -> float | None:
-        """Of the level's positions; None without any."""
-        return float(self.values[self.chosen].mean()) if self.chosen.any() else None
+    def accuracy(self) -> Estimate | None:
+        """Of the level's positions, with its 95 % interval over positions; None without any."""
+        values = self.values[self.chosen].tolist()
+        if not values:
+            return None
+        samples = (self.outcomes.samples or 1) if self.filters.mode == "sampled" else 1
+        return Estimate(sum(values) / len(values), *mean_interval(values, samples), len(values))
 
     def count(self, right: str) -> int:
         """How many are right ("1"), wrong ("0"), or both ("")."""

@@ -50,7 +50,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
     from rpt_web.runs import nodes
     from rpt_web.runs.models import Experiment, Node
     from rpt_web.teams.models import LoginLink, User
-    from tests import factories, preset_runs, shown_corpora, suite_runs
+    from tests import evaluated_runs, factories, preset_runs, shown_corpora, suite_runs
 
     with django_db_blocker.unblock():
         user = factories.make_user("ada")
@@ -64,6 +64,7 @@ def rows(django_db_setup, django_db_blocker, tmp_path_factory):
         grace = factories.make_user("grace")
         empty = factories.make_experiment(grace, "Seed 1, nothing yet", seed=1)
         preset_runs.put_real_files(finished, tmp_path_factory.mktemp("real"))
+        evaluated_runs.write_found(finished.runs.get(name="rpt"), 80)
         nodes.register("laptop", ["default"], [asdict(found) for found in doctor.examine()])
         nodes.register("gpu-node-1", ["gpu"], GPU_NODE, GPU_FIGURES)
         client = Client()
