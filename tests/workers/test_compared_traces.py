@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 
 from rpt_core.config import RptConfig
+from rpt_web.compare import traced
 from rpt_web.compare.models import PositionComparison
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job, JobState
@@ -144,6 +145,17 @@ def test_a_domain_a_token_and_both_ways_round_are_part_of_the_name(client, made)
     to = links(page.content.decode())["Read in Traces"]
     assert listed(client, to) == sorted(("doc2", 10, name, 1) for name in "ab")
     assert "domain dates; next token number" in flat(client.get(to))
+
+
+QUERIES = {"": 5, "cell=gained": 2, "a=1&b=0&cell=gained": 1, "domain=sums": 2, "domain=": 0, "length=x": 0}
+QUERIES |= {"type=punctuation&cell=neither": 1, "type=number&cell=neither": 0}
+
+
+def test_places_are_those_of_the_positions(made):
+    for query, count in QUERIES.items():
+        asked = traced.set_named(made.row, f"{made.row.pk}:{query}")
+        assert asked.places() == [(one.document, one.byte_offset) for one in asked.positions()], query
+        assert len(asked.places()) == count, query
 
 
 def test_a_comparison_that_one_may_not_see_has_no_positions(client, made):

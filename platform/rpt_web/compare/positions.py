@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlencode
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from rpt_core.errors import UserError
@@ -25,6 +27,8 @@ CELLS = {
     "neither": "neither is right",
 }
 _CELL_OF = {(False, True): "gained", (True, False): "forgotten", (True, True): "both", (False, False): "neither"}
+
+PLACE_COLUMNS = ["document", "byte_offset", "domain", "type", "length"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,38 @@ class ComparedSet:
         """Those that its filters keep, in the random order of the evaluations (2 queries)."""
         every = compared_positions(self.comparison, self.a, self.b, self.filters.difficulty)
         return [one for one in every if self.filters.keeps(one) and self.filters.cell in ("", one.cell)]
+
+    def places(self) -> list[tuple[str, int]]:
+        """Document and byte of the same, in the same order, read column by column: a list of traces asks for no more of
+        ten thousand positions (2 queries)."""
+        found = dict(self.comparison.outcomes.filter(place__in={self.a, self.b}).values_list("place", "rows"))
+        if self.a not in found or self.b not in found or not self.comparison.positions:
+            return []
+        (first, right_a), (second, right_b) = (
+            _rights(bytes(found[place]), self.filters.difficulty) for place in (self.a, self.b)
+        )
+        common, in_a, in_b = np.intersect1d(first, second, assume_unique=True, return_indices=True)
+        if self.filters.cell:
+            wanted = next(sides for sides, cell in _CELL_OF.items() if cell == self.filters.cell)
+            common = common[(right_a[in_a] == wanted[0]) & (right_b[in_b] == wanted[1])]
+        known = pq.read_table(io.BytesIO(bytes(self.comparison.positions)), columns=PLACE_COLUMNS).take(common)
+        kept = np.ones(len(common), np.bool_)
+        for name in ("domain", "type", "length"):
+            value = getattr(self.filters, name)
+            if value is not None and (value or name == "domain"):
+                kept &= np.array(known[name].to_pylist(), np.object_) == value
+        documents, offsets = known["document"].to_pylist(), known["byte_offset"].to_pylist()
+        return [(documents[place], offsets[place]) for place in np.flatnonzero(kept).tolist()]
+
+
+def _rights(content: bytes, difficulty: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The places of a difficulty that an evaluation has, and whether each is right."""
+    table = pq.read_table(io.BytesIO(content))
+    level = f"level_{difficulty}"
+    if level not in table.column_names:
+        return np.empty(0, np.int64), np.empty(0, np.bool_)
+    flags = table[level].to_numpy()
+    return table["place"].to_numpy()[flags], table["right"].to_numpy()[flags]
 
 
 def _place(value: str | None, default: int) -> int:

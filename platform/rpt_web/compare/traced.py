@@ -41,7 +41,7 @@ def position_ids(asked: ComparedSet) -> list[int]:
 
     They are read from the groups of the two evaluations, or, where these wrote none, from all groups of the two runs.
     """
-    wanted = [(one.document, one.byte_offset) for one in asked.positions()]
+    wanted = asked.places()
     entries = [asked.comparison.entries[place] for place in (asked.a, asked.b)]
     at_steps = _ids(
         wanted, "(g.run_id = %s AND g.step = %s OR g.run_id = %s AND g.step = %s)", [*entries[0], *entries[1]]

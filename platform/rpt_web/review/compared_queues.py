@@ -51,7 +51,7 @@ def create_from_comparison(
 
 def _groups(asked: ComparedSet, runs: Sequence[int], is_of_first: bool | None) -> list[int]:
     """Ids of groups, one for each position of the set; None for those of any run."""
-    wanted = {(one.document, one.byte_offset) for one in asked.positions()}
+    wanted = set(asked.places())
     rows = ResponseGroup.objects.filter(run__in=runs, document__in={document for document, _ in wanted})
     if is_of_first is not None:
         run, step = asked.comparison.entries[asked.a if is_of_first else asked.b]
