@@ -12,11 +12,11 @@ from tests.rpt_web.test_every_route import made, page_routes  # noqa: F401 - the
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 NAMES = (
-    "after archived at baseline before boxes by cell columns comparison corpus difficulty document domain entropy_from "
-    "experiment field file finish from group hidden keep kind label length like list metric mine mode name optional "
-    "order page pair parts pass_to pattern plan planned position preset q queue reason reviewer reward routine run "
-    "runs search seeds set show side sort split stage start state status step step_from tab tables_at team token "
-    "tokenizer tokens type version view vocabulary where who words x"
+    "after archived at baseline before boxes by cell columns compared comparison corpus difficulty document domain "
+    "entropy_from experiment field file finish from group hidden keep kind label length like list metric mine mode "
+    "name optional order page pair parts pass_to pattern plan planned position preset q queue reason reviewer reward "
+    "right routine run runs search seeds set show side sort split stage start state status step step_from tab "
+    "tables_at tau team thinks token tokenizer tokens type version view vocabulary where who words x"
 )
 ODD = (
     *("\x00", "-1", "9" * 30, "1e400", "²", "١٢", "12:s0-", "<b>&\"'", "\ud83d", "None", "%", "[", "a" * 3000),

@@ -105,10 +105,13 @@ def _of_subject(table: TableView, row: Values) -> Addresses:
 
 
 def _of_categories(table: TableView, row: Values) -> Addresses:
-    """A row for each mode of a run, a column for each category: the responses, where there are any."""
-    if row.get("of_run_id") is None or row.get("mode") != "reasoning":
+    """A row for each mode of a run, a column for each category: the responses, or without thinking the questions."""
+    if row.get("of_run_id") is None or row.get("mode") not in ("reasoning", WITHOUT_THINKING):
         return {}
-    address = partial(address_of_list, row["of_run_id"], "", row["of_step"])
+    run, step = row["of_run_id"], row["of_step"]
+    address: Callable[..., str] = partial(address_of_list, run, "", step)
+    if row["mode"] == WITHOUT_THINKING:
+        address = partial(address_of_positions, run, step, WITHOUT_THINKING, ALL)
     return {
         key: address(domain=head.label.replace(" › ", " -> ")) if key.startswith("category_") else address()
         for key, head in zip(table.keys, table.heads, strict=True)

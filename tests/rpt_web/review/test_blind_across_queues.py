@@ -125,7 +125,7 @@ def last(team):
 
 def test_what_could_be_taken_back_is_not_told_by_lists_counts_and_tables(team, last):
     queue, own = last
-    filters = access.judged(team.ada, GroupFilters.from_query(QueryDict("reviewer=bob")))
+    filters = access.resolved(team.ada, GroupFilters.from_query(QueryDict("reviewer=bob")))
     assert group_lists.group_page(access.runs_for(team.ada), filters).rows == []
     assert access.judged_counts(team.ada, GroupFilters())["reviewer"] == {"ada": 1}
     table = f"{ROOT}/exhibits?ref=queue/{queue.pk}/agreement/thought/reviewers"
@@ -138,7 +138,7 @@ def test_it_is_told_from_the_next_review_on_and_when_what_others_said_was_shown(
     queue, own = last
     client_of(team.ada).get(f"{ROOT}/items/{own.item_id}")
     assert not reviews.take_back(own), "the API has told its reward"
-    filters = access.judged(team.ada, GroupFilters.from_query(QueryDict("reviewer=bob")))
+    filters = access.resolved(team.ada, GroupFilters.from_query(QueryDict("reviewer=bob")))
     assert len(group_lists.group_page(access.runs_for(team.ada), filters).rows) == 1
     table = f"{ROOT}/exhibits?ref=queue/{queue.pk}/agreement/thought/reviewers"
     assert len(client_of(team.ada).get(table).json()["rows"]) == 1

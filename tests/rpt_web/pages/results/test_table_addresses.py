@@ -6,6 +6,7 @@ import pytest
 
 from rpt_web.pages.table_addresses import addresses_of
 from rpt_web.results.models import ResultTable
+from rpt_web.results.paper_categories import BY_CATEGORY
 from rpt_web.results.tables import table_view
 from rpt_web.runs.models import Run
 
@@ -103,3 +104,11 @@ def test_patterns_lead_to_groups_with_a_keyword_of_the_papers_list(name):
         "share_deduction": "8&kind=sampled&solved=not_all&pattern=deduction&step_from=20&step_to=20",
     }
     assert leads("patterns_by_success", {"responses_of": "RPT, other", "n": 9, "share_deduction": 0.2}) == {}
+
+
+def test_a_category_without_thinking_leads_to_its_questions():
+    row = {"of_run_id": 9, "of_step": 4, "mode": "standard", "category_law": {"value": 0.5}}
+    found = leads(BY_CATEGORY, row, {"category_law": "Law"})
+    assert found == {"category_law": "/runs/9/evaluations/4/?mode=standard&difficulty=all&domain=Law"}
+    written = leads(BY_CATEGORY, row | {"mode": "reasoning"}, {"category_law": "Law"})
+    assert written == {"category_law": "9&step_from=4&step_to=4&domain=Law"}
