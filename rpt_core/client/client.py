@@ -97,7 +97,7 @@ class Client:
     # What a run wrote.
 
     def metrics(self, run: int) -> pa.Table:
-        """A row for each step: step, attempt, time, flops, and a column for each metric."""
+        """A row for each step: step, attempt, time, flops (so far), and a column for each metric."""
         return metrics_table(self.connection.items(f"/runs/{run}/metrics"))
 
     def evaluations(self, run: int) -> pa.Table:

@@ -21,11 +21,18 @@ def table(items: Items) -> pa.Table:
 
 
 def metrics_table(items: Items) -> pa.Table:
-    """step, attempt, time, flops, then a column for each metric: null at steps that have no such number."""
+    """step, attempt, time, flops (so far), then a column for each metric: null at steps that have no such number.
+
+    A metric named like one of the first columns is called `metric.NAME`: `metric.flops` is that of its step alone.
+    """
     found = list(items)
-    rows = [{name: value for name, value in item.items() if name != "values"} | item["values"] for item in found]
-    metrics = sorted({name for item in found for name in item["values"]})
-    return table(rows).select([*(name for name in found[0] if name != "values"), *metrics]) if found else table([])
+    own = [name for name in found[0] if name != "values"] if found else []
+    titles = {name: f"metric.{name}" if name in own else name for item in found for name in item["values"]}
+    rows = [
+        {name: item[name] for name in own} | {titles[name]: value for name, value in item["values"].items()}
+        for item in found
+    ]
+    return table(rows).select([*own, *(titles[name] for name in sorted(titles))]) if found else table([])
 
 
 def _column(name: str, values: list[Any]) -> pa.Array:

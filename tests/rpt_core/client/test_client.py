@@ -46,9 +46,8 @@ def platform(django_db_setup, django_db_blocker, redis_server):
         run = services.submit(experiment, "first", RptConfig.model_validate(CONFIG), ada)
         claimed, events = start_run(run)
         for step in range(1, METRICS + 1):
-            events.emit(
-                "metrics", step=step, values={"loss": 1.0 / step} | ({"kl": 0.5} if step % 2 else {}), flops=1e9
-            )
+            values = {"loss": 1.0 / step, "flops": 1e6} | ({"kl": 0.5} if step % 2 else {})
+            events.emit("metrics", step=step, values=values, flops=step * 1e6)
         results = evaluation_results({"greedy": {"hard": 0.5}, "sampled": {"hard": 0.25}})
         events.emit("evaluation", step=METRICS, flops=1e9, results=results, outcomes="evaluations/step-000620.parquet")
         write_shard(claimed, events, "train", 1, hostile_rows(1, 0))
@@ -85,7 +84,9 @@ def rpt(platform, monkeypatch, tmp_path, capsys):
 
 def test_metrics_come_as_one_table_over_all_pages(client, platform):
     found = client.metrics(platform["run"])
-    assert found.column_names == ["step", "attempt", "time", "flops", "kl", "loss"]
+    assert found.column_names == ["step", "attempt", "time", "flops", "metric.flops", "kl", "loss"]
+    assert found["flops"].to_pylist() == [step * 1e6 for step in range(1, METRICS + 1)], "all compute so far"
+    assert set(found["metric.flops"].to_pylist()) == {1e6}, "that of the step alone"
     assert found["step"].to_pylist() == list(range(1, METRICS + 1))
     assert found["kl"].null_count == METRICS // 2
     assert str(found.schema.field("time").type) == "timestamp[us, tz=UTC]"

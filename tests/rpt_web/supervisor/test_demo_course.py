@@ -10,7 +10,7 @@ from rpt_core.errors import UserError
 from rpt_core.plans.preset import PlannedRun, Preset, Requirements, load_preset
 from rpt_core.run.folder import RunDir
 from rpt_web.runs import services
-from rpt_web.runs.models import Run, Status
+from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.supervisor.demo import course
 from rpt_web.supervisor.demo.progress import DemoProgress
 from tests.factories import make_user
@@ -65,6 +65,19 @@ def test_one_seed_that_is_asked_for_keeps_the_names_of_the_preset(follow):
     assert copies.each(runs) == [(9, runs)]
     assert copies.is_single
     assert course.Copies(load_preset("smoke"), None).seeds == (0,)
+
+
+def test_runs_that_somebody_submits_to_the_demos_experiment_are_not_its_own(follow):
+    def ends(name):
+        if name == "rpt":
+            experiment = Experiment.objects.get()
+            mine = services.submit_planned(experiment, planned("mine"), make_user("visitor"))
+            services.request_cancel(mine, mine.created_by)
+        return Status.SUCCEEDED
+
+    runs, out, experiment = follow(course.Copies(PRESET, 1), ends)
+    assert (set(runs), experiment.runs.get(name="mine").status) == ({"rpt", "more"}, Status.CANCELLED)
+    assert "mine" not in out.getvalue()
 
 
 def test_all_runs_are_there_before_the_first_has_started(follow):
