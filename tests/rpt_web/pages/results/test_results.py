@@ -13,14 +13,16 @@ from rpt_web.results import published, queries
 from rpt_web.results.curves import PENDING, fitted_curves, stored_curves
 from rpt_web.results.models import Evaluation, ScalingFit
 from rpt_web.runs import services
+from rpt_web.runs.models import Experiment
 from rpt_web.runs.queries import runs_in_order
-from tests.factories import make_experiment
+from tests.factories import make_experiment, make_user
 from tests.preset_runs import finish_run, finished_experiment, running_rpt
+from tests.rpt_web.module_rows import module_rows
 from tests.rpt_web.results.headline_pages import recompute
 from tests.suite_runs import finish_waiting, finished_suite
 from workers.event_rows import delete_beyond
 
-pytestmark = pytest.mark.slow  # a full experiment for each test
+pytestmark = pytest.mark.slow  # a full experiment
 
 
 def address(experiment, query=""):
@@ -32,9 +34,20 @@ def words(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
+@pytest.fixture(scope="module")
+def finished(django_db_setup, django_db_blocker):
+    with module_rows(django_db_blocker):
+        yield finished_experiment(make_user("ada"), steps=80, groups=0).pk
+
+
 @pytest.fixture
-def experiment(ada):
-    return finished_experiment(ada, steps=80, groups=0)
+def experiment(db, finished):
+    return Experiment.objects.get(pk=finished)
+
+
+@pytest.fixture
+def ada(experiment):
+    return experiment.created_by
 
 
 def blocks(experiment):

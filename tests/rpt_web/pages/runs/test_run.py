@@ -17,19 +17,32 @@ from rpt_core.run.folder import RunDir
 from rpt_core.run.tables import emit_table
 from rpt_web.pages.templatetags import show
 from rpt_web.runs import nodes, queries, services
-from rpt_web.runs.models import Run, Status, StepMetrics
-from tests.factories import HOSTILE, end_run, make_experiment, record, start_run
+from rpt_web.runs.models import Experiment, Run, Status, StepMetrics
+from tests.factories import HOSTILE, end_run, make_experiment, make_user, record, start_run
 from tests.played_tables import played_tables
 from tests.preset_runs import failed_run, finish_run, finished_experiment, queued_rpt, rpt_step, running_rpt
+from tests.rpt_web.module_rows import module_rows
+
+
+@pytest.fixture(scope="module")
+def made(django_db_setup, django_db_blocker):
+    with module_rows(django_db_blocker):
+        user = make_user("ada")
+        experiment = make_experiment(user)
+        for name in ("base", "filter", "cold-filter", "cold"):
+            finish_run(experiment, name, user)
+        yield experiment.pk
 
 
 @pytest.fixture
-def experiment(ada):
+def experiment(db, made):
     """What an RPT run needs has been made."""
-    experiment = make_experiment(ada)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
-    return experiment
+    return Experiment.objects.get(pk=made)
+
+
+@pytest.fixture
+def ada(experiment):
+    return experiment.created_by
 
 
 def address(run, name="run_detail"):
