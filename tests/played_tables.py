@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from rpt_core.run.tables import Chart, Column, Estimate, ResultTable
+from rpt_core.evaluation.choice_tables import ALL, COLUMNS, MEAN, choice_table, mean_of_shares
+from rpt_core.run.tables import Cell, Chart, Column, Estimate, ResultTable
 from rpt_core.statistics.intervals import wilson_interval
 from tests.factories import HOSTILE
 
@@ -71,24 +72,19 @@ def _templates() -> list[ResultTable]:
 
 
 def _benchmark() -> list[ResultTable]:
-    columns = (
-        Column("category", "category"),
-        Column("standard", "standard", "share"),
-        Column("reasoning", "reasoning", "share"),
-        Column("questions", "questions", "count"),
-    )
-    rows = [
-        {
-            "category": name,
-            "standard": share(0.3 + index / 90, 200),
-            "reasoning": share(0.42 + index / 60, 200),
-            "questions": 200,
-        }
-        for index, name in enumerate(CATEGORIES)
-    ]
-    chart = Chart("points", x="category", y=("standard", "reasoning"), y_title="accuracy")
+    """The categories with 200 questions each, and the two rows below them."""
+    standard = [share(0.3 + index / 90, 200) for index in range(len(CATEGORIES))]
+    reasoning = [share(0.42 + index / 60, 200) for index in range(len(CATEGORIES))]
+    rows = [_choice_row(*found) for found in zip(CATEGORIES, standard, reasoning, strict=True)]
+    every = [share(sum(one.value for one in mode) / len(mode), 200 * len(mode)) for mode in (standard, reasoning)]
+    rows += [_choice_row(ALL, *every), _choice_row(MEAN, mean_of_shares(standard), mean_of_shares(reasoning))]
     caption = "Zero-shot, 200 questions of each category drawn by seed 0; Wilson intervals of 95 %."
-    return [ResultTable("mmlu-pro", "MMLU-Pro by category", caption, columns, rows, chart)]
+    return [choice_table(rows, "Multiple choice: cards", caption, 0)]
+
+
+def _choice_row(category: str, standard: Estimate, reasoning: Estimate) -> dict[str, Cell]:
+    row: dict[str, Cell] = dict.fromkeys((column.key for column in COLUMNS), None)
+    return row | {"category": category, "n": standard.n, "chance": 0.1, "standard": standard, "reasoning": reasoning}
 
 
 def _analyse() -> list[ResultTable]:

@@ -55,7 +55,7 @@ def by_category(data: Json, run: int, step: int) -> Json:
     }
 
 
-def category_chart(_data: Json, columns: list[Json], rows: list[Json], _of: int) -> Json:
+def category_chart(columns: Sequence[Json], rows: Sequence[Json]) -> Json:
     """The data of a figure: bars for each category, one series for each row."""
     shares = [column for column in columns if column["kind"] == "share"]
     return {

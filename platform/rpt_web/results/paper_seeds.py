@@ -35,6 +35,8 @@ class SeedMean:
 
     name: str
     """What it is called in the place of a run."""
+    places: Sequence[int]
+    """Of its runs."""
     rows: Sequence[Json]
 
 
@@ -46,7 +48,7 @@ def seed_means(runs: Sequence[Run], tables: Sequence[Json]) -> Mapping[int, list
         if rows:
             seeds = listed(seed_of(runs[place]) for place in places)
             name = f"{title}, mean of {len(places)} seeds"
-            found[places[0]].append(SeedMean(name, [{OF_SEEDS: seeds, **row} for row in rows]))
+            found[places[0]].append(SeedMean(name, places, [{OF_SEEDS: seeds, **row} for row in rows]))
     return found
 
 

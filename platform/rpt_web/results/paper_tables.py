@@ -120,8 +120,12 @@ def _joined(page: PaperPage, id_: str, key: str, tables: Sequence[OneRun], *, se
     ]
     caption = _caption(tables)
     noise = " ".join(filter(None, [noise_of(first.run, written), WORDS if means else ""]))
-    draw = category_chart if page.formats else _drawn
-    figure = table_figure(f"{id_}-figure", first.title, draw(first.data, columns, rows, len(tables)))
+    if page.formats:  # bars of every seed beside those of their mean are too many
+        behind = {tables[place].run.pk for own in means.values() for mean in own for place in mean.places}
+        drawn = category_chart(columns, [row for row in rows if row.get("of_run_id") not in behind])
+    else:
+        drawn = _drawn(first.data, columns, rows, len(tables))
+    figure = table_figure(f"{id_}-figure", first.title, drawn)
     return SeveralRuns(
         id_,
         first.title,

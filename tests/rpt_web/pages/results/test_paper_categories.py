@@ -98,7 +98,10 @@ def test_a_number_of_thinking_leads_to_its_responses(page, suite):
 
 
 def test_the_mean_over_seeds_has_students_interval_beside_rows_of_one_seed(page, client, suite):
-    shown = words(page(address("table-6", [suite])))
+    html = page(address("table-6", [suite]))
+    shown = words(html)
+    assert html.count('"name": "choice, mean of 3 seeds, reasoning"') == 1
+    assert '"name": "s0-choice, reasoning"' not in html, "the chart has the mean in place of its seeds"
     assert "Each run is one trained model: the intervals cover the positions, or questions, only." in shown
     assert "A mean over seeds has Student's t interval over these seeds: it covers the noise of training" in shown
     rows = file_rows(client, f"paper/{suite.pk}/table-6/table/benchmark")
