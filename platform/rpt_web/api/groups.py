@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 
 from rpt_web import access
 from rpt_web.api.paging import Limit, user_of
+from rpt_web.text import clean_json
 from rpt_web.traces import group_lists
 from rpt_web.traces.group_filters import COMPARED, LABEL, MARKS, ORDER_WORDS, SOLVED, GroupFilters, read_steps
 from rpt_web.traces.models import PATTERNS, ResponseGroup
@@ -160,7 +161,7 @@ class GroupQuery(Schema):
 
     def filters(self) -> GroupFilters:
         """As the page has them."""
-        given = self.model_dump()
+        given = clean_json(self.model_dump())
         runs, experiments = tuple(given.pop("run")), tuple(given.pop("experiment"))
         at = read_steps([given.pop("at")])
         ends = {name: given.pop(name) for name in list(given) if name.endswith(("_from", "_to"))}

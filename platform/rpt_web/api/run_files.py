@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest, StreamingHttpResponse
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI, Query, Schema
 from pydantic import Field
 
 from rpt_core.run.folder import RunDir
@@ -28,6 +28,7 @@ AS_PARQUET: dict[str, Any] = {
     "responses": {200: {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}}
 }
 RolloutKind = Literal["train", "sampled", "greedy"]
+WrittenStep = Annotated[int, Query(ge=0, lt=2**31)]
 
 
 class RunFileOut(Schema):
@@ -73,13 +74,13 @@ def rollout_detail(request: HttpRequest, run_id: int, rollout_id: int) -> dict[s
     return {name: getattr(rollout, name) for name in RolloutOut.model_fields} | more
 
 
-def rollout_file(request: HttpRequest, run_id: int, kind: RolloutKind, step: int) -> StreamingHttpResponse:
+def rollout_file(request: HttpRequest, run_id: int, kind: RolloutKind, step: WrittenStep) -> StreamingHttpResponse:
     """All responses of a step, as Parquet (`rpt_core.run.rollout_files` describes the columns)."""
     run = access.get_run_or_404(user_of(request), run_id)
     return _sent(RunDir(run.directory).rollout_shard(kind, step), f"{kind} rollouts of step {step}")
 
 
-def outcome_file(request: HttpRequest, run_id: int, step: int) -> StreamingHttpResponse:
+def outcome_file(request: HttpRequest, run_id: int, step: WrittenStep) -> StreamingHttpResponse:
     """What an evaluation found at each position, as Parquet (`rpt_core.evaluation.outcomes` describes the columns)."""
     run = access.get_run_or_404(user_of(request), run_id)
     return _sent(RunDir(run.directory).evaluation(step), f"outcomes of an evaluation at step {step}")

@@ -67,6 +67,8 @@ def test_a_file_that_is_not_there_is_named(ada, run):
         "outcomes of an evaluation at step 9"
         in client.get(f"{ROOT}/runs/{run.pk}/outcomes.parquet?step=9").json()["detail"]
     )
+    for name in ("rollouts.parquet?kind=train&step=", "outcomes.parquet?step="):
+        assert client.get(f"{ROOT}/runs/{run.pk}/{name}{'1' * 400}").status_code == 422
     RunDir(run.directory).rollout_shard("train", 1).unlink()
     rollout = Rollout.objects.filter(run_id=run.pk).earliest("id")
     assert "cannot be read" in client.get(f"{ROOT}/runs/{run.pk}/rollouts/{rollout.id}").json()["detail"]

@@ -137,3 +137,12 @@ def test_filters_by_reviews_need_somebody_who_looks(team):
     with pytest.raises(ValueError, match=r"access\.resolved"):
         group_lists.group_page(Run.objects.all(), GroupFilters.from_query(QueryDict("reviewer=bob")))
     assert client_of(team.ada).get(f"{ROOT}/groups?label=x").status_code == 422
+
+
+def test_what_the_database_cannot_hold_is_in_no_list(team):
+    caller = client_of(team.ada)
+    for name in ("document", "domain", "reviewer"):
+        for path in ("groups", "groups/counts"):
+            assert caller.get(f"{ROOT}/{path}?{name}=%00").status_code == 200
+    search = {"text": "the", "traces": {"document": "a\x00"}}
+    assert caller.post(f"{ROOT}/searches", search, "application/json").status_code == 422
