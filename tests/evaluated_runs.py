@@ -6,19 +6,23 @@ import random
 
 from rpt_core.run.folder import RunDir
 from rpt_core.statistics.intervals import wilson_interval
+from rpt_core.text.names import text_digest
 from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Run
-from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
+from tests.rpt_core.evaluation.outcome_files import row, write_old_outcomes, write_outcomes
 
 LEVELS = ("easy", "medium", "hard")
 
 
-def evaluate(run, rights, step=1, mode="greedy", flops=1e12, seed=0, **more):
-    """Evaluate a run: rights are {(document, byte): whether it is right}; every position is in all levels."""
+def evaluate(run, rights, step=1, mode="greedy", flops=1e12, seed=0, is_old=False, **more):
+    """Evaluate a run: rights are {(document, byte): whether it is right}; every position is in all levels.
+
+    is_old: the file is of a version that stored no hashes of texts.
+    """
     rows = [_row(place, right, mode, **more) for place, right in rights.items()]
     path = RunDir(run.directory).evaluation(step)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_outcomes(path, rows)
+    (write_old_outcomes if is_old else write_outcomes)(path, rows)
     value, n = sum(rights.values()) / len(rights), len(rights)
     low, high = wilson_interval(value * n, n)
     Evaluation.objects.filter(run=run, step=step, mode=mode).delete()
@@ -72,12 +76,18 @@ def _found(draw, place):
     )  # fmt: skip
 
 
-def _row(place, right, mode, texts=None, domains=None):
+def text_of(document):
+    """The hash of a document's text, unless a test gives it another one."""
+    return text_digest(document.encode())
+
+
+def _row(place, right, mode, texts=None, domains=None, hashes=None):
     document, byte = place
     domain = (domains or {}).get(document, "sums" if int(document[3:] or 0) % 2 else "dates")
     token = (texts or {}).get(place, (b" word", b"42", b", ")[byte // 10 % 3])
     return row(
         document, byte, domain=domain, next_token=token, **{mode: right},
+        text_hash=(hashes or {}).get(document, text_of(document)),
         **({"greedy_tokens": 10, "greedy_prediction": token if right else b"?"} if mode == "greedy" else {}),
         **({"standard_entropy_nats": 1.0, "standard_prediction": token} if mode == "standard" else {}),
     )  # fmt: skip

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from rpt_core.analysis.aligned import Aligned, Positions, align, token_length, token_type
 from rpt_core.analysis.seed_pairs import SeedGroup, seed_groups_compared
-from rpt_core.analysis.side_by_side import accuracy, corrected, difference, match, matrix, slices
+from rpt_core.analysis.side_by_side import MatchedPair, accuracy, corrected, difference, match, matrix, slices
 from rpt_core.errors import UserError
 from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.run.folder import RunDir
@@ -83,6 +83,7 @@ class _Comparison:
                 "levels": levels,
                 "resamples": self.resamples,
                 "samples": [one.samples for one in self.found],
+                "matched_by_name": [place for place, one in enumerate(self.found) if one.is_by_name],
                 "accuracies": [
                     {level: asdict(accuracy(one, level, self.positions)) for level in one.levels()}
                     for one in self.found
@@ -101,7 +102,7 @@ class _Comparison:
         """Of each evaluation but the first: its differences by level, and by parts of the positions."""
         pairs = [match(self.found[0], other) for other in self.found[1:]]
         by_level = [pair.levels() for pair in pairs]
-        found: list[dict[str, Any]] = [{"left_out": pair.left_out, "levels": {}, "slices": {}} for pair in pairs]
+        found = [self._without_levels(pair) for pair in pairs]
         for number, level in enumerate(levels):
             own = []
             for place, parts in enumerate(by_level):
@@ -116,6 +117,11 @@ class _Comparison:
                 if one is not None:
                     values["levels"][level] = asdict(one)
         return found
+
+    def _without_levels(self, pair: MatchedPair) -> dict[str, Any]:
+        """What is the same at every difficulty."""
+        alone = {"left_out": pair.left_out, "other_texts": pair.other_texts(self.positions)}
+        return {**alone, "levels": {}, "slices": {}}
 
     def _matrix(self, level: str) -> list[list[Any]]:
         """[first, second, n, difference, p, Holm's p] of every two."""
@@ -142,6 +148,7 @@ def _positions_file(positions: Positions) -> bytes:
         {
             "document": pa.array(positions.document, pa.string()),
             "byte_offset": pa.array(positions.byte_offset, pa.int64()),
+            "text_hash": pa.array(positions.text_hash, pa.binary(16)),
             "domain": pa.array(positions.domain, pa.string()),
             "entropy_nats": pa.array([_number(nats) for nats in positions.entropy_nats], pa.float64()),
             "next_token": pa.array(positions.next_token, pa.binary()),

@@ -1,12 +1,14 @@
 """Many evaluations put onto the same positions, wherever they were made.
 
 In: outcome files. Out: the positions that any of them has, each once, and for each evaluation where its positions stand
-among them. A position is a document and a byte; where two evaluations have different texts at that place, these are two
-positions, since they come from different corpora.
+among them. A position is a text and a byte in it, and a text is known by its hash, under whatever name a corpus has it.
+Files of earlier versions hold no hash: their positions are matched by document and byte, unless the next token shows
+that the texts are others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,32 +33,60 @@ class Positions:
     domain: list[str] = field(default_factory=list)
     entropy_nats: list[float] = field(default_factory=list)
     next_token: list[bytes] = field(default_factory=list)
-    _known: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    text_hash: list[bytes | None] = field(default_factory=list)
+    _by_text: dict[tuple[bytes, int], list[int]] = field(default_factory=dict)
+    _by_name: dict[tuple[str, int], list[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.document)
 
     def add(self, outcomes: Outcomes) -> Indices:
         """The place of each of its positions: (positions,)."""
-        rows = zip(
-            *(getattr(outcomes, name).tolist() for name in ("document", "byte_offset", "domain", "entropy_nats")),
-            outcomes.next_token.tolist(),
-            strict=True,
-        )
-        return np.array([self._place(*row) for row in rows], np.int64)
+        names = ("document", "byte_offset", "domain", "entropy_nats", "next_token", "text_hash")
+        found: dict[int, None] = {}  # an evaluation has each place once, even of a text that stands twice in its corpus
+        for row in zip(*(getattr(outcomes, name).tolist() for name in names), strict=True):
+            found[self._place(found, *row)] = None
+        return np.array(list(found), np.int64)
 
-    def _place(self, document: str, offset: int, domain: str, nats: float, token: bytes) -> int:
-        known = self._known.setdefault((document, offset), [])
-        for place in known:  # tokenizers may cut the same text differently
-            if self.next_token[place].startswith(token) or token.startswith(self.next_token[place]):
-                return place
-        known.append(len(self))
-        self.document.append(document)
-        self.byte_offset.append(offset)
-        self.domain.append(domain or "")
-        self.entropy_nats.append(nats)
-        self.next_token.append(token)
-        return known[-1]
+    def name(self, place: int) -> tuple[str, int]:
+        """Document and byte, as the evaluation that was met first has them."""
+        return self.document[place], self.byte_offset[place]
+
+    def _place(
+        self,
+        taken: Container[int],
+        document: str,
+        offset: int,
+        domain: str,
+        nats: float,
+        token: bytes,
+        text: bytes | None,
+    ) -> int:
+        place = self._known(taken, document, offset, token, text)
+        if place is None:
+            place = len(self)
+            self.document.append(document)
+            self.byte_offset.append(offset)
+            self.domain.append(domain or "")
+            self.entropy_nats.append(nats)
+            self.next_token.append(token)
+            self.text_hash.append(None)
+            self._by_name.setdefault((document, offset), []).append(place)
+        if text is not None and self.text_hash[place] is None:
+            self.text_hash[place] = text
+            self._by_text.setdefault((text, offset), []).append(place)
+        return place
+
+    def _known(self, taken: Container[int], document: str, offset: int, token: bytes, text: bytes | None) -> int | None:
+        """The position, if an earlier evaluation has it."""
+        by_text = [] if text is None else self._by_text.get((text, offset), [])
+        by_text = sorted(by_text, key=lambda place: self.document[place] != document)
+        by_name = [
+            place
+            for place in self._by_name.get((document, offset), [])
+            if None in (text, self.text_hash[place]) and _is_one_text(self.next_token[place], token)
+        ]
+        return next((place for place in (*by_text, *by_name) if place not in taken), None)
 
 
 @dataclass(frozen=True)
@@ -73,6 +103,8 @@ class Aligned:
     tokens: Doubles | None
     """Of a response, on average; None without thinking."""
     prediction: npt.NDArray[np.object_]
+    is_by_name: bool
+    """Whether its positions were matched by document and byte, since its file holds no hashes of texts."""
 
     def levels(self) -> list[str]:
         """The difficulties of which it has positions."""
@@ -96,7 +128,13 @@ def align(positions: Positions, outcomes: Outcomes, mode: Mode) -> Aligned:
         (outcomes.samples or 1) if mode == "sampled" else 1,
         None if tokens is None else tokens[order],
         outcomes.predictions[mode][order],
+        is_by_name=any(text is None for text in outcomes.text_hash),
     )
+
+
+def _is_one_text(one: bytes, other: bytes) -> bool:
+    """Whether two next tokens can be of one text: tokenizers may cut it differently."""
+    return one.startswith(other) or other.startswith(one)
 
 
 def token_type(token: bytes) -> str:

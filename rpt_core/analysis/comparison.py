@@ -1,7 +1,8 @@
 """Two evaluations compared position by position, as finished tables.
 
 In: a ComparisonConfig that names two outcome files and a mode of each. Out: a table of differences by difficulty, and
-one of positions that were gained and forgotten. Positions are matched by document and byte offset.
+one of positions that were gained and forgotten. Positions are matched by document and byte offset; that a document has
+one text in both is checked by its hash, and by the next token where a file of an earlier version holds no hash.
 """
 
 from __future__ import annotations
@@ -76,13 +77,21 @@ def match(a: Outcomes, b: Outcomes, config: ComparisonConfig) -> Pair:
         )
     left_out = len(a) + len(b) - 2 * len(common)
     a, b = a.at([row for row, _ in common]), b.at([row for _, row in common])
-    for one, other in zip(a.next_token, b.next_token, strict=True):
-        if not (one.startswith(other) or other.startswith(one)):
-            raise UserError(
-                f"{a.path} and {b.path} have different texts at the same positions, so they were made from different "
-                "corpora. Evaluate both on the positions of one filter run."
-            )
+    if _have_other_texts(a, b):
+        raise UserError(
+            f"{a.path} and {b.path} have different texts at the same positions, so they were made from different "
+            "corpora. Evaluate both on the positions of one filter run."
+        )
     return Pair(Side(a, config.mode_a), Side(b, config.mode_b), left_out)
+
+
+def _have_other_texts(a: Outcomes, b: Outcomes) -> bool:
+    """Whether the rows of both, which have the same names, differ in their texts."""
+    tokens = zip(a.next_token, b.next_token, strict=True)
+    texts = zip(a.text_hash, b.text_hash, strict=True)
+    return any(not (one.startswith(other) or other.startswith(one)) for one, other in tokens) or any(
+        None not in (one, other) and one != other for one, other in texts
+    )
 
 
 def _differences(config: ComparisonConfig, pair: Pair, seed: int, resamples: int) -> ResultTable:

@@ -102,6 +102,14 @@ class MatchedPair:
         """Positions that only one of them has."""
         return len(self.a.place) + len(self.b.place) - 2 * len(self.rows_a)
 
+    def other_texts(self, positions: Positions) -> int:
+        """Names (document and byte) that both have, but for positions of other texts."""
+        alone = [
+            {positions.name(place) for place in np.setdiff1d(one.place, other.place, assume_unique=True).tolist()}
+            for one, other in ((self.a, self.b), (self.b, self.a))
+        ]
+        return len(alone[0] & alone[1])
+
     def levels(self) -> dict[str, MatchedPair]:
         """The same at each difficulty that both have positions of."""
         found = {}

@@ -24,6 +24,7 @@ def as_outcomes(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The same outcomes in another schema; what questions do not have is null, or False for difficulties."""
     found = {name: table.column(name).to_pylist() for name in COLUMNS}
     count = table.num_rows
+    texts = table.column("text_hash").to_pylist() if "text_hash" in table.column_names else [None] * count
     columns: dict[str, list[Any]] = {
         "document": found["question"],
         "position": [0] * count,
@@ -37,6 +38,7 @@ def as_outcomes(table: pa.Table, schema: pa.Schema) -> pa.Table:
         "next_token": [_letter(choice) for choice in found["answer"]],
         "standard_prediction": [_letter(choice) for choice in found["standard_choice"]],
         "sampled_prediction": [_letter(choice) for choice in found["reasoning_choice"]],
+        "text_hash": texts,
     }
     missing = {field.name: [False if pa.types.is_boolean(field.type) else None] * count for field in schema}
     nothing = {"greedy": [None] * count, "majority": [None] * count}

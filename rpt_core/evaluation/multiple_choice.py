@@ -207,6 +207,7 @@ def outcome_table(outcomes: Sequence[ChoiceOutcome]) -> pa.Table:
         "reasoning": ([outcome.reasoning_right for outcome in outcomes], pa.bool_()),
         "reasoning_problem": ([None if answer is None else answer.problem for answer in answers], pa.string()),
         "tokens": ([outcome.tokens for outcome in outcomes], pa.int32()),
+        "text_hash": ([outcome.question.text_hash for outcome in outcomes], pa.binary(16)),
     }
     return pa.table({name: pa.array(values, type_) for name, (values, type_) in columns.items()})
 

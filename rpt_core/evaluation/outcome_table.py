@@ -46,6 +46,7 @@ def outcome_table(problems: Sequence[Asked], sample: PositionSample, answers: An
         "domain": [problem.domain for problem in problems],
         "entropy_nats": [problem.entropy_nats for problem in problems],
         "next_token": [problem.completion[: problem.boundaries[0]] for problem in problems],
+        "text_hash": [problem.text_hash for problem in problems],
         **sample.members,
         **_standard_columns(answers.standard),
         **_sampled_columns(answers.sampled),

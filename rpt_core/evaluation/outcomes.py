@@ -47,12 +47,16 @@ SCHEMA = pa.schema(
         ("standard_prediction", pa.binary()),
         ("sampled_prediction", pa.binary()),
         ("greedy_prediction", pa.binary()),
+        ("text_hash", pa.binary(16)),
     ]
 )
 """`position` counts the policy's tokens, `byte_offset` the document's bytes. `entropy_nats` is the proxy model's,
 `standard_entropy_nats` the policy's own after the bare context, over its 16 most probable tokens, renormalised, as in
 the filter. `sampled` is the share of right responses among `samples`, `sampled_right` their number, `tokens` their mean
-length, `majority` whether the answer given most often is right; `sampled_prediction` is that answer."""
+length, `majority` whether the answer given most often is right; `sampled_prediction` is that answer. `text_hash`, with
+`byte_offset`, names the position in every run: it is the hash of the document's text (`rpt_core.text.names`)."""
+ADDED = ("text_hash",)
+"""Columns that files of earlier versions lack; they are read as null."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Outcomes:
     """Bytes of the true next token."""
     predictions: dict[Mode, npt.NDArray[np.object_]]
     """Bytes predicted in each mode, cut after PREDICTION_BYTES; None without a box."""
+    text_hash: npt.NDArray[np.object_]
+    """16 bytes that stand for the document's text; None where the file is of a version that did not store them."""
 
     def __len__(self) -> int:
         return len(self.position)
@@ -154,6 +160,7 @@ def read_outcomes(path: Path | str) -> Outcomes:
             "sampled": _objects(columns["sampled_prediction"]),
             "greedy": _objects(columns["greedy_prediction"]),
         },
+        text_hash=_objects(columns["text_hash"]),
     )
     if len(set(outcomes.places())) < len(outcomes):
         raise UserError(f"{path} lists a position twice, so it cannot be compared. Run the evaluation again.")
@@ -170,6 +177,9 @@ def _read_table(path: Path) -> pa.Table:
         raise UserError(f"{path} is not a Parquet file. Name one in the `evaluations` folder of a run.") from None
     if is_choices(table):
         table = as_outcomes(table, SCHEMA)
+    for name in ADDED:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, SCHEMA.field(name).type))
     if missing := [name for name in SCHEMA.names if name not in table.column_names]:
         raise UserError(
             f"{path} does not hold the outcomes of an evaluation, or those of an older version: it has no column "

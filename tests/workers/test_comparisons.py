@@ -19,6 +19,7 @@ from rpt_web.runs.models import ParentRole, Run, RunParent
 from rpt_web.teams.models import Role, Team
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
 from tests.evaluated_runs import evaluate, made_run, random_rights
+from tests.evaluated_runs import text_of as hash_of
 from tests.factories import HOSTILE, make_experiment, make_user
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
@@ -103,6 +104,40 @@ def test_positions_of_one_alone_are_left_out(client, two, ada):
     assert row.data["with_baseline"][0]["levels"]["hard"]["n"] == 1
 
 
+def test_other_texts_under_the_same_names_are_not_compared_and_the_page_says_so(client, two):
+    other = evaluate(made_run(two[0].experiment, "c"), B, hashes={"doc1": bytes(16)})
+    row = made(client, two[0], other)
+    assert row.data["with_baseline"][0]["levels"]["hard"]["n"] == 2
+    text = text_of(client, two[0], other)
+    assert "left out, of one alone: 4 positions" in text
+    assert "of the same name with other texts: 2" in text
+    assert "Evaluations of earlier versions" not in text
+
+
+def test_evaluations_of_earlier_versions_are_matched_by_name_and_the_page_says_so(client, two):
+    old = evaluate(made_run(two[0].experiment, "older"), B, is_old=True)
+    row = made(client, two[0], old)
+    assert (row.data["matched_by_name"], row.data["with_baseline"][0]["left_out"]) == ([1], 0)
+    text = text_of(client, two[0], old)
+    assert "hold no hash of their texts: the positions of older" in text
+    assert cells(text) == {"both": "1", "gained": "2", "forgotten": "1", "neither": "0"}
+
+
+def test_old_evaluations_alone_lead_to_responses_by_the_documents_name(client, two):
+    for run, rights in zip(two, (A, B), strict=True):
+        evaluate(run, rights, is_old=True)
+    row = made(client, *two)
+    position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=10)
+    for document in ("doc1", "another"):
+        ResponseGroup.objects.create(
+            run=two[1], experiment=two[1].experiment, step=1, kind="greedy", group=len(document), first_rollout=0,
+            position=position, document=document, token_position=1, samples=1, rewarded=1, pass_rate=1, predictions=1,
+            majority_rewarded=True, disagreement=0, tokens_mean=1, tokens_min=1, tokens_max=1,
+        )  # fmt: skip
+    page = flat(client.get(f"{reverse('compare:positions', args=[row.pk])}?a=0&b=1&difficulty=hard&cell=gained"))
+    assert f"/positions/{'0' * 32}/10/?run={two[1].pk}&amp;step=1&amp;kind=greedy&amp;group=4#group" in page
+
+
 def test_runs_without_an_evaluation_are_told_and_the_rest_is_compared(client, two):
     bare = made_run(two[0].experiment, "bare")
     at_another_step = f"{two[0].pk},{two[1].pk}@7"
@@ -170,16 +205,19 @@ def test_evaluations_with_other_sampling_seeds_give_a_noise_floor(two, ada):
 
 def test_a_cell_opens_its_positions_and_each_its_page(client, two):
     row = made(client, *two)
-    position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=10)
+    position = CorpusPosition.objects.create(text_hash=hash_of("doc1"), byte_offset=10)
     ResponseGroup.objects.create(
         run=two[1], experiment=two[1].experiment, step=1, kind="greedy", group=3, first_rollout=0, position=position,
-        document="doc1", token_position=1, samples=1, rewarded=1, pass_rate=1, predictions=1, majority_rewarded=True,
-        disagreement=0, tokens_mean=1, tokens_min=1, tokens_max=1,
+        document="as called elsewhere", token_position=1, samples=1, rewarded=1, pass_rate=1, predictions=1,
+        majority_rewarded=True, disagreement=0, tokens_mean=1, tokens_min=1, tokens_max=1,
     )  # fmt: skip
     address = reverse("compare:positions", args=[row.pk])
     text = flat(client.get(f"{address}?a=0&b=1&difficulty=hard&cell=gained"))
     assert re.findall(r"(doc\d)</", text) == ["doc1", "doc2"]
-    assert f"/positions/{'0' * 32}/10/?run={two[1].pk}&amp;step=1&amp;kind=greedy&amp;group=3#group" in text
+    assert (
+        f"/positions/{position.text_hash.hex()}/10/?run={two[1].pk}&amp;step=1&amp;kind=greedy&amp;group=3#group"
+        in text
+    )
     assert "doc2</span>" in text  # nobody keeps responses there
     alone = flat(client.get(f"{address}?a=0&b=1&difficulty=hard&cell=gained&domain=sums"))
     assert re.findall(r"(doc\d)</", alone) == ["doc1"]
@@ -232,10 +270,12 @@ def test_text_of_corpora_and_models_is_escaped(client, two):
 def won(client, two):
     """The address of a queue of the positions that the second run has won, and its group at one of the two."""
     row = made(client, *two)
-    position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=10)
-    for document, run in (("doc1", two[1]), ("doc9", two[0])):
+    position, other = (
+        CorpusPosition.objects.create(text_hash=hash_of(document), byte_offset=10) for document in ("doc1", "doc9")
+    )
+    for document, run, place in (("doc1", two[1], position), ("doc9", two[0], other)):
         group = ResponseGroup.objects.create(
-            run=run, experiment=run.experiment, step=1, kind="greedy", group=3, first_rollout=0, position=position,
+            run=run, experiment=run.experiment, step=1, kind="greedy", group=3, first_rollout=0, position=place,
             document=document, token_position=1, samples=1, rewarded=1, pass_rate=1, predictions=1,
             majority_rewarded=True, disagreement=0, tokens_mean=1, tokens_min=1, tokens_max=1,
         )  # fmt: skip

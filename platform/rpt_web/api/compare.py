@@ -104,6 +104,9 @@ class ComparedPositionOut(Schema):
     place: int
     document: str
     byte_offset: int
+    text_hash: str | None = Field(
+        description="With byte_offset the position's name in every run; null where no evaluation told it."
+    )
     domain: str
     type: str
     length: str
@@ -255,8 +258,8 @@ def _told(row: PositionComparison) -> dict[str, Any]:
 
 
 def _position(one: ComparedPosition) -> dict[str, Any]:
-    texts = ("next_token", "prediction_a", "prediction_b")
-    return vars(one) | {name: _text(getattr(one, name)) for name in texts}
+    texts = {name: _text(getattr(one, name)) for name in ("next_token", "prediction_a", "prediction_b")}
+    return vars(one) | texts | {"text_hash": None if one.text_hash is None else one.text_hash.hex()}
 
 
 def _text(content: bytes | None) -> str | None:

@@ -31,7 +31,7 @@ from rpt_web.text import clean_json
 
 KIND = "compare"
 MODES = ("sampled", "standard", "greedy")
-VERSION = 1
+VERSION = 2
 """Of what a comparison holds: with another one, all are made again."""
 KEPT_DAYS = 60
 MOST_AT_ONCE = 3

@@ -50,7 +50,8 @@ class PositionComparison(models.Model):
     data = models.JSONField(default=dict)
     """As `workers.comparisons` writes it; empty until it is made."""
     positions = models.BinaryField(null=True)
-    """Parquet: document, byte offset, domain, entropy, next token and kind of each position that any of them has."""
+    """Parquet: document, byte offset, hash of the text, domain, entropy, next token and kind of each position that any
+    of them has."""
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     made_at = models.DateTimeField(null=True, blank=True)

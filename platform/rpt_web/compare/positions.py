@@ -69,6 +69,8 @@ class ComparedPosition:
     place: int
     document: str
     byte_offset: int
+    text_hash: bytes | None
+    """What the document's text is known by in every run; None where no evaluation of the comparison tells."""
     domain: str
     type: str
     length: str
@@ -186,6 +188,7 @@ def _row(place: int, known: Mapping[str, Any], a: Mapping[str, Any], b: Mapping[
             name: known[name]
             for name in ("document", "byte_offset", "domain", "type", "length", "entropy_nats", "next_token")
         },
+        text_hash=known.get("text_hash"),  # comparisons that were made before it was stored are still opened
         cell=_CELL_OF[a["right"], b["right"]],
         value_a=a["value"],
         value_b=b["value"],

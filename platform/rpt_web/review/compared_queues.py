@@ -13,6 +13,7 @@ from django.db.models import BigIntegerField, F, Func, QuerySet, Value
 
 from rpt_core.errors import UserError
 from rpt_web.compare.positions import ComparedSet
+from rpt_web.compare.responses import AtPositions
 from rpt_web.review.group_queues import items_of
 from rpt_web.review.models import ItemKind, ReviewQueue
 from rpt_web.review.queues import MOST_ITEMS, QueuePlan, check_plan, create
@@ -51,14 +52,18 @@ def create_from_comparison(
 
 def _groups(asked: ComparedSet, runs: Sequence[int], is_of_first: bool | None) -> list[int]:
     """Ids of groups, one for each position of the set; None for those of any run."""
-    wanted = set(asked.places())
-    rows = ResponseGroup.objects.filter(run__in=runs, document__in={document for document, _ in wanted})
+    at = AtPositions(asked.positions())
+    rows = at.groups(ResponseGroup.objects.filter(run__in=runs))
     if is_of_first is not None:
         run, step = asked.comparison.entries[asked.a if is_of_first else asked.b]
         rows = rows.filter(run=run, step=step, kind=KINDS.get(asked.comparison.mode))
-    values = rows.exclude(position=None).values_list("position", "document", "position__byte_offset", "pk")
+    values = rows.values_list("position", "document", "position__text_hash", "position__byte_offset", "pk")
     return list(
-        {place: key for place, document, byte, key in values.order_by("pk") if (document, byte) in wanted}.values()
+        {
+            place: key
+            for place, document, text, byte, key in values.order_by("pk")
+            if at.position_of(document, bytes(text), byte)
+        }.values()
     )
 
 

@@ -73,6 +73,15 @@ def test_positions_of_different_texts_are_refused(tmp_path):
         comparison_tables(config([a, b]), 0, 100)
 
 
+def test_another_text_with_the_same_next_token_is_refused_by_its_hash(tmp_path):
+    a, b = (
+        write_outcomes(tmp_path / f"{name}.parquet", [row("1", 5, greedy=True, text_hash=16 * name.encode())])
+        for name in "ab"
+    )
+    with pytest.raises(UserError, match="different corpora"):
+        comparison_tables(config([a, b]), 0, 100)
+
+
 def test_only_positions_in_both_samples_of_a_difficulty_count_for_it(tmp_path):
     a = write_outcomes(tmp_path / "a.parquet", [row("d", n, greedy=True, hard=n < 3) for n in range(5)])
     b = write_outcomes(tmp_path / "b.parquet", [row("d", n, greedy=True, hard=n > 1) for n in range(5)])

@@ -19,12 +19,12 @@ from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
 def made(tmp_path):
     """made({(document, byte): right}, ...) -> positions and evaluations on them."""
 
-    def made(*answers, positions=None, **columns):
-        positions = positions or Positions()
+    def made(*answers, positions=None, texts=None, **columns):
+        positions = Positions() if positions is None else positions
         found = []
         for rights in answers:
             rows = [
-                row(document, byte, greedy=right, greedy_tokens=10, **columns)
+                row(document, byte, greedy=right, greedy_tokens=10, text_hash=(texts or {}).get(document), **columns)
                 for (document, byte), right in rights.items()
             ]
             path = write_outcomes(tmp_path / f"{len(positions)}-{len(found)}.parquet", rows)
@@ -37,6 +37,7 @@ def made(tmp_path):
 A = {("d", 1): True, ("d", 2): False, ("e", 1): False, ("e", 2): True}
 B = {("e", 2): True, ("e", 1): True, ("d", 2): True, ("d", 1): False}
 C = {("d", 1): True, ("f", 9): True}
+TEXTS = {"d": bytes(range(16)), "e": bytes(range(16, 32))}
 
 
 def test_each_position_stands_once_whatever_the_order_of_the_files(made):
@@ -55,6 +56,42 @@ def test_another_text_at_the_same_place_is_another_position_but_another_tokenize
     _, (other,) = made(A, positions=positions, next_token=b"else")
     assert len(positions) == 8
     assert other.place.tolist() == [4, 5, 6, 7]
+
+
+def test_another_text_under_the_same_name_is_another_position(made):
+    positions, (a,) = made(A, texts=TEXTS)
+    _, (other,) = made(A, texts={name: text[::-1] for name, text in TEXTS.items()}, positions=positions)
+    pair = match(a, other)
+    assert (len(positions), pair.left_out, pair.other_texts(positions)) == (8, 8, 4)
+    assert not a.is_by_name
+
+
+def test_the_same_text_under_another_name_is_the_same_position(made):
+    positions, (a,) = made(A, texts=TEXTS)
+    renamed = {(f"corpus/{document}", byte): right for (document, byte), right in A.items()}
+    texts = {f"corpus/{document}": text for document, text in TEXTS.items()}
+    _, (other,) = made(renamed, texts=texts, positions=positions)
+    assert (len(positions), match(a, other).left_out, match(a, other).other_texts(positions)) == (4, 0, 0)
+
+
+def test_evaluations_of_earlier_versions_are_matched_by_name_wherever_they_stand(made):
+    for order in (("old", "new"), ("new", "old")):
+        positions, found = Positions(), {}
+        for name in order:
+            _, (found[name],) = made(A, texts=TEXTS if name == "new" else {}, positions=positions)
+        assert match(found["new"], found["old"]).left_out == 0
+        assert [found[name].is_by_name for name in ("new", "old")] == [False, True]
+        assert positions.text_hash == [TEXTS[document] for document in positions.document]
+        _, (third,) = made(A, texts=dict.fromkeys(TEXTS, bytes(16)), positions=positions)
+        assert match(found["old"], third).left_out == 8  # its texts are told to be others
+
+
+def test_a_text_that_stands_twice_in_a_corpus_makes_two_positions_each_matched_once(made):
+    twice = {("d", 1): True, ("e", 1): False}
+    positions, (a, b) = made(twice, dict(reversed(twice.items())), texts=dict.fromkeys("de", bytes(16)))
+    assert a.place.tolist() == b.place.tolist() == [0, 1]
+    assert a.right.tolist() == b.right.tolist() == [True, False]
+    assert len(positions) == 2
 
 
 def test_a_difference_is_that_of_the_common_positions(made):

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from rpt_core.evaluation.outcomes import SCHEMA
+from rpt_core.evaluation.outcomes import ADDED, SCHEMA
 from rpt_core.run.rollout_files import write_table
 
 
@@ -17,4 +17,10 @@ def row(document, byte_offset, **columns):
 def write_outcomes(path, rows):
     """Write rows as an evaluation does; returns the path as text."""
     write_table(path, pa.Table.from_pylist(rows, SCHEMA))
+    return str(path)
+
+
+def write_old_outcomes(path, rows):
+    """Write rows as earlier versions did, without the columns that were added later; returns the path as text."""
+    write_table(path, pa.Table.from_pylist(rows, SCHEMA).drop_columns(list(ADDED)))
     return str(path)

@@ -90,4 +90,6 @@ def test_an_evaluation_at_one_training_position_writes_its_responses_there(filte
     rows = list(read_rollouts(RunDir(tmp_path).rollout_shard("sampled", 0)))
     assert [(row.text_hash, row.byte_offset) for row in rows] == [(problem.text_hash, problem.byte_offset)] * 3
     assert {row.prompt for row in rows} == {problem.prompt}
-    assert read_outcomes(RunDir(tmp_path).evaluation(0)).places() == [(problem.document, problem.byte_offset)]
+    outcomes = read_outcomes(RunDir(tmp_path).evaluation(0))
+    assert outcomes.places() == [(problem.document, problem.byte_offset)]
+    assert outcomes.text_hash.tolist() == [problem.text_hash]

@@ -11,6 +11,7 @@ from rpt_core.analysis.comparison import comparison_tables
 from rpt_core.config import BenchmarkConfig, ComparisonConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation import multiple_choice as stage
+from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventLog, EventType
 from rpt_core.run.folder import RunDir
@@ -67,6 +68,8 @@ def test_a_run_writes_a_table_outcomes_and_responses_that_agree(ground, tmp_path
     assert (shard["kind"], shard["rows"], corpus["documents"]["validation"]) == ("sampled", 24, 25)
     assert [row["question"] for row in outcomes] == [row.document for row in rows]
     assert [row["category"] for row in outcomes] == ["a"] * 12 + ["b"] * 12
+    assert [row["text_hash"] for row in outcomes] == [row.text_hash for row in rows]
+    assert read_outcomes(RunDir(tmp_path).evaluation(0)).text_hash.tolist() == [row.text_hash for row in rows]
     for row, rollout in zip(outcomes, rows, strict=True):
         assert row["reasoning"] == bool(rollout.reward) == (rollout.reason == "match")
         assert row["tokens"] == rollout.response_tokens

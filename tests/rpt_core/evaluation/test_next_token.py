@@ -279,6 +279,7 @@ def test_several_samples_give_means_pass_at_n_and_a_majority_that_agree_with_the
     assert outcomes.tokens.tolist() == [sum(row.response_tokens for row in group) / 4 for group in groups]
     predictions = [Counter(row.prediction for row in group).most_common(1)[0][0] for group in groups]
     assert outcomes.predictions["sampled"].tolist() == predictions
+    assert outcomes.text_hash.tolist() == [group[0].text_hash for group in groups]
     (event,) = stages.events(tmp_path, EventType.EVALUATION)
     assert list(event["results"]) == ["standard", "sampled", "pass@4", "majority"]
     easy = outcomes.members["easy"]

@@ -6,7 +6,7 @@ import pytest
 
 from rpt_core.errors import UserError
 from rpt_core.evaluation.outcomes import SCHEMA, read_outcomes
-from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
+from tests.rpt_core.evaluation.outcome_files import row, write_old_outcomes, write_outcomes
 
 
 def test_columns_come_back_as_arrays_and_missing_modes_as_none(tmp_path):
@@ -83,3 +83,14 @@ def test_a_mode_with_holes_is_refused(tmp_path):
     rows = [row("a", 1, greedy=True), row("a", 2)]
     with pytest.raises(UserError, match="column greedy"):
         read_outcomes(write_outcomes(tmp_path / "x.parquet", rows))
+
+
+def test_the_hash_of_each_text_is_read_and_missing_in_files_of_earlier_versions(tmp_path):
+    rows = [row("a", 1, greedy=True, text_hash=bytes(range(16))), row("b", 1, greedy=True, text_hash=bytes(16))]
+    assert read_outcomes(write_outcomes(tmp_path / "new.parquet", rows)).text_hash.tolist() == [
+        bytes(range(16)),
+        bytes(16),
+    ]
+    old = read_outcomes(write_old_outcomes(tmp_path / "old.parquet", rows))
+    assert old.text_hash.tolist() == [None, None]
+    assert old.correctness("greedy").tolist() == [1.0, 1.0]

@@ -19,15 +19,17 @@ from rpt_web.compare import positions as data
 from rpt_web.compare.entries import BasketEntry, written
 from rpt_web.compare.models import PositionComparison
 from rpt_web.compare.positions import ComparedPosition, ComparedSet
+from rpt_web.compare.responses import AtPositions
 from rpt_web.compare.traced import name_of
 from rpt_web.exports import PlainColumn, PlainTable, file_answer
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.group_addresses import address_of_evaluations, address_of_lists
-from rpt_web.pages.position_addresses import pages_of
+from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.results.queries import mode_label
 from rpt_web.review.compared_queues import KINDS
 from rpt_web.runs.models import Run
 from rpt_web.traces.inspector import readable
+from rpt_web.traces.models import ResponseGroup
 
 PER_PAGE = 50
 
@@ -117,9 +119,18 @@ def _leading(
     rows: Sequence[ComparedPosition], row: PositionComparison, runs: dict[int, Run], b: int
 ) -> list[tuple[ComparedPosition, str]]:
     """Each with the address of its position's page, where responses at it are kept (1 query)."""
+    at = AtPositions(rows)
+    groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
+    found: dict[int, str] = {}
     run, step = row.entries[b]
-    found = pages_of({(one.document, one.byte_offset) for one in rows}, list(runs), run, step, KINDS.get(row.mode))
-    return [(one, found.get((one.document, one.byte_offset), "")) for one in rows]
+    for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
+        assert group.position is not None
+        one = at.position_of(group.document, bytes(group.position.text_hash), group.position.byte_offset)
+        is_exact = (group.run_id, group.step, group.kind) == (run, step, KINDS.get(row.mode))
+        if one is not None and (one.place not in found or is_exact):
+            exactly = f"?{query_of(group)}#group" if is_exact else ""
+            found[one.place] = place_of(group.position) + exactly
+    return [(one, found.get(one.place, "")) for one in rows]
 
 
 def _table(row: PositionComparison, a: int, b: int, rows: Sequence[ComparedPosition]) -> PlainTable:

@@ -87,6 +87,7 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
         "comparisons": sum(level in other["levels"] for other in data["with_baseline"]),
         "pairs_compared": len(data["matrix"].get(level, [])),
         "resamples": data["resamples"],
+        "matched_by_name": [shown[place] for place in data["matched_by_name"]],
         "noise": noise_floor(wanted.entries, access.runs_for(request.user), row.mode, level),
         "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}") for name in (*TABLES, NOISE)},
     }
@@ -108,7 +109,8 @@ def _rows(
                 "step": entry.step,
                 "accuracy": row.data["accuracies"][place].get(level),
                 "difference": difference,
-                "left_out": pair["left_out"] if pair else None,
+                "left_out": pair["left_out"] if pair else 0,
+                "other_texts": pair["other_texts"] if pair else 0,
                 "flops": entry.flops,
                 "ratio": ratio,
                 "has_equal_compute": ratio is not None and abs(ratio - 1) <= ALIKE,

@@ -1,0 +1,39 @@
+"""Groups of responses at compared positions, so that a position leads to its page and can be put into a queue.
+
+In: compared positions. Out: a filter for groups, and for each group the position that it is of. A position is found by
+the hash of its text; where no evaluation told it, by the id of the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Q, QuerySet
+
+from rpt_core.run.rollout_files import AS_A_WHOLE
+from rpt_web.compare.positions import ComparedPosition
+from rpt_web.traces.models import CorpusPosition, ResponseGroup
+
+
+class AtPositions:
+    """Which groups are at some compared positions."""
+
+    def __init__(self, positions: Sequence[ComparedPosition]) -> None:
+        self._by_text = {(one.text_hash, _offset(one)): one for one in positions if one.text_hash is not None}
+        self._by_name = {(one.document, _offset(one)): one for one in positions if one.text_hash is None}
+
+    def groups(self, rows: QuerySet[ResponseGroup]) -> QuerySet[ResponseGroup]:
+        """Those that may be at one of the positions; `position_of` tells which are."""
+        texts, offsets = {text for text, _ in self._by_text}, {offset for _, offset in self._by_text}
+        places = CorpusPosition.objects.filter(text_hash__in=texts, byte_offset__in=offsets).values("pk")
+        documents = {document for document, _ in self._by_name}
+        return rows.filter(Q(position__in=places) | Q(document__in=documents)).exclude(position=None)
+
+    def position_of(self, document: str, text: bytes, offset: int) -> ComparedPosition | None:
+        """The compared position at a group's document and corpus position."""
+        return self._by_text.get((text, offset)) or self._by_name.get((document, offset))
+
+
+def _offset(one: ComparedPosition) -> int:
+    """Where the completion begins, as responses name it: a question, which has no entropy, is asked as a whole."""
+    return AS_A_WHOLE if one.entropy_nats is None else one.byte_offset
