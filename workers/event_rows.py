@@ -16,6 +16,7 @@ from django.db.models import Model
 from rpt_core.evaluation.position_identity import SetIdentity
 from rpt_core.run.events import Event, EventType
 from rpt_core.run.folder import RunDir
+from rpt_web.compare.models import EngineConfig
 from rpt_web.corpora.models import RunCorpus, ScoredSplit
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs import summaries
@@ -29,7 +30,11 @@ NOT_LISTED = (EventType.METRICS, EventType.PROGRESS, EventType.ROLLOUTS)
 """Events with rows of their own only; the others are also listed as they are."""
 TABLE_PARTS = ("caption", "columns", "rows", "chart")
 """What a result table's row keeps of its event; the list of events leaves it out."""
-KEPT_ELSEWHERE = {EventType.TABLE: TABLE_PARTS, EventType.POSITIONS: ("summary",)}
+KEPT_ELSEWHERE = {
+    EventType.TABLE: TABLE_PARTS,
+    EventType.POSITIONS: ("summary",),
+    EventType.ENGINE_CONFIG: ("values",),
+}
 """What the list of events leaves out of an event, since a row of its own keeps it."""
 
 
@@ -62,7 +67,7 @@ def delete_all(run: Run) -> None:
     """Delete all that was recorded of a run."""
     intervals.note_results(run)
     rows = (RunEvent, StepMetrics, MetricSummary, Checkpoint, Evaluation, ResultTable, RolloutShard)
-    for model in (*rows, RunCorpus, ScoredSplit):
+    for model in (*rows, RunCorpus, ScoredSplit, EngineConfig):
         model._default_manager.filter(run=run).delete()
     rollout_rows.delete_beyond(run.pk, -1)
 
@@ -194,6 +199,12 @@ def _write_splits(run: Run, events: Sequence[Event]) -> None:
     _upsert(ScoredSplit, rows.values(), "split")
 
 
+def _write_engine_config(run: Run, events: Sequence[Event]) -> None:
+    newest = events[-1]
+    values, engine = clean_json(newest.data["values"]), clean_text(newest.data["engine"])[:20]
+    _upsert(EngineConfig, [EngineConfig(run=run, attempt=newest.attempt, engine=engine, values=values)])
+
+
 def _write_listed(run: Run, events: Sequence[Event]) -> None:
     rows = [
         RunEvent(
@@ -221,6 +232,7 @@ _WRITERS = {
     EventType.TABLE: _write_tables,
     EventType.CORPUS: _write_corpora,
     EventType.POSITIONS: _write_splits,
+    EventType.ENGINE_CONFIG: _write_engine_config,
 }
 
 

@@ -223,9 +223,12 @@ class Client:
 
     # Runs side by side. An entry is a run's number, or "15@40": its checkpoint of step 40. The first is the baseline.
 
-    def settings(self, entries: Sequence[int | str], *, same: bool = False) -> pa.Table:
-        """Settings that differ, or all; `values` is JSON, in the order of the entries."""
-        asked = {"runs": ",".join(map(str, entries)), "same": same}
+    def settings(self, entries: Sequence[int | str], *, same: bool = False, of: str = "frozen") -> pa.Table:
+        """Settings that differ, or all; `values` is JSON, in the order of the entries.
+
+        of: `frozen` as the runs were run, `planned` as they were asked for, `resolved` as their engines resolved it.
+        """
+        asked = {"runs": ",".join(map(str, entries)), "same": same, "of": of}
         return table(self.connection.call("GET", "/compared-settings", **asked))
 
     def compare(

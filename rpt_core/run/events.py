@@ -57,6 +57,8 @@ class EventType(StrEnum):
     POSITIONS = "positions"
     """split, documents, positions, kept, by_difficulty: {easy, medium, hard}, above_nats: their thresholds,
     summary: what rpt_core.positions.summary tells of the split."""
+    ENGINE_CONFIG = "engine_config"
+    """engine ("verl"), path below the run folder, values: the engine's own configuration, nested, as it resolved it."""
     LOG = "log"
     """level ("info", "warning"), message."""
     FINISHED = "finished"

@@ -7,6 +7,7 @@ verl/ledger/step-000005.npz     counts of the ledger at a checkpoint
 verl/job.txt                    the job's number on a Ray cluster
 verl/attempt-001/               of one attempt: log.txt, metrics.jsonl, dumps/N.jsonl, traces/N-*.jsonl
 verl/attempt-001/alive          touched by a stage that watches a job
+verl/attempt-001/resolved_config.json   verl's whole configuration, as it resolved it
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class VerlFolder:
         self.job = self.path / "job.txt"
         self.attempt = self.path / f"attempt-{attempt:03d}"
         self.alive = self.attempt / "alive"
+        self.resolved = self.attempt / "resolved_config.json"
         self.log = self.attempt / "log.txt"
         self.metrics = self.attempt / "metrics.jsonl"
         self.dumps = self.attempt / "dumps"

@@ -50,6 +50,8 @@ class VerlPaths:
     dumps: Path
     work: Path
     """Where verl runs."""
+    resolved: Path
+    """Where it writes its whole configuration."""
     resume_from: Path | None
     """verl's checkpoint to continue from."""
     ray: OwnRay | None
@@ -252,6 +254,10 @@ def _trainer(config: RptConfig, paths: VerlPaths) -> dict[str, Any]:
         "trainer.test_freq": -1,
         "hydra.run.dir": str(paths.work),
         "hydra.output_subdir": None,
+        f"{NEW}hydra.callbacks.rpt": {
+            "_target_": "rpt_core.verl_backend.resolved_config.WriteResolved",
+            "path": str(paths.resolved),
+        },
     }
 
 

@@ -27,6 +27,7 @@ from rpt_core.train.checkpoint_records import emit_untold_checkpoint
 from rpt_core.train.on_positions import load_positions
 from rpt_core.verl_backend.checkpoints import Course
 from rpt_core.verl_backend.data_files import write_data_files
+from rpt_core.verl_backend.engine_config import EngineConfigWatch
 from rpt_core.verl_backend.evaluations import run_due
 from rpt_core.verl_backend.failures import explain, tail
 from rpt_core.verl_backend.folder import VerlFolder
@@ -65,20 +66,30 @@ def _train(config: RptConfig, context: StageContext, folder: VerlFolder, course:
     write_data_files(config, folder, course.problems, course.tokenizer)
     has_gpu = _has_gpu(config)
     verl = make_verl(config.verl, folder, has_gpu)
+    resolved = EngineConfigWatch(folder, context, verl.ray)
     try:
         words = overrides(config, _paths(config, folder, course, verl), has_gpu, bool(find_spec("flash_attn")))
         verl.start(words)
-        _follow(config, context, folder, course, verl)
+        _follow(config, context, folder, course, verl, resolved)
     finally:
         verl.stop()
+        resolved.look()
 
 
-def _follow(config: RptConfig, context: StageContext, folder: VerlFolder, course: Course, verl: Verl) -> None:
+def _follow(
+    config: RptConfig,
+    context: StageContext,
+    folder: VerlFolder,
+    course: Course,
+    verl: Verl,
+    resolved: EngineConfigWatch,
+) -> None:
     """Record what verl does until it ends. Raises StopRequested, or UserError for an end that can be explained."""
     follower = Follower(folder, config.batch_problems * config.group_size)
     watch = StallWatch(folder, config.verl.stall_minutes)
     phases, told = Phases(folder.log), time.monotonic()
     while (code := verl.poll()) is None:
+        resolved.look()
         _record(course, follower)
         if context.stop_requested:
             verl.stop()
@@ -139,6 +150,7 @@ def _paths(config: RptConfig, folder: VerlFolder, course: Course, verl: Verl) ->
         checkpoints=folder.checkpoints,
         dumps=folder.dumps,
         work=folder.attempt,
+        resolved=folder.resolved,
         resume_from=folder.state(course.step) if course.step else None,
         ray=verl.ray,
     )

@@ -11,6 +11,7 @@ from rpt_core.errors import UserError
 from rpt_core.run.events import EventLog, EventType
 from rpt_core.run.folder import RunDir
 from rpt_core.run.tables import Chart, Column, Estimate, ResultTable, emit_table
+from rpt_web.compare.models import EngineConfig
 from rpt_web.corpora.models import RunCorpus
 from rpt_web.results.models import Evaluation
 from rpt_web.runs import services
@@ -39,6 +40,19 @@ def test_each_kind_of_event_becomes_its_rows(run, log):
     corpus = RunCorpus.objects.get(run=run)
     assert (corpus.train_documents, corpus.validation_documents, corpus.bad_records[0]["line"]) == (90, 10, 3)
     assert [e.type for e in run.events.all()] == ["started", "corpus", "checkpoint", "evaluation", "finished"]
+
+
+def test_what_an_engine_resolved_is_kept_of_the_newest_attempt_alone(run, log):
+    log.emit(EventType.STARTED, start_step=0, total_steps=1)
+    for lr in (0.5, 0.25):
+        path = "verl/attempt-001/resolved_config.json"
+        log.emit(EventType.ENGINE_CONFIG, engine="verl", path=path, values={"actor": {"lr": lr, "name": "a\x00b"}})
+        Recorder(Run.objects.get(pk=run.pk)).record_all()
+    kept = EngineConfig.objects.get(run=run)
+    assert (kept.engine, kept.attempt, kept.values["actor"]["lr"]) == ("verl", run.attempt, 0.25)
+    assert "\x00" not in kept.values["actor"]["name"]
+    listed = [event.data for event in run.events.all() if event.type == "engine_config"]
+    assert listed == [{"engine": "verl", "path": path}] * 2
 
 
 def test_a_rollouts_row_holds_what_lists_need(run, log):

@@ -22,7 +22,7 @@ from rpt_web.compare import baskets, comparisons
 from rpt_web.compare.entries import BasketEntry, read_entries
 from rpt_web.compare.models import Basket, PositionComparison
 from rpt_web.compare.positions import ComparedPosition, compared_positions
-from rpt_web.compare.settings_table import setting_rows
+from rpt_web.compare.settings_table import configs_of, setting_rows
 from rpt_web.runs.models import Run
 from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import User
@@ -138,10 +138,19 @@ def compared_settings(
     runs: Annotated[str, Query(max_length=20_000, description="Ids of runs, with commas between them.")],
     same: Annotated[bool, Query(description="Also settings that are the same in all.")] = False,
     ignore: Annotated[str, Query(max_length=5000, description="Dotted names to leave out, with commas.")] = "",
+    of: Annotated[
+        Literal["frozen", "planned", "resolved"],
+        Query(description="As the runs were run, as they were asked for, or as their engines resolved it."),
+    ] = "frozen",
 ) -> list[dict[str, Any]]:
-    """Settings of runs side by side, by default those that differ."""
+    """Settings of runs side by side, by default those that differ.
+
+    `resolved` has what verl made of the config, its own defaults included; a run that verl has not started has none of
+    these settings. A run of another engine has its config as it was run.
+    """
     found = _runs(user_of(request), _read(runs), "runs")
-    rows = setting_rows([run.config or run.plan for _, run in found], [name for name in ignore.split(",") if name])
+    configs = configs_of([run for _, run in found], of)
+    rows = setting_rows(configs, [name for name in ignore.split(",") if name])
     return [{"name": row.name, "values": list(row.values)} for row in rows if same or row.differs]
 
 

@@ -1,6 +1,7 @@
 """Baskets: runs and checkpoints that a team compares, kept under a name; and what was compared position by position.
 
-Only `compare.baskets` and `compare.comparisons` change rows, and `workers.comparisons` through the latter.
+Only `compare.baskets` and `compare.comparisons` change rows, and `workers.comparisons` through the latter; of the
+engines' configs the recorder alone (`workers.event_rows`).
 """
 
 from __future__ import annotations
@@ -80,3 +81,17 @@ class ComparedOutcomes(models.Model):
 
     def __str__(self) -> str:
         return f"{self.comparison_id}/{self.place}"
+
+
+class EngineConfig(models.Model):
+    """What an engine with a configuration of its own made of a run's config, its own defaults included."""
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="engine_config")
+    attempt = models.PositiveIntegerField()
+    """The newest one of which it is known."""
+    engine = models.CharField(max_length=20)
+    values = models.JSONField()
+    """Nested, as the engine has it; RUN stands for the run's own folder."""
+
+    def __str__(self) -> str:
+        return f"{self.engine} of run {self.run_id}"

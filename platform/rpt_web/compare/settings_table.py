@@ -1,7 +1,7 @@
 """The settings of many runs side by side: which differ, who shares a value, what is the same in all.
 
 In: nested configs, one for each run. Out: a row for each dotted name, its values grouped. A setting that a run has not
-differs from every value. Pure functions.
+differs from every value. Only what an engine resolved is read from the database.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpt_core.config import STAGES
+from rpt_web.compare.models import EngineConfig
 from rpt_web.runs.differences import ABSENT
 from rpt_web.runs.models import Run
 from rpt_web.runs.queries import flatten, in_model_order
 
-FROZEN, PLANNED = "frozen", "planned"
-"""As a run was run, and as it was asked for."""
+FROZEN, PLANNED, RESOLVED = "frozen", "planned", "resolved"
+"""As a run was run, as it was asked for, and as its engine resolved it."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,40 @@ class SettingRow:
 
 
 def configs_of(runs: Sequence[Run], source: str) -> list[dict[str, Any]]:
-    """The config of each run in the order of its stage's model; source: FROZEN or PLANNED."""
+    """The config of each run in the order of its stage's model; source: FROZEN, PLANNED or RESOLVED."""
+    if source == RESOLVED:
+        found = resolved_configs(runs)
+        return [found.values.get(run.pk, {} if has_own_config(run) else _config(run, FROZEN)) for run in runs]
     return [_config(run, source) for run in runs]
+
+
+@dataclass(frozen=True)
+class ResolvedConfigs:
+    """What the engines of some runs made of their configs."""
+
+    values: Mapping[int, dict[str, Any]]
+    """By the run's id, where it is stored."""
+    frozen: Sequence[int]
+    """Places of the runs whose engine reads the config as it is."""
+    missing: Sequence[int]
+    """Places of those whose engine has a config of its own that is not stored."""
+
+
+def resolved_configs(runs: Sequence[Run]) -> ResolvedConfigs:
+    """Of each run, as far as it is known (1 query)."""
+    rows = EngineConfig.objects.filter(run__in={run.pk for run in runs})
+    values: dict[int, dict[str, Any]] = dict(rows.values_list("run", "values"))
+    others = [(place, run) for place, run in enumerate(runs) if run.pk not in values]
+    return ResolvedConfigs(
+        values,
+        [place for place, run in others if not has_own_config(run)],
+        [place for place, run in others if has_own_config(run)],
+    )
+
+
+def has_own_config(run: Run) -> bool:
+    """Whether the run's engine makes a configuration of its own, so that the frozen one is not all of it."""
+    return bool((run.config or run.plan).get("engine") == "verl")
 
 
 def setting_rows(configs: Sequence[Mapping[str, Any]], ignored: Sequence[str] = ()) -> list[SettingRow]:

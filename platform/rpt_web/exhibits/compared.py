@@ -2,7 +2,7 @@
 
     baseline/MODE, matrix/MODE, parts/MODE, seeds/MODE    the tables of the comparison, once it was made
     noise/MODE                                what differences must beat, where evaluations were repeated
-    settings/frozen, settings/planned         what differs; after a further slash names that are ignored, with commas
+    settings/frozen, planned or resolved      what differs; after a further slash names that are ignored, with commas
     curves/metric=NAME&x=flops                one metric, with what the form of the page asks for
 
 In: the entries, the rest of the ref, the runs that somebody may see. Out: an `Exhibit`; None where one of the runs is
@@ -25,7 +25,7 @@ from rpt_web.compare.curve_figures import curves_of_basket
 from rpt_web.compare.entries import read_entries
 from rpt_web.compare.noise import noise_floor
 from rpt_web.compare.placed import PlacedEntry, placed_entries
-from rpt_web.compare.settings_table import FROZEN, PLANNED, configs_of, setting_rows
+from rpt_web.compare.settings_table import FROZEN, PLANNED, RESOLVED, configs_of, resolved_configs, setting_rows
 from rpt_web.exhibits import data
 from rpt_web.exhibits.comparison_tables import TABLES
 from rpt_web.exhibits.exhibit import Exhibit
@@ -88,7 +88,7 @@ def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: Exhib
     """The settings that differ, one column for each entry; a setting that a run has not is missing."""
     source, _, ignored = own.partition("/")
     runs = [one.run for one in entries]
-    if source not in (FROZEN, PLANNED) or (source == PLANNED and not all(run.plan for run in runs)):
+    if not _is_there(source, runs):
         return None
     keys = [_key(one) for one in entries]
     columns = [
@@ -100,9 +100,23 @@ def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: Exhib
         for row in setting_rows(configs_of(runs, source), [name for name in ignored.split(",") if name])
         if row.differs
     ]
-    caption = "As each run was run." if source == FROZEN else "As each run was asked for."
+    caption = _CAPTIONS[source]
     caption += f" Left out: {ignored.replace(',', ', ')}." if ignored else ""
     return PlainTable("settings", "Settings that differ", columns, rows, caption), None, ()
+
+
+def _is_there(source: str, runs: Sequence[Run]) -> bool:
+    """Whether the runs have settings of this source."""
+    if source == PLANNED:
+        return all(run.plan for run in runs)
+    return source == FROZEN or (source == RESOLVED and bool(resolved_configs(runs).values))
+
+
+_CAPTIONS = {
+    FROZEN: "As each run was run.",
+    PLANNED: "As each run was asked for.",
+    RESOLVED: "As each run's engine resolved it; of an engine without a config of its own, as the run was run.",
+}
 
 
 def _curves(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: ExhibitScope) -> Made:

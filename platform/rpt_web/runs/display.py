@@ -130,6 +130,7 @@ _EVENT_WORDS = {
     "evaluation": "Policy evaluated at step {step}",
     "corpus": "Corpus “{name}” read; bad records: {bad}",
     "positions": "{split}: {kept} of {positions} positions kept",
+    "engine_config": "Configuration that {engine} runs with written to {path}",
     "table": "Table “{title}” written",
     "log": "{message}",
     "finished": "Finished",

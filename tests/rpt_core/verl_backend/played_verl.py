@@ -52,7 +52,19 @@ class Player:
         self.dumps = Path(self.settings["trainer.rollout_data_dir"])
         self.checkpoints = Path(self.settings["trainer.default_local_dir"])
 
+    def resolve(self):
+        """Write the configuration, as hydra does for verl."""
+        nested = {}
+        for key, value in self.settings.items():
+            *parts, last = key.split(".")
+            place = nested
+            for part in parts:
+                place = place.setdefault(part, {})
+            place[last] = value
+        Path(nested.pop("hydra")["callbacks"]["rpt"]["path"]).write_text(json.dumps(nested))
+
     def play(self):
+        self.resolve()
         resumed = self.settings["trainer.resume_from_path"]
         first = int(resumed.rsplit("_", 1)[1]) if resumed else 0
         last = self.settings["trainer.total_training_steps"]

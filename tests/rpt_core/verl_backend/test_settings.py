@@ -1,6 +1,11 @@
 """Our config as verl's: composed by verl's own hydra configuration, read back key by key (run by `make test-verl`)."""
 
+import json
 import math
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,7 @@ PATHS = VerlPaths(
     checkpoints=Path("/run/verl/checkpoints"),
     dumps=Path("/run/verl/attempt-001/dumps"),
     work=Path("/run/verl/attempt-001"),
+    resolved=Path("/run/verl/attempt-001/resolved_config.json"),
     resume_from=None,
     ray=OwnRay(Path("/tmp/rpt-ray-1"), "127.0.0.1"),
 )
@@ -152,7 +158,7 @@ def composed(given, paths=PATHS, has_gpu=True, has_flash=False):
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
-    words = [word for word in overrides(given, paths, has_gpu, has_flash) if not word.startswith("hydra.")]
+    words = [word for word in overrides(given, paths, has_gpu, has_flash) if not word.lstrip("+").startswith("hydra.")]
     folder = Path(verl.trainer.__file__).parent / "config"
     with initialize_config_dir(str(folder), version_base=None):
         found = compose("ppo_trainer", words)
@@ -179,6 +185,35 @@ def test_each_option_reaches_the_key_that_has_its_effect(changes, expected):
     assert values(composed(config(**changes)), expected) == expected
 
 
+MAIN = """
+import sys
+import hydra
+
+@hydra.main(config_path=sys.argv.pop(1), config_name="ppo_trainer", version_base=None)
+def main(config):
+    print(config.trainer.total_training_steps)
+
+main()
+"""
+
+
+@pytest.mark.verl
+def test_hydra_writes_the_whole_configuration_where_it_is_told_to(tmp_path):
+    """As a main program: only that calls what `hydra.callbacks` names."""
+    folder = Path(find_spec("verl").submodule_search_locations[0]) / "trainer" / "config"
+    paths = replace(PATHS, work=tmp_path, resolved=tmp_path / "resolved_config.json")
+    words = overrides(config(steps=7), paths, has_gpu=True, has_flash=False)
+    ran = subprocess.run([sys.executable, "-c", MAIN, str(folder), *words], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("7\n", "")
+    found = json.loads(paths.resolved.read_text())
+    assert "hydra" not in found
+    assert found["trainer"]["total_training_steps"] == 7
+    rollout = found["actor_rollout_ref"]["rollout"]
+    assert rollout["response_length"] == 8192  # verl takes it from `data.max_response_length`
+    assert rollout["max_num_seqs"] == config().sampling.batch_rows
+    assert "critic" in found  # verl's own, of which we say nothing
+
+
 @pytest.mark.verl
 def test_the_reference_model_is_there_only_for_a_kl_term():
     from verl.trainer.ppo.utils import need_reference_policy
@@ -200,8 +235,6 @@ def test_the_engine_reads_clip_and_schedule_from_where_they_are_put():
 
 @pytest.mark.verl
 def test_a_resumed_run_names_its_checkpoint_and_a_cluster_has_no_ray_of_its_own():
-    from dataclasses import replace
-
     resumed = composed(config(), replace(PATHS, resume_from=Path("/run/verl/checkpoints/global_step_40")))
     assert resumed.trainer.resume_mode == "resume_path"
     assert resumed.trainer.resume_from_path == "/run/verl/checkpoints/global_step_40"

@@ -1,5 +1,6 @@
 """The stage of the engine verl, with verl played by a short program: what it records, stops, resumes, explains."""
 
+import json
 import os
 import signal
 import subprocess
@@ -171,7 +172,7 @@ def test_a_stop_goes_back_to_the_newest_checkpoint_and_a_resume_does_each_step_o
     assert metadata[0] == metadata[1]
 
 
-def test_metrics_of_all_attempts_are_kept(ground, tmp_path, played):
+def test_metrics_of_all_attempts_are_kept_and_what_configuration_verl_had_in_each(ground, tmp_path, played):
     played("slow")
     execute(tmp_path, config(ground), stop_after=2)
     played("well")
@@ -179,6 +180,17 @@ def test_metrics_of_all_attempts_are_kept(ground, tmp_path, played):
     lines = [len((tmp_path / f"verl/attempt-00{n}/metrics.jsonl").read_bytes().splitlines()) for n in (1, 2)]
     assert lines[0] >= 2
     assert lines[1] == 4
+    told = stages.events(tmp_path, EventType.ENGINE_CONFIG)
+    assert [(data["engine"], data["path"]) for data in told] == [
+        ("verl", f"verl/attempt-{attempt:03d}/resolved_config.json") for attempt in (1, 2)
+    ]
+    assert all((tmp_path / data["path"]).is_file() for data in told)
+    trainer, ray = told[1]["values"]["trainer"], told[1]["values"]["ray_kwargs"]["ray_init"]
+    assert (trainer["total_training_steps"], trainer["resume_from_path"]) == (6, "RUN/verl/checkpoints/global_step_2")
+    assert (trainer["default_local_dir"], ray["_temp_dir"]) == ("RUN/verl/checkpoints", "RAY")
+    assert told[1]["values"]["actor_rollout_ref"]["rollout"]["n"] == 4
+    stored = json.loads((tmp_path / told[1]["path"]).read_text())
+    assert stored["trainer"]["default_local_dir"] == str(tmp_path.resolve() / "verl" / "checkpoints")
 
 
 def test_a_half_written_dump_is_waited_for(ground, tmp_path, played):

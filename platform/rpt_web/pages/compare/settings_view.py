@@ -10,9 +10,11 @@ from django.http import HttpRequest
 from rpt_web.compare.settings_table import (
     FROZEN,
     PLANNED,
+    RESOLVED,
     SettingRow,
     configs_of,
     is_ignored,
+    resolved_configs,
     setting_rows,
     text_difference,
 )
@@ -29,8 +31,14 @@ MOST_COLUMNS = 8
 def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     """The context of the view."""
     runs = [shown.run for shown in basket.entries]
-    planned = all(run.plan for run in runs)
-    source = PLANNED if planned and request.GET.get("of") == PLANNED else FROZEN
+    resolved = resolved_configs(runs)
+    sources = {
+        FROZEN: "As it was run",
+        **({PLANNED: "As it was asked for"} if all(run.plan for run in runs) else {}),
+        **({RESOLVED: "As the engine resolved it"} if resolved.values else {}),
+    }
+    source = request.GET.get("of", "")
+    source = source if source in sources else FROZEN
     configs = configs_of(runs, source)
     ignored = _ignored(request)
     rows = setting_rows(configs, ignored)
@@ -40,17 +48,16 @@ def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
         "settings_ref": ref_of(
             COMPARE, basket.subject, "/".join(filter(None, ["settings", source, ",".join(ignored)]))
         ),
-        "has_plans": planned,
+        "has_sources": len(sources) > 1,
+        "frozen": [basket.entries[place].label for place in resolved.frozen],
+        "not_stored": [basket.entries[place].label for place in resolved.missing],
         "differing": _shown_rows(request, differing, ignored),
         "same": [row for row in rows if not row.differs],
         "ignored": [(name, _query(request, [other for other in ignored if other != name])) for name in ignored],
         "in_columns": len(runs) <= MOST_COLUMNS,
         "code": setting_rows([{"code version": newest_code(run)} for run in runs]),
         "text_lines": text_difference(configs[0], configs[1], ignored) if len(runs) == 2 else [],
-        "sources": [
-            (name, title, _with(request, of=name), name == source)
-            for name, title in ((FROZEN, "As it was run"), (PLANNED, "As it was asked for"))
-        ],
+        "sources": [(name, title, _with(request, of=name), name == source) for name, title in sources.items()],
     }
 
 

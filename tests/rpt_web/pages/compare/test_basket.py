@@ -9,12 +9,12 @@ from django.urls import reverse
 
 from rpt_core.config import RptConfig
 from rpt_web.compare import baskets
-from rpt_web.compare.models import Basket
+from rpt_web.compare.models import Basket, EngineConfig
 from rpt_web.runs import services
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Role, Team
 from tests.factories import HOSTILE, make_experiment, make_user
-from tests.rpt_web.api_client import CONFIG
+from tests.rpt_web.api_client import CONFIG, ROOT, client_of
 from tests.rpt_web.markup import flat
 
 COMPARE = reverse("compare:basket")
@@ -160,3 +160,47 @@ def test_hostile_names_and_values_are_escaped(page, two, ada):
     one, other = two
     type(other).objects.filter(pk=other.pk).update(config={**other.config, "template": HOSTILE})
     assert "<script>alert" not in page(address(one, other))
+
+
+def resolved(run, **values):
+    """The run as one of verl, with what verl has made of its config."""
+    run.config = run.config | {"engine": "verl"}
+    run.save()
+    if values:
+        EngineConfig.objects.create(run=run, attempt=1, engine="verl", values=values)
+    return run
+
+
+def test_what_the_engine_resolved_is_compared_where_a_run_has_it(page, two):
+    one, other = two
+    assert "As the engine resolved it" not in page(address(one, other))
+    resolved(one, actor={"lr": 0.5, "clip": 0.2}, trainer={"dir": "RUN/verl"})
+    resolved(other, actor={"lr": 0.25, "clip": 0.2}, trainer={"dir": "RUN/verl"})
+    text = page(address(one, other, of="resolved"))
+    assert differing(text) == ["actor.lr"]
+    assert "+actor.lr: 0.25" in text
+    assert "What reads the config" not in text
+    assert "Not stored" not in text
+
+
+def test_a_run_of_another_engine_has_its_config_there_and_one_that_verl_has_not_started_has_none(page, two):
+    one, other = two
+    resolved(one, actor={"lr": 0.5})
+    text = page(address(one, other, of="resolved"))
+    assert "What reads the config as it was run has no other: long, Second." in text
+    assert {"actor.lr", "seed", "steps"} <= set(differing(text))
+    resolved(other)
+    text = page(address(one, other, of="resolved"))
+    assert "a retry stores it: long, Second." in text
+    assert differing(text) == ["actor.lr"]
+
+
+def test_the_api_and_the_files_have_what_the_engines_resolved(page, client, ada, two):
+    ref = f"compare/{two[0].pk},{two[1].pk}/settings/resolved"
+    assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 404
+    for run, rate in zip(two, (0.5, 0.25), strict=True):
+        resolved(run, actor={"lr": rate})
+    [row] = client_of(ada).get(f"{ROOT}/compared-settings?runs={two[0].pk},{two[1].pk}&of=resolved").json()
+    assert row == {"name": "actor.lr", "values": [0.5, 0.25]}
+    file = client.get(reverse("exhibits:exhibit_file", args=[ref, "csv"])).content.decode()
+    assert file.splitlines()[1] == "actor.lr,0.5,0.25"
