@@ -21,8 +21,10 @@ from rpt_core.errors import UserError
 from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.run.folder import RunDir
 from rpt_web.compare import comparisons
+from rpt_web.compare.comparisons import MOST_IN_MATRIX, MOST_SLICED
 from rpt_web.compare.models import PositionComparison
 from rpt_web.jobs.models import Job
+from rpt_web.results.queries import mode_label
 from rpt_web.runs.models import Run
 from rpt_web.runs.seed_groups import seed_groups, seed_of
 from workers.reports import JobReport, Stopping, Why
@@ -31,8 +33,6 @@ SEED = 0
 RESAMPLES = ((3, 10_000), (20, 2000))
 """Up to so many evaluations, so many resamplings; with more, FEWEST_RESAMPLES."""
 FEWEST_RESAMPLES = 1000
-MOST_SLICED, MOST_IN_MATRIX = 12, 40
-"""With more evaluations, parts of the positions, or every two of them, are left out: a page of two of them has both."""
 
 
 def compare(job: Job, report: JobReport) -> Mapping[str, Any]:
@@ -41,7 +41,7 @@ def compare(job: Job, report: JobReport) -> Mapping[str, Any]:
     if row is None:
         raise UserError("The comparison is gone. Start it again.")
     positions, found = _read(row, report)
-    data = _Comparison(positions, found, _runs(row), report).numbers()
+    data = _Comparison(row, positions, found, report).numbers()
     kept = comparisons.keep(job, row, data, _positions_file(positions), [_outcomes_file(one) for one in found])
     if not kept:
         raise Stopping(Why.FENCED)
@@ -50,19 +50,19 @@ def compare(job: Job, report: JobReport) -> Mapping[str, Any]:
 
 def _runs(row: PositionComparison) -> list[Run]:
     known = Run.objects.defer("plan", "log_tail", "result").in_bulk(row.runs)
-    return [known[run] for run, _ in row.entries]
+    return [known[run] for run, *_ in row.entries]
 
 
 def _read(row: PositionComparison, report: JobReport) -> tuple[Positions, list[Aligned]]:
     positions, found = Positions(), list[Aligned]()
-    for place, (run, step) in enumerate(row.entries):
+    for place, (run, step, mode) in enumerate(row.entries):
         report(0.3 * place / len(row.entries), f"reading evaluation {place + 1} of {len(row.entries)}")
         known = Run.objects.only("pk").filter(pk=run).first()
         if known is None:
             raise UserError(f"Run {run} was deleted. Leave it out of the comparison.")
         try:
             outcomes = read_outcomes(RunDir(known.directory).evaluation(step))
-            found.append(align(positions, outcomes, row.mode))  # type: ignore[arg-type]  # stored modes are modes
+            found.append(align(positions, outcomes, mode))
         except UserError as error:
             raise UserError(f"Run {run}, step {step}: {error}") from None
     return positions, found
@@ -71,8 +71,11 @@ def _read(row: PositionComparison, report: JobReport) -> tuple[Positions, list[A
 class _Comparison:
     """Computes the numbers of one comparison."""
 
-    def __init__(self, positions: Positions, found: Sequence[Aligned], runs: Sequence[Run], report: JobReport) -> None:
-        self.positions, self.found, self.runs, self.report = positions, found, runs, report
+    def __init__(
+        self, row: PositionComparison, positions: Positions, found: Sequence[Aligned], report: JobReport
+    ) -> None:
+        self.positions, self.found, self.report = positions, found, report
+        self.runs, self.modes = _runs(row), [mode for *_, mode in row.entries]
         self.resamples = next((times for most, times in RESAMPLES if len(found) <= most), FEWEST_RESAMPLES)
 
     def numbers(self) -> dict[str, Any]:
@@ -131,16 +134,20 @@ class _Comparison:
 
     def _groups(self, level: str) -> list[dict[str, Any]]:
         """Groups of seeds, if some model has several."""
-        own = seed_groups(self.runs)
+        own = seed_groups(self.runs, self.modes)
         if all(len(places) < 2 for _, places in own):
             return []
         self.report(0.92, f"{level}: seeds together")
         groups = [
-            SeedGroup(title, tuple(places), tuple(seed_of(self.runs[place]) for place in places))
+            SeedGroup(self._title(title, places), tuple(places), tuple(seed_of(self.runs[place]) for place in places))
             for title, places in own
         ]
         compared = seed_groups_compared(groups, self.found, level, self.positions, SEED, FEWEST_RESAMPLES)
         return [asdict(one) for one in compared]
+
+    def _title(self, title: str, places: Sequence[int]) -> str:
+        """With the mode where there are several; a group has one alone."""
+        return title if len(set(self.modes)) == 1 else f"{title}, {mode_label(self.modes[places[0]])}"
 
 
 def _positions_file(positions: Positions) -> bytes:

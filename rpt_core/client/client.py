@@ -221,7 +221,8 @@ class Client:
         """What came of a blind A/B: votes, the share with its interval, the sign test, the check of the order."""
         return self._get(f"/queues/{queue}/result")
 
-    # Runs side by side. An entry is a run's number, or "15@40": its checkpoint of step 40. The first is the baseline.
+    # Runs side by side. An entry is a run's number, or "15@40": its checkpoint of step 40; "15@40:standard" is that
+    # checkpoint's evaluation in a mode of its own. The first is the baseline.
 
     def settings(self, entries: Sequence[int | str], *, same: bool = False, of: str = "frozen") -> pa.Table:
         """Settings that differ, or all; `values` is JSON, in the order of the entries.
@@ -236,7 +237,8 @@ class Client:
     ) -> dict[str, Any]:
         """Evaluations at the same positions: paired differences, tests, a matrix, in `numbers` (docs/compare.md).
 
-        It waits until they are computed, which is done once. Raises ClientError when that fails.
+        mode: of the entries that name none. It waits until the numbers are computed, which is done once. Raises
+        ClientError when that fails.
         """
         body = _given(entries=list(map(str, entries)), mode=mode)
         found = self._post("/comparisons", body)

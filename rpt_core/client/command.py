@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ from rpt_core.client.words import lines_of
 
 DONE, ENDED_BADLY, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
+MODES = ("sampled", "standard", "greedy")
+"""In which positions are evaluated."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -86,9 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_entry,
         nargs="+",
         metavar="RUN",
-        help="numbers, or 15@40 for a step; the first is what the others are held against",
+        help="numbers, or 15@40 for a step, 15@40:standard for its own mode; the others are held against the first",
     )
-    new.add_argument("--mode", choices=("sampled", "standard", "greedy"), help="by default that of most evaluations")
+    new.add_argument("--mode", choices=MODES, help="of runs that name none; by default that of most evaluations")
     new = _command(commands, "export", _export, "write what a run wrote to a file")
     new.add_argument("run", type=int, metavar="RUN")
     new.add_argument("what", choices=tuple(WHAT), metavar="WHAT", help=", ".join(WHAT))
@@ -192,7 +195,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     entries = list(dict.fromkeys(arguments.entries))
     if len(entries) < 2:
         raise ClientError("Give two runs or more, or two steps of one, such as 12@0 12@40.")
-    asked = [int(entry.partition("@")[0]) for entry in entries]
+    asked = [int(re.split("[@:]", entry)[0]) for entry in entries]
     runs = [platform.run(number) for number in dict.fromkeys(asked)]
     print("\n".join([*settings_lines(runs), ""]), flush=True)
     try:
@@ -211,9 +214,11 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _entry(text: str) -> str:
-    run, at, step = text.partition("@")
-    if not run.isdecimal() or (at and not step.isdecimal()):
-        raise argparse.ArgumentTypeError("give the number of a run, such as 12, or of one at a step, such as 12@40")
+    if not re.fullmatch(rf"[0-9]+(@[0-9]+)?(:({'|'.join(MODES)}))?", text):
+        raise argparse.ArgumentTypeError(
+            "give the number of a run, such as 12, or of one at a step or in a mode, such as 12@40 or 12@40:standard; "
+            f"modes are {', '.join(MODES)}"
+        )
     return text
 
 

@@ -22,9 +22,13 @@ def paired_lines(comparison: Mapping[str, Any], names: Mapping[int, str], asked:
     In: a comparison as `Client.compare` has it, names of runs by their ids, the runs that were asked for.
     """
     entries, numbers = comparison["entries"], comparison["numbers"]
-    titles = [f"{one['run']} {names[one['run']]}, step {one['step']}" for one in entries]
+    mode = comparison["mode"]
+    own = ["" if mode else f", {one['mode']}" for one in entries]
+    titles = [
+        f"{one['run']} {names[one['run']]}, step {one['step']}{word}" for one, word in zip(entries, own, strict=True)
+    ]
     compared = len(entries) - 1
-    lines = [f"At the same positions, {comparison['mode']}: each against {titles[0]}"]
+    lines = [f"At the same positions{f', {mode}' if mode else ''}: each against {titles[0]}"]
     for level in numbers["levels"]:
         lines += [*lines_of(_HEAD, list(_rows(level, titles, numbers))), ""]
     lines.append("Differences are in points, at the positions that both have, with paired bootstrap intervals.")

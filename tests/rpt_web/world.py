@@ -304,9 +304,9 @@ def search(team, user, run):
 def compared(run):
     """A comparison of a run with itself, as its job stores it."""
     data = {"levels": ["hard"], "accuracies": [], "with_baseline": [{"levels": {}, "slices": {}}], "matrix": {}}
-    entries = [[run.pk, 1], [run.pk, 2]]
+    entries = [[run.pk, 1, "greedy"], [run.pk, 2, "greedy"]]
     return PositionComparison.objects.create(
-        key=f"of {run.pk}", mode="greedy", entries=entries, runs=[run.pk], data=data, made_at=timezone.now()
+        key=f"of {run.pk}", entries=entries, runs=[run.pk], data=data, made_at=timezone.now()
     )
 
 

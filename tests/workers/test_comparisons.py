@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import pytest
 from django.urls import reverse
 
+from rpt_core.run.folder import RunDir
 from rpt_web.compare import comparisons
 from rpt_web.compare.entries import BasketEntry
 from rpt_web.compare.models import ComparedOutcomes, PositionComparison
 from rpt_web.compare.noise import noise_floor
+from rpt_web.exhibits.comparison_tables import BASELINE, MATRIX, SLICES, TABLES
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job, JobState
 from rpt_web.review.models import ReviewQueue
@@ -23,6 +25,7 @@ from tests.evaluated_runs import text_of as hash_of
 from tests.factories import HOSTILE, make_experiment, make_user
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
+from workers import comparisons as execution_of_comparisons
 from workers import jobs as execution
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the job renews its lease on a connection of its own
@@ -138,6 +141,23 @@ def test_old_evaluations_alone_lead_to_responses_by_the_documents_name(client, t
     assert f"/positions/{'0' * 32}/10/?run={two[1].pk}&amp;step=1&amp;kind=greedy&amp;group=4#group" in page
 
 
+def test_what_is_left_out_of_a_large_basket_is_said_with_what_to_do(client, ada, monkeypatch):
+    experiment = make_experiment(ada)
+    runs = [evaluate(made_run(experiment, f"r{number}"), A) for number in range(3)]
+    for module in (execution_of_comparisons, comparisons):
+        monkeypatch.setattr(module, "MOST_SLICED", 2)
+        monkeypatch.setattr(module, "MOST_IN_MATRIX", 2)
+    row = made(client, *runs)
+    text = text_of(client, *runs)
+    assert "3 evaluations are compared here. What differs by part of the positions" in text
+    assert f'href="{COMPARE}?runs={runs[0].pk},{runs[1].pk}&amp;view=positions">compare these two alone' in text
+    assert "Every two of them stand in a table for up to 2: remove runs above" in text
+    for table in (SLICES, MATRIX):
+        caption = TABLES[table](row, {run.pk: run for run in runs}).caption
+        assert "Left empty for 3 evaluations: it is computed for up to 2. Compare fewer." in caption
+    assert "Left empty" not in TABLES[BASELINE](row, {run.pk: run for run in runs}).caption
+
+
 def test_runs_without_an_evaluation_are_told_and_the_rest_is_compared(client, two):
     bare = made_run(two[0].experiment, "bare")
     at_another_step = f"{two[0].pk},{two[1].pk}@7"
@@ -149,8 +169,6 @@ def test_runs_without_an_evaluation_are_told_and_the_rest_is_compared(client, tw
 
 
 def test_a_missing_file_fails_the_job_in_words(client, two):
-    from rpt_core.run.folder import RunDir
-
     RunDir(two[1].directory).evaluation(1).unlink()
     start(client, *two)
     work()

@@ -19,7 +19,7 @@ from rpt_web.api.errors import WrongField, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page
 from rpt_web.compare import baskets, comparisons
-from rpt_web.compare.entries import BasketEntry, read_entries
+from rpt_web.compare.entries import PATTERN, BasketEntry, read_entries
 from rpt_web.compare.models import Basket, PositionComparison
 from rpt_web.compare.positions import ComparedPosition, compared_positions
 from rpt_web.compare.settings_table import configs_of, setting_rows
@@ -28,7 +28,13 @@ from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import User
 from rpt_web.traces.inspector import readable
 
-Entry = Annotated[str, Field(pattern=r"^\d{1,18}(@\d{1,9})?$", description="A run's id, or a run and a step: `15@40`.")]
+Entry = Annotated[
+    str,
+    Field(
+        pattern=f"^{PATTERN}$",
+        description="A run's id, perhaps with a step and with the mode of its evaluation: `15`, `15@40:standard`.",
+    ),
+]
 Entries = Annotated[list[Entry], Field(min_length=1, max_length=2000, description="The first is the baseline.")]
 
 
@@ -75,7 +81,8 @@ class ComparisonIn(Body):
 
     entries: Annotated[list[Entry], Field(min_length=2, max_length=2000, description="The first is the baseline.")]
     mode: Literal["sampled", "standard", "greedy"] | None = Field(
-        default=None, description="Empty takes the mode in which most were evaluated."
+        default=None,
+        description="Of the entries that name none; empty takes the mode in which most of these were evaluated.",
     )
 
 
@@ -84,13 +91,14 @@ class ComparedEntryOut(Schema):
 
     run: int
     step: int
+    mode: str
 
 
 class ComparisonOut(Schema):
     """Evaluations at the same positions. `numbers` is null until they are computed."""
 
     id: int
-    mode: str
+    mode: str | None = Field(description="Of all entries; null where they are of several modes.")
     entries: list[ComparedEntryOut] = Field(description="Those with an evaluation, in the order asked for.")
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     error: str = Field(description="Why it failed, or why no worker has taken it yet.")
@@ -234,7 +242,10 @@ def delete_basket(request: HttpRequest, basket_id: int) -> Answer[None]:
 def _read(text: str) -> list[BasketEntry]:
     entries, others = read_entries(text)
     if others or not entries:
-        raise WrongField("runs", "Give ids of runs with commas between them, each with a step or without: 12,15@40.")
+        raise WrongField(
+            "runs",
+            "Give ids of runs with commas between them, each with a step and a mode or without: 12,15@40:standard.",
+        )
     return entries
 
 
@@ -257,8 +268,8 @@ def _told(row: PositionComparison) -> dict[str, Any]:
     state = "succeeded" if row.made_at else str(job.state) if job else "failed"
     return {
         "id": row.pk,
-        "mode": row.mode,
-        "entries": [{"run": run, "step": step} for run, step in row.entries],
+        "mode": row.modes[0] if len(row.modes) == 1 else None,
+        "entries": [{"run": run, "step": step, "mode": mode} for run, step, mode in row.entries],
         "state": state,
         "error": job.error if job and not row.made_at else "",
         "made_at": row.made_at,

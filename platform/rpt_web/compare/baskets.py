@@ -54,7 +54,9 @@ def _fit_entries(text: str) -> str:
         raise UserError(f"A basket takes some thousand runs: {LONGEST_TEXT:,} characters of ids. Leave some out.")
     entries, others = read_entries(text)
     if others:
-        raise UserError(f"“{others[0]}” is no run. Write ids, each with a step or without: 12,15@40.")
+        raise UserError(
+            f"“{others[0]}” is no run. Write ids, each with a step and a mode or without: 12,15@40:standard."
+        )
     if not entries:
         raise UserError("The basket is empty. Add a run first.")
     return written(entries)

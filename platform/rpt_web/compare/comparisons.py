@@ -1,6 +1,7 @@
 """Comparisons at the same positions: which evaluations they are of, whether they are made, and making them once.
 
-In: entries of a basket with their runs, a mode. Out: the stored comparison, or a job of the quick lane that makes it.
+In: entries of a basket with their runs, a mode for those that name none. Out: the stored comparison, or a job of the
+quick lane that makes it.
 Pages read what is stored; outcomes on disk are read by the job alone.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from django.db.models.functions import Now
 
 from rpt_core.errors import UserError
 from rpt_core.words import listed
-from rpt_web.compare.entries import BasketEntry
+from rpt_web.compare.entries import MODES, BasketEntry
 from rpt_web.compare.models import ComparedOutcomes, PositionComparison
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job, JobState
@@ -30,13 +31,14 @@ from rpt_web.teams.models import User
 from rpt_web.text import clean_json
 
 KIND = "compare"
-MODES = ("sampled", "standard", "greedy")
 VERSION = 2
 """Of what a comparison holds: with another one, all are made again."""
 KEPT_DAYS = 60
 MOST_AT_ONCE = 3
 """Comparisons of one person that have not ended."""
 FEWEST = 2
+MOST_SLICED, MOST_IN_MATRIX = 12, 40
+"""With more evaluations, parts of the positions, or every two of them, are left out: a page of two of them has both."""
 STEPS_NAMED = 8
 
 
@@ -48,6 +50,7 @@ class EvaluatedEntry:
     """In the basket."""
     run: Run
     step: int
+    mode: str
     flops: float | None
     print: tuple[Any, ...]
     """What tells this evaluation from a later one of the same step."""
@@ -58,39 +61,52 @@ class ToCompare:
     """What can be compared of a basket, and why the rest cannot."""
 
     mode: str
+    """Of the entries that name none."""
     entries: Sequence[EvaluatedEntry]
     missing: Mapping[int, str]
     """By the place in the basket, in words."""
-    modes: Sequence[str]
-    """In which the runs were evaluated."""
+    modes_of: Sequence[Sequence[str]]
+    """In which each run of the basket was evaluated, by the place there."""
+
+    @property
+    def modes(self) -> list[str]:
+        """In which any of the runs was evaluated."""
+        return [mode for mode in MODES if any(mode in had for had in self.modes_of)]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether evaluations of several modes are compared."""
+        return len({one.mode for one in self.entries}) > 1
 
     @property
     def key(self) -> str:
         """Of the comparison of exactly this."""
-        told = [VERSION, self.mode, [[one.run.pk, one.step, one.print] for one in self.entries]]
+        told = [VERSION, [[one.run.pk, one.step, one.mode, one.print] for one in self.entries]]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def to_compare(entries: Sequence[tuple[BasketEntry, Run]], mode: str = "") -> ToCompare:
-    """The evaluation of each entry in a mode, or in the one that most have (1 query). A run without a step stands for
-    its newest evaluation."""
+    """The evaluation of each entry in its mode, or, where it names none, in this one, or in the one that most of these
+    have (1 query). A run without a step stands for its newest evaluation."""
     rows = Evaluation.objects.filter(run__in={run.pk for _, run in entries}, mode__in=MODES, n__gt=0)
     by_run: dict[int, dict[str, dict[int, list[Evaluation]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
     for row in rows.order_by("run", "step", "difficulty"):
         by_run[row.run_id][row.mode][row.step].append(row)
-    had = [mode for mode in MODES if any(mode in by_run[run.pk] for _, run in entries)]
+    had = [[mode for mode in MODES if mode in by_run[run.pk]] for _, run in entries]
     if mode not in MODES:
-        mode = max(had, key=lambda name: sum(name in by_run[run.pk] for _, run in entries), default=MODES[0])
+        open_ = [modes for (entry, _), modes in zip(entries, had, strict=True) if not entry.mode]
+        mode = max(MODES, key=lambda name: sum(name in modes for modes in open_))
     found, missing = list[EvaluatedEntry](), dict[int, str]()
     for place, (entry, run) in enumerate(entries):
-        steps = by_run[run.pk].get(mode, {})
+        own = entry.mode or mode
+        steps = by_run[run.pk].get(own, {})
         step = max(steps, default=None) if entry.step is None else entry.step
         if step is None or step not in steps:
-            missing[place] = _missing_words(entry, list(by_run[run.pk]), sorted(steps), mode)
+            missing[place] = _missing_words(entry, had[place], sorted(steps), own)
         else:
-            found.append(_entry(place, run, step, steps[step]))
+            found.append(_entry(place, run, step, own, steps[step]))
     return ToCompare(mode, found, missing, had)
 
 
@@ -125,7 +141,7 @@ def keep(
         comparison.outcomes.all().delete()
         ComparedOutcomes.objects.bulk_create(
             ComparedOutcomes(comparison=comparison, place=place, run_id=run, rows=own)
-            for place, ((run, _), own) in enumerate(zip(comparison.entries, rows, strict=True))
+            for place, ((run, *_), own) in enumerate(zip(comparison.entries, rows, strict=True))
         )
         PositionComparison.objects.filter(pk=comparison.pk).update(
             data=clean_json(dict(data)), positions=positions, made_at=Now()
@@ -141,16 +157,15 @@ def forget_old(days: int = KEPT_DAYS, limit: int = 100) -> int:
     return len(ids)
 
 
-def _entry(place: int, run: Run, step: int, rows: Sequence[Evaluation]) -> EvaluatedEntry:
+def _entry(place: int, run: Run, step: int, mode: str, rows: Sequence[Evaluation]) -> EvaluatedEntry:
     told = tuple((row.pk, row.attempt, row.difficulty, row.n, row.value) for row in rows)
     flops = next((row.flops for row in rows if row.flops is not None), None)
-    return EvaluatedEntry(place, run, step, flops, told)
+    return EvaluatedEntry(place, run, step, mode, flops, told)
 
 
 def _values(wanted: ToCompare) -> dict[str, Any]:
     return {
-        "mode": wanted.mode,
-        "entries": [[one.run.pk, one.step] for one in wanted.entries],
+        "entries": [[one.run.pk, one.step, one.mode] for one in wanted.entries],
         "runs": sorted({one.run.pk for one in wanted.entries}),
     }
 
@@ -167,11 +182,11 @@ def _refuse_too_many(user: User) -> None:
         )
 
 
-def _missing_words(entry: BasketEntry, modes: Iterable[str], steps: Sequence[int], mode: str) -> str:
-    known = list(modes)
+def _missing_words(entry: BasketEntry, known: Sequence[str], steps: Sequence[int], mode: str) -> str:
     if not known:
         return "It was not evaluated position by position. Evaluate it, or take the run that evaluated its checkpoint."
     if not steps:
-        return f"It was not evaluated in the mode {mode_label(mode)}, but in: {listed(map(mode_label, known))}."
+        had = listed(map(mode_label, known))
+        return f"It was not evaluated in the mode {mode_label(mode)}, but in: {had}. Choose such a mode for it."
     shown = listed(map(str, steps[-STEPS_NAMED:]))
     return f"It was not evaluated at step {entry.step}. Steps with an evaluation: {shown}."

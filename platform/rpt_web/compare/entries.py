@@ -1,7 +1,7 @@
-"""What is compared, as addresses and baskets write it: runs by their ids, each with a step or without.
+"""What is compared, as addresses and baskets write it: runs by their ids, each with a step and a mode or without.
 
-In: `12,15@40,31`. Out: entries in that order, each once; the first is the baseline. Without a step, a run stands for
-its newest evaluation. Pure functions.
+In: `12:standard,15@40,31`. Out: entries in that order, each once; the first is the baseline. Without a step, a run
+stands for its newest evaluation; without a mode it takes that of the comparison. Pure functions.
 """
 
 from __future__ import annotations
@@ -10,18 +10,24 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_ENTRY = re.compile(r"(\d{1,18})(?:@(\d{1,9}))?")
+MODES = ("sampled", "standard", "greedy")
+PATTERN = rf"[0-9]{{1,18}}(?:@[0-9]{{1,9}})?(?::(?:{'|'.join(MODES)}))?"
+"""Of one entry, as refs and the API write it, too."""
+_ENTRY = re.compile(rf"(\d{{1,18}})(?:@(\d{{1,9}}))?(?::({'|'.join(MODES)}))?")
 
 
 @dataclass(frozen=True)
 class BasketEntry:
-    """A run, or its checkpoint of a step."""
+    """A run, or its checkpoint of a step, as it was evaluated in some mode."""
 
     run: int
     step: int | None = None
+    mode: str = ""
+    """One of MODES; "" for the comparison's."""
 
     def __str__(self) -> str:
-        return str(self.run) if self.step is None else f"{self.run}@{self.step}"
+        step = "" if self.step is None else f"@{self.step}"
+        return f"{self.run}{step}:{self.mode}" if self.mode else f"{self.run}{step}"
 
 
 def read_entries(text: str) -> tuple[list[BasketEntry], list[str]]:
@@ -31,7 +37,7 @@ def read_entries(text: str) -> tuple[list[BasketEntry], list[str]]:
     for word in text.replace("\x00", "").split(","):
         match = _ENTRY.fullmatch(word.strip())
         if match is not None:
-            found[BasketEntry(int(match[1]), None if match[2] is None else int(match[2]))] = None
+            found[BasketEntry(int(match[1]), None if match[2] is None else int(match[2]), match[3] or "")] = None
         elif word.strip():
             others.append(word.strip()[:40])
     return list(found), others
@@ -55,3 +61,8 @@ def without(entries: Sequence[BasketEntry], entry: BasketEntry) -> list[BasketEn
 def added(entries: Sequence[BasketEntry], more: Iterable[BasketEntry]) -> list[BasketEntry]:
     """The same with others after them, each once."""
     return list(dict.fromkeys([*entries, *more]))
+
+
+def replaced(entries: Sequence[BasketEntry], entry: BasketEntry, other: BasketEntry) -> list[BasketEntry]:
+    """The same with another one in its place; it stands once."""
+    return list(dict.fromkeys(other if one == entry else one for one in entries))

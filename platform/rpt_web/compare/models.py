@@ -44,9 +44,8 @@ class PositionComparison(models.Model):
     key = models.CharField(max_length=64, unique=True)
     """Of what it compares: runs, steps, mode, and the evaluations as they are. A new evaluation makes another key, so
     that no page shows numbers of an older one."""
-    mode = models.CharField(max_length=20)
     entries = models.JSONField()
-    """[run, step] of each evaluation, the baseline first."""
+    """[run, step, mode] of each evaluation, the baseline first."""
     runs = ArrayField(models.BigIntegerField())
     data = models.JSONField(default=dict)
     """As `workers.comparisons` writes it; empty until it is made."""
@@ -62,7 +61,12 @@ class PositionComparison(models.Model):
         verbose_name = "comparison"
 
     def __str__(self) -> str:
-        return f"comparison {self.pk}, {self.mode}"
+        return f"comparison {self.pk}, {', '.join(self.modes)}"
+
+    @property
+    def modes(self) -> list[str]:
+        """Of its evaluations, each once."""
+        return list(dict.fromkeys(mode for *_, mode in self.entries))
 
 
 class ComparedOutcomes(models.Model):

@@ -42,7 +42,10 @@ class NoiseFloor:
 def noise_floor(
     entries: Sequence[EvaluatedEntry], seen: QuerySet[Run], mode: str, difficulty: str
 ) -> NoiseFloor | None:
-    """From repeated evaluations of the entries' models among the runs that may be seen; None without any."""
+    """From repeated evaluations of the entries' models among the runs that may be seen; None without any.
+
+    mode: that of all of the entries.
+    """
     models = _models_of([one.run.pk for one in entries])
     wanted = {models.get(one.run.pk, (one.run.pk, one.step)) for one in entries}
     parents = {parent for parent, _ in wanted}

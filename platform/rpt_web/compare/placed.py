@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rpt_web.compare.entries import BasketEntry
+from rpt_web.results.queries import mode_label
 from rpt_web.runs.models import Run
 
 COLOURS = 6
@@ -25,7 +26,8 @@ class PlacedEntry:
     place: int
     """From 0; the baseline has 0."""
     label: str
-    """The run's name; with its experiment where the basket has several, and with its step where it names one."""
+    """The run's name; with its experiment where the basket has several, and with what the entry says of step and
+    mode."""
 
     @property
     def number(self) -> int:
@@ -55,4 +57,5 @@ def placed_entries(entries: Sequence[BasketEntry], runs: Mapping[int, Run]) -> l
 
 def _label(entry: BasketEntry, run: Run, several: bool) -> str:
     name = f"{run.name}, {run.experiment.name}" if several else run.name
-    return name if entry.step is None else f"{name}, step {entry.step}"
+    step = "" if entry.step is None else f", step {entry.step}"
+    return f"{name}{step}, {mode_label(entry.mode)}" if entry.mode else f"{name}{step}"

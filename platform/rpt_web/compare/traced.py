@@ -43,10 +43,9 @@ def position_ids(asked: ComparedSet) -> list[int]:
     """
     wanted = asked.places()
     entries = [asked.comparison.entries[place] for place in (asked.a, asked.b)]
-    at_steps = _ids(
-        wanted, "(g.run_id = %s AND g.step = %s OR g.run_id = %s AND g.step = %s)", [*entries[0], *entries[1]]
-    )
-    return at_steps or _ids(wanted, "g.run_id = ANY(%s)", [[run for run, _ in entries]])
+    steps = [value for run, step, _ in entries for value in (run, step)]
+    at_steps = _ids(wanted, "(g.run_id = %s AND g.step = %s OR g.run_id = %s AND g.step = %s)", steps)
+    return at_steps or _ids(wanted, "g.run_id = ANY(%s)", [[run for run, *_ in entries]])
 
 
 def _ids(wanted: Sequence[tuple[str, int]], where: str, values: list[Any]) -> list[int]:

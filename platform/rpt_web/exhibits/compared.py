@@ -1,6 +1,7 @@
 """Exhibits of a basket of runs: `compare/ENTRIES/...`, where entries are written as in the address of Compare.
 
-    baseline/MODE, matrix/MODE, parts/MODE, seeds/MODE    the tables of the comparison, once it was made
+    baseline/MODE, matrix/MODE, parts/MODE, seeds/MODE    the tables of the comparison, once it was made; MODE is that
+                                              of the entries that name none
     noise/MODE                                what differences must beat, where evaluations were repeated
     settings/frozen, planned or resolved      what differs; after a further slash names that are ignored, with commas
     curves/metric=NAME&x=flops                one metric, with what the form of the page asks for
@@ -22,7 +23,7 @@ from rpt_core.config import DIFFICULTIES
 from rpt_web.compare import comparisons
 from rpt_web.compare.comparisons import to_compare
 from rpt_web.compare.curve_figures import curves_of_basket
-from rpt_web.compare.entries import read_entries
+from rpt_web.compare.entries import MODES, read_entries
 from rpt_web.compare.noise import noise_floor
 from rpt_web.compare.placed import PlacedEntry, placed_entries
 from rpt_web.compare.settings_table import FROZEN, PLANNED, RESOLVED, configs_of, resolved_configs, setting_rows
@@ -62,7 +63,7 @@ Made = tuple[PlainTable, Figure | None, Sequence[Run]] | None
 
 def _at_positions(entries: Sequence[PlacedEntry], rest: str, mode: str, _seen: ExhibitScope) -> Made:
     """A table of the comparison in a mode, if it was made and has rows."""
-    if mode not in comparisons.MODES:
+    if mode not in MODES:
         return None
     wanted = to_compare([(one.entry, one.run) for one in entries], mode)
     row = comparisons.stored(wanted)
@@ -74,11 +75,14 @@ def _at_positions(entries: Sequence[PlacedEntry], rest: str, mode: str, _seen: E
 
 
 def _noise(entries: Sequence[PlacedEntry], _rest: str, mode: str, seen: ExhibitScope) -> Made:
-    """The noise floor in a mode, at each difficulty at which evaluations were repeated."""
-    if mode not in comparisons.MODES:
+    """The noise floor in a mode, at each difficulty at which evaluations were repeated; None for several modes."""
+    if mode not in MODES:
         return None
-    wanted = to_compare([(one.entry, one.run) for one in entries], mode).entries
-    floors = {level: noise_floor(wanted, seen.runs, mode, level) for level in DIFFICULTIES}
+    wanted = to_compare([(one.entry, one.run) for one in entries], mode)
+    if not wanted.entries or wanted.is_mixed:
+        return None
+    mode = wanted.entries[0].mode
+    floors = {level: noise_floor(wanted.entries, seen.runs, mode, level) for level in DIFFICULTIES}
     found = {level: floor for level, floor in floors.items() if floor is not None}
     repeats = seen.runs.filter(pk__in={run for floor in found.values() for run in floor.runs})
     return (noise_table(found, mode), None, list(repeats.select_related("experiment"))) if found else None
@@ -147,7 +151,8 @@ def _alone(trace: Json) -> Json:
 
 def _key(one: PlacedEntry) -> str:
     step = "" if one.entry.step is None else f"_step_{one.entry.step}"
-    return f"run_{one.run.pk}{step}"
+    mode = f"_{one.entry.mode}" if one.entry.mode else ""
+    return f"run_{one.run.pk}{step}{mode}"
 
 
 def _written(value: Any) -> str | None:

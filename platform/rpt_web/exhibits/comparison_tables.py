@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rpt_core.words import listed
+from rpt_web.compare import comparisons
+from rpt_web.compare.entries import BasketEntry
 from rpt_web.compare.models import PositionComparison
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
 from rpt_web.numbers import signed_points
@@ -24,17 +27,32 @@ SEEDS_COVER = (
 
 
 def _named(row: PositionComparison, runs: Mapping[int, Run], place: int) -> str:
-    run, step = row.entries[place]
-    return f"{runs[run].name} ({run}), step {step}"
+    run, step, mode = row.entries[place]
+    return f"{runs[run].name} ({run}), step {step}" + (f", {mode}" if len(row.modes) > 1 else "")
 
 
 def _table(
-    row: PositionComparison, runs: Mapping[int, Run], name: str, title: str, columns: Any, rows: Any
+    row: PositionComparison,
+    runs: Mapping[int, Run],
+    name: str,
+    title: str,
+    columns: Any,
+    rows: Any,
+    most: int | None = None,
 ) -> PlainTable:
-    own = [(runs[run], step) for run, step in row.entries]
-    came_from = [("run", f"{run.pk}, {run.name}, step {step}, code {newest_code(run)}") for run, step in own]
-    caption = f"Mode {row.mode}; the same positions for both of each two. Difference: the second minus the first."
-    return PlainTable(f"comparison-{row.pk}-{name}", title, columns, rows, caption, [*came_from, ("mode", row.mode)])
+    """most: evaluations, with more of which the table is left empty."""
+    came_from = [
+        ("run", f"{run}, {runs[run].name}, step {step}, {mode}, code {newest_code(runs[run])}")
+        for run, step, mode in row.entries
+    ]
+    caption = f"{_modes(row)}; the same positions for both of each two. Difference: the second minus the first."
+    if most is not None and len(row.entries) > most:
+        caption += f" Left empty for {len(row.entries)} evaluations: it is computed for up to {most}. Compare fewer."
+    return PlainTable(f"comparison-{row.pk}-{name}", title, columns, rows, caption, came_from)
+
+
+def _modes(row: PositionComparison) -> str:
+    return f"Mode {row.modes[0]}" if len(row.modes) == 1 else f"Modes {listed(row.modes)}, as each run's name says"
 
 
 def with_baseline(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
@@ -87,7 +105,7 @@ def matrix(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
         for level, cells in row.data["matrix"].items()
         for first, second, n, value, p, holm in cells
     ]
-    return _table(row, runs, MATRIX, "Every two runs", columns, rows)
+    return _table(row, runs, MATRIX, "Every two runs", columns, rows, comparisons.MOST_IN_MATRIX)
 
 
 def slices(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
@@ -107,7 +125,7 @@ def slices(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
         for kind, parts in kinds.items()
         for one in parts
     ]
-    return _table(row, runs, SLICES, "Parts of the positions", columns, rows)
+    return _table(row, runs, SLICES, "Parts of the positions", columns, rows, comparisons.MOST_SLICED)
 
 
 def seeds(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
@@ -124,14 +142,20 @@ def seeds(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
     )
     rows = [
         {"model": group["title"], "difficulty": level, "seeds": group["seeds"]}
-        | {"runs": ", ".join(f"{run}@{step}" for run, step in (row.entries[place] for place in group["places"]))}
+        | {"runs": ", ".join(_entry(row, place) for place in group["places"])}
         | estimate_cells("accuracy", group["value"], group["low"], group["high"])
         | _seed_difference_cells(group["difference"])
         for level, groups in row.data["groups"].items()
         for group in groups
     ]
     table = _table(row, runs, SEEDS, "Seeds together", columns, rows)
-    return replace(table, caption=f"Mode {row.mode}. {SEEDS_COVER}")
+    return replace(table, caption=f"{_modes(row)}. {SEEDS_COVER}")
+
+
+def _entry(row: PositionComparison, place: int) -> str:
+    """As an address names it, with its mode where there are several."""
+    run, step, mode = row.entries[place]
+    return str(BasketEntry(run, step, mode if len(row.modes) > 1 else ""))
 
 
 def _seed_difference_cells(one: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 `run/ID/metric/CHART`, `run/ID/accuracy/MODE`, `run/ID/evaluations`, `run/ID/table/STEP/NAME`,
 `run/ID/entropy/SPLIT/FIGURE/VOCABULARY`, `experiment/ID/accuracy`, `experiment/ID/scaling/RUN`,
-`queue/ID/agreement/QUESTION/TABLE`; of several runs, which a basket names, `compare/12,15@40/baseline/MODE`,
+`queue/ID/agreement/QUESTION/TABLE`; of several runs, which a basket names, `compare/12:standard,15@40/baseline/MODE`,
 `matrix/MODE`, `parts/MODE`, `seeds/MODE`, `noise/MODE`, `settings/frozen`, `curves/metric=NAME`; of a position set
 `board/SET/DIFFICULTY`, perhaps with filters; of experiments what the paper has, `paper/3,7/table-8/table/NAME`,
 `paper/3,7/figure-5/scaling`, `paper/3,7/table-1/board/SET`, `paper/3,7/figure-4/averages/SET`; the table of runs
@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rpt_web.compare.entries import PATTERN
+
 COMPARE, BOARD, PAPER, RUNS = "compare", "board", "paper", "runs"
-_ENTRY = r"[0-9]{1,18}(?:@[0-9]{1,9})?"
 _SUBJECTS = {
     **dict.fromkeys(("run", "experiment", "queue"), re.compile(r"[0-9]{1,18}")),
-    COMPARE: re.compile(rf"{_ENTRY}(?:,{_ENTRY})*"),
+    COMPARE: re.compile(rf"{PATTERN}(?:,{PATTERN})*"),
     PAPER: re.compile(r"[0-9]{1,18}(?:,[0-9]{1,18})*"),
     RUNS: re.compile("table"),
     BOARD: re.compile(r"[A-Za-z0-9]{1,32}"),

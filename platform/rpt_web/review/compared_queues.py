@@ -55,8 +55,8 @@ def _groups(asked: ComparedSet, runs: Sequence[int], is_of_first: bool | None) -
     at = AtPositions(asked.positions())
     rows = at.groups(ResponseGroup.objects.filter(run__in=runs))
     if is_of_first is not None:
-        run, step = asked.comparison.entries[asked.a if is_of_first else asked.b]
-        rows = rows.filter(run=run, step=step, kind=KINDS.get(asked.comparison.mode))
+        run, step, mode = asked.comparison.entries[asked.a if is_of_first else asked.b]
+        rows = rows.filter(run=run, step=step, kind=KINDS.get(mode))
     values = rows.values_list("position", "document", "position__text_hash", "position__byte_offset", "pk")
     return list(
         {

@@ -1,7 +1,7 @@
 """Runs that differ in their seed alone: the repetitions of one model, whose spread is the noise of training.
 
-In: runs. Out: groups of their places. Runs are alike when they are copies of one run of their experiment's plan, or
-when their configs are the same but for seeds. Pure functions.
+In: runs, perhaps the mode in which each was evaluated. Out: groups of their places. Runs are alike when they are copies
+of one run of their experiment's plan, or when their configs are the same but for seeds. Pure functions.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from rpt_web.runs.models import Run
 SEEDS = frozenset({"seed"})
 
 
-def seed_groups(runs: Sequence[Run]) -> list[tuple[str, list[int]]]:
-    """Groups in the order of their first run: a title, and places in the order given. A seed stands once in each."""
+def seed_groups(runs: Sequence[Run], modes: Sequence[str] = ()) -> list[tuple[str, list[int]]]:
+    """Groups in the order of their first run: a title, and places in the order given. A seed stands once in each.
+
+    modes: one for each run; a group has one mode alone.
+    """
     found: dict[object, tuple[str, list[int]]] = {}
     times: Counter[object] = Counter()
     for place, run in enumerate(runs):
-        key = _key(run)
+        key = (_key(run), modes[place] if modes else "")
         times[key, seed_of(run)] += 1
         found.setdefault((key, times[key, seed_of(run)]), (run.plain_name, []))[1].append(place)
     return list(found.values())

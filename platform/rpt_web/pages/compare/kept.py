@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.compare import baskets
+from rpt_web.compare.entries import read_entries, written
 from rpt_web.pages.rights import team_to_change
 from rpt_web.teams.models import User
 
@@ -54,5 +55,4 @@ def delete(request: HttpRequest, basket_id: int) -> HttpResponse:
 
 
 def _back(entries: str) -> str:
-    plain = "".join(letter for letter in entries if letter in "0123456789,@")
-    return f"{reverse('compare:basket')}?runs={plain}"
+    return f"{reverse('compare:basket')}?runs={written(read_entries(entries)[0])}"

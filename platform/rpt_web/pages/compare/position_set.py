@@ -51,11 +51,10 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
     after = number_asked(request, "after")
     page = [one for one in chosen if after is None or one.place > after][: PER_PAGE + 1]
     runs = access.runs_by_id(request.user, row.runs)
-    sides = [_side(asked, place, runs) for place in (a, b)]
+    sides = [_side(asked, place, other, runs) for place, other in ((a, b), (b, a))]
     context: dict[str, Any] = {
         "nav": "compare",
         "comparison": row,
-        "mode": mode_label(row.mode),
         "a": sides[0],
         "b": sides[1],
         "sides": sides,
@@ -67,7 +66,7 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
         "domains": _domains(request, every),
         "narrowed": [(name, getattr(filters, name) or "none", _with(request, **{name: None}))
                      for name in ("domain", "type", "length") if request.GET.get(name) is not None],
-        "positions": _leading(page[:PER_PAGE], row, runs, b),
+        "positions": _leading(page[:PER_PAGE], row, runs, asked),
         "matching": len(chosen),
         "next": _with(request, after=str(page[PER_PAGE - 1].place)) if len(page) > PER_PAGE else "",
         "first": _with(request, after="") if after is not None else "",
@@ -80,23 +79,31 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
 
 def _queue(request: HttpRequest, asked: ComparedSet) -> str:
     """Where a queue of these positions is made; "" for who may make none, and where no response was written."""
-    if asked.comparison.mode not in KINDS or not access.teams_to_change(request.user):
+    modes = {asked.comparison.entries[place][2] for place in (asked.a, asked.b)}
+    if not modes & KINDS.keys() or not access.teams_to_change(request.user):
         return ""
     return f"{reverse('review:queue_of_groups')}?comparison={asked.comparison.pk}&{asked.query()}"
 
 
-def _side(asked: ComparedSet, place: int, runs: dict[int, Run]) -> dict[str, Any]:
-    run, step = asked.comparison.entries[place]
-    wrote = _traces(asked, [(run, step)]) if asked.comparison.mode in KINDS else ""
-    return {"run": runs[run], "step": step, "traces": wrote}
+def _side(asked: ComparedSet, place: int, other: int, runs: dict[int, Run]) -> dict[str, Any]:
+    """One of the two; its name has what tells it from the other."""
+    entries = asked.comparison.entries
+    (run, step, mode), (other_run, other_step, other_mode) = entries[place], entries[other]
+    name = runs[run].name
+    name += f", step {step:,}" if run == other_run and step != other_step else ""
+    name += f", {mode_label(mode)}" if mode != other_mode else ""
+    wrote = _traces(asked, [entries[place]]) if mode in KINDS else ""
+    return {"run": runs[run], "name": name, "step": step, "mode": mode_label(mode), "traces": wrote}
 
 
-def _traces(asked: ComparedSet, entries: Sequence[Sequence[int]]) -> str:
+def _traces(asked: ComparedSet, entries: Sequence[tuple[int, int, str]]) -> str:
     """What these evaluations wrote at the positions; where they wrote nothing, what their runs did."""
-    kind = KINDS.get(asked.comparison.mode)
-    if kind is None:
-        return address_of_lists([run for run, _ in entries], compared=name_of(asked))
-    return address_of_evaluations([(run, step) for run, step in entries], kind, compared=name_of(asked))
+    wrote = [(run, step) for run, step, mode in entries if mode in KINDS]
+    if not wrote:
+        return address_of_lists([run for run, *_ in entries], compared=name_of(asked))
+    kinds = {KINDS[mode] for *_, mode in entries if mode in KINDS}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    return address_of_evaluations(list(dict.fromkeys(wrote)), kind, compared=name_of(asked))
 
 
 def _counts(rows: Sequence[ComparedPosition]) -> list[tuple[str, str, int]]:
@@ -116,26 +123,27 @@ def _domains(request: HttpRequest, rows: Sequence[ComparedPosition]) -> list[tup
 
 
 def _leading(
-    rows: Sequence[ComparedPosition], row: PositionComparison, runs: dict[int, Run], b: int
+    rows: Sequence[ComparedPosition], row: PositionComparison, runs: dict[int, Run], asked: ComparedSet
 ) -> list[tuple[ComparedPosition, str]]:
-    """Each with the address of its position's page, where responses at it are kept (1 query)."""
+    """Each with the address of its position's page, where responses at it are kept (1 query): those of the second
+    evaluation, or, where its mode writes none, of the first."""
     at = AtPositions(rows)
     groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
     found: dict[int, str] = {}
-    run, step = row.entries[b]
+    sides = [(run, step, KINDS[mode]) for run, step, mode in (row.entries[asked.b], row.entries[asked.a])
+             if mode in KINDS]  # fmt: skip
     for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
         assert group.position is not None
         one = at.position_of(group.document, bytes(group.position.text_hash), group.position.byte_offset)
-        is_exact = (group.run_id, group.step, group.kind) == (run, step, KINDS.get(row.mode))
+        is_exact = (group.run_id, group.step, group.kind) in sides[:1]
         if one is not None and (one.place not in found or is_exact):
-            exactly = f"?{query_of(group)}#group" if is_exact else ""
-            found[one.place] = place_of(group.position) + exactly
+            found[one.place] = place_of(group.position) + (f"?{query_of(group)}#group" if is_exact else "")
     return [(one, found.get(one.place, "")) for one in rows]
 
 
 def _table(row: PositionComparison, a: int, b: int, rows: Sequence[ComparedPosition]) -> PlainTable:
     """The positions as a file."""
-    names = [f"{run}@{step}" for run, step in (row.entries[a], row.entries[b])]
+    names = [str(BasketEntry(*row.entries[place])) for place in (a, b)]
     columns = (
         *(PlainColumn(name, title) for name, title in (("document", "Document"), ("domain", "Domain"))),
         PlainColumn("byte_offset", "Byte", "count"),
@@ -155,11 +163,11 @@ def _table(row: PositionComparison, a: int, b: int, rows: Sequence[ComparedPosit
         for one in rows
     ]
     return PlainTable(
-        f"positions-{names[0]}-{names[1]}".replace("@", "-"),
+        f"positions-{names[0]}-{names[1]}".replace("@", "-").replace(":", "-"),
         f"Positions of {names[0]} and {names[1]}",
         columns,
         values,
-        came_from=[("run", names[0]), ("run", names[1]), ("mode", row.mode)],
+        came_from=[("run", names[0]), ("run", names[1])],
     )
 
 
@@ -168,8 +176,9 @@ def _text(content: bytes | None) -> str | None:
 
 
 def _back(row: PositionComparison, difficulty: str) -> str:
-    entries = written(BasketEntry(run, step) for run, step in row.entries)
-    return f"{reverse('compare:basket')}?runs={entries}&view=positions&mode={row.mode}&difficulty={difficulty}"
+    modes = row.modes
+    entries = written(BasketEntry(run, step, mode if len(modes) > 1 else "") for run, step, mode in row.entries)
+    return f"{reverse('compare:basket')}?runs={entries}&view=positions&mode={modes[0]}&difficulty={difficulty}"
 
 
 def _with(request: HttpRequest, **changes: str | None) -> str:

@@ -7,6 +7,7 @@ what would be compared and a button to have it made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -19,7 +20,8 @@ from django.views.decorators.http import require_POST
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.compare import comparisons
-from rpt_web.compare.comparisons import ToCompare, to_compare
+from rpt_web.compare.comparisons import EvaluatedEntry, ToCompare, to_compare
+from rpt_web.compare.entries import BasketEntry, replaced
 from rpt_web.compare.models import PositionComparison
 from rpt_web.compare.noise import noise_floor
 from rpt_web.exhibits.comparison_tables import SEEDS_COVER, TABLES
@@ -27,7 +29,7 @@ from rpt_web.exhibits.noise_table import NOISE
 from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.jobs.models import QUICK_QUEUE, JobState
 from rpt_web.pages.addresses import number_asked
-from rpt_web.pages.compare.shown import ShownBasket, ShownEntry, shown_basket
+from rpt_web.pages.compare.shown import ModeChoice, ShownBasket, ShownEntry, address, shown_basket
 from rpt_web.results.queries import mode_label
 from rpt_web.runs import queues
 from rpt_web.teams.models import User
@@ -41,9 +43,13 @@ def positions_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     """The context of the view."""
     wanted = to_compare([(shown.entry, shown.run) for shown in basket.entries], request.GET.get("mode", ""))
     row = comparisons.stored(wanted)
+    own = [shown.entry for shown in basket.entries if shown.entry.mode]
     context: dict[str, Any] = {
         "wanted": wanted,
-        "modes": [(mode, mode_label(mode), _with(request, mode=mode, pair="")) for mode in wanted.modes],
+        "basket": _with_modes(request, basket, wanted),
+        "modes": [(mode, mode_label(mode), _with(request, mode=mode, pair="")) for mode in wanted.modes]
+        if len(own) < len(basket.entries) else [],
+        "in_one_mode": address(request, _in_one_mode(basket)) if own else "",
         "left_out": [(basket.entries[place], why) for place, why in wanted.missing.items()],
         "comparison": row,
         "job": row.job if row and row.made_at is None else None,
@@ -66,12 +72,12 @@ def start(request: HttpRequest) -> HttpResponse:
     except UserError as error:
         messages.error(request, str(error))
     query = {"runs": basket.written, "view": "positions", "mode": wanted.mode}
-    return redirect(f"{reverse('compare:basket')}?{urlencode(query, safe=',@')}")
+    return redirect(f"{reverse('compare:basket')}?{urlencode(query, safe=',@:')}")
 
 
 def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: PositionComparison) -> dict[str, Any]:
     data = row.data
-    shown = [basket.entries[one.place] for one in wanted.entries]
+    shown = [_named(basket.entries[one.place], one, wanted) for one in wanted.entries]
     level = request.GET.get("difficulty", "")
     level = level if level in data["levels"] else data["levels"][-1]
     pair = number_asked(request, "pair") or 1
@@ -84,13 +90,46 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
         "seeds_cover": SEEDS_COVER,
         "groups": _groups(shown, data["groups"].get(level, [])),
         "matrix": _matrix(shown, row, level) if len(shown) > 2 else None,
+        "most_in_matrix": comparisons.MOST_IN_MATRIX,
         "comparisons": sum(level in other["levels"] for other in data["with_baseline"]),
         "pairs_compared": len(data["matrix"].get(level, [])),
         "resamples": data["resamples"],
         "matched_by_name": [shown[place] for place in data["matched_by_name"]],
-        "noise": noise_floor(wanted.entries, access.runs_for(request.user), row.mode, level),
+        "noise": None if wanted.is_mixed
+        else noise_floor(wanted.entries, access.runs_for(request.user), row.modes[0], level),
         "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}") for name in (*TABLES, NOISE)},
-    }
+    }  # fmt: skip
+
+
+def _with_modes(request: HttpRequest, basket: ShownBasket, wanted: ToCompare) -> ShownBasket:
+    """The basket with the modes that each entry may be compared in, where there are several."""
+    if len(wanted.modes) < 2:
+        return basket
+    entries = [shown.entry for shown in basket.entries]
+
+    def choice(entry: BasketEntry, mode: str) -> ModeChoice:
+        title = mode_label(mode) if mode else f"as all: {mode_label(wanted.mode)}"
+        other = address(request, replaced(entries, entry, replace(entry, mode=mode)))
+        return ModeChoice(title, other, mode == entry.mode)
+
+    return replace(
+        basket,
+        entries=[
+            replace(shown, modes=[choice(shown.entry, mode) for mode in ("", *had)])
+            for shown, had in zip(basket.entries, wanted.modes_of, strict=True)
+        ],
+    )
+
+
+def _in_one_mode(basket: ShownBasket) -> list[BasketEntry]:
+    return list(dict.fromkeys(replace(shown.entry, mode="") for shown in basket.entries))
+
+
+def _named(shown: ShownEntry, one: EvaluatedEntry, wanted: ToCompare) -> ShownEntry:
+    """The entry, its mode in its label where modes differ."""
+    if not wanted.is_mixed or shown.entry.mode:
+        return shown
+    return replace(shown, label=f"{shown.label}, {mode_label(one.mode)}")
 
 
 def _rows(
@@ -133,6 +172,8 @@ def _pair(
         "values": values["levels"][level],
         "cells": _cells(row, level, 0, b),
         "all": positions_address(row, level, 0, b),
+        "alone": address(request, [shown[0].entry, shown[b].entry]),
+        "most_sliced": comparisons.MOST_SLICED,
         "slices": [
             (title, [(part, _cells(row, level, 0, b, **{kind: part["name"]})) for part in slices[kind]])
             for kind, title in KINDS
@@ -180,4 +221,4 @@ def _with(request: HttpRequest, **changes: str) -> str:
         query[name] = value
         if not value:
             del query[name]
-    return f"{request.path}?{query.urlencode(safe=',@')}"
+    return f"{request.path}?{query.urlencode(safe=',@:')}"

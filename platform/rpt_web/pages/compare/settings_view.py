@@ -84,4 +84,4 @@ def _with(request: HttpRequest, **changes: str) -> str:
         query[name] = value
         if not value:
             del query[name]
-    return f"{request.path}?{query.urlencode(safe=',@')}"
+    return f"{request.path}?{query.urlencode(safe=',@:')}"

@@ -49,12 +49,23 @@ KEPT_IN_ADDRESS = (
 
 
 @dataclass(frozen=True)
+class ModeChoice:
+    """A mode that an entry may be compared in."""
+
+    title: str
+    address: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
 class ShownEntry(PlacedEntry):
     """One entry of the basket whose run the user may see."""
 
     as_baseline: str
     """The address with it in front, and without it; both "" where the basket has more than MOST_LINKED."""
     without: str
+    modes: Sequence[ModeChoice] = ()
+    """Where there is something to choose."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ def address(request: HttpRequest, entries: Sequence[BasketEntry], **more: str) -
     kept = {name: request.GET[name] for name in KEPT_IN_ADDRESS if request.GET.get(name)}
     query = {"runs": lists.written(entries), **kept, **more}
     return (
-        f"{reverse('compare:basket')}?{urlencode({name: value for name, value in query.items() if value}, safe=',@')}"
+        f"{reverse('compare:basket')}?{urlencode({name: value for name, value in query.items() if value}, safe=',@:')}"
     )
 
 
@@ -129,7 +140,7 @@ def tabs(request: HttpRequest, chosen: str, here: str) -> list[dict[str, Any]]:
     found = []
     for name, title in VIEWS:
         query["view"] = name
-        found.append({"title": title, "address": f"{here}?{query.urlencode(safe=',@')}", "is_chosen": name == chosen})
+        found.append({"title": title, "address": f"{here}?{query.urlencode(safe=',@:')}", "is_chosen": name == chosen})
     return found
 
 
@@ -145,7 +156,7 @@ def _missing_words(gone: Sequence[BasketEntry], others: Sequence[str]) -> str:
         )
     if others:
         parts.append(
-            f"“{others[0]}” is no run. An address names runs by their ids, each with a step or without: "
-            "`/compare/?runs=12,15@40`."
+            f"“{others[0]}” is no run. An address names runs by their ids, each with a step and a mode or without: "
+            f"`/compare/?runs=12,15@40:standard`. Modes are {listed(lists.MODES)}."
         )
     return " ".join(parts)

@@ -18,6 +18,7 @@ from rpt_web.compare.positions import ComparedSet
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.review.forms import ComparedQueueForm, GroupQueueForm, QueueForm
 from rpt_web.pages.rights import team_to_change
+from rpt_web.results.queries import mode_label
 from rpt_web.review import compared_queues, group_queues, progress, queues, reviews
 from rpt_web.review.models import ItemKind, ReviewQueue
 from rpt_web.runs.models import Run
@@ -103,7 +104,12 @@ def _of_comparison(request: HttpRequest) -> HttpResponse:
         raise Http404(str(error)) from None
     team, user = team_to_change(request), cast(User, request.user)
     known = access.runs_by_id(user, row.runs)
-    names = [f"{known[run].name}, step {step:,}," for run, step in (row.entries[asked.a], row.entries[asked.b])]
+    two = (row.entries[asked.a], row.entries[asked.b])
+    is_mixed = two[0][2] != two[1][2]
+    names = [
+        f"{known[run].name}, step {step:,}, {f'{mode_label(mode)}, ' if is_mixed else ''}".rstrip()
+        for run, step, mode in two
+    ]
     form = ComparedQueueForm(user, team, names[0], names[1], request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         (unit, is_of_first), runs = form.wanted(), access.runs_for(user)

@@ -13,10 +13,14 @@ from django.utils.safestring import SafeString
 from rpt_core.words import counted
 from rpt_web.exports import FILE_TYPES
 from rpt_web.numbers import DASH, points
+from rpt_web.results.queries import mode_label
 from rpt_web.traces.inspector import readable
 
 register = Library()
 _KINDS = {"+": "added", "-": "removed", "@": "hunk"}
+
+
+register.filter("mode_label", mode_label)
 
 
 @register.simple_tag

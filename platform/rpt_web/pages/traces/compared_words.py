@@ -32,11 +32,15 @@ def words_of(request: HttpRequest, names: Iterable[str]) -> dict[str, str]:
 
 def _words(asked: ComparedSet, runs: Mapping[int, Run]) -> str:
     entries = [asked.comparison.entries[place] for place in (asked.a, asked.b)]
-    a, b = (f"“{runs[run].name}” at step {step:,}" for run, step in entries)
+    modes = list(dict.fromkeys(mode_label(mode) for *_, mode in entries))
+    a, b = (
+        f"“{runs[run].name}” at step {step:,}" + (f" ({mode_label(mode)})" if len(modes) > 1 else "")
+        for run, step, mode in entries
+    )
     filters = asked.filters
     parts = [words.format(getattr(filters, name) or "none") for name, words in PARTS.items() if _narrows(asked, name)]
     which = f"{filters.difficulty} positions that {WORDS[filters.cell].format(a=a, b=b)}"
-    return "; ".join([f"{which}, {mode_label(asked.comparison.mode)}", *parts])
+    return "; ".join([f"{which}, {modes[0]}" if len(modes) == 1 else which, *parts])
 
 
 def _narrows(asked: ComparedSet, name: str) -> bool:
