@@ -123,3 +123,23 @@ def test_of_old_rows_only_the_code_of_the_submit_is_known(journey, client, djang
 
 def test_runs_from_before_gpus_were_leased_ask_for_those_that_they_had(journey):
     assert journey["gpus"] == {name: gpus for name, (_, _, gpus) in GPUS.items()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_mode_of_a_comparison_becomes_that_of_each_of_its_entries():
+    def rows(name):
+        executor = MigrationExecutor(connection)
+        executor.migrate([("compare", name)])
+        apps = MigrationExecutor(connection).loader.project_state([("compare", name)]).apps
+        return apps.get_model("compare", "PositionComparison").objects
+
+    try:
+        for mode, entries in (("sampled", [[7, 1], [3, 40], [7, 2]]), ("standard", [[1, 0], [2, 0]])):
+            rows("0003_engine_config").create(key=mode, mode=mode, entries=entries, runs=[1])
+        after = dict(rows("0004_modes_of_entries").values_list("key", "entries"))
+        assert after["sampled"] == [[7, 1, "sampled"], [3, 40, "sampled"], [7, 2, "sampled"]]
+        assert after["standard"] == [[1, 0, "standard"], [2, 0, "standard"]]
+        back = rows("0003_engine_config").order_by("key").values_list("mode", "entries")
+        assert list(back) == [("sampled", [[7, 1], [3, 40], [7, 2]]), ("standard", [[1, 0], [2, 0]])]
+    finally:
+        call_command("migrate", verbosity=0)

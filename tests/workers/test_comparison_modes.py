@@ -55,7 +55,7 @@ def in_two_modes(ada):  # noqa: F811
     return [both_modes(made_run(experiment, name), rights, standard) for name, rights, standard in rows]
 
 
-def start_entries(client, entries, mode="greedy"):
+def start_entries(client, entries, mode="greedy"):  # noqa: F811
     client.post(reverse("compare:start"), {"runs": entries, "mode": mode})
     work()
     return PositionComparison.objects.latest("id")
@@ -74,7 +74,7 @@ def test_a_runs_reasoning_is_compared_with_the_standard_answers_of_a_baseline(cl
     assert "noise floor" not in text
     page = flat(client.get(f"{reverse('compare:positions', args=[row.pk])}?cell=gained"))
     assert "rpt, reasoning, greedy against base, standard" in page
-    assert f"?runs={base.pk}:standard,{rpt.pk}:greedy&amp;view=positions" in page
+    assert f"?runs={base.pk}@1:standard,{rpt.pk}@1:greedy&amp;view=positions" in page
     table = client.get(f"{reverse('compare:table_file', args=[row.pk])}?table=baseline&file=csv").content.decode()
     assert f'"base ({base.pk}), step 1, standard"' in table
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MODES = ("sampled", "standard", "greedy")
 PATTERN = rf"[0-9]{{1,18}}(?:@[0-9]{{1,9}})?(?::(?:{'|'.join(MODES)}))?"
@@ -66,3 +66,12 @@ def added(entries: Sequence[BasketEntry], more: Iterable[BasketEntry]) -> list[B
 def replaced(entries: Sequence[BasketEntry], entry: BasketEntry, other: BasketEntry) -> list[BasketEntry]:
     """The same with another one in its place; it stands once."""
     return list(dict.fromkeys(other if one == entry else one for one in entries))
+
+
+def query_of(entries: Sequence[BasketEntry]) -> dict[str, str]:
+    """The query of an address that compares them; a mode that all have stands there once, so that it can be changed
+    for all."""
+    modes = {entry.mode for entry in entries}
+    if len(modes) != 1 or modes == {""}:
+        return {"runs": written(entries)}
+    return {"runs": written(replace(entry, mode="") for entry in entries), "mode": modes.pop()}

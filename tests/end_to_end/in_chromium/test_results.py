@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 
 from tests.end_to_end.pages import PAGES
@@ -39,6 +41,8 @@ def test_rows_ticked_with_shift_are_compared(visit, rows):
     from selenium.webdriver import ActionChains, Keys
     from selenium.webdriver.common.by import By
 
+    from rpt_web.compare.entries import query_of, read_entries
+
     with visit(PAGES["leaderboard-of-a-set"](rows)) as browser:
         boxes = browser.find_elements(By.CSS_SELECTOR, "input[data-pick]")
         assert len(boxes) > 2
@@ -49,7 +53,8 @@ def test_rows_ticked_with_shift_are_compared(visit, rows):
         ActionChains(browser).key_down(Keys.SHIFT).click(boxes[2]).key_up(Keys.SHIFT).perform()
         assert words.text == "the 3 ticked rows"
         visit.picture("leaderboard-ticked-light-wide", all_charts=False)
-        picks = dict.fromkeys(name for box in boxes[:3] for name in box.get_attribute("value").split(","))
+        picks = [box.get_attribute("value") for box in boxes[:3]]
         browser.find_element(By.CSS_SELECTOR, "form[id^=pick-] button").click()
         visit.wait("return location.pathname === '/compare/'")
-        assert browser.current_url.endswith(f"?runs={','.join(picks)}")
+        expected = query_of(read_entries(",".join(picks))[0])
+        assert browser.current_url.endswith(f"?{urlencode(expected, safe=',@:')}")

@@ -354,6 +354,11 @@ def test_runs_are_compared_at_the_same_positions_once_a_worker_has_done_so(clien
     assert re.split(r"  +", line)[2:] == ["100.0 [34.2, 100.0]", "2", "+50.0", ANY, "1.0000", "1.0000", "1", "0"]
     assert re.search(r"p: .*McNemar.*Holm for 1 comparison with the first", out)
     assert f"Left out, without such an evaluation: {bare.pk} bare." in out
+    code, out, _ = rpt("compare", f"{runs[0].pk}:greedy", f"{runs[1].pk}@1:standard")
+    assert code == 0
+    assert "Not compared at the same positions: " in out
+    assert "It was not evaluated in the mode standard" in out
+    assert client.settings([run.pk for run in runs], of="planned").num_rows == 0
     assert client.baskets().num_rows == 0
     with pytest.raises(Refusal, match="There is no run 987654"):
         client.compare([runs[0].pk, 987654])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
@@ -44,7 +45,7 @@ def basket(request: HttpRequest) -> HttpResponse:
         return redirect(_of_experiment(request, experiment))
     if "else" in request.GET:
         ticked = lists.read_entries(",".join(request.GET.getlist("runs") or [request.GET["else"]]))[0]
-        return redirect(f"{reverse('compare:basket')}?runs={lists.written(ticked)}")
+        return redirect(f"{reverse('compare:basket')}?{urlencode(lists.query_of(ticked), safe=',@:')}")
     key = number_asked(request, "basket")
     kept = access.baskets_for(request.user).filter(pk=key).first() if key is not None else None
     return _page(request, request.GET.get("runs", ""), kept, reverse("compare:basket"))

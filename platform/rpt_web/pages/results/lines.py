@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from rpt_core.config import DIFFICULTIES
+from rpt_web.compare.entries import MODES, BasketEntry, query_of, read_entries
 from rpt_web.numbers import signed_points
 from rpt_web.pages.group_addresses import (
     KINDS_OF_MODES,
@@ -112,8 +113,8 @@ def lines_elsewhere(rows: Sequence[BoardRow], difficulty: str) -> list[BoardLine
 
 def compare_address(rows: Sequence[Standing]) -> str:
     """The comparison of the models of these rows, the first one its baseline; "" where fewer than two are of runs."""
-    listed = _names(rows)
-    return f"{reverse('compare:basket')}?{urlencode({'runs': ','.join(listed)}, safe=',@')}" if len(listed) > 1 else ""
+    listed, _ = read_entries(",".join(_names(rows)))
+    return f"{reverse('compare:basket')}?{urlencode(query_of(listed), safe=',@:')}" if len(listed) > 1 else ""
 
 
 def compared(board: Board) -> str:
@@ -126,7 +127,13 @@ def _ranked(board: Board) -> list[Standing]:
 
 
 def _names(rows: Sequence[Standing]) -> list[str]:
-    names = [f"{member['run']}@{member['step']}" for row in rows for member in row.members if member["run"]]
+    """Each model once for each mode; modes that are not compared position by position are left out."""
+    names = [
+        str(BasketEntry(member["run"], member["step"], row.mode if row.mode in MODES else ""))
+        for row in rows
+        for member in row.members
+        if member["run"]
+    ]
     return list(dict.fromkeys(names))
 
 

@@ -103,26 +103,31 @@ def test_every_number_leads_to_its_responses_and_every_row_to_its_run(page, two)
     assert f'href="/traces/?run={run}&kind=sampled&step_from=80&step_to=80&difficulty=hard"' in html
     assert f'href="{reverse("runs:run_detail", args=[run])}"' in html
     assert f'href="{reverse("experiments:experiment_detail", args=[rpt.experiment_id])}"' in html
-    assert re.search(rf'href="/compare/\?runs=\d+@80,{run}@80"[^>]*>Compare with the first row', html)
+    assert re.search(rf'href="/compare/\?runs=\d+@80,{run}@80&mode=sampled"[^>]*>Compare with the first row', html)
+    assert f"@80:sampled,{run}@80:standard" in html  # the same model, in another mode than the first row's
 
 
 def test_ticked_rows_are_compared_and_without_a_tick_the_first(page, client, two):
     html = page(ADDRESS + "?set=a&mode=sampled")
     picks = re.findall(r'type="checkbox" form="pick-a" name="runs" value="([^"]+)"', re.sub(r"\s+", " ", html))
     runs = [f"{two[name, 'sampled', 'a'].runs[0]}@80" for name in ("expert", "rpt", "cold", "lost")]
-    assert picks == runs
+    assert picks == [f"{run}:sampled" for run in runs]
     first = re.search(r'name="else" value="([^"]+)"', html)[1]
-    assert first == ",".join(runs[:3])
+    assert first == ",".join(picks[:3])
     asked = reverse("compare:basket") + f"?else={first}"
-    assert client.get(f"{asked}&runs={picks[1]}&runs={picks[3]}")["Location"] == f"/compare/?runs={runs[1]},{runs[3]}"
-    assert client.get(asked)["Location"] == f"/compare/?runs={first}"
+    ticked = client.get(f"{asked}&runs={picks[1]}&runs={picks[3]}")["Location"]
+    assert ticked == f"/compare/?runs={runs[1]},{runs[3]}&mode=sampled"
+    assert client.get(asked)["Location"] == f"/compare/?runs={','.join(runs[:3])}&mode=sampled"
+    in_two_modes = client.get(f"{asked}&runs={runs[1]}:standard&runs={picks[1]}")["Location"]
+    assert in_two_modes == f"/compare/?runs={runs[1]}:standard,{picks[1]}"
 
 
 def test_each_row_is_compared_with_the_baseline_of_its_board(page, two):
     base, better = two["rpt", "sampled", "a"], two["expert", "sampled", "a"]
     html = unescape(page(f"{ADDRESS}?set=a&baseline={base.pk}"))
     assert re.search(
-        rf'href="/compare/\?runs={base.runs[0]}@80,{better.runs[0]}@80"[^>]*>Compare with the baseline', html
+        rf'href="/compare/\?runs={base.runs[0]}@80,{better.runs[0]}@80&mode=sampled"[^>]*>Compare with the baseline',
+        html,
     )
 
 
