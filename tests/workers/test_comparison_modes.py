@@ -9,6 +9,7 @@ from django.urls import reverse
 from rpt_core.run.folder import RunDir
 from rpt_web.compare.models import PositionComparison
 from rpt_web.exhibits.refs import parsed
+from rpt_web.pages.compare import positions_view
 from rpt_web.results.models import Evaluation
 from tests.evaluated_runs import evaluate, made_run
 from tests.factories import make_experiment
@@ -107,6 +108,14 @@ def test_each_run_offers_the_modes_that_it_has_and_the_address_keeps_the_choice(
     mixed = flat(client.get(f"{COMPARE}?runs={base.pk}:standard,{rpt.pk}&view=positions&mode=greedy"))
     assert f'href="{COMPARE}?runs={base.pk},{rpt.pk}&amp;view=positions&amp;mode=greedy"' in mixed
     assert "all in one mode" in mixed
+
+
+def test_a_large_basket_has_no_links_to_modes_and_says_how_to_write_them(client, in_two_modes, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(positions_view, "MOST_WITH_MODES", 1)
+    base, rpt = in_two_modes
+    text = text_of(client, base, rpt, mode="greedy")
+    assert f"stands behind a run in the address: <code>{base.pk}:greedy</code>" in text
+    assert f"{base.pk}:standard" not in text
 
 
 def test_a_run_without_the_mode_is_left_out_and_told_what_it_has(client, in_two_modes, two):  # noqa: F811

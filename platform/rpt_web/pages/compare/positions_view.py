@@ -36,6 +36,8 @@ from rpt_web.teams.models import User
 
 ALIKE = 0.05
 """Two runs have spent the same compute when it differs by no more than this share."""
+MOST_WITH_MODES = 50
+"""Entries of a basket that have links to their modes: each link holds the whole address."""
 KINDS = (("domain", "Domain"), ("type", "Type of the next token"), ("length", "Length of the next token"))
 
 
@@ -50,6 +52,7 @@ def positions_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
         "modes": [(mode, mode_label(mode), _with(request, mode=mode, pair="")) for mode in wanted.modes]
         if len(own) < len(basket.entries) else [],
         "in_one_mode": address(request, _in_one_mode(basket)) if own else "",
+        "most_with_modes": MOST_WITH_MODES if len(basket.entries) > MOST_WITH_MODES else None,
         "left_out": [(basket.entries[place], why) for place, why in wanted.missing.items()],
         "comparison": row,
         "job": row.job if row and row.made_at is None else None,
@@ -103,7 +106,7 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
 
 def _with_modes(request: HttpRequest, basket: ShownBasket, wanted: ToCompare) -> ShownBasket:
     """The basket with the modes that each entry may be compared in, where there are several."""
-    if len(wanted.modes) < 2:
+    if len(wanted.modes) < 2 or len(basket.entries) > MOST_WITH_MODES:
         return basket
     entries = [shown.entry for shown in basket.entries]
 
