@@ -182,9 +182,15 @@ def expand(preset: Preset, seeds: Sequence[int]) -> Preset:
     return preset.model_copy(update={"runs": tuple(runs), "seeds": None})
 
 
-def missing(preset: Preset) -> list[str]:
-    """Why the preset cannot run here: a sentence for each thing that it needs and that is not there."""
-    return unmet(preset.requires)
+def missing(preset: Preset, named: str | None = None) -> list[str]:
+    """Why the preset cannot run here: a sentence for each thing that it needs and that is not there.
+
+    named: a text with the paths that one run of it reads; then the files of its other runs do not count.
+    """
+    requires = preset.requires
+    if named is not None:
+        requires = requires.model_copy(update={"paths": tuple(path for path in requires.paths if path in named)})
+    return unmet(requires)
 
 
 def _check_place(run: PlannedRun, known: set[str]) -> None:

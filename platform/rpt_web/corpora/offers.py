@@ -80,11 +80,7 @@ ANY = SoughtOffers()
 
 def models(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """Registered models, and the newest checkpoint of each run that has trained (2 queries)."""
-    registered = RegisteredModel.objects.filter(_of(team, "model"))
-    if sought.value:
-        registered = registered.filter(path=sought.value)
-    registered = sought.among(registered, "name", "path").order_by("-id")[:MOST]
-    found = [Offer(model.path, _named(model), "Registered models", _fault(model)) for model in registered]
+    found = registered_models(team, sought)
     newest = Checkpoint.objects.filter(run=OuterRef("run")).order_by("-step").values("pk")[:1]
     theirs = Checkpoint.objects.filter(run__experiment__in=_experiments(team), pk=Subquery(newest))
     rows = sought.of_runs(theirs.select_related("run__experiment"), "run__").order_by("-run")[:MOST]
@@ -94,6 +90,15 @@ def models(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
         for row in rows
     ]
     return found + [offer for offer in made if offer.value not in known]
+
+
+def registered_models(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
+    """Registered models, the newest first (1 query)."""
+    registered = RegisteredModel.objects.filter(_of(team, "model"))
+    if sought.value:
+        registered = registered.filter(path=sought.value)
+    registered = sought.among(registered, "name", "path").order_by("-id")[:MOST]
+    return [Offer(model.path, _named(model), "Registered models", _fault(model)) for model in registered]
 
 
 def positions(team: Team, tokenizer: str, sought: SoughtOffers = ANY) -> list[Offer]:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from rpt_core.analysis.scaling import PowerLaw, fit_power_law
 from rpt_core.config import DIFFICULTIES
 from rpt_core.errors import UserError
@@ -17,6 +19,8 @@ from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Run
 
 MODE = "sampled"
+CURVE_POINT = Q(mode=MODE, step__gt=0, flops__gt=0, n__gt=0)
+"""Evaluations that are points of a curve. Step 0 has spent no compute and is left out, as in the paper."""
 PENDING = "The curve is being fitted."
 NO_POINTS = "There is no evaluation after step 0 yet."
 NOT_DETERMINED = "The points do not determine a curve."
@@ -49,8 +53,8 @@ def fitted_curves(run: Run) -> list[Curve]:
 
 
 def _points(run: Run) -> list[tuple[str, list[Evaluation]]]:
-    """Evaluations by difficulty. Step 0 has spent no compute and is left out, as in the paper."""
-    rows = list(run.evaluations.filter(mode=MODE, step__gt=0, flops__gt=0, n__gt=0).order_by("step"))
+    """The points by difficulty."""
+    rows = list(run.evaluations.filter(CURVE_POINT).order_by("step"))
     return [(level, [row for row in rows if row.difficulty == level]) for level in DIFFICULTIES]
 
 

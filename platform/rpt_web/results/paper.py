@@ -15,8 +15,9 @@ from django.db.models import Q, QuerySet
 
 from rpt_core.config import DIFFICULTIES
 from rpt_core.statistics.seeds import SHARES, across_seeds
+from rpt_web.results.curves import CURVE_POINT
 from rpt_web.results.figures import Figure
-from rpt_web.results.models import ResultTable, Standing
+from rpt_web.results.models import Evaluation, ResultTable, Standing
 from rpt_web.results.published import BY_CATEGORY, REFERENCES, TABLE_1, Reference
 from rpt_web.results.queries import mode_label
 from rpt_web.results.table_figures import table_figure
@@ -36,6 +37,8 @@ class PaperPage:
     """How the names of these tables begin."""
     formats: tuple[str, ...] = ()
     """Of the questions, on a page that shows multiple choice by category; empty on all others."""
+    has_curves: bool = False
+    """Whether it also shows the curves of RPT runs, from what they evaluated themselves."""
 
     @property
     def tables(self) -> QuerySet[ResultTable]:
@@ -123,6 +126,7 @@ PAGES = (
         "P(C) = A / C^α + P*, with its band, the error at a point that it has not seen, and how far it goes on.",
         ("analyse",),
         ("scaling",),
+        has_curves=True,
     ),
     PaperPage(
         "figure-6",
@@ -152,7 +156,11 @@ def experiments_with(page: PaperPage, experiments: Any) -> Any:
     """Of experiments those that have something for a page, the newest first."""
     if not page.stages:
         return experiments.filter(standings__isnull=False).distinct().order_by("-id")
-    return experiments.filter(runs__tables__in=page.tables).distinct().order_by("-id")
+    having = Q(pk__in=page.tables.values("run__experiment"))
+    if page.has_curves:
+        points = Evaluation.objects.filter(CURVE_POINT, run__stage="rpt")
+        having |= Q(pk__in=points.values("run__experiment"))
+    return experiments.filter(having).order_by("-id")
 
 
 AVERAGES_COVER = (

@@ -120,14 +120,21 @@ def check_plan(team: Team, plan: QueuePlan) -> None:
         raise UserError("The overlap is a share of the items: from 0 to 1.")
     if len(plan.instructions) > LONGEST_INSTRUCTIONS:
         raise UserError(f"Instructions have at most {LONGEST_INSTRUCTIONS:,} characters.")
-    if plan.reviewers and len(plan.reviewers) < plan.reviewers_per_item:
-        raise UserError(
-            f"{counted(plan.reviewers_per_item, 'reviewer')} for each item cannot be assigned to "
-            f"{len(plan.reviewers)} {'person' if len(plan.reviewers) == 1 else 'people'}. Choose more people."
-        )
+    if why := too_few_people(plan.reviewers_per_item, len(plan.reviewers)):
+        raise UserError(why)
     able = {person.pk for person in reviewers_of(team)}
     if strangers := [person.username for person in plan.reviewers if person.pk not in able]:
         raise UserError(f"{listed(strangers)} cannot review for {team.name}: only its members and administrators do.")
+
+
+def too_few_people(reviewers_per_item: int, chosen: int) -> str:
+    """Why so many people cannot review; empty where they can. Nobody chosen means every member."""
+    if not 0 < chosen < reviewers_per_item:
+        return ""
+    return (
+        f"{counted(reviewers_per_item, 'reviewer')} for each item cannot be assigned to "
+        f"{chosen} {'person' if chosen == 1 else 'people'}. Choose more people, or lower the number of reviewers."
+    )
 
 
 def reviewers_of(team: Team) -> list[User]:

@@ -7,7 +7,7 @@ runs have names that begin with `s0-`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -85,12 +85,12 @@ class Choice:
     ready: Sequence[Place]
     unready: Sequence[Unready]
     chosen: Place | Unready | None
-    reasons: Sequence[str]
-    """Why the preset cannot run on this machine."""
     missed: Sequence[str] = ()
     """What the address asks for that there is not, in sentences: something near stands in its place."""
     asked: str = ""
     """How the address names the place."""
+    needs: Sequence[str] = ()
+    """Names of the runs that must have succeeded."""
 
     @property
     def place(self) -> Place | None:
@@ -107,28 +107,42 @@ class Choice:
         """Whether the chosen place is another one than the address names."""
         return bool(self.asked) and self.place is not None and self.place.key != self.asked
 
-    @property
-    def needs(self) -> list[str]:
-        """Names of the runs that must have succeeded."""
-        return sorted(self.planned.needs()) if self.planned else []
+    def reasons(self, values: Iterable[object]) -> list[str]:
+        """Why the preset cannot run on this machine; of its files only those that the run's values name count."""
+        return missing(self.preset, " ".join(map(str, values))) if self.preset else []
 
 
-def choose(visible: QuerySet[Experiment], preset_name: str, run_name: str, place_key: str) -> Choice:
-    """The choice by what the address asks for, with the nearest fitting one for what it leaves open."""
+def as_it_is(planned: PlannedRun) -> PlannedRun:
+    """The planned run."""
+    return planned
+
+
+def choose(
+    visible: QuerySet[Experiment],
+    preset_name: str,
+    run_name: str,
+    place_key: str,
+    to_be_made: Callable[[PlannedRun], PlannedRun] = as_it_is,
+) -> Choice:
+    """The choice by what the address asks for, with the nearest fitting one for what it leaves open.
+
+    to_be_made: the planned run less what it need not have from other runs.
+    """
     presets = [load_preset(name) for name in preset_names()]
     asked_id, prefix = _parsed(place_key)
     asked = visible.filter(pk=asked_id).first() if asked_id is not None else None
     wanted = preset_name or (asked.preset if asked else "") or "tiny"
     preset = next((found for found in presets if found.name == wanted), presets[0] if presets else None)
     planned = _run_of(preset, run_name) if preset else None
-    ready, unready = places(visible, planned) if planned else ([], [])
-    if asked is not None and planned is not None and not any(asked == place.experiment for place in ready):
-        own, others = places(visible.filter(pk=asked.pk), planned)  # it may be older than those that are offered
+    start = to_be_made(planned) if planned else None
+    ready, unready = places(visible, start) if start else ([], [])
+    if asked is not None and start is not None and not any(asked == place.experiment for place in ready):
+        own, others = places(visible.filter(pk=asked.pk), start)  # it may be older than those that are offered
         ready, unready = own + ready, [found for found in others if found not in unready] + unready
-    chosen = _nearest(ready, unready, Place(asked, prefix) if asked else None, planned)
+    chosen = _nearest(ready, unready, Place(asked, prefix) if asked else None, start)
     missed = list(_missed(preset, planned, preset_name, run_name, place_key, asked, chosen))
-    reasons = missing(preset) if preset else ()
-    return Choice(presets, preset, planned, ready, unready, chosen, reasons, missed, place_key)
+    needs = sorted(start.needs()) if start else []
+    return Choice(presets, preset, planned, ready, unready, chosen, missed, place_key, needs)
 
 
 def _missed(
@@ -156,7 +170,7 @@ def like(origin: Run) -> Choice:
     config = {name: value for name, value in origin.config.items() if name != "stage"}
     planned = PlannedRun(name=origin.plain_name, stage=origin.stage, title=origin.title, config=config)
     place = Place(origin.experiment)
-    return Choice([], None, planned, [place], [], place, ())
+    return Choice([], None, planned, [place], [], place)
 
 
 def unreadable(choice: Choice) -> str:

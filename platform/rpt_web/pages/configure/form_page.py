@@ -6,7 +6,7 @@ In: what the form begins with, and what was typed. Out: the page, a part of it w
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from rpt_web import access
 from rpt_web.corpora import offers
 from rpt_web.corpora.models import CorpusVersion
 from rpt_web.pages.configure.choice import Choice, Place, free_name
-from rpt_web.pages.configure.corpus import typed_corpus, with_corpus
+from rpt_web.pages.configure.corpus import corpus_values, for_own_text, typed_corpus
 from rpt_web.pages.configure.findings_form import FindingsForm
 from rpt_web.pages.configure.forms import PlannedRunForm
 from rpt_web.pages.configure.from_file import ConfigFile
@@ -34,6 +34,7 @@ from rpt_web.runs import checks, findings, planning, preflight, quick_look, serv
 from rpt_web.runs.findings import Finding
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.planning import Refusals
+from rpt_web.runs.queries import flatten
 from rpt_web.teams.models import User
 
 MODEL = "model.path"
@@ -100,6 +101,7 @@ def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
     context = {
         "nav": "new",
         "choice": choice,
+        "reasons": choice.reasons(_values_named(form, choice)),
         "origin": begin.origin,
         "form": form,
         "report": report,
@@ -119,6 +121,13 @@ def form_page(request: HttpRequest, begin: Beginning) -> HttpResponse:
     if "follow" in request.POST:  # htmx puts in place only what is no error
         return render(request, "configure/run_new.html", context)
     return answer(request, "configure/run_new.html", context)
+
+
+def _values_named(form: PlannedRunForm | None, choice: Choice) -> Iterable[object]:
+    """The values of the run as they stand in the form, or else in its plan."""
+    if form is not None:
+        return form.shown_values()
+    return dict(flatten(choice.planned.config)).values() if choice.planned else ()
 
 
 def _swept(request: HttpRequest, sweep: Sweep, choice: Choice, machine: str, origin: Run | None) -> Experiment | None:
@@ -163,13 +172,15 @@ def _form(request: HttpRequest, begin: Beginning, planned: PlannedRun) -> Planne
     place = cast(Any, begin.choice.place)
     team, data = place.experiment.team, begin.typed
     planned = place.plan(planned)
-    planned = planned if begin.corpus is None else with_corpus(planned, begin.corpus)
+    values: dict[str, str] = {}
+    if begin.corpus is not None:
+        planned, values = for_own_text(planned), corpus_values(planned, begin.corpus, team)
     if data is not None and data.get("follow") == "corpus":
         data = typed_corpus(data, lambda path: offers.version_at(team, path))
     name = free_name(place.experiment, planned.name)
     shelf = Shelf(team, _model_path(planned, place.experiment, data))
     may_raise = access.can_administer(request.user, team.pk)
-    form = PlannedRunForm(planned, name, data, seed=place.seed, shelf=shelf, may_raise=may_raise)
+    form = PlannedRunForm(planned, name, data, seed=place.seed, shelf=shelf, may_raise=may_raise, begin=values)
     form.suggest(request.GET)
     return form
 

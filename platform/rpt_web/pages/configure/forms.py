@@ -62,8 +62,11 @@ class PlannedRunForm(FindingsForm):
         seed: int = 0,
         shelf: Shelf | None = None,
         may_raise: bool = False,
+        begin: Mapping[str, str] | None = None,
     ) -> None:
+        """begin: values other than the plan's that it begins with, by dotted name."""
         super().__init__(data, initial={"run_name": name, "run_title": planned.title}, may_raise=may_raise)
+        begin = begin or {}
         self.plan = planned
         self.unread: set[str] = set()
         values = planned.rehearse(seed).model_dump(mode="json")
@@ -72,13 +75,18 @@ class PlannedRunForm(FindingsForm):
         self.references = [name for name in self.leaves if is_reference(asked.get(name))]
         for leaf in self.leaves.values():
             value = asked[leaf.name] if leaf.name in self.references else _at(values, leaf.name)
-            chosen = chosen_value(data, leaf.name) if data else None
+            chosen = chosen_value(data, leaf.name) if data else begin.get(leaf.name)
             made = self.fields[leaf.name] = field(leaf, value, self._label(leaf.name), shelf, chosen or "")
             made.help_text = f"{made.help_text} {default_words(leaf, planned.stage)}".strip()
+        self.suggest(begin)
 
     def suggest(self, values: Mapping[str, str]) -> None:
         """Begin with other values than the plan's, by dotted name; names of no field are left alone."""
         self.initial.update({name: values[name] for name in self.leaves if name in values})
+
+    def shown_values(self) -> list[Any]:
+        """The values of all settings as they stand in the form."""
+        return [self[name].value() for name in self.leaves]
 
     def differences(self) -> list[tuple[forms.BoundField, str, str]]:
         """The fields whose values are not the plan's: each with the plan's value and its own, as text."""

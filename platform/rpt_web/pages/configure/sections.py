@@ -20,6 +20,16 @@ _CORPUS = Section(
     "Documents, and how they are split into training and held-out ones.",
     ("corpus.source", "corpus.paths", "corpus.mapping", "corpus.validation_share", "corpus.max_documents"),
 )
+_PROXY = Section("Proxy model", "Reads the text: a registered model, or a checkpoint of a run.", ("proxy.path",))
+_MODEL = Section("Model", "What it starts from: a registered model, or a checkpoint of a run.", ("model.path",))
+
+
+def _policy(positions: str) -> Section:
+    """The model, and the setting that names its positions."""
+    words = "A registered model or a checkpoint of a run, and the positions that a filter run has chosen."
+    return Section("Model and positions", words, ("model.path", positions))
+
+
 _RESPONSES = Section(
     "Responses",
     "How the policy thinks before it predicts.",
@@ -35,6 +45,7 @@ _POSITIONS = (
 
 SECTIONS: dict[str, tuple[Section, ...]] = {
     "filter": (
+        _PROXY,
         Section(
             "Positions",
             "The proxy model's entropy at each position, and the positions worth training on.",
@@ -43,6 +54,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         _CORPUS,
     ),
     "ntp": (
+        _MODEL,
         Section("Budget", "Training ends at one limit: fill in exactly one.", _BUDGET),
         Section(
             "Training",
@@ -52,6 +64,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         _CORPUS,
     ),
     "sft": (
+        _MODEL,
         Section("Budget", "Training ends at one limit: fill in exactly one.", _BUDGET),
         Section(
             "Training",
@@ -60,6 +73,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         ),
     ),
     "rpt": (
+        _policy("positions"),
         Section(
             "Training",
             "One step samples a group of responses for each problem and makes one update.",
@@ -78,6 +92,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         ),
     ),
     "expert_iteration": (
+        _policy("positions"),
         Section("Budget", "Training ends at one limit: fill in exactly one. A step is a round.", _BUDGET),
         Section(
             "Training",
@@ -92,6 +107,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         ),
     ),
     "rlvr": (
+        _MODEL,
         Section("Budget", "Training ends at one limit: fill in exactly one.", _BUDGET),
         Section(
             "Training",
@@ -112,10 +128,12 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         ),
     ),
     "evaluate": (
+        _policy("evaluation.positions"),
         Section("Evaluation", "One checkpoint on one set of held-out positions.", _POSITIONS),
         _RESPONSES,
     ),
     "templates": (
+        _policy("held_out.positions"),
         Section(
             "Templates",
             "All on the same held-out positions; the first one is what the others are compared with.",
@@ -124,6 +142,7 @@ SECTIONS: dict[str, tuple[Section, ...]] = {
         Section("Responses", "How the policy thinks.", ("sampling.temperature", "sampling.max_response_tokens")),
     ),
     "benchmark": (
+        _MODEL,
         Section(
             "Questions",
             "Multiple choice: standard compares the options without thinking, reasoning thinks first.",

@@ -14,8 +14,8 @@ from rpt_core.errors import UserError
 from rpt_core.plans.preset import Preset, load_preset, missing, preset_names
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked, number_posted
-from rpt_web.pages.configure.choice import PLACES_OFFERED, Choice, Place, choose, like, unreadable
-from rpt_web.pages.configure.corpus import corpus_asked
+from rpt_web.pages.configure.choice import PLACES_OFFERED, Choice, Place, as_it_is, choose, like, unreadable
+from rpt_web.pages.configure.corpus import corpus_asked, without_models
 from rpt_web.pages.configure.form_page import Beginning, answer, form_page, posted
 from rpt_web.pages.configure.forms import SuiteForm
 from rpt_web.pages.configure.from_file import MOST_BYTES, ConfigFile, read_file
@@ -35,13 +35,14 @@ SMALLEST = "smoke"
 def run_new(request: HttpRequest) -> HttpResponse:
     """Submit a run of a preset into an experiment where everything that it needs has been made."""
     access.require_change_somewhere(request.user)
-    origin = _origin(request)
+    origin, corpus = _origin(request), corpus_asked(request)
+    to_be_made = without_models if corpus else as_it_is
     asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
-    choice = like(origin) if origin else choose(access.experiments_to_change(request.user), *asked)
+    choice = like(origin) if origin else choose(access.experiments_to_change(request.user), *asked, to_be_made)
     if origin and (reason := unreadable(choice)):
         messages.error(request, f"“{origin.name}” cannot be cloned. {reason}")
         return redirect("runs:run_detail", origin.pk)
-    return form_page(request, Beginning(choice, origin, corpus_asked(request), typed=posted(request)))
+    return form_page(request, Beginning(choice, origin, corpus, typed=posted(request)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -59,7 +60,7 @@ def run_from_file(request: HttpRequest) -> HttpResponse:
             if experiment is None:
                 raise UserError("Choose the experiment that the run is to be in.")
             place = Place(experiment)
-            choice = Choice([], None, file.planned, [place], [], place, ())
+            choice = Choice([], None, file.planned, [place], [], place)
             return form_page(request, Beginning(choice, file=file, typed=None if is_new else request.POST))
         except UserError as error:
             wrong = str(error)

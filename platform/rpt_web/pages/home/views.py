@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 from rpt_core.words import counted
 from rpt_web import access
 from rpt_web.corpora.models import CorpusVersion
+from rpt_web.review.models import ReviewQueue
 from rpt_web.runs import display
 from rpt_web.runs.archive import RUN_IN_SIGHT
 from rpt_web.runs.models import Run, Status
@@ -61,7 +62,10 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "home/_running.html", context)
     notices = list(access.notices_for(request.user).filter(read_at=None)[: LINES + 1])
     failed = list(_failed(request)[: LINES + 1])
+    queues = list(_queues(request)[: LINES + 1])
     context |= {
+        "queues": queues[:LINES],
+        "has_more_queues": len(queues) > LINES,
         "notices": notices[:LINES],
         "has_more_notices": len(notices) > LINES,
         "failed": failed[:LINES],
@@ -82,6 +86,13 @@ def _running(request: HttpRequest) -> dict[str, Any]:
         "running": [UnderWay(run, display.share_done(run)) for run in found],
         "counts": {status.value: counts.get(status.value, 0) for status in unended},
     }
+
+
+def _queues(request: HttpRequest) -> QuerySet[ReviewQueue]:
+    """Open queues with items that were given to the reader, or taken, and are not submitted; how many (1 query)."""
+    queues = access.queues_for(request.user).filter(closed_at=None, team__in=access.teams_to_change(request.user))
+    mine = queues.filter(items__reviews__reviewer=request.user, items__reviews__submitted_at=None)
+    return mine.annotate(own_open=Count("items__reviews"))
 
 
 def _failed(request: HttpRequest) -> QuerySet[Run]:

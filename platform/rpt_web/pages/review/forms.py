@@ -14,6 +14,8 @@ from rpt_web.teams.models import Team, User
 
 CONTROL = {"class": "form-control", "autocomplete": "off"}
 BUILT_IN = "built-in"
+USUAL_REVIEWERS = 2
+"""Of each item, where the team has so many."""
 
 
 class QueueForm(forms.Form):
@@ -27,12 +29,12 @@ class QueueForm(forms.Form):
     )
     label_set = forms.ChoiceField(label="Label set", widget=forms.Select(attrs={"class": "form-select"}))
     sample = forms.IntegerField(
-        label="Draw at random",
+        label="Number of items",
         required=False,
         min_value=1,
         max_value=queues.MOST_ITEMS,
         initial=50,
-        help_text=f"How many of them. Leave it empty for all, at most {queues.MOST_ITEMS:,}.",
+        help_text=f"Drawn at random. Leave it empty for all, at most {queues.MOST_ITEMS:,}.",
         widget=forms.NumberInput(attrs=CONTROL),
     )
     seed = forms.IntegerField(
@@ -53,7 +55,6 @@ class QueueForm(forms.Form):
         label="Reviewers for each item",
         min_value=1,
         max_value=queues.MOST_REVIEWERS,
-        initial=2,
         widget=forms.NumberInput(attrs=CONTROL),
     )
     overlap_percent = forms.IntegerField(
@@ -97,6 +98,13 @@ class QueueForm(forms.Form):
         cast(forms.ChoiceField, self.fields["label_set"]).choices = offered
         people = [(key, person.username) for key, person in self._people.items()]
         cast(forms.MultipleChoiceField, self.fields["reviewers"]).choices = people
+        self.fields["reviewers_per_item"].initial = max(1, min(USUAL_REVIEWERS, len(people)))
+
+    def clean(self) -> None:
+        """Refuse more reviewers for each item than people were chosen, at the field."""
+        wanted, chosen = self.cleaned_data.get("reviewers_per_item"), self.cleaned_data.get("reviewers")
+        if wanted and (why := queues.too_few_people(wanted, len(chosen or ()))):
+            self.add_error("reviewers_per_item", why)
 
     def plan(self) -> queues.QueuePlan:
         """What was chosen, once it is valid. Raises UserError where it cannot be right."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from rpt_core.errors import UserError
 from rpt_web.corpora import services
-from rpt_web.corpora.models import Corpus, CorpusVersion
+from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel
 from rpt_web.jobs import services as jobs
 from rpt_web.runs import nodes
 from tests.factories import HOSTILE, make_user
@@ -142,7 +143,7 @@ def test_a_checked_version_shows_its_bad_records_by_file_and_line(page, checked)
     assert "<td>a.jsonl</td>" in row
     assert '<td class="number">21</td>' in row
     assert "not JSON" in row
-    assert f"?preset=small&amp;run=filter&amp;corpus={checked.pk}" in text
+    assert f"?run=filter&amp;corpus={checked.pk}" in text
     assert "CC0" in text
 
 
@@ -174,6 +175,28 @@ def test_a_run_is_begun_from_the_corpus(page, checked, experiment):
     assert checked.place in text
     assert "Sums, version 1" in text
     assert f'name="corpus" value="{checked.pk}"' in text
+
+
+def test_a_filter_run_of_the_corpus_takes_a_registered_model_and_no_other_run(page, checked, experiment):
+    model = RegisteredModel.objects.create(team=experiment.team, name="Own proxy", source="folder", path="/models/own")
+    text = page(f"/runs/new/?run=filter&corpus={checked.pk}")
+    assert 'value="tiny" selected' in text, "the preset of a plain new run"
+    assert "does not fit this machine" not in text
+    before_the_fold = text.partition("All other settings")[0]
+    assert re.search(rf'<option value="{model.path}"\s+selected', before_the_fold)
+    assert re.search(r'name="corpus.validation_share"[^>]*value="0.05"', text)
+    panel = text.partition('id="difference"')[2].partition("</dl>")[0]
+    assert "Nothing differs" not in panel
+    for name in ("proxy.path", "corpus.source", "corpus.paths", "corpus.validation_share", "positions_from"):
+        assert f">{name}</a>" in panel, name
+
+
+def test_a_file_of_the_preset_is_not_missed_where_another_corpus_is_read(page, checked, experiment):
+    missed = "data/omni_math.jsonl, which does not exist"
+    assert missed in page("/runs/new/?preset=small&run=filter").partition('id="settings"')[0]
+    text = page(f"/runs/new/?preset=small&run=filter&corpus={checked.pk}").partition('id="settings"')[0]
+    assert "It reads" in text
+    assert missed not in text
 
 
 def test_runs_that_read_it_are_listed(page, checked, experiment, ada):

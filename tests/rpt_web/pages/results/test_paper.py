@@ -112,6 +112,15 @@ def test_curves_of_two_experiments_are_in_one_figure(page, two):
     assert "R² 0.995 easy" in words(html)
 
 
+def test_experiments_have_figure_5_by_the_evaluations_of_their_rpt_runs(page, two):
+    assert not ResultTable.objects.filter(name__startswith="scaling").exists()
+    row = words(page("/results/paper/").partition('paper/figure-5/"')[2].partition("</tr>")[0])
+    assert row.split()[-1] == "2"
+    text = words(page("/results/paper/figure-5/"))
+    assert "1 experiment: Second" in text
+    assert "Nothing to show yet" not in text
+
+
 def test_every_page_opens_without_anything(page, ada):
     for found in paper.PAGES:
         assert found.title in page(f"/results/paper/{found.slug}/")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from rpt_web.review import reviews
+from rpt_web.review import queues, reviews
 from rpt_web.review.models import Review, ReviewQueue
+from rpt_web.teams.models import Role
 from rpt_web.traces.models import ResponseGroup, Rollout
 from tests.rpt_web.markup import flat
 from tests.rpt_web.review_rows import make_queue
@@ -70,7 +72,28 @@ def test_what_a_list_of_responses_shows_is_put_into_a_queue(team, browser):
     assert "named-to-hide" not in content_of(text_of(browser(team.bob), answer["Location"]))
     assert "Wrong ones" in text_of(browser(team.bob), reverse("review:inbox"))
     refused = client.post(made, form | {"reviewers": [team.ada.pk]})
-    assert "cannot be assigned to 1 person" in flat(refused)
+    at_field = refused.text.partition('name="reviewers_per_item"')[2].partition('name="overlap_percent"')[0]
+    assert "cannot be assigned to 1 person. Choose more people, or lower the number of reviewers." in at_field
+
+
+def test_a_new_queue_asks_for_no_more_reviewers_than_there_are(team, browser):
+    address = f"{reverse('review:queue_new')}?run={team.run.pk}"
+    asked = re.compile(r'name="reviewers_per_item" value="(\d+)"')
+    assert asked.search(text_of(browser(team.ada), address))[1] == "2"
+    team.bob.memberships.update(role=Role.VIEWER)
+    assert asked.search(text_of(browser(team.ada), address))[1] == "1"
+
+
+def test_home_has_the_queues_with_items_of_ones_own(team, browser):
+    queue = make_queue(team.run, team.ada, reviewers=[team.ada], name="Given to Ada")
+    make_queue(team.run, team.ada, name="For everybody")
+    text = content_of(text_of(browser(team.ada), "/"))
+    assert reverse("review:queue_detail", args=[queue.pk]) in text
+    assert "3 items to review" in text
+    assert "For everybody" not in text
+    assert "Given to Ada" not in content_of(text_of(browser(team.bob), "/"))
+    queues.close(queue)
+    assert "Given to Ada" not in content_of(text_of(browser(team.ada), "/"))
 
 
 def test_an_item_keeps_back_reward_run_and_what_others_said_until_it_is_submitted(team, browser):
