@@ -110,6 +110,9 @@ def _command(commands: Any, name: str, act: Callable[[argparse.Namespace], int],
 def _login(arguments: argparse.Namespace) -> int:
     url = root_of(arguments.url)
     token = _token(arguments.token_file, url).strip()
+    if not token:
+        where = "standard input" if str(arguments.token_file) == "-" else arguments.token_file or "what was typed"
+        raise ClientError(f"The token is empty: nothing stands in {where}. Make a token at {url}/account/.")
     teams = Client(url, token).teams().to_pylist()
     path = login.store(login.Credentials(url, token))
     said = ", ".join(f"{team['name']} ({team['role']})" for team in teams) or "no team"

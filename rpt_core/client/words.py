@@ -30,10 +30,10 @@ def lines_of(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
 
 
 def plain(value: Any) -> str:
-    """A value as one short line of printable characters; an empty one as a dash."""
+    """A value as one line of printable characters, on a terminal a short one; an empty one as a dash."""
     text = "-" if value is None or value == "" else str(value)
     safe = "".join(character if character.isprintable() else "·" for character in text)
-    return safe if len(safe) <= LONGEST_CELL else f"{safe[: LONGEST_CELL - 1]}…"
+    return safe if len(safe) <= LONGEST_CELL or not sys.stdout.isatty() else f"{safe[: LONGEST_CELL - 1]}…"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -36,6 +36,8 @@ VERSION = 2
 KEPT_DAYS = 60
 MOST_AT_ONCE = 3
 """Comparisons of one person that have not ended."""
+MOST_NAMED = 3
+"""Runs without an evaluation that a refusal names."""
 FEWEST = 2
 MOST_SLICED, MOST_IN_MATRIX = 12, 40
 """With more evaluations, parts of the positions, or every two of them, are left out: a page of two of them has both."""
@@ -65,6 +67,8 @@ class ToCompare:
     entries: Sequence[EvaluatedEntry]
     missing: Mapping[int, str]
     """By the place in the basket, in words."""
+    unevaluated: Sequence[str]
+    """The same with the names of the runs."""
     modes_of: Sequence[Sequence[str]]
     """In which each run of the basket was evaluated, by the place there."""
 
@@ -98,16 +102,17 @@ def to_compare(entries: Sequence[tuple[BasketEntry, Run]], mode: str = "") -> To
     if mode not in MODES:
         open_ = [modes for (entry, _), modes in zip(entries, had, strict=True) if not entry.mode]
         mode = max(MODES, key=lambda name: sum(name in modes for modes in open_))
-    found, missing = list[EvaluatedEntry](), dict[int, str]()
+    found, missing, unevaluated = list[EvaluatedEntry](), dict[int, str](), list[str]()
     for place, (entry, run) in enumerate(entries):
         own = entry.mode or mode
         steps = by_run[run.pk].get(own, {})
         step = max(steps, default=None) if entry.step is None else entry.step
         if step is None or step not in steps:
             missing[place] = _missing_words(entry, had[place], sorted(steps), own)
+            unevaluated.append(f"Run {run.pk}, “{run.name}”: {missing[place]}")
         else:
             found.append(_entry(place, run, step, own, steps[step]))
-    return ToCompare(mode, found, missing, had)
+    return ToCompare(mode, found, missing, unevaluated, had)
 
 
 def stored(wanted: ToCompare) -> PositionComparison | None:
@@ -119,7 +124,7 @@ def stored(wanted: ToCompare) -> PositionComparison | None:
 def start(wanted: ToCompare, user: User) -> PositionComparison:
     """Have a comparison made, unless it is, or is being made. Raises UserError, which says what to put right."""
     if len(wanted.entries) < FEWEST:
-        why = next(iter(wanted.missing.values()), "")
+        why = " ".join(wanted.unevaluated[:MOST_NAMED])
         raise UserError(f"Two evaluated runs at least can be compared position by position. {why}".strip())
     with transaction.atomic():
         row, _ = PositionComparison.objects.get_or_create(key=wanted.key, defaults=_values(wanted))

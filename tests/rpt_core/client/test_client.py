@@ -239,6 +239,10 @@ def test_login_is_stored_for_its_owner_and_its_address(rpt, platform, monkeypatc
         "error: " + "No platform is known. Run `rpt login http://HOST:PORT`, set RPT_URL and "
         "RPT_TOKEN, or give address and token.\n",
     )
+    (tmp_path / "token").write_text("\n")
+    refused = rpt("login", platform["url"], "--token-file", tmp_path / "token")
+    assert refused[0] == 2
+    assert refused[2].startswith("error: The token is empty")
     (tmp_path / "token").write_text(platform["token"] + "\n")
     code, out, _ = rpt("login", platform["url"] + "/", "--token-file", tmp_path / "token")
     assert code == 0
@@ -261,7 +265,9 @@ def test_lists_and_comparisons(rpt, platform, client):
     code, out, _ = rpt("compare", platform["run"], other)
     assert code == 0
     assert any(line.split()[:2] == ["budget.steps", "(not"] for line in out.splitlines())
-    assert "Not compared at the same positions: " in out
+    told = out.partition("Not compared at the same positions: ")[2]
+    assert told.count("Two evaluated runs at least") == 1
+    assert f"Run {other}, “third”: It was not evaluated position by position." in told
     assert rpt("cancel", other)[1] == f"Run {other} is cancelled.\n"
     assert rpt("compare", other)[0] == 2
     with pytest.raises(SystemExit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import cast
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -26,9 +27,9 @@ def keep(request: HttpRequest) -> HttpResponse:
         made = baskets.create(team, request.POST.get("name", ""), entries, cast(User, request.user))
     except UserError as error:
         messages.error(request, str(error))
-        return redirect(_back(entries))
+        return redirect(f"{_back(entries)}{_view(request, '&')}")
     messages.success(request, f"“{made.name}” is kept for the team {team.name}.")
-    return redirect("compare:saved", made.pk)
+    return redirect(f"{reverse('compare:saved', args=[made.pk])}{_view(request, '?')}")
 
 
 @require_POST
@@ -40,9 +41,9 @@ def change(request: HttpRequest, basket_id: int) -> HttpResponse:
         baskets.change(kept, request.POST.get("name", "") or kept.name, entries)
     except UserError as error:
         messages.error(request, str(error))
-        return redirect(f"{_back(entries)}&basket={kept.pk}")
+        return redirect(f"{_back(entries)}&basket={kept.pk}{_view(request, '&')}")
     messages.success(request, f"“{kept.name}” was changed.")
-    return redirect("compare:saved", kept.pk)
+    return redirect(f"{reverse('compare:saved', args=[kept.pk])}{_view(request, '?')}")
 
 
 @require_POST
@@ -52,6 +53,12 @@ def delete(request: HttpRequest, basket_id: int) -> HttpResponse:
     kept.delete()
     messages.success(request, f"The basket “{kept.name}” was deleted. Its runs stay.")
     return redirect("compare:basket")
+
+
+def _view(request: HttpRequest, mark: str) -> str:
+    """What the address says of the tab that the form stands on, after this mark; empty where it is not known."""
+    view = request.POST.get("view", "")
+    return f"{mark}{urlencode({'view': view})}" if view else ""
 
 
 def _back(entries: str) -> str:

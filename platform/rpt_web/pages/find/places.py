@@ -14,6 +14,7 @@ from django.urls import resolve, reverse
 
 from rpt_web import access
 from rpt_web.pages.rights import current_team
+from rpt_web.pages.templatetags.terms import place_of, term_names
 from rpt_web.results.paper import PAGES as PAPER_PAGES
 from rpt_web.results.paper import PaperPage
 
@@ -38,6 +39,9 @@ class FoundPage:
     words: str = ""
     query: str = ""
     args: tuple[str, ...] = ()
+
+
+MOST_TERMS = 6
 
 
 def _paper_name(page: PaperPage) -> str:
@@ -99,6 +103,13 @@ def pages(request: HttpRequest, words: Sequence[str]) -> list[FoundLine]:
         for page, place in found
         if all(word in f"{page.name} {page.words}".lower() for word in words)
     ]
+
+
+def terms(words: Sequence[str]) -> list[FoundLine]:
+    """Terms of the glossary that have all the words, the one that is written exactly so first."""
+    found = [name for name in term_names() if all(word in name.lower() for word in words)]
+    found.sort(key=lambda name: name.lower() != " ".join(words))
+    return [FoundLine("help", name, place_of(name), "what it means") for name in found[:MOST_TERMS]]
 
 
 def by_address(request: HttpRequest, text: str) -> list[FoundLine]:

@@ -12,7 +12,7 @@ from functools import reduce
 from operator import and_, or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.urls import reverse
 
 from rpt_web import access
@@ -35,7 +35,7 @@ def runs(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
     rows = found.only("name", "title", "stage", "status", "experiment__name").select_related(None)
     return [
         FoundLine("list-details", run.name, reverse("runs:run_detail", args=[run.pk]), _of_run(run))
-        for run in rows.select_related("experiment").order_by("-id")[:EACH]
+        for run in _exact_first(rows.select_related("experiment"), words)
     ]
 
 
@@ -44,7 +44,7 @@ def experiments(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
     found = _matching(access.experiments_for(user), words, "name", "description")
     return [
         FoundLine("flask", one.name, reverse("experiments:experiment_detail", args=[one.pk]), f"experiment, {one.team}")
-        for one in found.order_by("-id")[:EACH]
+        for one in _exact_first(found, words)
     ]
 
 
@@ -53,7 +53,7 @@ def corpora(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
     found = _matching(access.corpora_for(user), words, "name", "source")
     return [
         FoundLine("database", one.name, reverse("corpora:corpus_detail", args=[one.pk]), f"corpus, {one.team}")
-        for one in found.order_by("-id")[:EACH]
+        for one in _exact_first(found, words)
     ]
 
 
@@ -62,7 +62,7 @@ def models(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
     found = _matching(access.models_for(user), words, "name", "path")
     return [
         FoundLine("brain", one.name, reverse("models:model_detail", args=[one.pk]), f"model, {one.team}")
-        for one in found.order_by("-id")[:EACH]
+        for one in _exact_first(found, words)
     ]
 
 
@@ -71,7 +71,7 @@ def queues(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
     found = _matching(access.queues_for(user), words, "name")
     return [
         FoundLine("messages", one.name, reverse("review:queue_detail", args=[one.pk]), f"queue to review, {one.team}")
-        for one in found.order_by("-id")[:EACH]
+        for one in _exact_first(found, words)
     ]
 
 
@@ -82,7 +82,7 @@ def wordings(user: access.Actor, words: Sequence[str]) -> list[FoundLine]:
         FoundLine(
             "file-text", one.name, reverse("wordings:wording_detail", args=[one.pk]), one.get_kind_display().lower()
         )
-        for one in found.order_by("-id")[:EACH]
+        for one in _exact_first(found, words)
     ]
 
 
@@ -133,6 +133,12 @@ def _matching(rows: QuerySet[Any], words: Sequence[str], *fields: str) -> QueryS
     has_all = reduce(and_, (reduce(or_, (Q(**{f"{field}__icontains": word}) for field in fields)) for word in words))
     number = _NUMBER.fullmatch(words[0]) if len(words) == 1 else None
     return rows.filter(has_all | Q(pk=int(number[1])) if number else has_all)
+
+
+def _exact_first(rows: QuerySet[Any], words: Sequence[str]) -> QuerySet[Any]:
+    """The first few: what is named exactly so, then the newest."""
+    is_exact = Case(When(name__iexact=" ".join(words), then=0), default=1)
+    return rows.order_by(is_exact, "-id")[:EACH]
 
 
 def _of_run(run: Run) -> str:

@@ -22,6 +22,7 @@ def find(request: HttpRequest) -> HttpResponse:
     if words:
         groups += [(label, source(request.user, words)) for label, source in things.KINDS.items()]
         groups.append(("Documents and positions", things.documents(request.user, text)))
+        groups.append(("Glossary", places.terms(words)))
     groups.append(("Pages and actions", places.pages(request, words)))
     shown = [(label, lines) for label, lines in groups if lines]
     return render(request, "find/_found.html", {"groups": shown, "text": text})

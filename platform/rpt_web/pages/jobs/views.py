@@ -17,6 +17,7 @@ from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.jobs import services
 from rpt_web.jobs.models import QUICK_QUEUE, Job, JobState
+from rpt_web.reports.models import TeamReport
 from rpt_web.runs import queues
 from rpt_web.teams.models import User
 
@@ -26,7 +27,9 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """One job; htmx asks for the part alone, every second until it has ended."""
     job = access.get_job_or_404(request.user, job_id)
     if not _is_part(request):
-        return render(request, "jobs/job_detail.html", {"job": job, "unheard": is_unheard(job)})
+        return render(
+            request, "jobs/job_detail.html", {"job": job, "unheard": is_unheard(job), "report": _report(request, job)}
+        )
     return _part(request, job)
 
 
@@ -41,6 +44,12 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
             messages.error(request, str(error))
     job.refresh_from_db()
     return _part(request, job) if _is_part(request) else redirect("jobs:job_detail", job.pk)
+
+
+def _report(request: HttpRequest, job: Job) -> TeamReport | None:
+    """The report that a job is about, where its PDF then stands."""
+    key = job.arguments.get("report")
+    return None if key is None else access.reports_for(request.user).filter(pk=key).first()
 
 
 def is_unheard(job: Job) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -42,6 +42,7 @@ def report_list(request: HttpRequest) -> HttpResponse:
     page = list((found.filter(pk__lt=before) if before else found)[: PER_PAGE + 1])
     older = page[PER_PAGE - 1].pk if len(page) > PER_PAGE else None
     context = {"nav": "reports", "reports": page[:PER_PAGE], "older": older, "ref": ref, "title": title, "wrong": wrong}
+    context["first"] = _title_of(request, ref) if ref else ""
     return render(request, "reports/report_list.html", context, status=422 if wrong else 200)
 
 
@@ -130,6 +131,14 @@ def add_to(request: HttpRequest, report: TeamReport, ref: str, text: str) -> Rep
     is_kept = found is not None and found.kind in NEVER_LIVE
     seen = access.get_exhibit_or_404(request.user, ref) if is_kept else None
     return services.add_ref(report, ref, text, seen)
+
+
+def _title_of(request: HttpRequest, ref: str) -> str:
+    """What a figure or a table is called; empty for a response, and for what there is not."""
+    try:
+        return access.get_exhibit_or_404(request.user, ref).title
+    except Http404:
+        return ""
 
 
 def _begin(request: HttpRequest, title: str, ref: str) -> HttpResponse:

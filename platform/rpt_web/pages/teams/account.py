@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from rpt_web import access
 from rpt_web.notices import choices
+from rpt_web.pages.posting import posted_from
 from rpt_web.pages.teams.entering import BY_LINK
 from rpt_web.pages.teams.forms import AddressForm, ChangePasswordForm, NewPasswordForm, TokenForm
 from rpt_web.teams import passkeys, sessions
@@ -27,7 +28,7 @@ def account(request: HttpRequest) -> HttpResponse:
     return _account(request)
 
 
-@require_POST
+@posted_from("teams:account")
 def password(request: HttpRequest) -> HttpResponse:
     """Set another password. Other browsers are logged out by it, this one is not; login links end."""
     user = cast(User, request.user)
@@ -45,7 +46,7 @@ def password(request: HttpRequest) -> HttpResponse:
     return redirect("teams:account")
 
 
-@require_POST
+@posted_from("teams:account")
 def token_new(request: HttpRequest) -> HttpResponse:
     """Make a token. The answer shows it, and nothing else ever does."""
     form = TokenForm(request.POST)
@@ -75,7 +76,7 @@ def mail_choice(request: HttpRequest) -> HttpResponse:
     return redirect("teams:account")
 
 
-@require_POST
+@posted_from("teams:account")
 @reauthentication_required(app="allauth.socialaccount")  # type: ignore[untyped-decorator]  # allauth has no types
 def mail_address(request: HttpRequest) -> HttpResponse:
     """Another e-mail address, or none. A link for a new password goes there, so they confirm that it is they."""

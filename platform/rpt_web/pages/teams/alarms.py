@@ -21,6 +21,7 @@ from rpt_web import access
 from rpt_web.notices import hooks, limits, monitors
 from rpt_web.notices.deliveries import MOST_TRIES
 from rpt_web.notices.models import LONGEST_ADDRESS, Alarm, Webhook
+from rpt_web.pages.posting import posted_from
 from rpt_web.teams.models import Team, User
 
 SHOWN = 20
@@ -51,7 +52,7 @@ def team_alarms(request: HttpRequest, team_id: int) -> HttpResponse:
     return _alarms(request, access.get_team_or_404(request.user, team_id))
 
 
-@require_POST
+@posted_from("teams:team_alarms")
 def hook_store(request: HttpRequest, team_id: int) -> HttpResponse:
     """Store where alarms go. The answer to the first time shows the secret, and nothing else ever does."""
     team = access.get_team_or_404(request.user, team_id, to_administer=True)
@@ -70,7 +71,7 @@ def hook_store(request: HttpRequest, team_id: int) -> HttpResponse:
     return _alarms(request, team, form=form)
 
 
-@require_POST
+@posted_from("teams:team_alarms")
 def limits_store(request: HttpRequest, team_id: int) -> HttpResponse:
     """Store the team's own limits of the monitors."""
     team = access.get_team_or_404(request.user, team_id, to_administer=True)
@@ -88,7 +89,7 @@ def limits_store(request: HttpRequest, team_id: int) -> HttpResponse:
     return redirect("teams:team_alarms", team.pk)
 
 
-@require_POST
+@posted_from("teams:team_alarms")
 def hook_secret(request: HttpRequest, team_id: int) -> HttpResponse:
     """Make another secret, shown in the answer."""
     team = access.get_team_or_404(request.user, team_id, to_administer=True)

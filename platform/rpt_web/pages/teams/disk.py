@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from rpt_core.errors import UserError
 from rpt_web import access
+from rpt_web.pages.posting import posted_from
 from rpt_web.pages.teams.forms import QuotaForm, RuleForm
 from rpt_web.runs import retention, usage
 from rpt_web.runs.models import Run
@@ -30,7 +31,7 @@ def team_disk(request: HttpRequest, team_id: int) -> HttpResponse:
     return _disk(request, access.get_team_or_404(request.user, team_id))
 
 
-@require_POST
+@posted_from("teams:team_disk")
 def team_quota(request: HttpRequest, team_id: int) -> HttpResponse:
     """Change what the team may take."""
     team = access.get_team_or_404(request.user, team_id)
@@ -46,7 +47,7 @@ def team_quota(request: HttpRequest, team_id: int) -> HttpResponse:
     return _disk(request, team, quota_form=form)
 
 
-@require_POST
+@posted_from("teams:team_disk")
 def team_rule(request: HttpRequest, team_id: int) -> HttpResponse:
     """Change the rule; nothing is removed by that."""
     team = access.get_team_or_404(request.user, team_id, to_administer=True)

@@ -20,6 +20,7 @@ from rpt_core.errors import UserError
 from rpt_core.words import counted, listed
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.posting import posted_from
 from rpt_web.pages.rights import current_team
 from rpt_web.pages.teams.forms import InvitationForm, RoleForm, TeamNameForm, TransferForm
 from rpt_web.runs import ownership, usage
@@ -42,7 +43,7 @@ def team_list(request: HttpRequest) -> HttpResponse:
     return _list(request, TeamNameForm())
 
 
-@require_POST
+@posted_from("teams:team_list")
 def team_new(request: HttpRequest) -> HttpResponse:
     """Make a team."""
     access.require_server_administrator(request.user)
@@ -73,7 +74,7 @@ def team(request: HttpRequest, team_id: int) -> HttpResponse:
     return _team(request, access.get_team_or_404(request.user, team_id))
 
 
-@require_POST
+@posted_from("teams:team")
 def team_rename(request: HttpRequest, team_id: int) -> HttpResponse:
     """Give a team another name."""
     found = access.get_team_or_404(request.user, team_id, to_administer=True)
@@ -87,7 +88,7 @@ def team_rename(request: HttpRequest, team_id: int) -> HttpResponse:
     return _team(request, found, name_form=form)
 
 
-@require_POST
+@posted_from("teams:team")
 def invite(request: HttpRequest, team_id: int) -> HttpResponse:
     """Make a link for somebody. The answer shows it, and nothing else ever does."""
     found = access.get_team_or_404(request.user, team_id, to_administer=True)
@@ -163,7 +164,7 @@ def person(request: HttpRequest, team_id: int, user_id: int) -> HttpResponse:
     return _person(request, found, access.get_person_or_404(request.user, found, user_id))
 
 
-@require_POST
+@posted_from("teams:person")
 def person_role(request: HttpRequest, team_id: int, user_id: int) -> HttpResponse:
     """Give somebody another role in the team."""
     found, place = _place(request, team_id, user_id)
@@ -193,7 +194,7 @@ def person_remove(request: HttpRequest, team_id: int, user_id: int) -> HttpRespo
     )
 
 
-@require_POST
+@posted_from("teams:person")
 def person_transfer(request: HttpRequest, team_id: int, user_id: int) -> HttpResponse:
     """Give what somebody owns in the team to somebody else."""
     found, place = _place(request, team_id, user_id)
@@ -219,7 +220,7 @@ def person_activate(request: HttpRequest, team_id: int, user_id: int) -> HttpRes
     )
 
 
-@require_POST
+@posted_from("teams:person")
 def person_link(request: HttpRequest, team_id: int, user_id: int) -> HttpResponse:
     """A link that logs somebody in once, who then sets a new password. The answer shows it, and nothing else does."""
     found, place = _place(request, team_id, user_id, to_manage=True)

@@ -34,8 +34,12 @@ _NAME = re.compile(r"</?([a-z0-9]+)")
 @register.simple_tag
 def term(name: str, words: str = "") -> SafeString:
     """A term of the glossary, written as `words` where that is another form of it."""
-    place = f"{reverse('help:document', args=['glossary'])}#{slugify(name)}"
-    return format_html('<a class="term" href="{}">{}</a>', place, words or name)
+    return format_html('<a class="term" href="{}">{}</a>', place_of(name), words or name)
+
+
+def place_of(name: str) -> str:
+    """Where the glossary says what a term means."""
+    return f"{reverse('help:document', args=['glossary'])}#{slugify(name)}"
 
 
 @register.tag
@@ -83,11 +87,16 @@ def _in_text(text: str, linked: set[str]) -> str:
 
 
 @cache
+def term_names() -> list[str]:
+    """The terms of the glossary, in its order."""
+    return _TERM.findall((Path(settings.ROOT) / "docs/glossary.md").read_text(encoding="utf-8"))
+
+
+@cache
 def glossary() -> tuple[dict[str, str], re.Pattern[str]]:
     """How a term may be written -> its name, and a pattern of all of them, longer ones first."""
-    found = _TERM.findall((Path(settings.ROOT) / "docs/glossary.md").read_text(encoding="utf-8"))
     written: dict[str, str] = {}
-    for name in found:
+    for name in term_names():
         short = _SHORT.search(name)
         for form in (name, _SHORT.sub("", name), short[1] if short else name):
             if form.lower() not in COMMON:

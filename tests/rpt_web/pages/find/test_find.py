@@ -7,9 +7,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from rpt_core.config import RptConfig
 from rpt_web.corpora import services as corpora
+from rpt_web.runs import services
 from rpt_web.teams.models import Role, Team
 from tests.factories import HOSTILE, make_experiment, make_user
+from tests.rpt_web.api_client import CONFIG
 from tests.rpt_web.markup import flat
 from tests.scored_files import make_filter_run
 
@@ -42,6 +45,18 @@ def test_each_kind_is_found_by_its_words_and_leads_to_its_page(found, things):
     assert "Card texts" in text
     assert "<script>alert" not in text
     assert 'role="option"' not in found("nothing+has+this")
+
+
+def test_what_is_named_exactly_so_comes_first(found, experiment, ada):
+    for name in ("alike", "alike-eval"):
+        services.submit(experiment, name, RptConfig.model_validate(CONFIG), ada)
+    text = found("alike")
+    assert text.index(">alike</span>") < text.index(">alike-eval</span>")
+
+
+def test_terms_of_the_glossary_lead_to_what_they_mean(found):
+    assert f'href="{reverse("help:document", args=["glossary"])}#entropy"' in found("entropy")
+    assert "Glossary" not in found("nothing+has+this")
 
 
 def test_without_words_all_pages_and_actions_stand_there(found, client):

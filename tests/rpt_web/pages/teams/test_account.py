@@ -60,6 +60,7 @@ def test_tries_at_the_old_password_are_limited(browser, ada):
 
 def test_a_token_is_shown_once_and_works_until_it_is_revoked(browser, ada):
     answer = flat(browser.post("/account/tokens", {"name": "notebook", "scope": "read", "days": 30}))
+    assert browser.get("/account/tokens")["Location"] == "/account/", "who loads the page again"
     secret = re.search(r"rpt_[\w-]{40,}", answer)[0]
     caller = Client(headers={"Authorization": f"Bearer {secret}"})
     assert "never" in flat(browser.get("/account/"))
