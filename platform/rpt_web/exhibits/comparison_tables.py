@@ -15,6 +15,7 @@ from rpt_web.compare.entries import BasketEntry
 from rpt_web.compare.models import PositionComparison
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
 from rpt_web.numbers import signed_points
+from rpt_web.results.queries import mode_label
 from rpt_web.runs.attempts import newest_code
 from rpt_web.runs.models import Run
 
@@ -28,7 +29,7 @@ SEEDS_COVER = (
 
 def _named(row: PositionComparison, runs: Mapping[int, Run], place: int) -> str:
     run, step, mode = row.entries[place]
-    return f"{runs[run].name} ({run}), step {step}" + (f", {mode}" if len(row.modes) > 1 else "")
+    return f"{runs[run].name} ({run}), step {step}" + (f", {mode_label(mode)}" if len(row.modes) > 1 else "")
 
 
 def _table(
@@ -52,7 +53,8 @@ def _table(
 
 
 def _modes(row: PositionComparison) -> str:
-    return f"Mode {row.modes[0]}" if len(row.modes) == 1 else f"Modes {listed(row.modes)}, as each run's name says"
+    names = [mode_label(mode) for mode in row.modes]
+    return f"Mode: {names[0]}" if len(names) == 1 else f"Modes: {listed(names)}, as each run's name says"
 
 
 def with_baseline(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
@@ -105,7 +107,7 @@ def matrix(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
         for level, cells in row.data["matrix"].items()
         for first, second, n, value, p, holm in cells
     ]
-    return _table(row, runs, MATRIX, "Every two runs", columns, rows, comparisons.MOST_IN_MATRIX)
+    return _table(row, runs, MATRIX, "All pairs of runs", columns, rows, comparisons.MOST_IN_MATRIX)
 
 
 def slices(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:

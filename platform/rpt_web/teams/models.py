@@ -63,7 +63,7 @@ class Scope(models.TextChoices):
 
     READ = "read", "Read"
     WRITE = "write", "Read and write"
-    ADMIN = "admin", "Everything that the user may"
+    ADMIN = "admin", "Everything you can do"
 
     @property
     def most(self) -> Role:

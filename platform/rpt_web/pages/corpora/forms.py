@@ -31,7 +31,7 @@ class CorpusForm(forms.Form):
         label="Licence",
         required=False,
         max_length=200,
-        help_text="Under which its texts may be used, such as `CC BY 4.0`.",
+        help_text="Licence of the texts, such as `CC BY 4.0`.",
         widget=forms.TextInput(attrs=CONTROL),
     )
     source = forms.CharField(

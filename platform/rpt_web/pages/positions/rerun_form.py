@@ -33,7 +33,7 @@ class RerunForm(forms.Form):
         label="Temperature",
         required=False,
         min_value=0,
-        help_text="Empty: as then.",
+        help_text="Leave empty for the original temperature.",
         widget=forms.NumberInput(attrs=CONTROL | {"step": "any"}),
     )
 

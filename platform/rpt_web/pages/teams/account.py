@@ -55,7 +55,7 @@ def token_new(request: HttpRequest) -> HttpResponse:
     values = form.cleaned_data
     lifetime, scope = timedelta(days=values["days"]), Scope(values["scope"])
     secret = ApiToken.issue(cast(User, request.user), values["name"], lifetime, scope)
-    words = f"Keep it where {values['name']} finds it. It is not shown again; if it is lost, make another one."
+    words = f"Store it where your {values['name']} can read it. It is not shown again; if it is lost, make another one."
     return _account(request, secret=secret, secret_words=words)
 
 

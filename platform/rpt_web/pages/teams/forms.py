@@ -247,7 +247,7 @@ class TokenForm(forms.Form):
     """A token for the API."""
 
     name = forms.CharField(label="What it is for", max_length=100, widget=_text())
-    scope = forms.ChoiceField(label="It may", choices=Scope.choices, initial=Scope.WRITE, widget=_select())
+    scope = forms.ChoiceField(label="Scope", choices=Scope.choices, initial=Scope.WRITE, widget=_select())
     days = _Days(LONGEST_DAYS, initial=90)
 
     def clean_name(self) -> str:
