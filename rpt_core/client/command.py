@@ -204,7 +204,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     try:
         found = platform.compare(entries, arguments.mode)
     except Refusal as refusal:
-        print(f"Not compared at the same positions: {said(refusal)}")
+        print(f"Not compared at the same positions: {refusal.detail}")
         return DONE
     print("\n".join(paired_lines(found, {run["id"]: run["name"] for run in runs}, asked)))
     return DONE

@@ -32,10 +32,11 @@ class Refusal(ClientError):
     ) -> None:
         self.status, self.detail = status, detail
         self.errors, self.findings = dict(errors or {}), list(findings)
-        lines = [f"{field}: {words}" for field, words in self.errors.items() if words != detail]
+        lines = [f"{field}: {words}" for field, words in self.errors.items()]
         told = {*self.errors.values()}
         lines += [f"{found['level']}: {found['message']}" for found in self.findings if found["message"] not in told]
-        super().__init__("\n  ".join([detail, *(line for line in lines if line != detail)]))
+        first = [] if detail in self.errors.values() else [detail]  # a field's line says the same
+        super().__init__("\n  ".join([*first, *(line for line in lines if line != detail)]))
 
 
 def said(error: Exception) -> str:

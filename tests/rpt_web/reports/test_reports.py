@@ -126,6 +126,12 @@ def test_parts_are_moved_changed_and_removed_by_the_page(client, report):
     client.post(address("part_remove", report.pk, parts[2]))
     page = flat(client.get(address("report_detail", report.pk)))
     assert "Other words." in page
+    for dialog, form in (("remove-1", "part_remove"), ("delete-dialog", "report_delete")):
+        assert f'data-dialog="{dialog}"' in page
+        asked = page.partition(f'id="{dialog}"')[2].partition("</dialog>")[0]
+        named = [report.pk, parts[1]] if form == "part_remove" else [report.pk]
+        assert f'action="{address(form, *named)}"' in asked, "only the dialog's own button does it"
+        assert page.count(f'action="{address(form, *named)}"') == 1
     assert list(report.parts.values_list("place", flat=True)) == [1, 2, 3]
     client.post(address("part_add", report.pk), {"ref": "run/999999/metric/reward"})
     assert "not there or another team" in flat(client.get(address("report_detail", report.pk)))

@@ -148,6 +148,23 @@ def test_a_name_is_taken_once_and_an_empty_basket_is_not_kept(client, page, two,
     assert Basket.objects.count() == 1
 
 
+def test_who_keeps_a_basket_stays_on_the_tab(client, page, two):
+    page(COMPARE)
+    assert page(address(*two, view="curves")).count('type="hidden" name="view" value="curves"') == 2, "search and keep"
+    values = {"name": "Both", "runs": f"{two[0].pk},{two[1].pk}", "view": "curves"}
+    kept_at = client.post(reverse("compare:keep"), values)["Location"]
+    assert kept_at == f"{reverse('compare:saved', args=[Basket.objects.get().pk])}?view=curves"
+    assert "&view=curves" in client.post(reverse("compare:keep"), values | {"name": " "})["Location"]
+
+
+def test_one_run_alone_has_nothing_to_differ_from(page, two):
+    text = page(address(two[0]))
+    assert "Add another run" in text
+    assert "0 settings" not in text
+    assert "No setting differs" not in text
+    assert "the same in all" not in text
+
+
 def test_a_viewer_is_offered_no_change(client, two, ada):
     kept = baskets.create(first_team(), "Both", str(two[0].pk), ada)
     client.force_login(make_user("eve", Role.VIEWER))

@@ -6,7 +6,10 @@ import pytest
 
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job, JobState
+from rpt_web.reports import printing
+from rpt_web.reports import services as reports
 from rpt_web.runs import nodes
+from rpt_web.teams.membership import first_team
 from tests.factories import HOSTILE, make_user
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +44,24 @@ def test_a_job_that_has_ended_asks_no_more_and_tells_the_page(client, ada, job):
     assert "a.jsonl is empty" in answer.text
     assert "hx-get" not in answer.text
     assert answer["HX-Trigger-After-Settle"] == "job-ended"
+
+
+def test_the_job_of_a_pdf_leads_back_to_its_report(page, ada):
+    report = reports.create(first_team(), "The card report", ada)
+    printed = printing.ask(report, ada, is_anonymous=False)
+    text = page(f"/jobs/{printed.pk}/")
+    assert f'href="/reports/{report.pk}/#pdf-heading"' in text
+    assert "The card report" in text
+    report.delete()
+    assert "The card report" not in page(f"/jobs/{printed.pk}/")
+
+
+def test_the_form_of_a_report_names_the_figure_that_it_begins_with(page, run):
+    run.metrics.create(attempt=1, step=1, time=run.created_at, values={"loss": 1.0})
+    ref = f"run/{run.pk}/metric/loss"
+    text = page(f"/reports/?ref={ref}")
+    assert "A new report that begins with “loss”" in text
+    assert "There is no figure" not in page("/reports/?ref=nonsense")
 
 
 def test_its_owner_cancels_it(client, ada, job):
