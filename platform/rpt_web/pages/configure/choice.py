@@ -122,6 +122,7 @@ def choose(
     preset_name: str,
     run_name: str,
     place_key: str,
+    *,
     to_be_made: Callable[[PlannedRun], PlannedRun] = as_it_is,
 ) -> Choice:
     """The choice by what the address asks for, with the nearest fitting one for what it leaves open.

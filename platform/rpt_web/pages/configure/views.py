@@ -38,7 +38,9 @@ def run_new(request: HttpRequest) -> HttpResponse:
     origin, corpus = _origin(request), corpus_asked(request)
     to_be_made = without_models if corpus else as_it_is
     asked = (request.GET.get(name, "") for name in ("preset", "run", "experiment"))
-    choice = like(origin) if origin else choose(access.experiments_to_change(request.user), *asked, to_be_made)
+    choice = (
+        like(origin) if origin else choose(access.experiments_to_change(request.user), *asked, to_be_made=to_be_made)
+    )
     if origin and (reason := unreadable(choice)):
         messages.error(request, f"“{origin.name}” cannot be cloned. {reason}")
         return redirect("runs:run_detail", origin.pk)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +25,7 @@ from rpt_web.review.models import ReviewQueue
 from rpt_web.runs import display
 from rpt_web.runs.archive import RUN_IN_SIGHT
 from rpt_web.runs.models import Run, Status
+from rpt_web.teams.models import User
 
 LINES = 8
 """Of each part."""
@@ -91,7 +92,7 @@ def _running(request: HttpRequest) -> dict[str, Any]:
 def _queues(request: HttpRequest) -> QuerySet[ReviewQueue]:
     """Open queues with items that were given to the reader, or taken, and are not submitted; how many (1 query)."""
     queues = access.queues_for(request.user).filter(closed_at=None, team__in=access.teams_to_change(request.user))
-    mine = queues.filter(items__reviews__reviewer=request.user, items__reviews__submitted_at=None)
+    mine = queues.filter(items__reviews__reviewer=cast(User, request.user), items__reviews__submitted_at=None)
     return mine.annotate(own_open=Count("items__reviews"))
 
 
