@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rpt_web import access
 from rpt_web.jobs import services
 from rpt_web.jobs.models import Job, JobState
 from rpt_web.reports import printing
@@ -56,12 +57,13 @@ def test_the_job_of_a_pdf_leads_back_to_its_report(page, ada):
     assert "The card report" not in page(f"/jobs/{printed.pk}/")
 
 
-def test_the_form_of_a_report_names_the_figure_that_it_begins_with(page, run):
+def test_the_form_of_a_report_names_the_figure_that_it_begins_with(page, run, ada):
     run.metrics.create(attempt=1, step=1, time=run.created_at, values={"loss": 1.0})
     ref = f"run/{run.pk}/metric/loss"
     text = page(f"/reports/?ref={ref}")
-    assert "A new report that begins with “loss”" in text
-    assert "There is no figure" not in page("/reports/?ref=nonsense")
+    assert f"A new report that begins with “{access.get_exhibit_or_404(ada, ref).title}”:" in text
+    assert ref not in text.partition("A new report")[2].partition("</p>")[0]
+    assert "<code>nonsense</code>" in page("/reports/?ref=nonsense")
 
 
 def test_its_owner_cancels_it(client, ada, job):
