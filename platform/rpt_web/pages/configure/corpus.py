@@ -25,7 +25,7 @@ OF_SOLUTIONS, WHOLE = ("loss_on", "positions_from"), "document"
 """Settings that ask for the solution of a document, and what they are where it has none."""
 
 MODELS = ("model", "proxy")
-"""Parts of a config that name a model, which people choose anew for a text of their own."""
+"""Parts of a config that name a model, which people choose themselves for a text of their own."""
 
 
 def corpus_asked(request: HttpRequest) -> CorpusVersion | None:
