@@ -151,7 +151,7 @@ def test_what_is_left_out_of_a_large_basket_is_said_with_what_to_do(client, ada,
     text = text_of(client, *runs)
     assert "3 evaluations are compared here. What differs by part of the positions" in text
     assert f'href="{COMPARE}?runs={runs[0].pk},{runs[1].pk}&amp;view=positions">compare these two alone' in text
-    assert "Every two of them stand in a table for up to 2: remove runs above" in text
+    assert "All pairs of them stand in a table for up to 2: remove runs above" in text
     for table in (SLICES, MATRIX):
         caption = TABLES[table](row, {run.pk: run for run in runs}).caption
         assert "Left empty for 3 evaluations: it is computed for up to 2. Compare fewer." in caption
