@@ -55,6 +55,9 @@ return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
   return plot.dataset.drawn || !plot.checkVisibility() || (inView && (bottom < 0 || top > innerHeight));
 });
 """
+ABORTED = ("htmx:sendAbort", "htmx:afterRequest")
+"""What htmx writes to the console when a newer request takes the place of one under way (`hx-sync`), as it should. One
+that failed is said by `htmx:sendError`, beside its `htmx:afterRequest`."""
 PICTURE = {"format": "png", "captureBeyondViewport": True, "optimizeForSpeed": True}
 WATCH = """
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -175,7 +178,7 @@ class Visitor:
         browser = self.browser
         found = [f"policy: {report}" for report in browser.execute_script("return window.__violations ?? []")]
         for entry in browser.get_log("browser"):
-            if entry["timestamp"] < self.opened_at:
+            if entry["timestamp"] < self.opened_at or any(event in entry["message"] for event in ABORTED):
                 continue
             own_status = f"status of {status}" in entry["message"] and path in entry["message"]
             if status == 200 or not own_status:  # a page that is meant to be an error says so in the console
