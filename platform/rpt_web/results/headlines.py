@@ -3,7 +3,8 @@
 In: an experiment's runs and evaluations. Out: a `Headline` of one run that is named, or of its copies where a suite has
 several seeds. Which run it is depends on the rows alone: RPT before other stages, no baseline of another run, one that
 succeeded, then the one that was submitted first. "After" is a run that succeeded; what one under way has reached is
-said to be so far. A baseline stands for the best that it can do, thinking or not; pages say where the modes differ.
+said to be so far. A lead over a baseline is of both in the same mode; beside it stands that over the best that the
+baseline can do, thinking or not.
 """
 
 from __future__ import annotations
@@ -158,9 +159,17 @@ class Baseline:
 
     @cached_property
     def lead(self) -> Change:
-        """By how much the headline's run is better than the best mode of this one."""
+        """By how much the headline's run is better than this one, both in the mode of the headline."""
+        return self._lead_over(self.reasoning)
+
+    @cached_property
+    def lead_over_best(self) -> Change:
+        """The same over the best mode of this one."""
+        return self._lead_over(self.accuracy)
+
+    def _lead_over(self, number: Number) -> Change:
         own = [copy.after for copy, _ in self.pairs if copy.after]
-        return self.intervals.change(list(zip(self.accuracy.rows, own, strict=True)))
+        return self.intervals.change(list(zip(number.rows, own, strict=True)))
 
     @property
     def compute(self) -> str:
@@ -258,8 +267,9 @@ class Headline:
         baselines = [number for baseline in self.baselines for number in baseline.modes]
         for number in filter(None, (self.before, self.after, self.so_far, *baselines)):
             _ = number.estimate
-        for _ in (self.change, *(baseline.lead for baseline in self.baselines)):
-            pass
+        for baseline in self.baselines:
+            _ = baseline.lead, baseline.lead_over_best
+        _ = self.change
 
     def _number(self, rows: Sequence[Evaluation | None]) -> Number | None:
         known = [row for row in rows if row is not None]

@@ -23,7 +23,7 @@ from rpt_core.config import DIFFICULTIES
 from rpt_web.results.changes import Change, Intervals
 from rpt_web.results.lineage import Policy, start
 from rpt_web.results.models import Evaluation, Standing
-from rpt_web.runs import parents
+from rpt_web.runs import cost, parents
 from rpt_web.runs.models import Run, Status
 
 SEVERAL = "several"
@@ -176,8 +176,9 @@ def standings(runs: Sequence[Run], rows: Iterable[Evaluation], intervals: Interv
             trained = by_id.get(policy[0]) if isinstance(policy, tuple) else None
             member = Member(measured, trained, known.before(trained, measured))
             groups[_key(member, known, by_id)].append(member)
-    made = (_standing(key, part, intervals) for key, members in groups.items() for part in _parted(key, members))
-    return list(made)
+    gpu_hours = _gpu_hours(by_id)
+    parts = [(key, part) for key, members in groups.items() for part in _parted(key, members)]
+    return [_standing(key, part, intervals, gpu_hours) for key, part in parts]
 
 
 def _measurements(runs: Sequence[Run], rows: Iterable[Evaluation]) -> list[Measurement]:
@@ -227,7 +228,7 @@ def _parted(key: Any, members: list[Member]) -> list[list[Member]]:
     return [sorted(members, key=lambda member: member.seed or 0)]
 
 
-def _standing(key: Any, members: list[Member], intervals: Intervals) -> Standing:
+def _standing(key: Any, members: list[Member], intervals: Intervals, gpu_hours: Mapping[int, float | None]) -> Standing:
     first = members[0]
     sets = sorted({member.measured.first.position_set for member in members})
     alone = [str(first.measured.policy), sets[0]] if len(members) == 1 else []
@@ -246,7 +247,7 @@ def _standing(key: Any, members: list[Member], intervals: Intervals) -> Standing
         tokenizer=_one([member.measured.first.tokenizer for member in members]),
         is_finished=all(member.is_finished for member in members),
         flops=_mean([member.flops for member in members]),
-        **_time(members),
+        **_time(members, gpu_hours),
     )
     _add_cells(row, members, intervals)
     return row
@@ -305,11 +306,13 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return mean(known) if known and len(known) == len(values) else None
 
 
-def _time(members: Sequence[Member]) -> dict[str, float | None]:
-    """Hours of the runs that made the models, and their GPU hours by the GPUs they asked for; means over the seeds."""
+def _time(members: Sequence[Member], gpu_hours: Mapping[int, float | None]) -> dict[str, float | None]:
+    """Hours of the runs that made the models, and their GPU hours; means over the seeds."""
     runs = [member.trained for member in members]
     hours = [run.time_spent / timedelta(hours=1) if run and run.time_spent else None for run in runs]
-    gpu_hours = [
-        spent * run.gpus if run and spent is not None else None for run, spent in zip(runs, hours, strict=True)
-    ]
-    return {"hours": _mean(hours), "gpu_hours": _mean(gpu_hours)}
+    return {"hours": _mean(hours), "gpu_hours": _mean([gpu_hours.get(run.pk) if run else None for run in runs])}
+
+
+def _gpu_hours(runs: Iterable[int]) -> dict[int, float | None]:
+    """By run, by the GPUs that it had; None where its node reported none (1 query)."""
+    return dict(Run.objects.filter(pk__in=list(runs)).values_list("pk", cost.gpu_hours()))

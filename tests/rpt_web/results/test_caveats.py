@@ -1,4 +1,4 @@
-"""What a headline claims: its lead over the best mode of a baseline, the runs it speaks of, what makes numbers weak."""
+"""What a headline claims: its leads over a baseline, the runs it speaks of, what makes numbers weak."""
 
 from __future__ import annotations
 
@@ -30,12 +30,32 @@ def test_a_baseline_stands_for_its_best_mode_thinking_or_not(page, experiment):
     ]
     assert [found.mode for found in sft.modes] == ["reasoning, greedy", "reasoning", "standard"]
     text = words(page(results(experiment)))
-    assert "by reasoning, less the baseline by its best mode: standard 15.0 %; reasoning 6.0 %; rea" in text
-    assert "the modes differ: by reasoning, too, the baseline has 6.0 %" in text
-    assert "its best mode: reasoning, greedy 24.0 %; reasoning 21.0 %; standard 15.0 %" in text
+    assert "; both by reasoning baseline 6.0 %, " in text
+    assert f"over the baseline's best mode, standard: {points_of(ntp.lead_over_best)}," in text
+    assert "there the baseline has 15.0 %" in text
+    assert "the baseline by mode, best first: standard 15.0 %; reasoning 6.0 %; reasoning, greedy 5.0 %" in text
+    assert "best first: reasoning, greedy 24.0 %; reasoning 21.0 %; standard 15.0 %" in text
     experiment.runs.get(name="ntp-eval").evaluations.exclude(mode="sampled").delete()
     ntp, *_ = ranked(experiment)[0].baselines
     assert ntp.accuracy.rows == [hard(experiment.runs.get(name="ntp-eval"))]
+
+
+def points_of(lead):
+    return f"{100 * lead.estimate.value:+.1f}"
+
+
+def test_a_lead_compares_the_same_mode_first_and_then_the_baselines_best(page, experiment):
+    own = hard(experiment.runs.get(name="rpt"))
+    evaluated = experiment.runs.get(name="sft-eval")
+    (sft,) = [found for found in ranked(experiment)[0].baselines if found.name == "more-sft"]
+    assert sft.lead.estimate.value == own.value - hard(evaluated).value
+    assert sft.lead_over_best.estimate.value == own.value - hard(evaluated, mode="greedy").value
+    text = words(page(results(experiment)))
+    first, _, rest = text.partition("Lead over baseline “more-sft”, in points ")[2].partition(" ")
+    assert first == points_of(sft.lead)
+    assert rest.index("both by reasoning") < rest.index(
+        f"best mode, reasoning, greedy: {points_of(sft.lead_over_best)}"
+    )
 
 
 def test_the_best_mode_of_several_seeds_is_one_mode_for_all(ada):
@@ -46,7 +66,8 @@ def test_the_best_mode_of_several_seeds_is_one_mode_for_all(ada):
     (baseline,) = ranked(experiment)[0].baselines
     assert baseline.accuracy.mode == "standard"
     assert baseline.accuracy.estimate.value == pytest.approx(0.35)
-    assert baseline.lead.estimate.value == pytest.approx((0.25 - 0.3 + 0.3 - 0.4) / 2)
+    assert baseline.lead.estimate.value == pytest.approx((0.25 - 0.5 + 0.3 - 0.1) / 2)
+    assert baseline.lead_over_best.estimate.value == pytest.approx((0.25 - 0.3 + 0.3 - 0.4) / 2)
     rows.get(run__name="s1-ntp-eval", mode="standard").delete()
     (baseline,) = ranked(experiment)[0].baselines
     assert baseline.accuracy.mode == "reasoning"
@@ -59,7 +80,7 @@ def test_the_lead_over_another_mode_is_paired_by_position(experiment):
     path = RunDir(other.run.directory).evaluation(other.step)
     write_outcomes(path, [row(f"d{n // 4}", n, standard=flag, sampled=0.0) for n, flag in enumerate(wrong)])
     Evaluation.objects.filter(pk=other.pk).update(value=10 / 90, n=90)
-    lead = ranked(experiment)[0].baselines[0].lead
+    lead = ranked(experiment)[0].baselines[0].lead_over_best
     assert (lead.how, lead.estimate) == ("paired by position", mean_difference(wrong, right, 0))
 
 

@@ -126,7 +126,10 @@ def test_several_seeds_are_shown_as_their_mean_with_the_interval_over_seeds(page
     before = hard(experiment.runs.get(name="s2-rpt"), 0).value
     assert headline.change.estimate == across_seeds([value - before for value in values.values()], DIFFERENCES)
     (baseline,) = headline.baselines
-    assert baseline.lead.estimate.value == pytest.approx(sum(values.values()) / 3 - 0.15)  # its standard accuracy
+    best = baseline.lead_over_best.estimate.value
+    assert best == pytest.approx(sum(values.values()) / 3 - 0.15)  # its standard accuracy
+    of_seeds = hard(experiment.runs.get(name="s2-ntp-eval"))
+    assert baseline.lead.estimate.value == pytest.approx(sum(values.values()) / 3 - of_seeds.value)
     text = words(page(results(experiment)))
     assert "Before and after rpt, seeds 2, 3, 10." in text
     assert "n 700 each, mean of 3 seeds “rpt”, step 3" in text
@@ -205,12 +208,16 @@ def test_baselines_stand_beside_the_change(page, experiment):
     rpt, evaluated = experiment.runs.get(name="rpt"), experiment.runs.get(name="ntp-eval")
     headline = ranked(experiment)[0]
     assert [found.name for found in headline.baselines] == BASELINES
-    lead = headline.baselines[0].lead.estimate
-    assert lead.value == hard(rpt).value - hard(evaluated, mode="standard").value
-    interval = f"{100 * lead.low:+.1f} to {100 * lead.high:+.1f} (95 %), unpaired (Newcombe)"
+    lead, best = headline.baselines[0].lead.estimate, headline.baselines[0].lead_over_best.estimate
+    assert lead.value == hard(rpt).value - hard(evaluated).value
+    assert best.value == hard(rpt).value - hard(evaluated, mode="standard").value
+    first, second = (
+        f"{100 * one.low:+.1f} to {100 * one.high:+.1f} (95 %), unpaired (Newcombe)" for one in (lead, best)
+    )
     text = words(page(results(experiment)))
     for shown in (text, words(page(reverse("experiments:experiment_detail", args=[experiment.pk])))):
-        assert f"Lead over baseline “more-ntp”, in points {100 * lead.value:+.1f} {interval} baseline " in shown
+        assert f"Lead over baseline “more-ntp”, in points {100 * lead.value:+.1f} {first}; both by reasoning" in shown
+        assert f"best mode, standard: {100 * best.value:+.1f}, {second}; there the baseline has" in shown
         assert "(95 %), n 700; same compute as “rpt”" in shown
     assert "Baseline: next-token prediction on the same problems for the same compute; same compute as “rpt”" in text
 

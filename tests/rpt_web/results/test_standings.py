@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 
 from rpt_core.run.folder import RunDir
 from rpt_web.results.models import Evaluation, Standing
@@ -52,7 +53,9 @@ def refreshed(experiment):
 
 def test_of_a_training_run_the_start_and_the_newest_step_are_listed(experiment):
     cold = made(experiment, "cold", "sft")
-    rpt = made(experiment, "rpt", "rpt", checkpoint(cold, 80), time_spent=timedelta(hours=2), gpus=4)
+    rpt = made(experiment, "rpt", "rpt", checkpoint(cold, 80), time_spent=timedelta(hours=2), gpus=4, attempt=1)
+    attempt = {"number": 1, "code_version": "x", "worker": "a:1", "started_at": rpt.created_at}
+    rpt.attempts.create(gpus=[0, 1, 2, 3], **attempt)
     for step, value in ((0, 0.2), (40, 0.5), (80, 0.9)):
         measured(rpt, step, value)
     rows = refreshed(experiment)
@@ -62,6 +65,23 @@ def test_of_a_training_run_the_start_and_the_newest_step_are_listed(experiment):
     assert trained.gains["hard"]["value"] == pytest.approx(0.7)
     assert trained.gains["hard"]["how"] == "unpaired (Newcombe)"
     assert rows["cold", "sampled", "a"].gains == {}
+
+
+def test_time_on_a_node_that_reports_no_gpu_is_no_gpu_time_whatever_a_run_asked_for(experiment, page):
+    rpt = made(experiment, "rpt", "rpt", time_spent=timedelta(hours=2), gpus=1, attempt=1)
+    rpt.attempts.create(number=1, code_version="x", worker="a:1", gpus=None, started_at=rpt.created_at)
+    measured(rpt, 80, 0.9)
+    (row,) = refreshed(experiment).values()
+    assert (row.hours, row.gpu_hours) == (2.0, None)
+    assert "2.00 h, no GPU reported" in flat_text(page(reverse("results:leaderboard")))
+    Run.objects.filter(pk=rpt.pk).update(gpus=0)
+    intervals.note_results(rpt)
+    assert [row.gpu_hours for row in refreshed(experiment).values()] == [0.0]
+    assert "2.00 h on CPU" in flat_text(page(reverse("results:leaderboard")))
+
+
+def flat_text(html):
+    return " ".join(html.split())
 
 
 def test_a_gain_is_paired_where_the_outcomes_are_on_disk(experiment):
