@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rpt_web.compare.entries import BasketEntry
 from rpt_web.results.queries import mode_label
 from rpt_web.runs.models import Run
+from rpt_web.runs.same_names import marks
 
 COLOURS = 6
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -26,8 +27,8 @@ class PlacedEntry:
     place: int
     """From 0; the baseline has 0."""
     label: str
-    """The run's name; with its experiment where the basket has several, and with what the entry says of step and
-    mode."""
+    """The run's name; with its experiment where the basket has several, with its number where another run of these has
+    the same names, and with what the entry says of step and mode."""
 
     @property
     def number(self) -> int:
@@ -49,13 +50,18 @@ def placed_entries(entries: Sequence[BasketEntry], runs: Mapping[int, Run]) -> l
     """The entries whose runs there are, in their order."""
     found = [entry for entry in entries if entry.run in runs]
     several = len({runs[entry.run].experiment_id for entry in found}) > 1
+    names = {entry.run: _name(runs[entry.run], several) for entry in found}
+    numbers = marks(names)
     return [
-        PlacedEntry(entry, runs[entry.run], place, _label(entry, runs[entry.run], several))
+        PlacedEntry(entry, runs[entry.run], place, _label(entry, f"{names[entry.run]}{numbers[entry.run]}"))
         for place, entry in enumerate(found)
     ]
 
 
-def _label(entry: BasketEntry, run: Run, several: bool) -> str:
-    name = f"{run.name}, {run.experiment.name}" if several else run.name
+def _name(run: Run, several: bool) -> str:
+    return f"{run.name}, {run.experiment.name}" if several else run.name
+
+
+def _label(entry: BasketEntry, name: str) -> str:
     step = "" if entry.step is None else f", step {entry.step}"
     return f"{name}{step}, {mode_label(entry.mode)}" if entry.mode else f"{name}{step}"

@@ -25,6 +25,7 @@ from rpt_core.run.folder import METADATA, RunDir, positions_file
 from rpt_core.words import counted
 from rpt_web.corpora.models import CorpusVersion, RegisteredModel, ScoredSplit, Wording, WordingKind, WordingVersion
 from rpt_web.runs.models import Checkpoint, Experiment, Run, Status
+from rpt_web.runs.same_names import marks
 from rpt_web.teams import sharing
 from rpt_web.teams.models import Team
 
@@ -84,9 +85,10 @@ def models(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     newest = Checkpoint.objects.filter(run=OuterRef("run")).order_by("-step").values("pk")[:1]
     theirs = Checkpoint.objects.filter(run__experiment__in=_experiments(team), pk=Subquery(newest))
     rows = sought.of_runs(theirs.select_related("run__experiment"), "run__").order_by("-run")[:MOST]
+    names = _names(row.run for row in rows)
     known = {offer.value for offer in found}
     made = [
-        Offer(str(row.run.directory / row.path), f"{_run(row.run)}, step {row.step}", "Newest checkpoints")
+        Offer(str(row.run.directory / row.path), f"{names[row.run_id]}, step {row.step}", "Newest checkpoints")
         for row in rows
     ]
     return found + [offer for offer in made if offer.value not in known]
@@ -106,10 +108,11 @@ def positions(team: Team, tokenizer: str, sought: SoughtOffers = ANY) -> list[Of
     splits = ScoredSplit.objects.filter(run__experiment__in=_experiments(team), split="train")
     splits = splits.filter(run__status=Status.SUCCEEDED).select_related("run__experiment")
     rows = sought.of_runs(splits, "run__").order_by("-run")[:MOST]
+    names = _names(row.run for row in rows)
     return [
         Offer(
             str(RunDir(row.run.directory).positions),
-            f"{_run(row.run)}: {row.kept:,} of {counted(row.positions, 'position')}",
+            f"{names[row.run_id]}: {row.kept:,} of {counted(row.positions, 'position')}",
             "Finished filter runs",
             _misfit(tokenizer, _tokenizer_of_positions(row.run)),
         )
@@ -120,13 +123,16 @@ def positions(team: Team, tokenizer: str, sought: SoughtOffers = ANY) -> list[Of
 def position_lists(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """The lists that RPT runs have written of what they solve (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), stage="rpt", status=Status.SUCCEEDED)
-    found = []
-    for run in sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST]:
+    rows, found = sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST], []
+    names = _names(rows)
+    for run in rows:
         for name in LISTS:
             path = RunDir(run.directory).position_list(name)
             with suppress(OSError):
                 count = _lines(path, path.stat().st_mtime_ns)
-                found.append(Offer(str(path), f"{_run(run)}: {name}, {counted(count, 'position')}", "Lists of runs"))
+                found.append(
+                    Offer(str(path), f"{names[run.pk]}: {name}, {counted(count, 'position')}", "Lists of runs")
+                )
     return found
 
 
@@ -159,10 +165,9 @@ def pattern_lists(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
 def trained_runs(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """Folders of finished runs that have counted FLOPs (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), status=Status.SUCCEEDED, flops__gt=0)
-    return [
-        Offer(str(run.directory), f"{_run(run)}: {run.flops:.3g} FLOPs", "Finished runs")
-        for run in sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST]
-    ]
+    rows = sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST]
+    names = _names(rows)
+    return [Offer(str(run.directory), f"{names[run.pk]}: {run.flops:.3g} FLOPs", "Finished runs") for run in rows]
 
 
 def tokenizer_of_model(team: Team, path: str) -> str:
@@ -217,6 +222,12 @@ def _named(model: RegisteredModel) -> str:
 
 def _fault(model: RegisteredModel) -> str:
     return "its check found that no run can use it" if model.is_fit is False else ""
+
+
+def _names(runs: Iterable[Run]) -> dict[int, str]:
+    """What the runs of a list are called, by their numbers, which tell apart those that are called the same."""
+    names = {run.pk: _run(run) for run in runs}
+    return {run: f"{names[run]}{mark}" for run, mark in marks(names).items()}
 
 
 def _run(run: Run) -> str:

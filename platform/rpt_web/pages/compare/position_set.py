@@ -28,6 +28,7 @@ from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.results.queries import mode_label
 from rpt_web.review.compared_queues import KINDS
 from rpt_web.runs.models import Run
+from rpt_web.runs.same_names import marks
 from rpt_web.traces.inspector import readable
 from rpt_web.traces.models import ResponseGroup
 
@@ -89,8 +90,9 @@ def _side(asked: ComparedSet, place: int, other: int, runs: dict[int, Run]) -> d
     """One of the two; its name has what tells it from the other."""
     entries = asked.comparison.entries
     (run, step, mode), (other_run, other_step, other_mode) = entries[place], entries[other]
-    name = runs[run].name
-    name += f", step {step:,}" if run == other_run and step != other_step else ""
+    is_like = runs[run].name == runs[other_run].name
+    name = runs[run].name + marks({pk: runs[pk].name for pk in (run, other_run)})[run]
+    name += f", step {step:,}" if is_like and step != other_step else ""
     name += f", {mode_label(mode)}" if mode != other_mode else ""
     wrote = _traces(asked, [entries[place]]) if mode in KINDS else ""
     return {"run": runs[run], "name": name, "step": step, "mode": mode_label(mode), "traces": wrote}

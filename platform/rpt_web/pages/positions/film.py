@@ -14,6 +14,7 @@ from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.runs import places, queues, waiting
 from rpt_web.runs.models import UNFINISHED, Run, Status
+from rpt_web.runs.same_names import marks
 from rpt_web.traces import queries
 from rpt_web.traces.filmstrip import NEEDED, Filmstrip, filmstrip
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
@@ -65,9 +66,13 @@ def film_of(request: HttpRequest, position: CorpusPosition) -> Film:
 def context_of(request: HttpRequest, position: CorpusPosition, found: Film) -> dict[str, Any]:
     """For the template of the filmstrip."""
     reruns = _reruns(request, position, found.groups)
+    numbers = marks({run.pk: run.name for run in found.runs.values()})
     return {
         "strip": found.strip,
-        "film_rows": [(found.runs[row.run_id], queries.KIND_LABELS[row.kind], row.cells) for row in found.strip.rows],
+        "film_rows": [
+            (found.runs[row.run_id], numbers[row.run_id], queries.KIND_LABELS[row.kind], row.cells)
+            for row in found.strip.rows
+        ],
         "place": place_of(position),
         "film_query": query_of(found.chosen),
         "reruns": reruns,

@@ -6,7 +6,7 @@ In: a `Board`, the stored differences to its baseline. Out: `BoardLine`s.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +26,7 @@ from rpt_web.results.board import Board, BoardRow
 from rpt_web.results.leads import StoredLeads, leads_of_row
 from rpt_web.results.lineage import seeds_in_words
 from rpt_web.results.models import Standing
+from rpt_web.runs.same_names import marks
 
 COMPARED = 10
 """Rows of a board that its link to the comparison names."""
@@ -65,6 +66,8 @@ class BoardLine:
     is_baseline: bool
     versus: str = ""
     """The comparison with the board's baseline, or with its first row where it has none; "" where there is none."""
+    number: str = ""
+    """Of the run that made the model, where another row is called the same."""
 
     @property
     def standing(self) -> Standing:
@@ -100,15 +103,26 @@ class BoardLine:
 
 def lines_of(board: Board, leads: StoredLeads, is_pinned: bool) -> list[BoardLine]:
     """The rows of a board, easy to hard in each."""
-    return [_line(row, board, leads, is_pinned) for row in board.rows]
+    return _told_apart([_line(row, board, leads, is_pinned) for row in board.rows])
 
 
 def lines_elsewhere(rows: Sequence[BoardRow], difficulty: str) -> list[BoardLine]:
     """Rows of other boards, beside one: without differences to its baseline."""
-    return [
-        BoardLine(row, [_cell(row.standing, level, "", "") for level in DIFFICULTIES], _members(row, difficulty), False)
-        for row in rows
-    ]
+    return _told_apart(
+        [
+            BoardLine(
+                row, [_cell(row.standing, level, "", "") for level in DIFFICULTIES], _members(row, difficulty), False
+            )
+            for row in rows
+        ]
+    )
+
+
+def _told_apart(lines: Sequence[BoardLine]) -> list[BoardLine]:
+    """The lines, those of one name with the numbers of their runs."""
+    names = {line.run: f"{line.standing.name}\n{line.standing.experiment.name}" for line in lines if line.run}
+    numbers = marks(names)
+    return [replace(line, number=numbers.get(line.run or 0, "")) for line in lines]
 
 
 def compare_address(rows: Sequence[Standing]) -> str:

@@ -10,7 +10,7 @@ from django.test import Client
 from rpt_core.config import RptConfig
 from rpt_core.text.names import text_digest
 from rpt_web.runs import services
-from rpt_web.runs.models import ParentRole, RunParent
+from rpt_web.runs.models import ParentRole, Run, RunParent
 from rpt_web.teams.models import Team
 from rpt_web.traces.filmstrip import MOST_STEPS
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
@@ -86,6 +86,13 @@ def test_a_position_shows_its_text_its_runs_and_a_group(page, runs):
     assert "right: 1 token" in solved
     assert '<span class="chip blue">2 ×</span> the same in' in solved
     assert '<mark class="pattern"' in solved
+
+
+def test_rows_of_runs_of_one_name_have_their_numbers(page, runs):
+    other = make_experiment(runs[0].created_by, "Another")
+    Run.objects.filter(pk=runs[1].pk).update(name="a", experiment=other)
+    text = page(address())
+    assert all(f'<a href="/runs/{run.pk}/">a #{run.pk}</a>' in text for run in runs)
 
 
 def test_a_response_leads_to_its_position_and_back(page, runs):

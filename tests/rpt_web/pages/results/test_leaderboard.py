@@ -90,6 +90,22 @@ def test_filters_of_the_address_narrow_the_rows(page, two):
     assert "Cards" in page(f"{ADDRESS}?corpus=Cards")
 
 
+def test_rows_of_one_name_have_the_numbers_of_their_runs(page, ada):
+    first, second = make_experiment(ada, "Same"), make_experiment(ada, "Same")
+    runs = [made(experiment, "rpt", "rpt") for experiment in (first, second)]
+    for run in runs:
+        measured(run, 80, 0.9)
+    alone = made(second, "alone", "rpt")
+    measured(alone, 80, 0.8)
+    for experiment in (first, second):
+        refreshed(experiment)
+    html = page(f"{ADDRESS}?set=a")
+    for run in runs:
+        assert f">rpt #{run.pk}</a>" in html
+        assert f'aria-label="Choose rpt #{run.pk}, reasoning"' in html
+    assert ">alone</a>" in html
+
+
 def test_a_set_that_nobody_has_measured_is_not_found(client, ada):
     client.force_login(ada)
     assert client.get(ADDRESS + "?set=nothing").status_code == 404
