@@ -30,7 +30,7 @@ AXES = {
 SMOOTHING = {"0": "not at all", "0.6": "a little", "0.9": "much", "0.97": "very much"}
 USUAL = ("reward_mean", "accuracy/sampled/hard", "accuracy/standard/hard", "loss", "response_tokens_mean")
 FLAGS, USUAL_CHOICE = ("by_seed", "minus", "log_x", "log_y"), {"x": "step", "smooth": "0"}
-SHOWN_AT_FIRST, LINES_WITH_LEGEND, LINES_TOLD_TOGETHER = 4, 12, 8
+SHOWN_AT_FIRST, LINES_WITH_LEGEND, LINES_TOLD_TOGETHER, NAMED = 4, 12, 8, 5
 Points = tuple[list[float], list[float], list[int]]
 """x, y, and the step of each."""
 
@@ -95,6 +95,13 @@ def curves_of_basket(
     return CurvesOfBasket(asked, counts, names, figures)
 
 
+def usual_axis(entries: Sequence[PlacedEntry]) -> str:
+    """The axis that a page shows unless asked: a step of one method is not one of another, but compute is. What an
+    evaluation evaluates may be of any."""
+    stages = {shown.run.stage for shown in entries}
+    return "flops" if len(stages) > 1 or (len(entries) > 1 and "evaluate" in stages) else "step"
+
+
 def metric_title(name: str) -> str:
     """A metric in words."""
     if data.is_accuracy(name):
@@ -117,7 +124,8 @@ class _Drawn:
 
     def figure(self, name: str) -> Figure | None:
         """One chart; None where no run has a point."""
-        points = self._points(name)
+        curves = self._curves_of(name)
+        points = self._points(curves, name)
         traces = self._difference(points) if self.asked.minus else self._traces(points)
         if not traces:
             return None
@@ -129,7 +137,7 @@ class _Drawn:
         return Figure(
             f"compared-{name.replace('/', '-')}",
             metric_title(name),
-            self._caption(name, lines),
+            " ".join([self._caption(name, lines), *self._not_drawn(curves, points, name)]),
             traces,
             drawn,
             tall=bool(self.asked.metric),
@@ -158,21 +166,35 @@ class _Drawn:
             parts.append("The list above says which colour and stroke is which run.")
         return " ".join(parts) or "One line for each run, thinned to what a chart can show."
 
-    def _points(self, name: str) -> dict[int, Points]:
-        """By the entry's place."""
+    def _not_drawn(self, curves: Mapping[int, RunCurve], points: dict[int, Points], name: str) -> list[str]:
+        """Entries that have numbers but no place on the axis, in words; nothing where there are none."""
+        lost = [
+            shown.label
+            for shown in self.entries
+            if shown.place not in points and shown.run.pk in curves
+            and any(value is not None for value in curves[shown.run.pk].values[name])
+        ]  # fmt: skip
+        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        axis = AXES[self.asked.x].title
+        return [f"Without a place by {axis}, so not drawn: {'; '.join(lost[:NAMED])}{more}."] if lost else []
+
+    def _curves_of(self, name: str) -> Mapping[int, RunCurve]:
+        """By run."""
         if data.is_accuracy(name):
             rows = data.accuracies([shown.run.pk for shown in self.entries], name)
-            evaluated = {
+            return {
                 run: RunCurve([row.step for row in found], [], [row.flops for row in found],
                               defaultdict(list, {name: [row.value for row in found]}))
                 for run, found in rows.items()
             }  # fmt: skip
-        else:
-            evaluated = self.curves
+        return self.curves
+
+    def _points(self, curves: Mapping[int, RunCurve], name: str) -> dict[int, Points]:
+        """By the entry's place."""
         found = {
-            shown.place: self._placed(evaluated[shown.run.pk], name, shown)
+            shown.place: self._placed(curves[shown.run.pk], name, shown)
             for shown in self.entries
-            if shown.run.pk in evaluated
+            if shown.run.pk in curves
         }
         return {place: points for place, points in found.items() if points[0]}
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from rpt_web.compare import curves as data
-from rpt_web.compare.curve_figures import AXES, SMOOTHING, curves_of_basket, metric_title
+from rpt_web.compare.curve_figures import AXES, SMOOTHING, curves_of_basket, metric_title, usual_axis
 from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.pages.compare.shown import ShownBasket
 from rpt_web.pages.group_addresses import ANY_STEP, address_of_list
@@ -24,7 +24,11 @@ def curves_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     """The context of the view."""
     runs = list(dict.fromkeys(shown.run.pk for shown in basket.entries))
     with_responses = _with_responses(runs)
-    found = curves_of_basket(basket.entries, request.GET.dict(), with_responses)
+    values = request.GET.dict()
+    axis = values.get("x", "") if values.get("x") in AXES else usual_axis(basket.entries)
+    found = curves_of_basket(basket.entries, values | {"x": axis}, with_responses)
+    if not found.figures and "x" not in values:  # nobody wrote down the compute
+        found = curves_of_basket(basket.entries, values, with_responses)
     asked = found.asked
     leads = bool(with_responses) and not (asked.minus or asked.by_seed)
     figures = [

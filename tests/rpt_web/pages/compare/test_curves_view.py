@@ -94,3 +94,23 @@ def test_a_checkpoint_ends_its_curve(page, two):
     text = page(f"{reverse('compare:basket')}?runs={two[0].pk}@4&view=curves")
     data = json.loads(re.search(r'<script id="figures" type="application/json">(.*?)</script>', text)[1])
     assert data[0]["data"][0]["x"] == [1, 2, 3, 4]
+
+
+def test_methods_are_compared_by_compute_unless_somebody_asks_for_steps(figures, two):
+    two[1].stage = "ntp"
+    two[1].save()
+    axis = [figure["layout"]["xaxis"]["title"]["text"] for figure in figures()]
+    assert axis == ["training compute (FLOPs)"]
+    (figure,) = figures("&x=step")
+    assert figure["layout"]["xaxis"]["title"]["text"] == "optimiser step"
+
+
+def test_a_run_whose_compute_nobody_knows_is_named_and_steps_stand_where_all_are_so(page, figures, two):
+    two[1].stage = "ntp"
+    two[1].save()
+    two[1].metrics.update(flops=None)
+    address = f"{reverse('compare:basket')}?runs={two[0].pk},{two[1].pk}&view=curves"
+    assert "Without a place by training compute (FLOPs), so not drawn: b." in page(address)
+    two[0].metrics.update(flops=None)
+    (figure,) = figures()
+    assert figure["layout"]["xaxis"]["title"]["text"] == "optimiser step"
