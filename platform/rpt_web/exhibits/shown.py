@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exports.tables import PlainColumn, PlainTable, PlainValue
 from rpt_web.numbers import whole, write_number
 from rpt_web.results.figures import Figure
 from rpt_web.results.tables import ROWS_AT_FIRST, ColumnHead, Written, head_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,12 @@ class WrittenRow:
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table's heads and rows."""
+    """A table's heads and rows, or those of some of its columns."""
 
     heads: Sequence[ColumnHead]
     rows: Sequence[WrittenRow]
+    part: str = ""
+    """Which of its columns, in words, where there are others."""
 
     @property
     def has_more(self) -> bool:
@@ -44,13 +49,33 @@ class ShownExhibit:
     id: str
     exhibit: Exhibit
     figure: Figure | None
-    table: ShownTable
+    tables: Sequence[ShownTable]
+    """One, or several with some of its columns each."""
 
 
-def shown_exhibit(exhibit: Exhibit, id_: str = "exhibit") -> ShownExhibit:
-    """The exhibit; `id_` tells it from others on the page."""
+def shown_exhibit(exhibit: Exhibit, id_: str = "exhibit", most_columns: int | None = None) -> ShownExhibit:
+    """The exhibit; `id_` tells it from others on the page. most_columns: with more, the table is cut into several."""
     figure = exhibit.figure and replace(exhibit.figure, id=id_, ref="", tall=True, place="")
-    return ShownExhibit(id_, exhibit, figure, shown_table(exhibit.table))
+    table = shown_table(exhibit.table)
+    return ShownExhibit(id_, exhibit, figure, in_parts(table, most_columns) if most_columns else [table])
+
+
+def in_parts(table: ShownTable, most_columns: int) -> list[ShownTable]:
+    """The table cut between columns. Each part has those that tell its rows apart: texts in front, two at most."""
+    texts = next((place for place, head in enumerate(table.heads) if head.is_number), 1)
+    named, count = min(texts, 2, most_columns - 1), len(table.heads)
+    if count <= most_columns:
+        return [table]
+    room = most_columns - named
+    return [_part(table, named, start, min(start + room, count)) for start in range(named, count, room)]
+
+
+def _part(table: ShownTable, named: int, start: int, end: int) -> ShownTable:
+    def of(cells: Sequence[T]) -> list[T]:
+        return [*cells[:named], *cells[start:end]]
+
+    rows = [replace(row, cells=of(row.cells)) for row in table.rows]
+    return ShownTable(of(table.heads), rows, f"Columns {start + 1} to {end} of {len(table.heads)}")
 
 
 def shown_table(table: PlainTable) -> ShownTable:

@@ -12,6 +12,9 @@ from rpt_web.prose import rendered
 from rpt_web.reports.content import ShownPart
 from rpt_web.results.figures import Figure
 
+MOST_COLUMNS = 8
+"""Of a table that is read, and printed, as it is: a sheet of paper has room for no more."""
+
 
 @dataclass(frozen=True)
 class PartOnPage:
@@ -31,7 +34,9 @@ def shown_for_page(parts: Iterable[ShownPart]) -> list[PartOnPage]:
     """Parts in their order."""
     return [
         PartOnPage(
-            part, rendered(part.text), shown_exhibit(part.exhibit, f"part-{part.number}") if part.exhibit else None
+            part,
+            rendered(part.text),
+            shown_exhibit(part.exhibit, f"part-{part.number}", MOST_COLUMNS) if part.exhibit else None,
         )
         for part in parts
     ]

@@ -64,3 +64,54 @@ def test_the_html_file_draws_its_figures_without_a_server(visit, rows, tmp_path)
     said = [entry["message"] for entry in browser.get_log("performance")]
     assert not [message for message in said if "requestWillBeSent" in message and '"url":"http' in message]
     visit.picture("report-file", all_charts=False)
+
+
+LEFT_OF_A_SHEET = """
+const right = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.report *')].filter((one) => one.getBoundingClientRect().right > right + 1)
+    .map((one) => one.textContent.trim().slice(0, 40));
+"""
+SCROLLED = """
+return [...document.querySelectorAll('.table-wrap')].filter((one) => one.scrollWidth > one.clientWidth + 1
+    || one.scrollHeight > one.clientHeight + 1 || getComputedStyle(one).backgroundImage !== 'none').length;
+"""
+
+
+def test_a_wide_table_of_a_report_fits_a_sheet_of_paper(visit, rows, tmp_path):
+    path = tmp_path / "wide.html"
+    path.write_bytes(wide_report())
+    browser = visit.browser
+    size = {"width": 680, "height": 1000, "deviceScaleFactor": 1, "mobile": False}  # A4 within its margins
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        browser.get(path.as_uri())
+        visit.picture("report-wide", all_charts=False)
+        assert browser.execute_script(LEFT_OF_A_SHEET) == []
+        assert browser.execute_script(SCROLLED) == 0
+        text = browser.execute_script("return document.body.innerText")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    for place in range(16):
+        assert f"Measure {place} with a long title" in text
+        assert f"{place}.5 [" in text
+    assert text.count("expert-responses-evaluation (28), step 20") == 3  # in each part of the table
+
+
+def wide_report():
+    """A report with a table of 17 columns, 60 rows."""
+    from rpt_web.exhibits.exhibit import Exhibit
+    from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
+    from rpt_web.reports.content import ShownPart
+    from rpt_web.reports.files import html_file
+
+    measures = [estimate_columns(f"m{place}", f"Measure {place} with a long title") for place in range(16)]
+    columns = (PlainColumn("run", "Run"), *(column for parts in measures for column in parts))
+    cells = {}
+    for place in range(16):
+        cells |= estimate_cells(f"m{place}", (place + 0.5) / 100, place / 100, (place + 1) / 100, 700)
+    rows = [{"run": "expert-responses-evaluation (28), step 20"}, *({"run": f"rpt ({n})"} for n in range(59))]
+    table = PlainTable("wide", "Wide", columns, [row | cells for row in rows])
+    exhibit = Exhibit("run/1/evaluations", "Wide", "", table, None, [])
+    return html_file("Wide", [ShownPart(1, 1, "exhibit", "", "", exhibit=exhibit)], None)
