@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from rpt_web.reports import content, services
-from rpt_web.reports.files import copy_of, zip_file
+from rpt_web.reports.files import copy_of, html_file, zip_file
 from rpt_web.runs.models import ParentRole, RunParent
 from rpt_web.teams.models import Team
 from tests.evaluated_runs import evaluate, made_run, random_rights
@@ -44,7 +44,7 @@ def compared(client, two):  # noqa: F811
 def test_the_tables_of_a_comparison_hold_its_numbers_and_have_menus(client, two, compared):  # noqa: F811
     page = text_of(client, *two)
     baseline, matrix, parts = refs_of(two, "baseline/greedy", "matrix/greedy", "parts/greedy")
-    for ref in (baseline, parts):
+    for ref in (f"{baseline}/hard", f"{parts}/hard"):  # the page shows hard positions first
         assert reverse("exhibits:exhibit_file", args=[ref, "csv"]) in page, ref
         assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 200
     (second,) = (row for row in rows_of(client, baseline) if row["run"].startswith("b") and row["difficulty"] == "hard")
@@ -54,6 +54,73 @@ def test_the_tables_of_a_comparison_hold_its_numbers_and_have_menus(client, two,
     (pair,) = (row for row in rows_of(client, matrix) if row["difficulty"] == "hard")
     assert float(pair["difference"]) == stored["value"]
     assert rows_of(client, parts)
+
+
+def tex_of(client, ref):  # noqa: F811
+    return client.get(reverse("exhibits:exhibit_file", args=[ref, "tex"])).content.decode()
+
+
+def test_a_table_has_the_difficulty_that_the_page_shows_or_all_from_easy_to_hard(client, two, compared):  # noqa: F811
+    for name in ("baseline", "matrix", "parts"):
+        every, hard = refs_of(two, f"{name}/greedy", f"{name}/greedy/hard")
+        levels = [row["difficulty"] for row in rows_of(client, every)]
+        assert list(dict.fromkeys(levels)) == ["easy", "medium", "hard"], name
+        assert rows_of(client, hard) == [row for row in rows_of(client, every) if row["difficulty"] == "hard"], name
+    address = reverse("compare:table_file", args=[compared.pk])
+    file = client.get(address, {"table": "baseline", "difficulty": "medium", "file": "csv"}).content.decode()
+    assert "medium" in file
+    assert "hard" not in file
+    assert client.get(address, {"difficulty": "odd"}).status_code == 404
+
+
+def test_a_paper_gets_the_columns_of_the_page_and_files_get_all(client, two, compared):  # noqa: F811
+    (ref,) = refs_of(two, "baseline/greedy/hard")
+    text = tex_of(client, ref)
+    (head,) = (line for line in text.splitlines() if line.strip().startswith("Run &"))
+    assert head.split(" & ") == [
+        "    Run",
+        r"Accuracy (\%)",
+        "Difference from the baseline (points)",
+        "p, Holm",
+        "Gained",
+        "Forgotten",
+        r"Training FLOPs \\",
+    ]
+    assert "Each run against the baseline, hard positions." in text
+    assert "Difference: the run's accuracy minus the baseline's." in text
+    assert {"document_low", "design_effect", "both", "p", "no_box"} <= set(rows_of(client, ref)[0])
+
+
+def test_the_comments_of_a_latex_table_are_read_as_they_are_written(client, two, compared):  # noqa: F811
+    two[1].name = 'b"\nx\u2028\\input{y}'
+    two[1].save()
+    (ref,) = refs_of(two, "baseline/greedy/hard")
+    before, _, after = tex_of(client, ref).partition(r"\begin{table}")
+    assert all(line.startswith("%") for line in before.splitlines())
+    assert f'% run: {two[1].pk}, b" x \\input{{y}}, stage rpt' in before
+    assert "textquotedbl" not in before
+    assert '"/data/models/tiny-2"' in before
+    assert max(map(len, before.splitlines())) <= 120
+    assert r"\input" not in after
+
+
+def test_a_model_that_lost_the_response_format_is_flagged_wherever_it_is_compared(client, two, compared):  # noqa: F811
+    assert "lost the response format" not in text_of(client, *two)
+    two[1].evaluations.filter(difficulty="hard").update(no_box=0.978)
+    assert "lost the response format" in text_of(client, *two)
+    assert "Most responses have no box (97.8" in text_of(client, *two)
+    hard, easy = refs_of(two, "baseline/greedy/hard", "baseline/greedy/easy")
+    assert [row["validity"] for row in rows_of(client, hard)] == [
+        "",
+        "lost the response format (97.8\u00a0% without a box)",
+    ]
+    assert "& Validity" in tex_of(client, hard)
+    assert "a missing answer counts as wrong" in tex_of(client, hard)
+    assert "Validity" not in tex_of(client, easy)
+    report = services.create(two[0].experiment.team, "Flagged", make_user("bob"))
+    services.add_ref(report, hard)
+    title, parts = copy_of(report, is_anonymous=True)
+    assert "lost the response format" in html_file(title, parts, None).decode()
 
 
 def test_settings_and_curves_hold_what_the_page_shows(client, two, compared):  # noqa: F811
@@ -79,6 +146,8 @@ def test_what_is_not_seen_or_not_made_is_a_404(client, two, compared):  # noqa: 
             "baseline/greedy",
             "baseline/sampled",
             "baseline/x",
+            "baseline/greedy/x",
+            "baseline/greedy/",
             "settings/x",
             "curves/metric=x",
             "curves/x",
@@ -132,7 +201,7 @@ def seeds(client, ada):  # noqa: F811
 
 def test_seeds_together_are_an_exhibit_of_what_the_page_shows(client, seeds):  # noqa: F811
     runs, comparison = seeds
-    (ref,) = refs_of(runs, "seeds/greedy")
+    (ref,) = refs_of(runs, "seeds/greedy/hard")
     page = text_of(client, *runs)
     assert reverse("exhibits:exhibit_file", args=[ref, "csv"]) in page
     rows = [row for row in rows_of(client, ref) if row["difficulty"] == "hard"]
@@ -186,3 +255,23 @@ def test_another_teams_report_does_not_show_them(two, compared):  # noqa: F811
     for ref in refs_of(two, "baseline/greedy", "settings/frozen", "curves/metric=reward_mean"):
         assert content.data_of(other.pk, ref) is None
         assert content.data_of(two[0].experiment.team_id, ref) is not None
+
+
+@pytest.mark.parametrize(("state", "words"), [("running", "running"), ("waiting", "waiting")])
+def test_what_is_still_being_evaluated_is_said_to_be(client, two, state, words):  # noqa: F811
+    run = made_run(two[0].experiment, "late", stage="evaluate", status=state)
+    said = f"It is still being evaluated ({words}). It can be compared once that has ended."
+    assert said in text_of(client, two[0], run)
+    run.status = "failed"
+    run.save()
+    text = text_of(client, two[0], run)
+    assert "still being evaluated" not in text
+    assert "It was not evaluated position by position. Evaluate it" in text
+
+
+def test_positions_of_runs_of_one_name_are_told_apart(client, two, compared):  # noqa: F811
+    two[1].name = "a"
+    two[1].save()
+    text = flat(client.get(reverse("compare:positions", args=[compared.pk])))
+    assert f"<h1>a #{two[1].pk} against a #{two[0].pk}</h1>" in text
+    assert f'data-label="a #{two[0].pk}"' in text

@@ -26,7 +26,7 @@ from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job, JobState
 from rpt_web.results.models import Evaluation
 from rpt_web.results.queries import mode_label
-from rpt_web.runs.models import Run
+from rpt_web.runs.models import UNFINISHED, Run
 from rpt_web.teams.models import User
 from rpt_web.text import clean_json
 
@@ -108,7 +108,7 @@ def to_compare(entries: Sequence[tuple[BasketEntry, Run]], mode: str = "") -> To
         steps = by_run[run.pk].get(own, {})
         step = max(steps, default=None) if entry.step is None else entry.step
         if step is None or step not in steps:
-            missing[place] = _missing_words(entry, had[place], sorted(steps), own)
+            missing[place] = _missing_words(entry, run, had[place], sorted(steps), own)
             unevaluated.append(f"Run {run.pk}, “{run.name}”: {missing[place]}")
         else:
             found.append(_entry(place, run, step, own, steps[step]))
@@ -187,7 +187,20 @@ def _refuse_too_many(user: User) -> None:
         )
 
 
-def _missing_words(entry: BasketEntry, known: Sequence[str], steps: Sequence[int], mode: str) -> str:
+def _missing_words(entry: BasketEntry, run: Run, known: Sequence[str], steps: Sequence[int], mode: str) -> str:
+    under_way = _under_way_words(run) if run.status in UNFINISHED else ""
+    return under_way if under_way and not known else f"{_had_words(entry, known, steps, mode)} {under_way}".strip()
+
+
+def _under_way_words(run: Run) -> str:
+    """That what is missing may still come."""
+    state = run.get_status_display().lower()
+    if run.stage == "evaluate":
+        return f"It is still being evaluated ({state}). It can be compared once that has ended."
+    return f"It has not ended ({state}), so an evaluation may still come."
+
+
+def _had_words(entry: BasketEntry, known: Sequence[str], steps: Sequence[int], mode: str) -> str:
     if not known:
         return "It was not evaluated position by position. Evaluate it, or take the run that evaluated its checkpoint."
     if not steps:

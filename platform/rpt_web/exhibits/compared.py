@@ -1,7 +1,7 @@
 """Exhibits of a basket of runs: `compare/ENTRIES/...`, where entries are written as in the address of Compare.
 
     baseline/MODE, matrix/MODE, parts/MODE, seeds/MODE    the tables of the comparison, once it was made; MODE is that
-                                              of the entries that name none
+                                              of the entries that name none. After a further slash one difficulty
     noise/MODE                                what differences must beat, where evaluations were repeated
     settings/frozen, planned or resolved      what differs; after a further slash names that are ignored, with commas
     curves/metric=NAME&x=flops                one metric, with what the form of the page asks for
@@ -61,16 +61,17 @@ Made = tuple[PlainTable, Figure | None, Sequence[Run]] | None
 """A table, perhaps a figure, and runs beside those of the basket that they were made from."""
 
 
-def _at_positions(entries: Sequence[PlacedEntry], rest: str, mode: str, _seen: ExhibitScope) -> Made:
-    """A table of the comparison in a mode, if it was made and has rows."""
-    if mode not in MODES:
+def _at_positions(entries: Sequence[PlacedEntry], rest: str, own: str, _seen: ExhibitScope) -> Made:
+    """A table of the comparison in a mode, perhaps at one difficulty, if it was made and has rows."""
+    mode, slash, level = own.partition("/")
+    if mode not in MODES or (slash and level not in DIFFICULTIES):
         return None
     wanted = to_compare([(one.entry, one.run) for one in entries], mode)
     row = comparisons.stored(wanted)
     if row is None or row.made_at is None:
         return None
     make = TABLES[rest.partition("/")[0]]
-    table = make(row, {one.run.pk: one.run for one in entries})
+    table = make(row, {one.run.pk: one.run for one in entries}, level)
     return (table, None, ()) if table.rows else None
 
 

@@ -1,20 +1,24 @@
 """The tables of a comparison: each run against the baseline, every two, parts of the positions, seeds together.
 
-In: a comparison that is made, its runs by their ids. Out: `PlainTable`s at all difficulties.
+In: a comparison that is made, its runs by their ids, a difficulty or "" for all, from easy to hard. Out: `PlainTable`s.
+CSV and Parquet have all that is known; pages and papers the columns that Compare shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
+from rpt_core.config import DIFFICULTIES
 from rpt_core.words import listed
 from rpt_web.compare import comparisons
 from rpt_web.compare.entries import BasketEntry
+from rpt_web.compare.evaluated import evaluations_of
 from rpt_web.compare.models import PositionComparison
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
-from rpt_web.numbers import signed_points
+from rpt_web.numbers import points, signed_points
+from rpt_web.results.caveats import FORMAT_WORDS, LOST_FORMAT
+from rpt_web.results.models import Evaluation
 from rpt_web.results.queries import mode_label
 from rpt_web.runs.attempts import newest_code
 from rpt_web.runs.models import Run
@@ -24,6 +28,12 @@ SEEDS_COVER = (
     "A difference is taken seed by seed, at the positions that both models of a seed have. Student's t over the seeds "
     "covers the noise of training; the hierarchical bootstrap draws seeds, and within each its documents, and is too "
     "narrow with few seeds. One seed has no interval of training."
+)
+_PAIRED = "Each run and the baseline are compared at the positions that both were evaluated at."
+_INTERVALS = "95\u00a0% intervals cover the choice of positions, not what another seed of the training would give."
+_LOST = (
+    "A run that lost the response format leaves the box out in most of its responses, and a missing answer counts as "
+    "wrong: its accuracy says nothing about how well it reasons."
 )
 
 
@@ -39,6 +49,7 @@ def _table(
     title: str,
     columns: Any,
     rows: Any,
+    caption: str,
     most: int | None = None,
 ) -> PlainTable:
     """most: evaluations, with more of which the table is left empty."""
@@ -46,37 +57,78 @@ def _table(
         ("run", f"{run}, {runs[run].name}, step {step}, {mode}, code {newest_code(runs[run])}")
         for run, step, mode in row.entries
     ]
-    caption = f"{_modes(row)}; the same positions for both of each two. Difference: the second minus the first."
+    caption = f"{_measured(row)} {caption}"
     if most is not None and len(row.entries) > most:
         caption += f" Left empty for {len(row.entries)} evaluations: it is computed for up to {most}. Compare fewer."
     return PlainTable(f"comparison-{row.pk}-{name}", title, columns, rows, caption, came_from)
 
 
-def _modes(row: PositionComparison) -> str:
-    names = [mode_label(mode) for mode in row.modes]
-    return f"Mode: {names[0]}" if len(names) == 1 else f"Modes: {listed(names)}, as each run's name says"
+def _measured(row: PositionComparison) -> str:
+    """In which mode, as a sentence."""
+    labels = [mode_label(mode) for mode in row.modes]
+    return f"Mode: {labels[0]}." if len(labels) == 1 else f"Modes: {listed(labels)}, as each run's name says."
 
 
-def with_baseline(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
-    """Each run against the baseline, at every difficulty."""
-    columns = (
-        *(PlainColumn(name, title) for name, title in (("run", "Run"), ("difficulty", "Difficulty"))),
-        *estimate_columns("accuracy", "Accuracy"),
-        PlainColumn("design_effect", "Design effect of documents", "number"),
-        *estimate_columns("difference", "Difference from the baseline", "difference"),
-        PlainColumn("document_low", "Difference, documents resampled, low", "difference"),
-        PlainColumn("document_high", "Difference, documents resampled, high", "difference"),
-        *(PlainColumn(name, title, "number") for name, title in (("p", "p"), ("holm", "p, Holm"))),
-        *(PlainColumn(name, name.capitalize(), "count") for name in ("both", "gained", "forgotten", "neither")),
-    )
+def _levels(row: PositionComparison, level: str) -> list[str]:
+    """The difficulty that is asked for, or all, from easy to hard."""
+    had = row.data["levels"]
+    return [name for name in sorted(had, key=DIFFICULTIES.index) if level in ("", name)]
+
+
+def _difficulty(level: str) -> PlainColumn:
+    """Where all rows are of one difficulty, the title says which."""
+    return PlainColumn("difficulty", "Difficulty", in_files_only=bool(level))
+
+
+def _titled(title: str, level: str) -> str:
+    return f"{title}, {level} positions" if level else title
+
+
+def with_baseline(row: PositionComparison, runs: Mapping[int, Run], level: str = "") -> PlainTable:
+    """Each run against the baseline."""
+    evaluated = evaluations_of(row)
     rows = [
-        {"run": _named(row, runs, place), "difficulty": level}
-        | _accuracy_cells(one)
-        | (_difference_cells(row.data["with_baseline"][place - 1]["levels"].get(level)) if place else {})
+        {"run": _named(row, runs, place), "difficulty": name}
+        | _accuracy_cells(levels[name])
+        | (_difference_cells(row.data["with_baseline"][place - 1]["levels"].get(name)) if place else {})
+        | _evaluation_cells(evaluated[place].get(name))
         for place, levels in enumerate(row.data["accuracies"])
-        for level, one in levels.items()
+        for name in _levels(row, level)
+        if name in levels
     ]
-    return _table(row, runs, BASELINE, "Each run against the baseline", columns, rows)
+    is_flagged = any(one.get("validity") for one in rows)
+    sentences = [_PAIRED, "Difference: the run's accuracy minus the baseline's.", _INTERVALS, *([_LOST] * is_flagged)]
+    columns = _baseline_columns(level, is_flagged)
+    title = _titled("Each run against the baseline", level)
+    return _table(row, runs, BASELINE, title, columns, rows, " ".join(sentences))
+
+
+def _baseline_columns(level: str, is_flagged: bool) -> tuple[PlainColumn, ...]:
+    return (
+        PlainColumn("run", "Run"),
+        _difficulty(level),
+        *estimate_columns("accuracy", "Accuracy"),
+        PlainColumn("design_effect", "Design effect of documents", "number", in_files_only=True),
+        *estimate_columns("difference", "Difference from the baseline", "difference"),
+        PlainColumn("document_low", "Difference, documents resampled, low", "difference", in_files_only=True),
+        PlainColumn("document_high", "Difference, documents resampled, high", "difference", in_files_only=True),
+        PlainColumn("p", "p", "number", in_files_only=True),
+        PlainColumn("holm", "p, Holm", "number"),
+        *(PlainColumn(name, name.capitalize(), "count") for name in ("gained", "forgotten")),
+        *(PlainColumn(name, name.capitalize(), "count", in_files_only=True) for name in ("both", "neither")),
+        PlainColumn("flops", "Training FLOPs", "flops", in_files_only=not level),
+        PlainColumn("no_box", "Responses without a box", "share", in_files_only=True),
+        PlainColumn("validity", "Validity", in_files_only=not is_flagged),
+    )
+
+
+def _evaluation_cells(one: Evaluation | None) -> dict[str, Any]:
+    """What the comparison itself does not hold."""
+    if one is None:
+        return {}
+    is_lost = one.no_box is not None and one.no_box > LOST_FORMAT
+    validity = f"{FORMAT_WORDS} ({points(one.no_box)}\u00a0% without a box)" if is_lost else None
+    return {"flops": one.flops, "no_box": one.no_box, "validity": validity}
 
 
 def _accuracy_cells(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,66 +144,72 @@ def _difference_cells(one: Mapping[str, Any] | None) -> dict[str, Any]:
     return cells | {name: one[name] for name in names}
 
 
-def matrix(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
-    """Every two runs, at every difficulty."""
+def matrix(row: PositionComparison, runs: Mapping[int, Run], level: str = "") -> PlainTable:
+    """Every two runs."""
     columns = (
         *(PlainColumn(name, title) for name, title in (("first", "First"), ("second", "Second"))),
-        PlainColumn("difficulty", "Difficulty"),
+        _difficulty(level),
         PlainColumn("n", "Positions", "count"),
         PlainColumn("difference", "Second minus first", "difference"),
         *(PlainColumn(name, title, "number") for name, title in (("p", "p"), ("holm", "p, Holm"))),
     )
     rows = [
-        {"first": _named(row, runs, first), "second": _named(row, runs, second), "difficulty": level}
+        {"first": _named(row, runs, first), "second": _named(row, runs, second), "difficulty": name}
         | {"n": n, "difference": value, "p": p, "holm": holm}
-        for level, cells in row.data["matrix"].items()
-        for first, second, n, value, p, holm in cells
+        for name in _levels(row, level)
+        for first, second, n, value, p, holm in row.data["matrix"].get(name, ())
     ]
-    return _table(row, runs, MATRIX, "All pairs of runs", columns, rows, comparisons.MOST_IN_MATRIX)
+    caption = "Difference: the second run's accuracy minus the first's, at the positions that both were evaluated at."
+    title = _titled("All pairs of runs", level)
+    return _table(row, runs, MATRIX, title, columns, rows, caption, comparisons.MOST_IN_MATRIX)
 
 
-def slices(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
+def slices(row: PositionComparison, runs: Mapping[int, Run], level: str = "") -> PlainTable:
     """Parts of the positions, each run against the baseline."""
     columns = (
-        *(PlainColumn(name, name.capitalize()) for name in ("run", "difficulty", "by", "part")),
+        PlainColumn("run", "Run"),
+        _difficulty(level),
+        *(PlainColumn(name, name.capitalize()) for name in ("by", "part")),
         *(PlainColumn(name, title, "share") for name, title in (("a", "Baseline"), ("b", "Run"))),
         *estimate_columns("difference", "Difference", "difference"),
         *(PlainColumn(name, name.capitalize(), "count") for name in ("gained", "forgotten")),
     )
     rows = [
-        {"run": _named(row, runs, place), "difficulty": level, "by": kind, "part": one["name"]}
+        {"run": _named(row, runs, place), "difficulty": name, "by": kind, "part": one["name"]}
         | estimate_cells("difference", one["value"], one["low"], one["high"], one["n"])
-        | {name: one[name] for name in ("a", "b", "gained", "forgotten")}
+        | {key: one[key] for key in ("a", "b", "gained", "forgotten")}
         for place, other in enumerate(row.data["with_baseline"], start=1)
-        for level, kinds in other["slices"].items()
-        for kind, parts in kinds.items()
+        for name in _levels(row, level)
+        for kind, parts in other["slices"].get(name, {}).items()
         for one in parts
     ]
-    return _table(row, runs, SLICES, "Parts of the positions", columns, rows, comparisons.MOST_SLICED)
+    caption = f"{_PAIRED} Difference: the run's accuracy minus the baseline's. Intervals resample documents."
+    title = _titled("Parts of the positions", level)
+    return _table(row, runs, SLICES, title, columns, rows, caption, comparisons.MOST_SLICED)
 
 
-def seeds(row: PositionComparison, runs: Mapping[int, Run]) -> PlainTable:
+def seeds(row: PositionComparison, runs: Mapping[int, Run], level: str = "") -> PlainTable:
     """Runs that differ in their seed alone as one model, against the first of them; no rows where there are none."""
     columns = (
-        *(PlainColumn(name, title) for name, title in (("model", "Model"), ("difficulty", "Difficulty"))),
+        PlainColumn("model", "Model"),
+        _difficulty(level),
         PlainColumn("seeds", "Seeds", "count"),
         *estimate_columns("accuracy", "Accuracy, mean over seeds"),
         *estimate_columns("difference", "Difference from the first", "difference"),
-        PlainColumn("bootstrap_low", "Difference, hierarchical bootstrap, low", "difference"),
-        PlainColumn("bootstrap_high", "Difference, hierarchical bootstrap, high", "difference"),
+        PlainColumn("bootstrap_low", "Difference, hierarchical bootstrap, low", "difference", in_files_only=True),
+        PlainColumn("bootstrap_high", "Difference, hierarchical bootstrap, high", "difference", in_files_only=True),
         PlainColumn("each", "Difference of each seed (points)"),
         PlainColumn("runs", "Runs"),
     )
     rows = [
-        {"model": group["title"], "difficulty": level, "seeds": group["seeds"]}
+        {"model": group["title"], "difficulty": name, "seeds": group["seeds"]}
         | {"runs": ", ".join(_entry(row, place) for place in group["places"])}
         | estimate_cells("accuracy", group["value"], group["low"], group["high"])
         | _seed_difference_cells(group["difference"])
-        for level, groups in row.data["groups"].items()
-        for group in groups
+        for name in _levels(row, level)
+        for group in row.data["groups"].get(name, ())
     ]
-    table = _table(row, runs, SEEDS, "Seeds together", columns, rows)
-    return replace(table, caption=f"{_modes(row)}. {SEEDS_COVER}")
+    return _table(row, runs, SEEDS, _titled("Seeds together", level), columns, rows, SEEDS_COVER)
 
 
 def _entry(row: PositionComparison, place: int) -> str:
@@ -168,7 +226,7 @@ def _seed_difference_cells(one: Mapping[str, Any] | None) -> dict[str, Any]:
     return cells | {"bootstrap_low": one["bootstrap_low"], "bootstrap_high": one["bootstrap_high"], "each": each}
 
 
-TABLES: dict[str, Callable[[PositionComparison, Mapping[int, Run]], PlainTable]] = {
+TABLES: dict[str, Callable[[PositionComparison, Mapping[int, Run], str], PlainTable]] = {
     BASELINE: with_baseline,
     MATRIX: matrix,
     SLICES: slices,

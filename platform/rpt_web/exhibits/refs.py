@@ -3,6 +3,7 @@
 `run/ID/metric/CHART`, `run/ID/accuracy/MODE`, `run/ID/evaluations`, `run/ID/table/STEP/NAME`,
 `run/ID/entropy/SPLIT/FIGURE/VOCABULARY`, `experiment/ID/accuracy`, `experiment/ID/scaling/RUN`,
 `queue/ID/agreement/QUESTION/TABLE`; of several runs, which a basket names, `compare/12:standard,15@40/baseline/MODE`,
+`baseline/MODE/hard`,
 `matrix/MODE`, `parts/MODE`, `seeds/MODE`, `noise/MODE`, `settings/frozen`, `curves/metric=NAME`; of a position set
 `board/SET/DIFFICULTY`, perhaps with filters; of experiments what the paper has, `paper/3,7/table-8/table/NAME`,
 `paper/3,7/figure-5/scaling`, `paper/3,7/table-1/board/SET`, `paper/3,7/figure-4/averages/SET`; the table of runs

@@ -1,12 +1,14 @@
 r"""LaTeX for a paper: a `table` with booktabs' rules, numbers written as on pages, intervals beside their values.
 
 Needs `\usepackage{booktabs}` and an engine that reads UTF-8, as all of today do. Every text is escaped, so that hostile
-ones neither run nor break anything. What it came from stands above it as comments.
+ones neither run nor break anything. What it came from stands above it as comments, which need no escapes: only a line
+that ends too early could leave one.
 """
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -49,7 +51,7 @@ def latex_bytes(table: PlainTable) -> bytes:
     body = [_line([_cell(row, column, parts) for column in shown]) for row in table.rows]
     lines = [
         "% Needs \\usepackage{booktabs}.",
-        *(f"% {escaped(what)}: {escaped(which)}" for what, which in table.came_from),
+        *(line for what, which in table.came_from for line in commented(f"{what}: {which}")),
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{escaped(_caption(table))}}}",
@@ -64,6 +66,18 @@ def latex_bytes(table: PlainTable) -> bytes:
         r"\end{table}",
     ]
     return ("\n".join(lines) + "\n").encode()
+
+
+def commented(text: str) -> list[str]:
+    """A text as comments of at most 120 characters a line, as it is; a word that is longer keeps its line."""
+    return textwrap.wrap(
+        _UNSEEN.sub(" ", text),
+        width=120,
+        initial_indent="% ",
+        subsequent_indent="%   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def escaped(text: str) -> str:

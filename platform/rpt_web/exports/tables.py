@@ -28,6 +28,8 @@ class PlainColumn:
     """The key of the estimate that it belongs to."""
     part: Part = ""
     """Which part of that estimate it is; LaTeX writes the parts into the estimate's own cell."""
+    in_files_only: bool = False
+    """Whether CSV and Parquet alone have it: a page and a paper have no room for everything."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class PlainTable:
     @property
     def shown(self) -> list[PlainColumn]:
         """The columns that people read: an interval and n stand in the cell of their estimate."""
-        return [column for column in self.columns if not column.of]
+        return [column for column in self.columns if not column.of and not column.in_files_only]
 
     @property
     def parts(self) -> dict[tuple[str, str], str]:

@@ -56,8 +56,8 @@ NEVER_OF_RUNS = ("team", "by", "error", "title")
 """Beside these, those of the table of runs."""
 _SLASHED = re.compile(r"\S*[/\\]\S*")
 _OF_RUNS = ("run", "first", "second", "runs")
-"""Columns whose texts name runs by their ids: `rpt (12), step 40` and `12@40, 13@40`."""
-_RUN_IDS = re.compile(r"(?<=\()\d+(?=\), step \d+$)|(?<!\d)\d+(?=@\d)")
+"""Columns whose texts name runs by their ids: `rpt (12), step 40, greedy` and `12@40, 13@40`."""
+_RUN_IDS = re.compile(r"(?<=\()\d+(?=\), step \d+(?:, \w+)?$)|(?<!\d)\d+(?=@\d)")
 
 
 @dataclass

@@ -16,13 +16,11 @@ from django.db.models import QuerySet
 
 from rpt_core.config import DIFFICULTIES
 from rpt_web.numbers import points
-from rpt_web.results.caveats import FEW_POSITIONS
+from rpt_web.results.caveats import FEW_POSITIONS, FORMAT_WORDS, LOST_FORMAT
 from rpt_web.results.models import EvaluatedSet, Standing
 from rpt_web.results.queries import mode_label
 from rpt_web.results.standings import SEVERAL
 
-LOST_FORMAT = 0.5
-"""Share of responses without a box above which the format counts as lost."""
 UNKNOWN = ""
 """The group of rows whose positions are not known."""
 
@@ -308,7 +306,7 @@ def _of_format(row: Light) -> Flag | None:
         return None
     return Flag(
         "format",
-        "lost the response format",
+        FORMAT_WORDS,
         f"{points(row.no_box)}\u00a0% of its responses have no box, and a missing answer counts as wrong. That says "
         "nothing about how well it reasons; its standard accuracy is the fair comparison.",
     )

@@ -14,6 +14,10 @@ from rpt_web.results.models import Evaluation
 
 FEW_POSITIONS = 100
 """With fewer positions a 95 % interval is up to 20 points wide or wider."""
+LOST_FORMAT = 0.5
+"""Share of responses without a box above which the format counts as lost."""
+FORMAT_WORDS = "lost the response format"
+"""Of the flag that says so."""
 
 
 @cache
@@ -35,7 +39,7 @@ def of_size(preset: str, rows: Iterable[Evaluation]) -> list[str]:
 def of_format(rows: Sequence[Evaluation]) -> str:
     """That most responses have no box, of one model or of some of several seeds; "" where that is not so."""
     shares = [row.no_box for row in rows if row.no_box is not None]
-    lost = [share for share in shares if share > 0.5]
+    lost = [share for share in shares if share > LOST_FORMAT]
     if not lost:
         return ""
     seeds = f" in {len(lost)} of {len(rows)} seeds" if len(rows) > 1 else ""

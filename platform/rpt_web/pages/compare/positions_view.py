@@ -22,6 +22,7 @@ from rpt_web import access
 from rpt_web.compare import comparisons
 from rpt_web.compare.comparisons import EvaluatedEntry, ToCompare, to_compare
 from rpt_web.compare.entries import BasketEntry, replaced
+from rpt_web.compare.evaluated import evaluations_of
 from rpt_web.compare.models import PositionComparison
 from rpt_web.compare.noise import noise_floor
 from rpt_web.exhibits.comparison_tables import SEEDS_COVER, TABLES
@@ -30,6 +31,7 @@ from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.jobs.models import QUICK_QUEUE, JobState
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.compare.shown import ModeChoice, ShownBasket, ShownEntry, address, shown_basket
+from rpt_web.results.caveats import FORMAT_WORDS, of_format
 from rpt_web.results.queries import mode_label
 from rpt_web.runs import queues
 from rpt_web.teams.models import User
@@ -90,6 +92,7 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
         "levels": [(name, _with(request, difficulty=name), name == level) for name in data["levels"]],
         "rows": _rows(request, wanted, shown, row, level),
         "pair": _pair(request, shown, row, level, pair) if level in data["with_baseline"][pair - 1]["levels"] else None,
+        "format_words": FORMAT_WORDS,
         "seeds_cover": SEEDS_COVER,
         "groups": _groups(shown, data["groups"].get(level, [])),
         "matrix": _matrix(shown, row, level) if len(shown) > 2 else None,
@@ -100,7 +103,8 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
         "matched_by_name": [shown[place] for place in data["matched_by_name"]],
         "noise": None if wanted.is_mixed
         else noise_floor(wanted.entries, access.runs_for(request.user), row.modes[0], level),
-        "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}") for name in (*TABLES, NOISE)},
+        "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}/{level}") for name in TABLES}
+        | {NOISE: ref_of(COMPARE, basket.subject, f"{NOISE}/{wanted.mode}")},
     }  # fmt: skip
 
 
@@ -139,7 +143,7 @@ def _rows(
     request: HttpRequest, wanted: ToCompare, shown: Sequence[ShownEntry], row: PositionComparison, level: str
 ) -> list[dict[str, Any]]:
     """One for each evaluation, the baseline first."""
-    base = wanted.entries[0].flops
+    base, evaluated = wanted.entries[0].flops, evaluations_of(row)
     found = []
     for place, (entry, one) in enumerate(zip(wanted.entries, shown, strict=True)):
         pair = row.data["with_baseline"][place - 1] if place else None
@@ -150,6 +154,7 @@ def _rows(
                 "shown": one,
                 "step": entry.step,
                 "accuracy": row.data["accuracies"][place].get(level),
+                "lost_format": of_format([evaluated[place][level]]) if level in evaluated[place] else "",
                 "difference": difference,
                 "left_out": pair["left_out"] if pair else 0,
                 "other_texts": pair["other_texts"] if pair else 0,

@@ -60,6 +60,6 @@ def clustered(accuracy: Mapping[str, Any]) -> str:
 
 
 @register.inclusion_tag("compare/_files.html")
-def table_files(comparison: Any, table: str) -> dict[str, Any]:
-    """Links to a table of a comparison as files."""
-    return {"comparison": comparison, "table": table, "endings": list(FILE_TYPES)}
+def table_files(comparison: Any, table: str, level: str) -> dict[str, Any]:
+    """Links to a table of a comparison at one difficulty as files."""
+    return {"comparison": comparison, "table": table, "level": level, "endings": list(FILE_TYPES)}
