@@ -22,6 +22,7 @@ from rpt_core.plans.report import report as report_of_the_shell
 from rpt_core.run.folder import RunDir
 from rpt_core.run.products import product
 from rpt_core.run.rollout_files import read_rollouts
+from tests.databases import give_database
 
 pytestmark = pytest.mark.slow
 ROOT = django_settings.ROOT
@@ -70,6 +71,7 @@ def run_demo(data_dir, *words, **more):
 @pytest.fixture(scope="module")
 def data_dir():
     folder = Path(tempfile.mkdtemp(prefix="rpt-demo-"))
+    give_database(folder)  # tests of `up` begin without one
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

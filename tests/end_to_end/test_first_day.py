@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import give_database
 from tests.end_to_end.chromium import Visitor, chromium, press
 from tests.end_to_end.in_chromium.steps import HEADING
 from tests.up import ROOT, Up
@@ -171,6 +172,7 @@ class Person:
 def platform():
     """A platform that nobody has used, with a model where models belong."""
     folder = Path(tempfile.mkdtemp(prefix="rpt-first-day-"))
+    give_database(folder)  # migrated and empty; tests of `up` begin without one
     make_model(folder / "models" / "qwen2-random")
     up = Up(folder, OMP_NUM_THREADS="1", PYTHONPATH=f"{ROOT}:{ROOT / 'platform'}")
     del up.environment["RPT_READ_ROOTS"], up.environment["RPT_HUB_MODELS"]  # those of the tests
