@@ -23,7 +23,7 @@ def runs(rows):
 def made(rows):
     from rpt_web.runs.services import create_experiment
     from rpt_web.traces.models import CorpusPosition, ResponseGroup
-    from tests.evaluated_runs import evaluate, made_run, random_rights
+    from tests.evaluated_runs import evaluate, made_run, random_rights, text_of
     from tests.rpt_web.compare.test_curves import measure
 
     found = []
@@ -37,31 +37,35 @@ def made(rows):
                 run, range(1, 81), reward_mean=lambda step, seed=seed, place=place: 0.2 + place * step / 160 + seed / 20
             )
             found.append(evaluate(run, random_rights(share, seed=seed), step=80, flops=1e12))
-    position = CorpusPosition.objects.get_or_create(text_hash=bytes(range(16)), byte_offset=0)[0]
+    positions = [
+        CorpusPosition.objects.get_or_create(text_hash=text_of(f"doc{number}"), byte_offset=0)[0]
+        for number in range(60)
+    ]
     ResponseGroup.objects.bulk_create(
         ResponseGroup(
             run=found[2], experiment=found[2].experiment, step=80, kind="greedy", group=number, first_rollout=0,
             position=position, document=f"doc{number}", token_position=1, samples=1, rewarded=1, pass_rate=1,
             predictions=1, majority_rewarded=True, disagreement=0, tokens_mean=1, tokens_min=1, tokens_max=1,
         )
-        for number in range(60)
+        for number, position in enumerate(positions)
     )  # fmt: skip
     return found
 
 
 def test_a_basket_leads_across_experiments_to_the_paired_table_and_its_positions(visit, runs):
-    cold, _, rpt, _ = runs
+    cold, other_cold, rpt, other_rpt = runs
     with visit(reverse("runs:run_detail", args=[cold.pk])) as browser:
         browser.find_element(By.PARTIAL_LINK_TEXT, "Compare").send_keys("")  # it can have the focus
         press(browser, f"a[href='{reverse('compare:basket')}?runs={cold.pk}']")
-        for name in ("s0-rpt", "s1-cold", "s1-rpt"):
+        for added in (rpt, other_cold, other_rpt):
+            name = added.name
             visit.wait("return document.querySelector('#q') !== null")
             field = browser.find_element(By.ID, "q")
             field.clear()
             field.send_keys(name, Keys.ENTER)
             visit.wait("return new URLSearchParams(location.search).get('q') === arguments[0]", name)
             visit.wait("return document.readyState === 'complete'")
-            press(browser, f"[aria-label='Add {name}']")
+            press(browser, f"[aria-label='Add {name}, run {added.pk}']")
             visit.wait(
                 "return [...document.querySelectorAll('.entry-name a')].some((a) => a.textContent === arguments[0])",
                 name,
