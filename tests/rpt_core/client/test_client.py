@@ -267,7 +267,7 @@ def test_lists_and_comparisons(rpt, platform, client):
     assert any(line.split()[:2] == ["budget.steps", "(not"] for line in out.splitlines())
     told = out.partition("Not compared at the same positions: ")[2]
     assert told.count("Two evaluated runs at least") == 1
-    assert f"Run {other}, “third”: It was not evaluated position by position." in told
+    assert f"Run {other}, “third”: It has not ended (queued), so an evaluation may still come." in told
     assert rpt("cancel", other)[1] == f"Run {other} is cancelled.\n"
     assert rpt("compare", other)[0] == 2
     with pytest.raises(SystemExit):

@@ -20,6 +20,7 @@ import yaml
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from rpt_core.files import write_whole
 from rpt_core.seeds import derive_seed
 from rpt_core.verl_backend.reward import compute_score
 from rpt_core.verl_backend.rows import DrawnRows
@@ -61,7 +62,7 @@ class Player:
             for part in parts:
                 place = place.setdefault(part, {})
             place[last] = value
-        Path(nested.pop("hydra")["callbacks"]["rpt"]["path"]).write_text(json.dumps(nested))
+        write_whole(Path(nested.pop("hydra")["callbacks"]["rpt"]["path"]), json.dumps(nested).encode())
 
     def play(self):
         self.resolve()
