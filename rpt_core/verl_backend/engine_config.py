@@ -1,4 +1,4 @@
-"""Tells once what configuration verl runs with, as soon as verl has written it.
+"""Announces once what configuration verl runs with, as soon as verl has written it.
 
 In: the attempt's files. Out: one event `engine_config`. Two runs are not to differ only in where they are: paths below
 the run's folder begin with RUN, paths below its own Ray's with RAY. The file in the attempt's folder has them as they
@@ -18,7 +18,7 @@ from rpt_core.verl_backend.settings import OwnRay
 
 
 class EngineConfigWatch:
-    """What is told of one attempt's verl."""
+    """Announces the configuration of one attempt of verl."""
 
     def __init__(self, folder: VerlFolder, context: StageContext, ray: OwnRay | None) -> None:
         self.folder, self.context = folder, context
@@ -26,7 +26,7 @@ class EngineConfigWatch:
         self._is_told = False
 
     def look(self) -> None:
-        """Emit the event if the file is there and was not told."""
+        """Emit the event once, as soon as the file is there."""
         if self._is_told or not self.folder.resolved.is_file():
             return
         values = _placed(json.loads(self.folder.resolved.read_bytes()), self._own)

@@ -18,7 +18,7 @@ from rpt_core.files import write_whole
 
 
 class WriteResolved(Callback):  # type: ignore[misc]  # hydra is not there for mypy
-    """What hydra is told to call."""
+    """The callback that hydra runs."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)

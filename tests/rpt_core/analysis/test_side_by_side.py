@@ -83,7 +83,7 @@ def test_evaluations_of_earlier_versions_are_matched_by_name_wherever_they_stand
         assert [found[name].is_by_name for name in ("new", "old")] == [False, True]
         assert positions.text_hash == [TEXTS[document] for document in positions.document]
         _, (third,) = made(A, texts=dict.fromkeys(TEXTS, bytes(16)), positions=positions)
-        assert match(found["old"], third).left_out == 8  # its texts are told to be others
+        assert match(found["old"], third).left_out == 8  # their texts differ
 
 
 def test_a_text_that_stands_twice_in_a_corpus_makes_two_positions_each_matched_once(made):
