@@ -42,6 +42,10 @@ SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """Of a stored set of positions; it is part of a file's name."""
 PlaceName = Annotated[str, Field(pattern=r"^[^\n]{1,500}:[0-9]{1,10}$")]
 """A position: the hash of the document's text, or its id, and the byte where the completion begins."""
+QuestionName = Annotated[str, Field(pattern=r"^[^\n]{1,500}$")]
+"""A question: the hash of its text, or its id."""
+MOST_LISTED = 10_000
+"""Positions or questions that a config names."""
 
 
 def _a_day(text: str) -> str:

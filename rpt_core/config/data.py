@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rpt_core.config.base import Config, DifficultyConfig, InferenceConfig, ModelConfig, Seed, SetName, Share
+from rpt_core.config.base import (
+    MOST_LISTED,
+    Config,
+    DifficultyConfig,
+    InferenceConfig,
+    ModelConfig,
+    QuestionName,
+    Seed,
+    SetName,
+    Share,
+)
 from rpt_core.config.limits import LIMITS, Nats, PassTokens, Records
 from rpt_core.config.reads import Reads
 from rpt_core.config.rules import Refusal
@@ -215,10 +225,16 @@ def _some_files(questions: QuestionsConfig) -> Iterator[Refusal]:
         yield "paths", "Name at least one file or folder of questions, or set `source: tiny`."
 
 
+def each_question_once(config: Any) -> Iterator[Refusal]:
+    """Rule: no question is listed twice."""
+    if twice := sorted({name for name in config.listed_questions if config.listed_questions.count(name) > 1}):
+        yield "listed_questions", f"{twice[0]!r} stands here twice. Name each question once."
+
+
 class QuestionsConfig(Config):
     """Questions with answers that can be checked, split into training and test questions."""
 
-    rules = (_some_files,)
+    rules = (_some_files, each_question_once)
 
     source: Literal["files", "tiny"] = "files"
     """`files` reads the paths below; `tiny` asks for the answers of the built-in corpus."""
@@ -240,6 +256,9 @@ class QuestionsConfig(Config):
     """A run stops when more than this share of the records is unusable."""
     seed: Seed = 0
     """Seed of the draw; the same seed gives the same questions whatever the run's seed."""
+    listed_questions: Annotated[tuple[QuestionName, ...], Field(max_length=MOST_LISTED)] = ()
+    """Only ask these of the drawn questions, and train nothing: each by its id, or by the hash in the address of the
+    question's page. They are asked as test questions are. Empty trains and tests."""
 
     def field_mapping(self) -> QuestionMapping:
         """The mapping as an object."""

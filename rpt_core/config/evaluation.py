@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from rpt_core.config.base import (
+    MOST_LISTED,
     PROMPT_DATE,
     Config,
     Day,
@@ -16,18 +17,18 @@ from rpt_core.config.base import (
     ModelConfig,
     PlaceName,
     PromptConfig,
+    QuestionName,
     SamplingConfig,
     Seed,
     SetName,
     Share,
 )
+from rpt_core.config.data import each_question_once
 from rpt_core.config.limits import AtOnce, Records, Resamplings, TextTokens
 from rpt_core.config.reads import Reads
 from rpt_core.config.rules import Refusal, Rule
 
 Mode = Literal["standard", "sampled", "greedy"]
-MOST_LISTED = 10_000
-"""Positions that a config names."""
 
 
 def _one_choice(config: HeldOutConfig) -> Iterator[Refusal]:
@@ -116,10 +117,29 @@ def _some_paths(config: BenchmarkConfig) -> Iterator[Refusal]:
         yield "paths", "Name at least one file or folder of questions, or set `format: tiny`."
 
 
+def _one_choice_of_questions(config: BenchmarkConfig) -> Iterator[Refusal]:
+    if config.listed_questions and config.per_category is not None:
+        yield "listed_questions", "Give these or `per_category`, not both."
+
+
+def _several_only_of_listed(config: BenchmarkConfig) -> Iterator[Refusal]:
+    if config.samples == 1:
+        return
+    if not config.listed_questions:
+        yield (
+            "samples",
+            "A benchmark asks for one response to each question. Name some in `listed_questions`, or give 1.",
+        )
+    elif "reasoning" not in config.modes:
+        yield "samples", "Only the mode `reasoning` writes responses. Add it to `modes`, or give 1."
+    elif config.sampling.temperature == 0:
+        yield "sampling.temperature", "At 0 all responses to a question would be equal. Use 0.8, for instance."
+
+
 class BenchmarkConfig(InferenceConfig):
     """Stage `benchmark`: multiple-choice questions, standard and reasoning (Table 3)."""
 
-    rules = (_some_paths,)
+    rules = (_some_paths, each_question_once, _one_choice_of_questions, _several_only_of_listed)
 
     stage: Literal["benchmark"] = "benchmark"
     model: ModelConfig
@@ -133,6 +153,11 @@ class BenchmarkConfig(InferenceConfig):
     .arrow, and folders saved by `datasets`."""
     per_category: Records | None = None
     """Questions of each category, drawn by the seed (200 in the paper); empty takes all."""
+    listed_questions: Annotated[tuple[QuestionName, ...], Field(max_length=MOST_LISTED)] = ()
+    """Only these questions, each by its id, or by the hash in the address of the question's page. Empty takes all, or
+    the draw above."""
+    samples: AtOnce = 1
+    """Responses to each listed question. The accuracies count the first of them; all are stored."""
     modes: Annotated[tuple[Literal["standard", "reasoning"], ...], Field(min_length=1)] = ("standard", "reasoning")
     """Argmax over the options without thinking; one response that thinks first."""
     answer_as: Literal["letter", "text"] = "letter"
@@ -148,6 +173,8 @@ class BenchmarkConfig(InferenceConfig):
     """A run stops when more than this share of the records is unusable."""
     seed: Seed = 0
     """Seed of the draw and of sampling."""
+    sampling_seed: Seed | None = None
+    """Seed of sampling, where the same questions are to get other responses; empty takes the one above."""
 
 
 class ComparisonConfig(Config):

@@ -27,6 +27,7 @@ from typing import Any
 
 from rpt_core.config import BenchmarkConfig
 from rpt_core.errors import UserError
+from rpt_core.problems.questions import listed
 from rpt_core.text.corpus import split_of
 from rpt_core.text.files import RECORD_KINDS, DataFile
 from rpt_core.text.finding import Found, Reader, find_files
@@ -79,6 +80,13 @@ def check_categories(found: Sequence[ChoiceQuestion]) -> None:
         raise UserError(
             f"The questions have {categories} categories, at most {MAX_CATEGORIES} can be shown. Join some."
         )
+
+
+def chosen(questions: Sequence[ChoiceQuestion], config: BenchmarkConfig) -> list[ChoiceQuestion]:
+    """The questions that a run asks: the listed ones, or the draw. Raises UserError for one that is not there."""
+    if config.listed_questions:
+        return listed(questions, config.listed_questions, "listed_questions")
+    return draw(questions, config.per_category, config.seed)
 
 
 def draw(questions: Sequence[ChoiceQuestion], per_category: int | None, seed: int) -> list[ChoiceQuestion]:

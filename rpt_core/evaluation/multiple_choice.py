@@ -32,7 +32,7 @@ from rpt_core.config import BenchmarkConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.choice_answers import Answer, read_answer
 from rpt_core.evaluation.choice_prompts import AnswerOptions, ChoicePrompts, ThinkingPrompt, check_template
-from rpt_core.evaluation.choice_questions import ChoiceQuestion, draw, load_questions
+from rpt_core.evaluation.choice_questions import ChoiceQuestion, chosen, load_questions
 from rpt_core.evaluation.choice_tables import ALL, MEAN, ChoiceOutcome, Row, accuracy_rows, choice_table
 from rpt_core.evaluation.countdown import Countdown
 from rpt_core.inference.backend import Backend, open_backend
@@ -66,7 +66,7 @@ def run(config: BenchmarkConfig, context: StageContext) -> dict[str, Any]:
     if "reasoning" in config.modes:
         warn_of_plain_text(context, [config.template], backend.tokenizer)
     _announce(config, context, len(questions), tally)
-    drawn = draw(questions, config.per_category, config.seed)
+    drawn = chosen(questions, config)
     asked = [question for question in drawn if prompts.longest(question) <= config.max_prompt_tokens]
     if not asked:
         raise UserError(
@@ -118,23 +118,25 @@ class _Benchmark:
         """What the response to each question answers, and its tokens. Batches are of similar length."""
         prompts = [self.prompts.thinking(question) for question in self.questions]
         order = sorted(range(len(prompts)), key=lambda n: len(prompts[n].ids))
-        rows: dict[int, RolloutRow] = {}
+        rows: dict[int, list[RolloutRow]] = {}
         answers: dict[int, Answer] = {}
-        size = self.config.sampling.batch_rows
+        samples = self.config.samples
+        first_seed = self.config.seed if self.config.sampling_seed is None else self.config.sampling_seed
+        size = max(1, self.config.sampling.batch_rows // samples)
         countdown = Countdown(self.context, len(order), "questions")
         countdown.begin(self.step, "thinking")
         for start in range(0, len(order), size):
             batch = order[start : start + size]
-            seed = derive_seed(self.config.seed, "benchmark", start)
-            groups = self.backend.sample([prompts[n].ids for n in batch], 1, self.config.sampling, seed)
-            for n, (rollout,) in zip(batch, groups, strict=True):
-                options = self.prompts.answer_texts(self.questions[n])
-                answers[n] = read_answer(rollout, self.questions[n].options, self.prompts.by_letter)
-                rows[n] = self._row(n, prompts[n], rollout, answers[n], options)
+            seed = derive_seed(first_seed, "benchmark", start)
+            groups = self.backend.sample([prompts[n].ids for n in batch], samples, self.config.sampling, seed)
+            for n, group in zip(batch, groups, strict=True):
+                read = [read_answer(rollout, self.questions[n].options, self.prompts.by_letter) for rollout in group]
+                rows[n] = [self._row(n, k, prompts[n], *pair) for k, pair in enumerate(zip(group, read, strict=True))]
+                answers[n] = read[0]
             countdown.add(len(batch))
-        shard = [rows[n] for n in range(len(order))]
+        shard = [row for n in range(len(order)) for row in rows[n]]
         emit_rollouts(self.context.run, self.context.log, "sampled", self.step, shard)
-        return [(answers[n], rows[n].response_tokens) for n in range(len(order))]
+        return [(answers[n], rows[n][0].response_tokens) for n in range(len(order))]
 
     def _before_batch(self, done: int, total: int) -> None:
         _stop_if_asked(self.context)
@@ -143,16 +145,15 @@ class _Benchmark:
             self._scoring.begin(self.step, "scoring options")
         self._scoring.add(done - self._scoring.done)
 
-    def _row(
-        self, number: int, prompt: ThinkingPrompt, rollout: Rollout, answer: Answer, texts: Sequence[str]
-    ) -> RolloutRow:
+    def _row(self, number: int, sample: int, prompt: ThinkingPrompt, rollout: Rollout, answer: Answer) -> RolloutRow:
         question = self.questions[number]
+        texts = self.prompts.answer_texts(question)
         completion, right = texts[question.answer].encode(), question.is_right(answer.choice)
         reason = "match" if right else "no_box" if answer.box is None else "mismatch" if answer.box else "empty"
         return RolloutRow(
             step=self.step,
             group=number,
-            sample=0,
+            sample=sample,
             document=question.id,
             position=0,
             entropy_nats=None,
@@ -229,13 +230,19 @@ def _announce(config: BenchmarkConfig, context: StageContext, questions: int, ta
         context.log.emit(EventType.LOG, level="warning", message=note)
 
 
+def _responses_in_words(samples: int) -> str:
+    return "one response" if samples == 1 else f"{samples} responses, of which the first counts,"
+
+
 def _caption(config: BenchmarkConfig, counts: Mapping[str, int]) -> str:
     drawn = "all questions" if config.per_category is None else f"at most {config.per_category} of each category"
+    if config.listed_questions:
+        drawn = "listed questions"
     answers = "option letters" if config.answer_as == "letter" else "the options' texts"
     sentences = [
         f"n: {drawn}, seed {config.seed}; answers are {answers}.",
         "Standard: the most probable option without thinking." if "standard" in config.modes else "",
-        f"Reasoning: one response at temperature {config.sampling.temperature:g}, at most "
+        f"Reasoning: {_responses_in_words(config.samples)} at temperature {config.sampling.temperature:g}, at most "
         f"{config.sampling.max_response_tokens:,} tokens."
         if "reasoning" in config.modes
         else "",

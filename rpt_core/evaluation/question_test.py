@@ -85,11 +85,12 @@ class QuestionTest:
 
     def _found(self, step: int, responses: Responses) -> Row:
         samples, several = responses.samples, responses.samples > 1
+        is_first = step == 0 or bool(self.config.questions.listed_questions)
         rollouts = list(chain.from_iterable(responses.groups))
         verdicts = list(chain.from_iterable(responses.verdicts))
         estimates = {
             "accuracy": estimate(responses.means, samples),
-            "change": self._change(responses.means) if step else None,
+            "change": None if is_first else self._change(responses.means),
             "pass_at": estimate(responses.pass_at(samples)) if several else None,
             "majority": estimate(responses.majority) if several else None,
         }
@@ -145,9 +146,11 @@ def table_of_tests(rows: Sequence[Row], config: RlvrConfig, step: int) -> Result
 
 def _caption(config: RlvrConfig, n: int) -> str:
     responses = "one response" if config.test_samples == 1 else f"{config.test_samples} responses"
+    drawn = f"drawn with seed {config.questions.seed}"
+    asked = f"listed questions of those {drawn}" if config.questions.listed_questions else f"test questions, {drawn}"
     sampling, judged = config.test_sampling, {"math_verify": "as mathematics", "exact": "as texts"}[config.answer_by]
     return (
-        f"n = {n} test questions, drawn with seed {config.questions.seed}, {responses} to each at temperature "
+        f"n = {n} {asked}, {responses} to each at temperature "
         f"{sampling.temperature:g} with at most {sampling.max_response_tokens:,} tokens; answers are compared "
         f"{judged}. One training run, seed {config.seed}. Intervals of 95 %: Wilson's over questions for shares, a "
         "paired bootstrap over questions for the change. "

@@ -23,7 +23,7 @@ from rpt_core.config.rules import sound_part, until_a_field_is_missing
 from rpt_core.errors import UserError
 from rpt_core.machine.hardware import Hardware, hardware
 from rpt_core.preflight.checks import Objection, impossible_paths, limits_of, missing_parts, prompts_of
-from rpt_core.preflight.cost import TRAINING, Memory, disk_of, memory_of, seconds_of
+from rpt_core.preflight.cost import Memory, disk_of, memory_of, seconds_of, trains
 from rpt_core.preflight.data import Data, FirstPrompt, is_pending, read_data
 from rpt_core.preflight.fit import memory_problems
 from rpt_core.preflight.model_shape import ModelShape, shape_of, shape_of_scratch
@@ -162,7 +162,7 @@ def _shortages(config: StageConfig, report: Report, folder: Path | None) -> list
     found = list(memory_problems(config, report.model, report.memory, report.hardware))
     free = None if folder is None else disk_usage(_existing(folder)).free
     if free is not None and report.most.disk_bytes > free:
-        field = "checkpoint_every_steps" if config.stage in TRAINING else ""
+        field = "checkpoint_every_steps" if trains(config) else ""
         remedy = "Raise this, limit `keep_checkpoints`, or free some space." if field else "Free some space."
         words = f"The run writes up to {_gb(report.most.disk_bytes)}, and {folder} has {_gb(free)} free here. {remedy}"
         found.append(Objection(field, words, "warning", limit=_gb(free), source="the disk here"))

@@ -51,6 +51,11 @@ COPIES_WHILE_WRITING = 2
 TRAINING = ("ntp", "sft", "rpt", "expert_iteration", "rlvr")
 
 
+def trains(config: Any) -> bool:
+    """Whether a run trains a model; a stage that trains may also only ask listed questions."""
+    return config.stage in TRAINING and not (config.stage == "rlvr" and config.questions.listed_questions)
+
+
 @dataclass(frozen=True)
 class Memory:
     """Bytes at the peak on one device, by what they are for."""
@@ -92,10 +97,10 @@ def memory_of(config: StageConfig, shape: ModelShape, work: Work, data: Data, ma
     """Peak memory of a run on one device."""
     if is_verl(config):
         return _memory_under_verl(config, shape, data, machine)
-    dtype, trains = dtype_of(config), config.stage in TRAINING
+    dtype, is_trained = dtype_of(config), trains(config)
     with_vllm = samples_with_vllm(config, machine)
-    copies = 0 if with_vllm and not trains else 4 if trains else BYTES[dtype]
-    if trains and dtype == "bfloat16":
+    copies = 0 if with_vllm and not is_trained else 4 if is_trained else BYTES[dtype]
+    if is_trained and dtype == "bfloat16":
         copies += 4 if work.rollouts and not with_vllm else 2
     rows, length = _training_rows(config, longest_prompt(config, data))
     response = _response_tokens(config)
@@ -103,14 +108,14 @@ def memory_of(config: StageConfig, shape: ModelShape, work: Work, data: Data, ma
     groups = own_rows / getattr(config, "group_size", 1)
     cached = own_rows * response + groups * data.prompt_tokens
     counted = rows * (response or length)
-    trained_logits = min(counted * shape.vocabulary, 2 * LOGITS_AT_ONCE) if trains else 0
+    trained_logits = min(counted * shape.vocabulary, 2 * LOGITS_AT_ONCE) if is_trained else 0
     return Memory(
         weights=copies * shape.parameters,
-        optimiser=12 * shape.parameters if trains else 0,
-        references=shape.parameters * _reference_bytes(config, dtype),
+        optimiser=12 * shape.parameters if is_trained else 0,
+        references=shape.parameters * _reference_bytes(config, dtype) if is_trained else 0,
         cache=2 * shape.layers * shape.kv_width * BYTES[dtype] * cached,
         logits=max(12 * trained_logits, 16 * own_rows * shape.vocabulary),
-        activations=rows * length * shape.layers * activation_bytes(shape, dtype) if trains else 0,
+        activations=rows * length * shape.layers * activation_bytes(shape, dtype) if is_trained else 0,
         vllm=_vllm_bytes(config, machine) if with_vllm else 0.0,
     )
 
@@ -189,7 +194,7 @@ def disk_of(config: StageConfig, shape: ModelShape, work: Work, prompt_tokens: f
     if config.stage == "filter":
         return work.read_tokens * (POSITION_BYTES if typical else COPIES_WHILE_WRITING * MOST_POSITION_BYTES)
     checkpoints = 0.0
-    if config.stage in TRAINING:
+    if trains(config):
         every, keep = getattr(config, "checkpoint_every_steps", 1), getattr(config, "keep_checkpoints", None)
         written = work.steps // every + 1
         checkpoints = min(written, keep or written) * 12 * shape.parameters

@@ -11,7 +11,7 @@ from typing import Any
 
 from rpt_core.machine.hardware import Hardware
 from rpt_core.preflight.checks import Objection
-from rpt_core.preflight.cost import TRAINING, Memory, is_verl, samples_with_vllm, vllm_weights
+from rpt_core.preflight.cost import Memory, is_verl, samples_with_vllm, trains, vllm_weights
 from rpt_core.preflight.model_shape import ModelShape
 
 
@@ -35,7 +35,7 @@ def memory_problems(config: Any, shape: ModelShape, memory: Memory, machine: Har
 
 def is_beyond_all_engines(config: Any, memory: Memory, has: float) -> bool:
     """Whether no engine can hold the run on devices of so many bytes: it trains on one, and the model alone is more."""
-    return config.stage in TRAINING and config.stage != "rpt" and memory.fixed > has
+    return trains(config) and config.stage != "rpt" and memory.fixed > has
 
 
 def _remedy(config: Any, memory: Memory, has: float) -> str:

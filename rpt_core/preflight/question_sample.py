@@ -36,8 +36,11 @@ class AskedQuestions:
 
 
 def sample_questions(config: QuestionsConfig) -> AskedQuestions:
-    """Training questions of RLVR. Raises UserError as `load_questions` does, of more data only for what it reads."""
-    from rpt_core.problems.questions import load_questions, question_files, read_questions
+    """Training questions of RLVR, or the listed ones.
+
+    Raises UserError as `load_questions` does, of more data only for what it reads.
+    """
+    from rpt_core.problems.questions import listed, load_questions, question_files, read_questions
     from rpt_core.text.records import Tally
 
     if config.source != "tiny":
@@ -49,14 +52,24 @@ def sample_questions(config: QuestionsConfig) -> AskedQuestions:
         first = first_of(files.files, read)
         if not first.is_all:
             notes = [*files.notes, *tally.notes(), *_too_few(config, first.number)]
-            return _asked([question.text for question in first.items], config.train_questions, notes)
+            number = len(config.listed_questions) or config.train_questions
+            return _asked([question.text for question in first.items], number, notes)
     found = load_questions(config)
-    return _asked([question.text for question in found.train], len(found.train), found.notes)
+    names, asked = config.listed_questions, found.train
+    if names:
+        asked = listed([*found.train, *found.test], names, "questions.listed_questions")
+    return _asked([question.text for question in asked], len(asked), found.notes)
 
 
 def sample_choices(config: BenchmarkConfig) -> AskedQuestions:
     """Questions of a benchmark. Raises UserError as `load_questions` does, of more data only for what it reads."""
-    from rpt_core.evaluation.choice_questions import check_categories, choice_files, draw, load_questions, read_choices
+    from rpt_core.evaluation.choice_questions import (
+        check_categories,
+        choice_files,
+        chosen,
+        load_questions,
+        read_choices,
+    )
     from rpt_core.text.records import Tally
 
     if config.format != "tiny":
@@ -71,10 +84,10 @@ def sample_choices(config: BenchmarkConfig) -> AskedQuestions:
         first = first_of(files.files, read)
         if not first.is_all:
             check_categories(first.items)
-            number = _drawn(categories, first.number, config.per_category)
+            number = len(config.listed_questions) or _drawn(categories, first.number, config.per_category)
             return _asked([question.question for question in first.items], number, [*files.notes, *tally.notes()])
     found, tally = load_questions(config)
-    drawn = draw(found, config.per_category, config.seed)
+    drawn = chosen(found, config)
     return _asked([question.question for question in drawn], len(drawn), tally.notes())
 
 

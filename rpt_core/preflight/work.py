@@ -147,6 +147,8 @@ def _steps(
 
 
 def _rlvr(config: RlvrConfig, shape: ModelShape, data: Data, typical: bool) -> Work:
+    if listed := len(config.questions.listed_questions):
+        return _responses(listed, data.prompt_tokens, config.test_sampling, typical, config.test_samples)
     per_epoch = config.questions.train_questions / config.batch_questions
     batch = (config, config.batch_questions, data.prompt_tokens, typical)
     sampled = _sampled(*batch)
@@ -186,7 +188,7 @@ def _benchmark(config: BenchmarkConfig, shape: ModelShape, data: Data, typical: 
     tokens = data.sequences * data.prompt_tokens
     work = Work(read_tokens=tokens, evaluated_tokens=tokens)
     if "reasoning" in config.modes:
-        work += _responses(data.sequences, data.prompt_tokens, config.sampling, typical)
+        work += _responses(data.sequences, data.prompt_tokens, config.sampling, typical, config.samples)
     return work
 
 

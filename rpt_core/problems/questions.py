@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rpt_core.config import PROMPT_DATE, SKYWORK_OR1, QuestionMapping, QuestionsConfig
 from rpt_core.errors import UserError
@@ -54,6 +54,11 @@ class Question:
     text: str
     answers: tuple[str, ...]
     domain: str = ""
+
+    @property
+    def text_hash(self) -> bytes:
+        """What its words are known by in every run."""
+        return text_digest(self.text.encode())
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class PosedQuestion:
     @cached_property
     def text_hash(self) -> bytes:
         """What its words are known by in every run."""
-        return text_digest(self.question.text.encode())
+        return self.question.text_hash
 
     @property
     def document(self) -> str:
@@ -113,6 +118,35 @@ class PosedQuestion:
     def boundaries(self) -> list[int]:
         """The answer counts as a whole."""
         return [len(self.completion)]
+
+
+class Known(Protocol):
+    """A question of either kind."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def text_hash(self) -> bytes: ...
+
+
+AnyQuestion = TypeVar("AnyQuestion", bound=Known)
+
+
+def listed(questions: Iterable[AnyQuestion], names: Sequence[str], field: str) -> list[AnyQuestion]:
+    """The questions of these names, in their order. field: of the config. Raises UserError for one that is not there.
+
+    A name is an id, or a text's hash in hexadecimal; where a hash stands for several, it means the first.
+    """
+    found: dict[str, AnyQuestion] = {}
+    for question in questions:
+        found.setdefault(question.id, question)
+        found.setdefault(question.text_hash.hex(), question)
+    if wrong := next((name for name in names if name not in found), None):
+        raise UserError(
+            f"`{field}`: none of the questions has the id or the hash {wrong!r}. The questions, their draw and its "
+            "seed must be those of the run that asked it; correct them, or the name."
+        )
+    return [found[name] for name in names]
 
 
 def load_questions(config: QuestionsConfig) -> QuestionSet:

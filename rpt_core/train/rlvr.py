@@ -9,6 +9,8 @@ next-token prediction, and from RPT-14B.
 Questions are drawn without replacement; a batch may reach over the end of an epoch. A budget in tokens counts every
 response with its prompt, also of groups that are all right or all wrong: those are not learnt from, and a policy that
 has only such groups left would never reach the budget. Compute counts what was processed, as everywhere.
+
+With `questions.listed_questions` nothing is trained: a checkpoint answers these questions as it would in a test.
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ import numpy as np
 from rpt_core.config import RlvrConfig
 from rpt_core.errors import UserError
 from rpt_core.evaluation.question_test import QuestionTest, Row, judge_answers
-from rpt_core.inference.backend import PolicyBackend, open_policy_backend
+from rpt_core.inference.backend import PolicyBackend, open_backend, open_policy_backend
+from rpt_core.models.checkpoints import read_metadata
 from rpt_core.models.flops import sampling_flops
 from rpt_core.problems.plain_text import warn_of_plain_text
-from rpt_core.problems.questions import PosedQuestion, Question, emit_questions, load_questions, pose
+from rpt_core.problems.questions import PosedQuestion, Question, emit_questions, listed, load_questions, pose
 from rpt_core.rewards.answers import AnswerJudge
-from rpt_core.run.context import StageContext
+from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventType
 from rpt_core.seeds import derive_seed
 from rpt_core.text.tokens import Tokenizer
@@ -44,6 +47,8 @@ from rpt_core.train.supervised import limit_of
 
 def run(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
     """Train to the budget; returns steps, compute and the test accuracies for the `finished` event."""
+    if config.questions.listed_questions:
+        return _ask_listed(config, context)
     questions = load_questions(config.questions)
     model, tokenizer = load_trained(context, config.model)
     train, long_train = _posed(questions.train, config, tokenizer)
@@ -63,6 +68,32 @@ def run(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
     counts = {"train_questions": len(train), "test_questions": len(test), "left_out_long": long_train + long_test}
     spent = {"steps": loop.step, "flops": loop.flops, "tokens": loop.tokens, **loop.sizes}
     return {**spent, **counts, **trainer.found()}
+
+
+def _ask_listed(config: RlvrConfig, context: StageContext) -> dict[str, Any]:
+    """Ask the listed questions once; returns the accuracy and counts."""
+    questions = load_questions(config.questions)
+    wanted = listed(
+        [*questions.train, *questions.test], config.questions.listed_questions, "questions.listed_questions"
+    )
+    longest = config.max_prompt_tokens + config.test_sampling.max_response_tokens
+    backend = open_backend(config, config.model, longest, partial(_stop_if_asked, context))
+    posed, too_long = _posed(wanted, config, backend.tokenizer)
+    context.started(0, None)
+    _tell_of_long_ones(context, config, 0, too_long)
+    warn_of_plain_text(context, [config.template], backend.tokenizer)
+    step = int(read_metadata(config.model.path).get("step", 0))
+    with AnswerJudge(config.answer_by) as judge:
+        test = QuestionTest(context, backend, judge, posed, config)
+        row = test.run(step, 0.0)
+    test.announce([row], step)
+    found = {f"listed{suffix}": row["accuracy"][key] for key, suffix in _RESULTS.items()}
+    return {**found, "left_out_long": too_long}
+
+
+def _stop_if_asked(context: StageContext) -> None:
+    if context.stop_requested:
+        raise StopRequested(0)
 
 
 class _Trainer:
