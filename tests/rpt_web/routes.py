@@ -150,6 +150,8 @@ PAGES = {
     "positions:question": ("get", SEEN),
     "traces:prompt_tokens": (OF_ALL, SEEN),
     "positions:film": ("get", SEEN),
+    "positions:question_film": ("get", SEEN),
+    "positions:ask_again": ("post", by_role(404, 403, 422, 422, shared=422)),  # nothing is posted
     "positions:run_again": ("post", by_role(404, 403, 422, 422, shared=422)),  # nothing is posted
     "searches:search_list": (OF_ALL, by_role(200, 200, 200, 200)),
     "searches:search_detail": ("get", of_team(200, 200, 200)),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from rpt_core.config import PromptConfig, RptConfig
+from rpt_core.config import BenchmarkConfig, PromptConfig, RptConfig
 from rpt_core.problems.problem import ProblemSet
 from rpt_core.run.folder import RunDir
 from rpt_web.jobs.models import Job, JobState
+from rpt_web.pages.position_addresses import place_of
 from rpt_web.runs import services
 from rpt_web.runs.models import Priority, Run, Status
 from rpt_web.traces import reruns
@@ -92,6 +94,38 @@ def test_a_position_is_run_again_and_its_group_stands_beside_the_others(client, 
     film = flat(client.get(address(problem, "film/")))
     assert "hx-trigger" not in film
     assert f'<a href="/runs/{made.pk}/">{made.name}</a> <span class="below">' in film
+    assert f"run={made.pk}&amp;step=0&amp;kind=sampled" in film
+
+
+def test_a_question_is_asked_again_and_its_group_stands_beside_the_others(client, ada, ground, settings):
+    client.force_login(ada)
+    settings.RPT_READ_ROOTS = [ground]
+    question = {"id": "q1", "question": "Digits: 1 2", "options": ["1", "2", "3"], "answer": 1}
+    (ground / "questions.jsonl").write_text(json.dumps(question) + "\n")
+    model = str(ground / "model")
+    config = {
+        "model": {"path": model, "device": "cpu"},
+        "paths": [str(ground / "questions.jsonl")],
+        "answer_as": "text",
+        "template": "question_plain",
+        "modes": ["reasoning"],
+        "sampling": {"temperature": 0.8, "max_response_tokens": 16},
+    }
+    asked = services.submit(make_experiment(ada), "asked", BenchmarkConfig.model_validate(config), ada)
+    runner.execute(services.claim(asked.pk, "test"))
+    asked.refresh_from_db()
+    assert (asked.status, asked.error) == (Status.SUCCEEDED, "")
+    group = ResponseGroup.objects.select_related("position").get(run=asked)
+    place = place_of(group.position)
+    answer = client.post(f"{place}run-again/", {"model": model, "samples": 4})
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, place), flat(answer)
+    made = Run.objects.get(rerun__position=group.position)
+    runner.execute(services.claim(made.pk, "test"))
+    made.refresh_from_db()
+    assert (made.status, made.error) == (Status.SUCCEEDED, "")
+    again = ResponseGroup.objects.get(run=made)
+    assert (again.samples, again.kind, again.position_id) == (4, "sampled", group.position_id)
+    film = flat(client.get(f"{place}film/"))
     assert f"run={made.pk}&amp;step=0&amp;kind=sampled" in film
 
 

@@ -1,5 +1,7 @@
 """One position run again: an `evaluate` run at that position alone, whose group then stands beside the others.
 
+A question is asked again by the stage that asked it, `benchmark` or `rlvr`, with this question alone on its list.
+
 In: a group of responses, whose run says how the model is asked; a checkpoint; how many responses. Out: a run of high
 priority in an experiment of its own, submitted as every run is, so that no other experiment's results hold it.
 """
@@ -13,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from pydantic import ValidationError
 
-from rpt_core.config import EvaluateConfig, SamplingConfig
+from rpt_core.config import STAGES, SamplingConfig, StageConfig
 from rpt_core.errors import UserError
 from rpt_web.runs import checks, findings
 from rpt_web.runs.models import GPU_QUEUE, UNFINISHED, Experiment, Priority, Run
@@ -23,14 +25,10 @@ from rpt_web.teams.models import Team, User
 from rpt_web.traces.models import CorpusPosition, PositionRerun, ResponseGroup
 
 EXPERIMENT = "Positions run again"
-DESCRIPTION = "Runs at one position each, begun on the pages of positions."
+DESCRIPTION = "Runs at one position or question each, begun on its page."
 MOST_SAMPLES = 64
 MOST_AT_ONCE = 3
 """Reruns of one person that have not ended: they go ahead of other runs."""
-NO_QUESTIONS = (
-    "Only positions of a text can be run again by themselves, and this is a question. Evaluate the checkpoint on the "
-    "whole set of questions."
-)
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,17 @@ class RerunWanted:
 def rerun(team: Team, run: Run, group: ResponseGroup, wanted: RerunWanted, user: User) -> Run:
     """Submit it in the name of a team. Raises UserError for what cannot be run, HeldBack for what pre-flight finds."""
     position = group.position
-    if position is None or position.byte_offset < 0:
-        raise UserError(NO_QUESTIONS)
+    if position is None:
+        raise UserError("These responses do not say where they were asked, so they cannot be run again.")
     _refuse_too_many(user)
     number = PositionRerun.objects.filter(position=position).count() + 1
     config = config_of(run, group, position, wanted, seed=number)
     hardware = findings.usual_hardware(config.model_dump(mode="json"))
     findings.require(findings.of_config(config, hardware, [team.pk]), anyway=True)
-    title = f"{position!s:.12} byte {position.byte_offset}, {wanted.samples} responses as {run.name} was asked"
+    where = (
+        f"{position!s:.12} byte {position.byte_offset}" if position.byte_offset >= 0 else f"question {position!s:.12}"
+    )
+    title = f"{where}, {wanted.samples} responses as {run.name} was asked"
     with transaction.atomic():
         experiment = _experiment(team, user)
         name = _free_name(experiment, position, number)
@@ -61,16 +62,32 @@ def rerun(team: Team, run: Run, group: ResponseGroup, wanted: RerunWanted, user:
     return made
 
 
-def config_of(
-    run: Run, group: ResponseGroup, position: CorpusPosition, wanted: RerunWanted, seed: int
-) -> EvaluateConfig:
+def config_of(run: Run, group: ResponseGroup, position: CorpusPosition, wanted: RerunWanted, seed: int) -> StageConfig:
     """The config: the checkpoint is new, the rest is as the group was asked. Raises UserError for what does not fit."""
     if not 0 < wanted.samples <= MOST_SAMPLES:
         raise UserError(f"Ask for 1 to {MOST_SAMPLES} responses.")
+    is_question = position.byte_offset < 0
+    values = (_of_question if is_question else _of_place)(run, group, position, wanted, seed)
+    try:
+        return STAGES[values["stage"]].model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"This cannot be run. {checks.in_words(error)}") from None
+
+
+def samples_of(config: Mapping[str, Any]) -> int:
+    """How many responses such a run asks for."""
+    places = (config.get("evaluation") or {}).get("samples"), config.get("test_samples"), config.get("samples")
+    return next(int(count) for count in places if count)
+
+
+def _of_place(
+    run: Run, group: ResponseGroup, position: CorpusPosition, wanted: RerunWanted, seed: int
+) -> dict[str, Any]:
     config: Mapping[str, Any] = run.config
     held_out = config.get("evaluation") or config.get("held_out") or {}
     levels = {name: held_out[name] for name in ("easy_nats", "medium_nats", "hard_nats") if name in held_out}
-    values = {
+    return {
+        "stage": "evaluate",
         "model": _model(run, wanted.model),
         "evaluation": {
             "positions": positions_of(run, group.kind),
@@ -81,13 +98,27 @@ def config_of(
             **levels,
         },
         "prompt": prompt_of_group(config, group.step),
-        "sampling": _sampling(config, wanted),
+        "sampling": _sampling(config.get("sampling"), wanted),
         **{name: config[name] for name in ("rollout_backend", "vllm") if name in config},
     }
-    try:
-        return EvaluateConfig.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"This cannot be run. {checks.in_words(error)}") from None
+
+
+def _of_question(
+    run: Run, group: ResponseGroup, position: CorpusPosition, wanted: RerunWanted, seed: int
+) -> dict[str, Any]:
+    """The run's own config with this question alone; in `rlvr`, which then trains nothing, it is a test question."""
+    name = bytes(position.text_hash).hex()
+    fields = STAGES[run.stage].model_fields.keys() - {"trackers"}
+    known = {key: value for key, value in run.config.items() if key in fields}
+    values = known | {"model": _model(run, wanted.model)}
+    if run.stage == "benchmark":
+        one = {"listed_questions": [name], "per_category": None, "samples": wanted.samples, "modes": ["reasoning"]}
+        return values | one | {"sampling": _sampling(known.get("sampling"), wanted), "sampling_seed": seed}
+    if run.stage == "rlvr":
+        sampling = known.get("sampling" if group.kind == "train" else "test_sampling")
+        one = {"questions": known["questions"] | {"listed_questions": [name]}, "test_samples": wanted.samples}
+        return values | one | {"test_sampling": _sampling(sampling, wanted), "seed": seed}
+    raise UserError(f"The stage {run.stage} does not ask single questions. Open the question as another run asked it.")
 
 
 def positions_of(run: Run, kind: str) -> str:
@@ -124,10 +155,8 @@ def _model(run: Run, path: str) -> dict[str, Any]:
     return own | {"path": path}
 
 
-def _sampling(config: Mapping[str, Any], wanted: RerunWanted) -> dict[str, Any]:
-    known = {
-        name: value for name, value in (config.get("sampling") or {}).items() if name in SamplingConfig.model_fields
-    }
+def _sampling(asked: Mapping[str, Any] | None, wanted: RerunWanted) -> dict[str, Any]:
+    known = {name: value for name, value in (asked or {}).items() if name in SamplingConfig.model_fields}
     return known if wanted.temperature is None else known | {"temperature": wanted.temperature}
 
 

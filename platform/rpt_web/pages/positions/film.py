@@ -18,6 +18,7 @@ from rpt_web.runs.same_names import marks
 from rpt_web.traces import queries
 from rpt_web.traces.filmstrip import NEEDED, Filmstrip, filmstrip
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
+from rpt_web.traces.reruns import samples_of
 
 MOST_GROUPS = 4000
 """Of one position: the newest runs' come first."""
@@ -33,6 +34,11 @@ class ShownRerun:
     """Of its group; empty while it has none."""
     waits: str
     """Why it waits, in words; empty where it does not."""
+
+    @property
+    def samples(self) -> int:
+        """Responses that it asks for."""
+        return samples_of(self.run.config)
 
 
 @dataclass(frozen=True)

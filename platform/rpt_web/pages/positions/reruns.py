@@ -7,13 +7,12 @@ from typing import cast
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.once import made_once
-from rpt_web.pages.position_addresses import query_of
+from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.positions import views
 from rpt_web.pages.positions.film import film_of
 from rpt_web.pages.positions.rerun_form import RerunForm
@@ -25,7 +24,7 @@ from rpt_web.traces import reruns
 @require_POST
 @made_once
 def run_again(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpResponse:
-    """Submit a run at this position alone; the address names the group whose settings it takes."""
+    """Submit a run at this position or question alone; the address names the group whose settings it takes."""
     position = access.get_place_or_404(request.user, text_hash, byte_offset)
     access.require_change_somewhere(request.user)
     film = film_of(request, position)
@@ -42,6 +41,5 @@ def run_again(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpRes
             form.add_error(None, str(error))
         else:
             messages.success(request, f"The run “{made.name}” goes ahead of others. Its responses will appear here.")
-            address = reverse("positions:position", args=[text_hash, byte_offset])
-            return redirect(f"{address}?{query_of(film.chosen)}#film")
+            return redirect(f"{place_of(position)}?{query_of(film.chosen)}#film")
     return views.page_of(request, position, form)

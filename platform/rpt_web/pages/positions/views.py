@@ -57,7 +57,7 @@ def page_of(request: HttpRequest, found: CorpusPosition, form: RerunForm | None 
         "levels": [(name, above) for name, above in PAPER_NATS.items()],
         "scored": scored_context(request.user, found, first.document, film.runs),
         "kind_label": queries.KIND_LABELS[first.kind],
-        "form": form or _form(request, found, run, first),
+        "form": form or _form(request, run, first),
         **context_of(request, found, film),
         **_responses(run, first),
     }
@@ -70,9 +70,9 @@ def team_of(request: HttpRequest, run: Run) -> Team:
     return own if access.can_change(request.user, own.pk) else team_to_change(request)
 
 
-def _form(request: HttpRequest, position: CorpusPosition, run: Run, group: ResponseGroup) -> RerunForm | None:
-    """None where nothing can be run again, or by nobody who looks."""
-    if position.byte_offset < 0 or not access.teams_to_change(request.user):
+def _form(request: HttpRequest, run: Run, group: ResponseGroup) -> RerunForm | None:
+    """None for those who may run nothing."""
+    if not access.teams_to_change(request.user):
         return None
     return RerunForm(team_of(request, run), run, group)
 

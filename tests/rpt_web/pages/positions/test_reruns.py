@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rpt_core.config import RptConfig, TemplatesConfig
+from rpt_core.config import BenchmarkConfig, RlvrConfig, RptConfig, TemplatesConfig
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.results.models import Standing
@@ -107,12 +107,64 @@ def test_one_position_measures_no_model_on_the_leaderboard(ada, run, nothing_fou
     assert [standing.experiment for standing in access.standings_for(ada)] == [run.experiment]
 
 
-def test_a_question_cannot_be_run_again(page, ada, run):
+def asked_by(run, config):
+    """The run's group is at a question, which a run of this config asked."""
+    Run.objects.filter(pk=run.pk).update(stage=config.stage, config=config.model_dump(mode="json"))
     question = CorpusPosition.objects.create(text_hash=HASH, byte_offset=-1)
     ResponseGroup.objects.filter(run=run).update(position=question)
-    assert "Run this position again" not in page(f"/positions/{HASH.hex()}/question/")
-    with pytest.raises(UserError, match="this is a question"):
-        reruns.rerun(run.experiment.team, run, ResponseGroup.objects.get(run=run), RerunWanted("m", 1), ada)
+    run.refresh_from_db()
+    return ResponseGroup.objects.select_related("position").get(run=run)
+
+
+def a_benchmark(run, **more):
+    model = {"path": run.config["model"]["path"]}
+    return BenchmarkConfig.model_validate({"model": model, "format": "tiny", "per_category": 3, "seed": 4, **more})
+
+
+def test_a_question_of_a_benchmark_is_asked_again_on_its_page(page, client, run, nothing_found):
+    asked_by(run, a_benchmark(run))
+    address = f"/positions/{HASH.hex()}/question/"
+    assert "Ask this question again" in page(address)
+    answer = client.post(f"{address}run-again/", {"model": run.config["model"]["path"], "samples": 3})
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, address), flat(answer)
+    config = Run.objects.get(rerun__isnull=False).config
+    assert (config["stage"], config["listed_questions"], config["modes"]) == ("benchmark", [HASH.hex()], ["reasoning"])
+    assert (config["samples"], config["per_category"], config["seed"], config["sampling_seed"]) == (3, None, 4, 1)
+    assert "3 responses, ada" in page(address)
+    assert 'hx-trigger="every 2s"' in page(f"{address}film/")
+
+
+@pytest.mark.parametrize(("kind", "temperature", "tokens"), [("train", 0.8, 11), ("sampled", 0.6, 22)])
+def test_a_question_of_rlvr_is_asked_as_in_its_training_or_its_test_and_trains_nothing(run, kind, temperature, tokens):
+    asked = RlvrConfig.model_validate(
+        {
+            "model": {"path": run.config["model"]["path"]},
+            "questions": {"source": "tiny", "seed": 5},
+            "sampling": {"temperature": 0.8, "max_response_tokens": 11},
+            "test_sampling": {"temperature": 0.6, "max_response_tokens": 22},
+            "trackers": {"wandb_project": "ours"},
+        }
+    )
+    group = asked_by(run, asked)
+    group.kind = kind
+    config = reruns.config_of(run, group, group.position, RerunWanted("m", 3), seed=7)
+    assert (config.questions.listed_questions, config.questions.seed) == ((HASH.hex(),), 5)
+    assert (config.test_samples, config.seed, config.trackers.wandb_project) == (3, 7, "")
+    assert (config.test_sampling.temperature, config.test_sampling.max_response_tokens) == (temperature, tokens)
+    warm = reruns.config_of(run, group, group.position, RerunWanted("m", 3, 1.2), seed=7)
+    assert warm.test_sampling.temperature == 1.2
+
+
+def test_several_responses_that_would_be_equal_are_refused_in_words(run):
+    group = asked_by(run, a_benchmark(run))
+    with pytest.raises(UserError, match="At 0 all responses to a question would be equal"):
+        reruns.config_of(run, group, group.position, RerunWanted("m", 3, 0.0), seed=7)
+
+
+def test_a_stage_that_asks_no_questions_says_so(run):
+    group = asked_by(run, RptConfig.model_validate(run.config))
+    with pytest.raises(UserError, match="The stage rpt does not ask single questions"):
+        reruns.config_of(run, group, group.position, RerunWanted("m", 3), seed=7)
 
 
 def test_a_comparison_of_templates_is_asked_with_the_template_of_its_step(run):
