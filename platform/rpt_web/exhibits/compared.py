@@ -27,6 +27,7 @@ from rpt_web.compare.entries import MODES, read_entries
 from rpt_web.compare.noise import noise_floor
 from rpt_web.compare.placed import PlacedEntry, placed_entries
 from rpt_web.compare.settings_table import FROZEN, PLANNED, RESOLVED, configs_of, resolved_configs, setting_rows
+from rpt_web.compare.stage_settings import parted
 from rpt_web.exhibits import data
 from rpt_web.exhibits.comparison_tables import TABLES
 from rpt_web.exhibits.exhibit import Exhibit
@@ -96,17 +97,19 @@ def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: Exhib
     if not _is_there(source, runs):
         return None
     keys = [_key(one) for one in entries]
+    found = setting_rows(configs_of(runs, source), [name for name in ignored.split(",") if name])
+    differing, of_stages = parted(found, [run.stage for run in runs])
     columns = [
         PlainColumn("setting", "Setting"),
         *(PlainColumn(key, one.label) for key, one in zip(keys, entries, strict=True)),
     ]
     rows: list[Mapping[str, PlainValue]] = [
         {"setting": row.name, **{key: _written(value) for key, value in zip(keys, row.values, strict=True)}}
-        for row in setting_rows(configs_of(runs, source), [name for name in ignored.split(",") if name])
-        if row.differs
+        for row in differing
     ]
     caption = _CAPTIONS[source]
     caption += f" Left out: {ignored.replace(',', ', ')}." if ignored else ""
+    caption += "".join(f" Not among them: {some.words}." for some in of_stages)
     return PlainTable("settings", "Settings that differ", columns, rows, caption), None, ()
 
 

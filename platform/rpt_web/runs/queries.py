@@ -227,7 +227,7 @@ def in_model_order(config: dict[str, Any], model: type[BaseModel]) -> dict[str, 
     known = [name for name in model.model_fields if name in config]
     ordered = {name: config[name] for name in [*known, *sorted(config.keys() - known)]}
     for name in known:
-        part = _model_of(model.model_fields[name].annotation)
+        part = model_of(model.model_fields[name].annotation)
         if part is not None:
             ordered[name] = _in_order(config[name], part)
     return ordered
@@ -240,7 +240,7 @@ def _in_order(value: Any, model: type[BaseModel]) -> Any:
     return in_model_order(value, model) if isinstance(value, dict) else value
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
+def model_of(annotation: Any) -> type[BaseModel] | None:
     """The config model in an annotation such as `X | None`."""
     options = (annotation, *get_args(annotation))
     return next((found for found in options if isinstance(found, type) and issubclass(found, BaseModel)), None)

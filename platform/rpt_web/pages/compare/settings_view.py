@@ -18,6 +18,7 @@ from rpt_web.compare.settings_table import (
     setting_rows,
     text_difference,
 )
+from rpt_web.compare.stage_settings import parted
 from rpt_web.exhibits.refs import COMPARE, ref_of
 from rpt_web.pages.compare.shown import ShownBasket
 from rpt_web.runs.attempts import newest_code
@@ -42,7 +43,7 @@ def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
     configs = configs_of(runs, source)
     ignored = _ignored(request)
     rows = setting_rows(configs, ignored)
-    differing = [row for row in rows if row.differs]
+    differing, of_stages = parted(rows, [run.stage for run in runs])
     return {
         "source": source,
         "settings_ref": ref_of(
@@ -52,6 +53,7 @@ def settings_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
         "frozen": [basket.entries[place].label for place in resolved.frozen],
         "not_stored": [basket.entries[place].label for place in resolved.missing],
         "differing": _shown_rows(request, differing, ignored),
+        "of_stages": of_stages,
         "same": [row for row in rows if not row.differs],
         "ignored": [(name, _query(request, [other for other in ignored if other != name])) for name in ignored],
         "in_columns": len(runs) <= MOST_COLUMNS,

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from rpt_core.config import RptConfig
+from rpt_core.config import EvaluateConfig, RptConfig
 from rpt_web.compare import baskets
 from rpt_web.compare.models import Basket, EngineConfig
 from rpt_web.runs import services
@@ -50,6 +50,21 @@ def test_runs_of_two_experiments_stand_side_by_side_and_only_what_differs_is_a_r
     assert differing(text) == ["seed", "steps", "sampling.temperature"]
     assert text.index("baseline") < text.index(">long<")
     assert "+steps: 99" in text
+
+
+def test_settings_that_only_one_stage_has_are_one_line(client, page, two, experiment, ada):
+    settings = {"model": {"path": "m"}, "evaluation": {"positions": "p"}}
+    evaluated = services.submit(experiment, "short-eval", EvaluateConfig.model_validate(settings), ada)
+    text = page(address(two[0], evaluated))
+    assert "grpo.kl_coefficient" not in differing(text)
+    assert "stage" in differing(text)
+    summary = re.search(r"<summary>(\d+) settings only in rpt</summary>", text)
+    assert int(summary[1]) > 20
+    assert "<dt>grpo.kl_coefficient</dt>" in text.split(summary[0])[1]
+    client.force_login(ada)
+    ref = f"compare/{two[0].pk},{evaluated.pk}/settings/frozen"
+    table = client.get(reverse("exhibits:exhibit_file", args=[ref, "csv"])).content.decode()
+    assert "grpo.kl_coefficient" not in table
 
 
 def test_a_basket_of_thousands_is_a_page_that_a_browser_can_read(client, ada, two):
