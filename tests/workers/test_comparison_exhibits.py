@@ -123,6 +123,16 @@ def test_a_model_that_lost_the_response_format_is_flagged_wherever_it_is_compare
     assert "lost the response format" in html_file(title, parts, None).decode()
 
 
+@pytest.mark.parametrize(
+    ("effect", "is_said"), [(0.7, False), (1.0, False), (1.004, False), (1.3, True), (None, False)]
+)
+def test_documents_are_said_to_widen_an_interval_only_where_they_do(client, two, compared, effect, is_said):  # noqa: F811
+    for level in compared.data["with_baseline"][0]["levels"].values():
+        level["effect"] = effect
+    compared.save()
+    assert ("Documents widen the interval" in text_of(client, *two)) == is_said
+
+
 def test_settings_and_curves_hold_what_the_page_shows(client, two, compared):  # noqa: F811
     settings, curves, gap = refs_of(
         two, "settings/frozen", "curves/metric=reward_mean", "curves/metric=reward_mean&minus=1"
