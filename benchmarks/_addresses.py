@@ -23,7 +23,7 @@ TRACES = (
     "",
     "mark=forgotten_now",
     "mark=first_solved",
-    "difficulty=hard&solved=none&order=-entropy",
+    "difficulty=hard&solved=none&samples_from=2&order=-entropy",
     "mark=greedy_alone",
     "order=-disagreement",
     "order=pass_rate",

@@ -87,7 +87,17 @@
     field.focus();
   });
 
+  // On a narrow screen a form of filters begins folded; a wide one has no line to open it with, so there it is open.
+  const narrow = matchMedia("(max-width: 720px)");
+  const foldNarrow = () => {
+    for (const fold of document.querySelectorAll("details.narrow-fold")) {
+      fold.open = !(narrow.matches && fold.hasAttribute("data-fold-narrow"));
+    }
+  };
+  narrow.addEventListener("change", foldNarrow);
+
   document.addEventListener("DOMContentLoaded", () => {
+    foldNarrow();
     document.querySelector("[data-focus]")?.focus(); // what came of a check, or why nothing was submitted; #checked means the same
     showTheme();
     showTimes();

@@ -157,6 +157,8 @@ class GroupQuery(Schema):
     pass_to: float | None = None
     tokens_from: float | None = None
     tokens_to: float | None = None
+    samples_from: int | None = Field(None, description="The group has at least so many responses.")
+    samples_to: int | None = None
     order: Literal[*ORDER_WORDS] = "-newest"  # type: ignore[valid-type]  # the choices of the page
 
     def filters(self) -> GroupFilters:

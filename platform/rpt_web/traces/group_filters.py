@@ -83,8 +83,9 @@ RANGES = {
     "entropy": ("entropy_nats", "Entropy, nats"),
     "pass": ("pass_rate", "Pass rate, 0 to 1"),
     "tokens": ("tokens_mean", "Mean length, tokens"),
+    "samples": ("samples", "Responses in the group"),
 }
-WHOLE = ("id", "step")
+WHOLE = ("id", "step", "samples")
 """Columns of whole numbers: compared with any other kind of number, their indexes would not serve."""
 LABEL = r"[a-z][a-z0-9_]{0,39}:[a-z0-9_]{1,40}"
 """`question:value`."""
@@ -181,6 +182,12 @@ class GroupFilters:
     def named_runs(self) -> tuple[int, ...]:
         """The runs that the address names, with a step or without."""
         return (*self.runs, *(run for run, _ in self.at))
+
+    @property
+    def may_exceed_result(self) -> bool:
+        """Whether the list may hold more positions than the n of a result that leads to it: an evaluation counts so
+        many of each difficulty, and asks at those that it drew for a harder one, too."""
+        return self.difficulty in DIFFICULTIES[:-1] and self.kind in ("sampled", "greedy") and bool(self.named_runs)
 
     @property
     def is_all(self) -> bool:

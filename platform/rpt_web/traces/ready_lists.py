@@ -22,8 +22,9 @@ READY_LISTS = (
     ),
     ReadyList(
         "All wrong at hard positions",
-        "No response is rewarded where the proxy model is most uncertain. Nothing is learnt from such a group.",
-        {"difficulty": "hard", "solved": "none", "order": "-entropy"},
+        "Of at least two responses none is rewarded, where the proxy model is most uncertain. Nothing is learnt from "
+        "such a group.",
+        {"difficulty": "hard", "solved": "none", "samples_from": "2", "order": "-entropy"},
     ),
     ReadyList(
         "Solved before, forgotten now",

@@ -38,6 +38,20 @@ def test_a_point_of_a_chart_leads_to_its_groups_and_these_to_one_another(visit, 
         visit.axe()
 
 
+def test_filters_are_folded_on_a_phone_unless_one_is_set(visit, rows):
+    place, seen = reverse("traces:group_list"), "return document.querySelector('#t-run').checkVisibility()"
+    summary = "return document.querySelector('.narrow-fold > summary').checkVisibility()"
+    with visit(place, width="narrow") as browser:
+        assert (browser.execute_script(seen), browser.execute_script(summary)) == (False, True)
+        browser.execute_script("document.querySelector('.narrow-fold > summary').click()")
+        assert browser.execute_script(seen)
+        visit.axe()
+    with visit(f"{place}?kind=train", width="narrow") as browser:
+        assert browser.execute_script(seen)
+    with visit(place) as browser:
+        assert (browser.execute_script(seen), browser.execute_script(summary)) == (True, False)
+
+
 def test_a_list_by_what_reviewers_said_is_searched_by_keyboard_alone(visit, rows):
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.keys import Keys

@@ -35,6 +35,8 @@ KEPT = {
     "pattern=deduction": lambda g: g.patterns == 34,
     "step_from=2&step_to=3.5": lambda g: 2 <= g.step <= 3,
     "entropy_from=0.75&entropy_to=1.25": lambda g: g.entropy_nats in (0.75, 1.25),
+    "samples_from=1.5": lambda g: g.samples >= 2,
+    "samples_to=1": lambda g: g.kind == "greedy",
     "pass_from=0.5&tokens_to=20": lambda g: g.pass_rate >= 0.5 and g.tokens_mean <= 20,
     "mark=forgotten": lambda g: g.forgotten,
     "mark=first_solved": lambda g: g.first_solved,
@@ -117,6 +119,15 @@ def test_runs_alarms_and_the_latest_at_a_position(ground):
     latest = {g.pk for g in forgotten if last[g.run_id, g.document, g.token_position, g.kind] == g.step}
     assert set(walked(runs, asked("mark=forgotten_now"))) == latest
     assert 0 < len(latest) < sum(group.forgotten for group in groups)
+
+
+def test_all_wrong_means_several_responses_at_hard_positions(ground):
+    runs, groups = ground
+    (ready,) = [ready for ready in READY_LISTS if ready.name.startswith("All wrong")]
+    wrong = {group.pk: group.samples for group in groups if group.difficulty == 3 and group.rewarded == 0}
+    assert 1 in wrong.values()
+    found = walked(runs, asked(GroupFilters().query(**ready.query)))
+    assert set(found) == {pk for pk, samples in wrong.items() if samples > 1}
 
 
 def test_neighbours_obey_the_filter_and_queries_come_back_as_they_were(ground):

@@ -24,6 +24,7 @@ RANGE_WORDS = {
     "entropy": "entropy {} nats",
     "pass": "pass rate {}",
     "tokens": "{} tokens in the mean",
+    "samples": "responses in the group: {}",
 }
 
 

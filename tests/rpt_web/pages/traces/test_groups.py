@@ -10,6 +10,7 @@ from rpt_web.teams.models import Team
 from rpt_web.traces.models import ResponseGroup
 from tests.factories import HOSTILE, make_user
 from tests.rpt_web.markup import flat
+from tests.rpt_web.traces.groups_made import make_groups, make_runs
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +36,25 @@ def test_counts_come_after_the_list_and_lead_to_what_they_count(run, page):
     assert 'href="/traces/?kind=train&amp;reason=no_box"' in counts
     answer = page("/traces/?kind=train&reason=", headers={"HX-Request": "true", "HX-Target": "groups"})
     assert answer.startswith('<div id="groups"')
+
+
+@pytest.mark.parametrize(
+    ("query", "is_said"),
+    [
+        ("run={}&kind=sampled&difficulty=easy", True),
+        ("at={}@0&kind=greedy&difficulty=medium", True),
+        ("run={}&kind=sampled&difficulty=hard", False),
+        ("run={}&kind=train&difficulty=easy", False),
+        ("kind=sampled&difficulty=easy", False),
+    ],
+)
+def test_why_a_list_may_exceed_the_result_that_leads_to_it_is_said_where_it_may(run, page, query, is_said):
+    runs = make_runs(run.experiment, "made")
+    make_groups(runs)
+    step = ResponseGroup.objects.filter(run=runs[0], kind="greedy", difficulty__gte=2).earliest("id").step
+    text = page(f"/traces/?{query.format(runs[0].pk).replace('@0', f'@{step}')}")
+    assert "No group matches" not in text
+    assert ("more positions here than a result counts" in text) == is_said
 
 
 def test_what_is_of_others_is_not_listed_counted_or_walked_to(run, client):
