@@ -31,6 +31,7 @@ questions:
   - {value: gives_up, title: Gives up, colour: grey}
   - {value: wrong_format, title: Wrong format, colour: grey}
   - {value: hack, title: Hack, colour: red}
+  - {value: wrong_guess, title: Wrong guess, colour: amber}
 - name: sure
   title: How sure are you?
   kind: scale
@@ -38,6 +39,8 @@ questions:
   highest: 3
   required: false
 """
+EARLIER_TEXTS = (BUILT_IN_TEXT.replace("  - {value: wrong_guess, title: Wrong guess, colour: amber}\n", ""),)
+"""What the set was before. Labels are only added, at the end, so that earlier ones keep their values and keys."""
 
 
 def create(team: Team, name: str, text: str, user: User) -> LabelSetVersion:
@@ -70,11 +73,14 @@ def save(label_set: LabelSet, text: str, user: User) -> LabelSetVersion:
 
 
 def built_in(team: Team, user: User) -> LabelSetVersion:
-    """The newest version of the team's set of the built-in name, which is made where there is none."""
+    """The newest version of the team's set of the built-in name, which is made where there is none, or only one that
+    was built in before. A version of the team's own stays."""
     with transaction.atomic():
         label_set, is_new = LabelSet.objects.get_or_create(team=team, name=BUILT_IN, defaults={"created_by": user})
         newest = None if is_new else label_set.versions.first()
-        return newest or save(label_set, BUILT_IN_TEXT, user)
+        if newest is None or newest.text in EARLIER_TEXTS:
+            return save(label_set, BUILT_IN_TEXT, user)
+        return newest
 
 
 def fit_name(name: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from rpt_core.errors import UserError
+from rpt_web.review import label_sets
 from rpt_web.review.label_sets import BUILT_IN_TEXT
 from rpt_web.review.questions import as_stored, checked_answers, from_stored, read_questions
+from rpt_web.teams.membership import first_team
 
 TEXT = """
 questions:
@@ -19,9 +21,25 @@ questions:
 def test_the_built_in_set_has_the_labels_of_its_method_with_keys():
     [thought, _] = read_questions(BUILT_IN_TEXT)
     assert [label.value for label in thought.labels] == [
-        *("sound", "lucky_guess", "copied", "broken_arithmetic", "loops", "gives_up", "wrong_format", "hack")
+        *("sound", "lucky_guess", "copied", "broken_arithmetic", "loops", "gives_up", "wrong_format", "hack"),
+        "wrong_guess",
     ]
-    assert "".join(label.key for label in thought.labels) == "12345678"
+    assert "".join(label.key for label in thought.labels) == "123456789"
+
+
+@pytest.mark.django_db
+def test_the_built_in_set_gets_a_new_version_where_the_team_has_an_earlier_one_and_its_own_stays(ada):
+    team = first_team()
+    (earlier,) = label_sets.EARLIER_TEXTS
+    assert "wrong_guess" not in earlier
+    first = label_sets.create(team, label_sets.BUILT_IN, earlier, ada)
+    newer = label_sets.built_in(team, ada)
+    assert (newer.label_set_id, newer.number, newer.text) == (first.label_set_id, 2, BUILT_IN_TEXT)
+    assert label_sets.built_in(team, ada) == newer
+    old, new = ([label.value for label in from_stored(version.questions)[0].labels] for version in (first, newer))
+    assert new == [*old, "wrong_guess"]
+    own = label_sets.save(newer.label_set, TEXT, ada)
+    assert label_sets.built_in(team, ada) == own
 
 
 def test_questions_come_back_from_the_database_as_they_were_read():
