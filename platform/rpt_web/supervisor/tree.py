@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connections
 
 from rpt_core.errors import UserError
@@ -29,7 +28,7 @@ from rpt_web.health import START_ID
 from rpt_web.jobs.models import QUICK_QUEUE
 from rpt_web.runs.nodes import own_name
 from rpt_web.runs.queues import QUICK_AT_ONCE, choose_queues
-from rpt_web.supervisor import paths, probes
+from rpt_web.supervisor import paths, probes, schema
 from rpt_web.supervisor.claims import DataFolderLock, check_port
 from rpt_web.supervisor.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServer
 from rpt_web.supervisor.keeper import Keeper
@@ -146,9 +145,7 @@ class ProcessTree:
         probes.check_redis()
 
     def _migrate(self) -> None:
-        self._timed(
-            "database schema", lambda: call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
-        )
+        self._timed("database schema", lambda: schema.bring_up_to_date(self.say))
 
     def _start_programs(self) -> None:
         begin = time.monotonic()

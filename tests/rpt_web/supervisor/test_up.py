@@ -93,6 +93,7 @@ def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(fr
     assert f"    http://127.0.0.1:{up.port}/first/" in up.output
     assert up.pid_of("-Q quick --concurrency 2"), "what people wait for has a worker of its own"
     assert "quick: ready after" in up.output
+    assert "database schema: made for the first time, which may take a minute (" in up.output
     assert up.manage("invite", "ada").stdout.startswith(f"http://127.0.0.1:{up.port}/login/link/")
     assert up.stop(signal.SIGINT) == 0
     assert processes_of(up.data_dir) == {}
