@@ -42,6 +42,8 @@ FIRST = (
 )
 """What most people read, in this order; the rest follows by name."""
 _OPENED = '<div class="table-wrap" tabindex="0" role="region" aria-label="Table {}"><table class="data">'
+MOST_SECTIONS = 4
+"""Of a document that a search finds."""
 _NAME = re.compile(r"[a-z0-9_-]+")
 
 
@@ -51,6 +53,8 @@ class HelpHeading:
 
     anchor: str
     text: str
+    words: str
+    """All that stands in its section, the heading too, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,17 @@ class HelpDocument:
     """Its first paragraph, as plain text."""
     html: SafeString
     headings: tuple[HelpHeading, ...]
+    words: str
+    """All that stands in it, in small letters."""
+
+    def sections_with(self, sought: Sequence[str]) -> list[HelpHeading]:
+        """The sections in which all words stand, the first few."""
+        return [heading for heading in self.headings if has_all(heading.words, sought)][:MOST_SECTIONS]
+
+
+def has_all(text: str, sought: Sequence[str]) -> bool:
+    """Whether all words stand in a text of small letters."""
+    return all(word in text for word in sought)
 
 
 def names() -> list[str]:
@@ -81,12 +96,14 @@ def document(name: str) -> HelpDocument | None:
     tokens = markdown.parse((_folder() / f"{name}.md").read_text(encoding="utf-8"))
     title = next((inline.content for mark, inline in _pairs(tokens, "heading_open") if mark.tag == "h1"), "")
     summary = next((_plain(inline) for mark, inline in _pairs(tokens, "paragraph_open") if not mark.level), "")
-    headings = tuple(_anchored(tokens))
+    opening, *sections = _sections(tokens)
+    headings = tuple(HelpHeading(*named, words) for named, words in zip(_anchored(tokens), sections, strict=True))
     for inline in (token for token in tokens if token.type == "inline"):
         _link(inline)
     body = tokens[3:] if tokens and tokens[0].tag == "h1" else tokens
     html = markdown.renderer.render(body, markdown.options, {})
-    return HelpDocument(name, title, summary, mark_safe(_scrollable(html)), headings)
+    words = "\n".join([opening, *sections])
+    return HelpDocument(name, title, summary, mark_safe(_scrollable(html)), headings, words)
 
 
 def _folder() -> Path:
@@ -111,7 +128,21 @@ def _plain(inline: Token) -> str:
     return "".join(" " if child.type in breaks else child.content for child in inline.children or ()).strip()
 
 
-def _anchored(tokens: Sequence[Token]) -> Iterator[HelpHeading]:
+def _sections(tokens: Sequence[Token]) -> Iterator[str]:
+    """All words of what stands before the first heading of the second level, and then of each such section."""
+    found = list[str]()
+    for token in tokens:
+        if token.type == "heading_open" and token.tag == "h2":
+            yield "\n".join(found)
+            found = []
+        if token.type == "inline":
+            found.append(_plain(token).casefold())
+        elif token.type in ("fence", "code_block"):
+            found.append(token.content.casefold())
+    yield "\n".join(found)
+
+
+def _anchored(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
     """Give each heading an anchor as GitHub does, and tell those of the second level."""
     seen: dict[str, int] = {}
     for mark, inline in _pairs(tokens, "heading_open"):
@@ -121,7 +152,7 @@ def _anchored(tokens: Sequence[Token]) -> Iterator[HelpHeading]:
         anchor = anchor if seen[anchor] == 1 else f"{anchor}-{seen[anchor] - 1}"
         mark.attrSet("id", anchor)
         if mark.tag == "h2":
-            yield HelpHeading(anchor, text)
+            yield anchor, text
 
 
 def _link(inline: Token) -> None:

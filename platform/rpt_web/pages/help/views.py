@@ -6,14 +6,29 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from rpt_web.pages.addresses import text_asked
 from rpt_web.pages.help import documents
+
+LONGEST_SEARCH = 200
 
 
 @require_safe
 def help_index(request: HttpRequest) -> HttpResponse:
-    """All documents, each with its first sentences."""
-    found = [documents.document(name) for name in documents.names()]
-    return render(request, "help/help.html", {"nav": "help", "documents": [one for one in found if one]})
+    """All documents, each with its first sentences; or those in which all words of a search stand."""
+    search = text_asked(request, "q", LONGEST_SEARCH).strip()
+    sought = search.casefold().split()
+    found = [one for name in documents.names() if (one := documents.document(name)) is not None]
+    context = {
+        "nav": "help",
+        "search": search,
+        "count": len(found),
+        "documents": [
+            (one, one.sections_with(sought) if sought else [])
+            for one in sorted(found, key=lambda one: not documents.has_all(one.title.casefold(), sought))
+            if documents.has_all(one.words, sought)
+        ],
+    }
+    return render(request, "help/help.html", context)
 
 
 @require_safe

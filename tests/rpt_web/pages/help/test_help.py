@@ -23,6 +23,18 @@ def test_help_lists_every_document(page):
     assert "There is no document" in page("/help/stated/", 404)
 
 
+def test_help_finds_documents_and_their_sections_by_all_words(page):
+    text = page(reverse("help:help") + "?q=Kish%27s+DESIGN")
+    found = re.findall(r'<h2><a href="/help/([^/]+)/"', text)
+    assert found == ["method"]
+    assert re.search(r'href="/help/method/#[^"]+"', text)
+    assert f"1 of {len(documents.names())} documents" in text
+    assert 'value="Kish&#x27;s DESIGN"' in text
+    first = re.findall(r'<h2><a href="/help/([^/]+)/"', page(reverse("help:help") + "?q=glossary"))[0]
+    assert first == "glossary"
+    assert "No document has all of “nowhere xyzzy”" in page(reverse("help:help") + "?q=nowhere+xyzzy")
+
+
 @pytest.mark.parametrize("name", documents.names())
 def test_a_document_is_a_page_whose_links_lead_somewhere(name):
     found = documents.document(name)
