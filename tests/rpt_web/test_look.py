@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from django.conf import settings
@@ -25,6 +26,7 @@ TEXT_ON = [
     ("on-accent", "accent"),
     ("surface", "red"),
     ("axis", "surface"),
+    *[("ink", f"shade-{level}") for level in ("easy", "medium", "hard")],
 ]
 LINES_ON = [(colour, "surface") for colour in ("easy", "medium", "hard", *(f"series-{n}" for n in range(1, 7)))]
 
@@ -55,6 +57,13 @@ def test_text_can_be_read(theme, ink, ground):
 @pytest.mark.parametrize(("line", "ground"), LINES_ON)
 def test_lines_of_charts_stand_out(theme, line, ground):
     assert contrast(THEMES[theme][line], THEMES[theme][ground]) >= 3
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_shades_of_difficulty_can_be_told_apart(theme):
+    steps = [THEMES[theme][name] for name in ("surface", "shade-easy", "shade-medium", "shade-hard")]
+    ratios = [contrast(one, other) for one, other in pairwise(steps)]
+    assert min(ratios) >= 1.15
 
 
 @pytest.mark.parametrize("path", sorted(CSS.glob("*.css")), ids=lambda path: path.name)
