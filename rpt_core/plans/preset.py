@@ -185,12 +185,13 @@ def expand(preset: Preset, seeds: Sequence[int]) -> Preset:
 def missing(preset: Preset, named: str | None = None) -> list[str]:
     """Why the preset cannot run here: a sentence for each thing that it needs and that is not there.
 
-    named: a text with the paths that one run of it reads; then the files of its other runs do not count.
+    A file counts only if a run names it. named: a text with the paths that one run of it reads; then the files of its
+    other runs do not count.
     """
-    requires = preset.requires
-    if named is not None:
-        requires = requires.model_copy(update={"paths": tuple(path for path in requires.paths if path in named)})
-    return unmet(requires)
+    if named is None:
+        named = "\n".join(text for run in preset.runs for text in _texts(run.config))
+    paths = tuple(path for path in preset.requires.paths if path in named)
+    return unmet(preset.requires.model_copy(update={"paths": paths}))
 
 
 def _check_place(run: PlannedRun, known: set[str]) -> None:

@@ -7,11 +7,12 @@ import pytest
 from rpt_core.machine import requirements
 from rpt_core.plans.preset import PlannedRun, Preset, Requirements, missing
 
-RUN = PlannedRun(name="a", stage="ntp", title="t", config={"corpus": {"source": "tiny"}, "scratch": {}})
 
-
-def missing_of(**requires):
-    return missing(Preset(name="p", description="d", requires=Requirements(**requires), runs=[RUN]))
+def missing_of(named=None, **requires):
+    """What a preset lacks whose run reads all files that it requires, or those named."""
+    paths = list(requires.get("paths", ())) if named is None else named
+    run = PlannedRun(name="a", stage="ntp", title="t", config={"corpus": {"paths": paths}, "scratch": {}})
+    return missing(Preset(name="p", description="d", requires=Requirements(**requires), runs=[run]))
 
 
 @pytest.fixture
@@ -80,6 +81,14 @@ def test_files_are_looked_for(tmp_path, monkeypatch):
         f"It needs {tmp_path}/not-there.jsonl, which does not exist. Put it there.",
         "It needs /no/such/file, which does not exist. Put it there.",
     ]
+
+
+def test_a_file_that_no_run_names_is_not_missed():
+    paths = ("/no/such/file", "/no/such/other")
+    assert missing_of(["/no/such/other"], paths=paths) == [
+        "It needs /no/such/other, which does not exist. Put it there."
+    ]
+    assert missing_of([], paths=paths) == []
 
 
 def test_an_engine_is_looked_for(monkeypatch, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rpt_core.plans.preset import Requirements, load_preset
+from rpt_core.plans.preset import PlannedRun, Requirements, load_preset
 from rpt_web.runs import services
 from rpt_web.runs.models import Run
 from tests.rpt_web.api_client import ROOT
@@ -22,11 +22,14 @@ def test_presets_are_listed_with_their_runs(caller):
 
 
 def test_a_preset_says_what_it_lacks_here(caller, monkeypatch):
-    needy = load_preset("smoke").model_copy(update={"requires": Requirements(paths=("/no/such/file",))})
+    reader = PlannedRun(name="a", stage="ntp", title="A", config={"corpus": {"paths": ["/no/such/file"]}})
+    needy = load_preset("smoke").model_copy(
+        update={"requires": Requirements(paths=("/no/such/file", "/no/other")), "runs": (reader,)}
+    )
     monkeypatch.setattr("rpt_web.api.operations.load_preset", lambda name: needy)
     listed = caller.get(f"{ROOT}/presets").json()
     assert listed[0]["missing"] == ["It needs /no/such/file, which does not exist. Put it there."]
-    assert listed[0]["requires"]["paths"] == ["/no/such/file"]
+    assert listed[0]["requires"]["paths"] == ["/no/such/file", "/no/other"]
 
 
 def post(caller, path, body):

@@ -145,9 +145,7 @@ def test_what_is_wrong_is_explained_and_nothing_is_stored(client, ada, data, mes
 
 
 def test_a_preset_that_cannot_run_here_says_why_and_needs_a_tick(client, ada, page, monkeypatch):
-    lacking = Preset.model_validate(
-        load_preset("tiny").model_dump() | {"requires": {"paths": ["data/omni_math.jsonl.absent"]}}
-    )
+    lacking = needing("data/omni_math.jsonl.absent", named=True)
     monkeypatch.setattr(views, "load_preset", lambda name: lacking)
     text = page(NEW)
     assert "This preset cannot run on this machine." in text
@@ -159,6 +157,21 @@ def test_a_preset_that_cannot_run_here_says_why_and_needs_a_tick(client, ada, pa
     assert not Experiment.objects.exists()
     assert post(client, ada, anyway="on").status_code == 302
     assert Experiment.objects.get().runs.count() == len(lacking.runs)
+
+
+def needing(path, named):
+    """The tiny preset, which requires a file; named: in its first run's config, where nothing reads it."""
+    preset = load_preset("tiny").model_dump() | {"requires": {"paths": [path]}}
+    if named:
+        preset["runs"][0]["config"]["trackers"] = {"wandb_project": path}
+    return Preset.model_validate(preset)
+
+
+def test_a_file_that_no_run_of_the_suite_names_is_not_missed(page, monkeypatch):
+    monkeypatch.setattr(views, "load_preset", lambda name: needing("data/omni_math.jsonl.absent", named=False))
+    text = page(NEW)
+    assert "omni_math" not in text
+    assert 'name="anyway"' not in text
 
 
 def test_a_preset_that_fits_asks_for_no_tick(page):
