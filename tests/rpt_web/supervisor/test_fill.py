@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
+from rpt_core.run.metrics import METRICS
 from rpt_core.text.document_files import part_of
 from rpt_web.comments.models import Comment
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, ScoredSplit, Wording, WordingVersion
@@ -35,6 +36,9 @@ def test_as_many_are_made_as_were_asked_for(page):
     assert Comment.objects.exclude(rollout=None).exists()
     assert (Run.objects.count(), Rollout.objects.count()) == (31, 1000)
     assert StepMetrics.objects.filter(run=Run.objects.earliest("id")).count() == 300
+    named = {name for values in StepMetrics.objects.values_list("values", flat=True) for name in values}
+    assert "reward_mean" in named
+    assert named <= METRICS.keys(), "a real run has no others"
     assert not Run.objects.filter(status__in=["queued", "running"]).exists()  # a worker would take them
     assert ResponseGroup.objects.aggregate(responses=Sum("samples"), right=Sum("rewarded")) == {
         "responses": 1000,

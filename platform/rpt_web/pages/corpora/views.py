@@ -22,6 +22,8 @@ from rpt_web.teams.models import Team, User
 from rpt_web.text import clean_text
 
 PER_PAGE = 50
+LARGEST_NUMBER = 2**31 - 1
+"""Of a version, in the database."""
 
 
 @require_safe
@@ -67,10 +69,16 @@ def corpus_new(request: HttpRequest) -> HttpResponse:
 def corpus_detail(request: HttpRequest, corpus_id: int) -> HttpResponse:
     """What is known of a corpus, and its versions."""
     corpus = access.get_corpus_or_404(request.user, corpus_id)
+    versions = corpus.versions.select_related("job", "created_by").defer("preview", "bad_records", "files")
+    if (after := number_asked(request, "after")) is not None:
+        versions = versions.filter(number__lt=min(after, LARGEST_NUMBER))
+    rows = list(versions[: PER_PAGE + 1])
     context = {
         "nav": "data",
         "corpus": corpus,
-        "versions": list(corpus.versions.select_related("job", "created_by").defer("preview", "bad_records", "files")),
+        "versions": rows[:PER_PAGE],
+        "after": after,
+        "next": rows[PER_PAGE - 1].number if len(rows) > PER_PAGE else None,
         "may_edit": access.can_edit_corpus(request.user, corpus),
     }
     return render(request, "corpora/corpus_detail.html", context)

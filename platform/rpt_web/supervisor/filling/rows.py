@@ -37,8 +37,16 @@ FOLDER = RunDir("")
 LEVELS = {"easy": 0.9, "medium": 0.6, "hard": 0.3}
 EVALUATED = (0, 5, 10, 20, 40, 60, STEPS)
 METRICS = {
-    "rpt": ("reward", "loss", "response_tokens_mean", "predicted_bytes_mean", "entropy_nats", "kl", "share_no_box"),
-    "expert_iteration": ("reward", "loss", "response_tokens_mean", "share_no_box"),
+    "rpt": (
+        "reward_mean",
+        "loss",
+        "response_tokens_mean",
+        "predicted_bytes_mean",
+        "entropy_nats",
+        "kl",
+        "share_no_box",
+    ),
+    "expert_iteration": ("reward_mean", "loss", "response_tokens_mean", "share_no_box"),
 }
 COST = ("learning_rate", "gradient_norm", "seconds", "tokens_per_second")
 ANSWERS: Sequence[tuple[str, float, bytes | None]] = (

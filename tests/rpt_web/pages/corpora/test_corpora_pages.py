@@ -11,6 +11,7 @@ from rpt_core.errors import UserError
 from rpt_web.corpora import services
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel
 from rpt_web.jobs import services as jobs
+from rpt_web.pages.corpora import views
 from rpt_web.runs import nodes
 from tests.factories import HOSTILE, make_user
 from workers import corpora
@@ -233,6 +234,22 @@ def test_a_corpus_is_described_anew(client, ada, version):
     assert (version.corpus.name, version.corpus.licence, version.corpus.source) == ("Differences", "MIT", "")
     answer = client.post(f"/corpora/{version.corpus_id}/edit/", {"name": "a\u202eb"})
     assert answer.status_code == 422
+
+
+def test_many_versions_are_paged(page, ada, monkeypatch):
+    monkeypatch.setattr(views, "PER_PAGE", 3)
+    corpus = services.create_corpus("Sums", ada)
+    for _ in range(7):
+        services.new_version(corpus, ada)
+    place, shown = f"/corpora/{corpus.pk}/", []
+    for after in ("", "?after=5", "?after=2"):
+        text = page(place + after)
+        shown.append([int(number) for number in re.findall(r">Version (\d+)</a>", text)])
+        assert ('href="?after=' in text) == (after != "?after=2")
+        assert (">Newest</a>" in text) == bool(after)
+    assert shown == [[7, 6, 5], [4, 3, 2], [1]]
+    assert "No older version" in page(f"{place}?after=1")
+    assert ">Version 7</a>" in page(f"{place}?after={'9' * 18}")
 
 
 def test_files_come_before_a_look(ada):
