@@ -285,6 +285,10 @@ class Client:
         """Make a link; its `address` is told this once."""
         return self._post(f"/reports/{report}/links", {"days": days, "anonymous": anonymous})
 
+    def report_links(self, report: int, *, limit: int | None = None) -> pa.Table:
+        """A report's links, newest first; their addresses were told once."""
+        return table(self.connection.items(f"/reports/{report}/links", limit))
+
     def withdraw_link(self, report: int, link: int) -> None:
         """Withdraw a link to a report."""
         self.connection.call("DELETE", f"/reports/{report}/links/{link}")

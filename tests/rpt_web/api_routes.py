@@ -134,6 +134,7 @@ API = {
     ("get", "/reports/{report_id}"): OWN_READ,
     ("post", "/reports/{report_id}/parts"): by_token(404, 403, 403, 201, 201) | {"shared": 404},
     ("post", "/reports/{report_id}/freeze"): by_token(404, 403, 403, 200, 200) | {"shared": 404},
+    ("get", "/reports/{report_id}/links"): OWN_READ,
     ("post", "/reports/{report_id}/links"): by_token(404, 403, 403, 201, 201) | {"shared": 404},
     ("delete", "/reports/{report_id}/links/{link_id}"): by_token(404, 403, 403, 204, 204) | {"shared": 404},
     ("get", "/reports/{report_id}/file"): OWN_READ,

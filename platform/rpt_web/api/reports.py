@@ -146,6 +146,7 @@ def add_operations(api: NinjaAPI) -> None:
     api.get(one, response=ReportDetailOut, tags=tags)(report_detail)
     api.post(f"{one}/parts", response={201: ReportDetailOut}, tags=tags)(add_part)
     api.post(f"{one}/freeze", response=TeamReportOut, tags=tags)(freeze_report)
+    api.get(f"{one}/links", response=Page[ReportLinkOut], tags=tags)(report_links)
     api.post(f"{one}/links", response={201: NewReportLinkOut}, tags=tags)(share_report)
     api.delete(f"{one}/links/{{int:link_id}}", response={204: None}, tags=tags)(withdraw_link)
     api.post(f"{one}/pdf", response={202: JobOut}, tags=tags)(print_report)
@@ -200,6 +201,11 @@ def freeze_report(request: HttpRequest, report_id: int, asked: FrozenIn) -> Team
         with refusals_at("frozen"):
             services.freeze(report)
     return report
+
+
+def report_links(request: HttpRequest, report_id: int, after: After = None, limit: Limit = 50) -> dict[str, Any]:
+    """Its links, newest first, expired ones too; their addresses are not kept."""
+    return page_of(access.get_report_or_404(user_of(request), report_id).links.all(), "-id", after, limit)
 
 
 def share_report(request: HttpRequest, report_id: int, link: ReportLinkIn) -> Answer[dict[str, Any]]:

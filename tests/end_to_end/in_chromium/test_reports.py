@@ -46,8 +46,12 @@ def test_a_report_is_filled_ordered_shared_and_withdrawn(visit, rows):
         browser.execute_script(
             "[...document.querySelectorAll('a.main-link')].find((a) => a.textContent === 'From a menu').click()"
         )
-        visit.wait("return document.querySelector('form[action$=withdraw] button') !== null")
-        browser.execute_script("document.querySelector('form[action$=withdraw] button').click()")
+        visit.wait("return document.querySelector('[data-dialog^=withdraw-]') !== null")
+        browser.execute_script("document.querySelector('[data-dialog^=withdraw-]').click()")
+        asked = browser.execute_script("return document.querySelector('dialog[open] h2').textContent")
+        assert asked == "Withdraw this link?"
+        visit.axe()
+        browser.execute_script("document.querySelector('dialog[open] .btn-danger').click()")
         visit.wait("return document.querySelector('.note.green') !== null")
     with visit(place, anonymous=True, status=404) as browser:
         assert "leads nowhere" in browser.execute_script("return document.body.textContent")

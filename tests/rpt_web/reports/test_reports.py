@@ -326,7 +326,13 @@ def test_the_api_does_what_the_page_does(made, ada, rpt):
     link = api.post(f"{one}/links", {"days": 2, "anonymous": True}, **asked).json()
     place = link["address"].removeprefix("http://testserver")
     assert Client().get(place).status_code == 200
+    other = api.post(f"{one}/links", {"days": 1}, **asked).json()
+    listed = api.get(f"{one}/links").json()["items"]
+    assert [found["id"] for found in listed] == [other["id"], link["id"]]
+    assert [found["is_anonymous"] for found in listed] == [False, True]
+    assert "address" not in listed[0]
     assert api.delete(f"{one}/links/{link['id']}").status_code == 204
+    assert [found["id"] for found in api.get(f"{one}/links").json()["items"]] == [other["id"]]
     assert Client().get(place).status_code == 404
     assert api.get(f"{one}/file?ending=zip").content[:2] == b"PK"
     assert [found["id"] for found in api.get(f"{ROOT}/reports").json()["items"]] == [made_report["id"]]
