@@ -52,6 +52,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
     corpus, team = f"corpora/{known.corpus}", f"teams/{known.team}"
     stored, late = f"{corpus}/versions/1/documents/", known.documents * 4 // 5
     trail = f"{team}/trail/"
+    evaluated = f"runs/{known.learnt}/evaluations/80/"
+    compared = _compared_traces(known)
     return {
         "healthz": ["healthz"],
         "": [""],
@@ -87,7 +89,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "results/board.{ending}": [f"results/board.csv?set={known.set}"],
         "results/paper/": ["results/paper/"],
         "results/paper/{page_name}/": [
-            f"results/paper/{name}/?experiment={known.experiment}" for name in ("table-1", "figure-4", "figure-5")
+            f"results/paper/{name}/?experiment={known.experiment}"
+            for name in ("table-1", "figure-4", "figure-5", "table-6", "table-7", "other-questions")
         ],
         "api/v1/position-sets": ["api/v1/position-sets"],
         "api/v1/positions/{position_id}": [f"api/v1/positions/{known.position}"],
@@ -110,6 +113,11 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "runs/{run_id}/": [f"{run}/", f"{busiest}/"],
         "runs/{run_id}/delete": [f"{run}/delete"],
         **{f"runs/{{run_id}}/{tab}/": [f"{run}/{tab}/", f"{busiest}/{tab}/"] for tab in TABS},
+        "runs/{run_id}/evaluations/{step}/": [
+            f"{evaluated}?{query}" for query in ("", "mode=standard&right=1", "difficulty=easy&tau=0.5&thinks=1")
+        ],
+        "runs/{run_id}/rollouts/{rollout_id}/prompt/": [f"{rollouts}{known.rollout}/prompt/"],
+        "api/v1/runs/{run_id}/rollouts/{rollout_id}/prompt": [f"{API}{rollouts}{known.rollout}/prompt"],
         "runs/{run_id}/metrics.json": [f"{busiest}/metrics.json"],
         "runs/{run_id}/config.json": [f"{run}/config.json"],
         "runs/{run_id}/rollouts/": [
@@ -122,8 +130,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
             f"{rollouts}{known.rollout}/",
             f"{rollouts}{known.rollout}/?kind=train&reason=empty",
         ],
-        "traces/": [f"traces/?{query}" for query in TRACES],
-        "traces/counts/": [f"traces/counts/?{query}" for query in TRACES],
+        "traces/": [f"traces/?{query}" for query in (*TRACES, *compared)],
+        "traces/counts/": [f"traces/counts/?{query}" for query in (*TRACES, *compared)],
         "traces/beside/{run_id}/{rollout_id}/": [
             f"traces/beside/{known.run}/{known.rollout}/",
             f"traces/beside/{known.run}/{known.rollout}/?difficulty=hard&order=-entropy",
@@ -166,13 +174,9 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "models/": ["models/", f"models/?before={known.model}"],
         "models/{model_id}/": [f"models/{known.model}/"],
         "jobs/{job_id}/": [f"jobs/{known.job}/"],
-        "compare/": [
-            f"compare/?runs={known.basket}",
-            f"compare/?runs={known.basket}&view=curves",
-            f"compare/?runs={known.basket}&view=positions",
-            "compare/",
-        ],
+        **_of_comparisons(known),
         "searches/": ["searches/", f"searches/?runs={known.run}"],
+        "searches/{search_id}/": [f"searches/{known.search}/"],
         "wordings/": ["wordings/"],
         "wordings/{wording_id}/": [f"wordings/{known.wording}/", f"wordings/{known.wording}/?version=1"],
         "wordings/new/": ["wordings/new/", "wordings/new/?kind=patterns"],
@@ -182,15 +186,16 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "review/label-sets/{label_set_id}/": [f"review/label-sets/{known.label_set}/"],
         "review/queues/new/": [f"review/queues/new/?run={known.run}&kind=train&reward=0"],
         "review/queues/new/groups/": ["review/queues/new/groups/?difficulty=hard&solved=none"],
-        "review/queues/{queue_id}/": [f"review/queues/{known.queue}/"],
+        "review/queues/{queue_id}/": [f"review/queues/{known.queue}/", f"review/queues/{known.places}/"],
         "review/pairs/new/": [
             "review/pairs/new/",
             f"review/pairs/new/?run_a={known.run}&run_b={known.run}&kind=greedy",
         ],
-        "review/queues/{queue_id}/agreement/": [f"review/queues/{known.queue}/agreement/"],
+        "review/queues/{queue_id}/agreement/": [
+            f"review/queues/{queue}/agreement/" for queue in (known.queue, known.places)
+        ],
         "review/items/{item_id}/settle/": [f"review/items/{known.disputed}/settle/"],
-        "reports/": ["reports/"],
-        "api/v1/reports": [f"{API}reports"],
+        **_of_reports(known),
         "api/v1/exhibits": [f"{API}exhibits?ref=run/{known.busiest}/metric/loss"],
         "api/v1/exhibits/file": [f"{API}exhibits/file?ref=run/{known.busiest}/metric/loss&ending=parquet"],
         "api/v1/label-sets": ["api/v1/label-sets"],
@@ -201,7 +206,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "api/v1/queues/{queue_id}/labels": [f"{API}queues/{known.queue}/labels"],
         "api/v1/items/{item_id}": [f"{API}items/{known.item}"],
         "review/responses/{run_id}/{rollout_id}/": [f"review/responses/{known.run}/{known.rollout}/"],
-        "review/items/{item_id}/": [f"review/items/{known.item}/"],
+        "review/positions/{position_id}/": [f"review/positions/{known.labelled}/"],
+        "review/items/{item_id}/": [f"review/items/{known.item}/", f"review/items/{known.place_item}/"],
         "account/": ["account/"],
         "teams/": ["teams/"],
         "teams/{team_id}/": [f"{team}/"],
@@ -225,8 +231,8 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "api/v1/corpora/{corpus_id}/versions": [f"{API}{corpus}/versions"],
         "api/v1/versions/{version_id}": [f"{API}versions/{known.version}"],
         "api/v1/searches": ["api/v1/searches"],
-        "api/v1/baskets": ["api/v1/baskets"],
-        "api/v1/compared-settings": [f"api/v1/compared-settings?runs={known.basket}"],
+        "api/v1/searches/{search_id}": [f"{API}searches/{known.search}"],
+        "api/v1/searches/{search_id}/hits": [f"{API}searches/{known.search}/hits?limit=500"],
         "api/v1/models": ["api/v1/models"],
         "api/v1/models/{model_id}": [f"{API}models/{known.model}"],
         "api/v1/comments": [
@@ -266,13 +272,73 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "api/v1/runs/{run_id}/rollouts/{rollout_id}": [f"{API}{run}/rollouts/{known.rollout}"],
         "api/v1/runs/{run_id}/files": [f"{API}{run}/files"],
-        "api/v1/groups": [f"{API}groups?{query}" for query in TRACES[:4]],
-        "api/v1/groups/counts": [f"{API}groups/counts?{query}" for query in TRACES[:4]],
+        "api/v1/groups": [f"{API}groups?{query}" for query in (*TRACES[:4], *compared)],
+        "api/v1/groups/counts": [f"{API}groups/counts?{query}" for query in (*TRACES[:4], *compared)],
         "api/v1/runs/{run_id}/alarms": [f"{API}{run}/alarms"],
         "api/v1/runs/{run_id}/evaluations": [f"{API}{run}/evaluations"],
         "api/v1/runs/{run_id}/tables": [f"{API}{run}/tables"],
         "api/v1/runs/{run_id}/splits": [f"{API}runs/{known.filtered}/splits"],
         "api/v1/runs/{run_id}/documents": [f"{API}{documents}?after={late}"],
+    }
+
+
+def _compared_traces(known: Known) -> list[str]:
+    """Queries of lists of groups at the positions of a comparison, and of runs at steps."""
+    steps = f"{known.learnt}@60,{known.learnt}@80"
+    gained = f"compared={known.compared}%3Aa%3D0%26b%3D5%26difficulty%3Dhard%26cell%3D"
+    return [f"{gained}gained", f"at={steps}&{gained}forgotten&order=-entropy", f"at={steps}&kind=sampled&solved=none"]
+
+
+def _of_comparisons(known: Known) -> dict[str, list[str]]:
+    """Baskets, and evaluations at the same positions."""
+    made, export, both = f"compare/made/{known.compared}", "file?table=", "a=0&b=5&difficulty=hard&cell=gained"
+    widest, modes = f"compare/made/{known.widest}", f"compare/made/{known.of_modes}"
+    in_api = f"{API}comparisons/"
+    kept, views = f"compare/{known.kept}/", ("settings", "curves", "positions")
+    return {
+        "compare/": [
+            f"compare/?runs={known.basket}",
+            f"compare/?runs={known.basket}&view=curves",
+            f"compare/?runs={known.basket}&view=positions",
+            f"compare/?runs={known.steps}&view=positions&mode=sampled",
+            f"compare/?runs={known.learnt}@80:standard,{known.learnt}@80:sampled&view=positions",
+            "compare/",
+        ],
+        "compare/{basket_id}/": [f"{kept}?view={view}" for view in views],
+        "compare/made/{comparison_id}/positions/": [
+            f"{made}/positions/",
+            f"{made}/positions/?{both}",
+            f"{widest}/positions/?b={known.last}&difficulty=easy",
+            f"{modes}/positions/",
+            f"{made}/positions/?{both}&file=csv",
+        ],
+        "compare/made/{comparison_id}/file": [
+            f"{made}/{export}matrix",
+            f"{widest}/{export}baseline&file=parquet",
+        ],
+        "api/v1/baskets": [f"{API}baskets"],
+        "api/v1/baskets/{basket_id}": [f"{API}baskets/{known.kept}"],
+        "api/v1/compared-settings": [f"{API}compared-settings?runs={known.basket}"],
+        "api/v1/comparisons/{comparison_id}": [f"{in_api}{known.compared}", f"{in_api}{known.widest}"],
+        "api/v1/comparisons/{comparison_id}/positions": [f"{in_api}{known.compared}/positions?cell=gained"],
+    }
+
+
+def _of_reports(known: Known) -> dict[str, list[str]]:
+    """Reports, one live and one frozen, by their own pages and by a link."""
+    live, frozen, shared = f"reports/{known.report}", f"reports/{known.frozen}", f"shared/{known.secret}"
+    return {
+        "reports/": ["reports/"],
+        "reports/{report_id}/": [f"{live}/", f"{frozen}/"],
+        "reports/{report_id}/anonymous/": [f"{frozen}/anonymous/"],
+        "reports/{report_id}/file/{ending}": [f"{frozen}/file/html", f"{frozen}/file/zip"],
+        "reports/{report_id}/pdf": [f"{live}/pdf"],
+        "shared/{secret}/": [f"{shared}/"],
+        "shared/{secret}/report.{ending}": [f"{shared}/report.html"],
+        "api/v1/reports": [f"{API}reports"],
+        "api/v1/reports/{report_id}": [f"{API}{live}"],
+        "api/v1/reports/{report_id}/file": [f"{API}{frozen}/file?ending=html"],
+        "api/v1/reports/{report_id}/pdf": [f"{API}{live}/pdf"],
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,31 @@ class Known:
     label_set: int
     basket: str
     """Two hundred runs, as an address of a comparison has them."""
+    kept: int
+    """A basket of two hundred evaluated runs that the team keeps."""
+    learnt: int
+    """A run with many evaluations, at the most positions."""
+    compared: int
+    """The comparison of its steps."""
+    steps: str
+    """The evaluations of that, as addresses have them."""
+    of_modes: int
+    """The comparison of its newest step in two modes."""
+    widest: int
+    """The comparison of the kept basket."""
+    last: int
+    """The place of the last of its evaluations."""
+    search: int
+    report: int
+    frozen: int
+    secret: str
+    """Of a link to the report."""
+    places: int
+    """A queue of positions."""
+    place_item: int
+    """Of it, one that is not reviewed yet."""
+    labelled: int
+    """A position that reviewers have labelled."""
     set: str
     """The position set with the most rows of results."""
     position: int
@@ -60,23 +87,30 @@ def known_ids() -> Known:
     """What has the most. Raises SystemExit for a platform that an earlier version has filled."""
     from django.db.models import Count, Max
 
+    from rpt_web.compare.models import Basket
     from rpt_web.corpora.models import CorpusVersion, RegisteredModel, ScoredSplit, Wording
     from rpt_web.corpora.token_maps import document_map
     from rpt_web.jobs.models import Job
+    from rpt_web.reports.models import ReportLink, TeamReport
     from rpt_web.review.models import ReviewItem
     from rpt_web.runs.models import Run
+    from rpt_web.searches.models import Search
     from rpt_web.supervisor.filling.people import filled_people
     from rpt_web.supervisor.filling.results import FILLED_SET
     from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout, RolloutShard
 
     user, split = filled_people().order_by("id").first(), ScoredSplit.objects.order_by("id").first()
-    if user is None or split is None:
+    kept, report = Basket.objects.first(), TeamReport.objects.filter(frozen_at=None).first()
+    if user is None or split is None or kept is None or report is None:
         raise SystemExit("An earlier version has filled this folder, with fewer things. Name another one.")
     run = RolloutShard.objects.values("run_id").annotate(shards=Count("id")).latest("shards")["run_id"]
     newest = RolloutShard.objects.filter(run_id=run, kind="train").aggregate(step=Max("step"))["step"]
     busiest = Run.objects.annotate(rows=Count("metrics")).latest("rows")
     experiment = Run.objects.select_related("experiment").get(pk=run).experiment
-    waiting = ReviewItem.objects.select_related("queue__version").filter(submitted=0).latest("number")
+    items = ReviewItem.objects.select_related("queue__version").order_by("-number")
+    waiting, placed = (items.filter(kind=kind, submitted=0)[0] for kind in ("response", "position"))
+    compared = _comparisons()
+    _, secret = ReportLink.issue(report, user, timedelta(days=1), is_anonymous=False)
     corpus = CorpusVersion.objects.annotate(files_there=Count("uploads")).latest("files_there")
     place = ResponseGroup.objects.values("position").annotate(groups=Count("id")).latest("groups")["position"]
     position = CorpusPosition.objects.get(pk=place)
@@ -103,7 +137,31 @@ def known_ids() -> Known:
         disputed=ReviewItem.objects.get(queue=waiting.queue, number=5).pk,
         label_set=waiting.queue.version.label_set_id,
         basket=",".join(map(str, Run.objects.order_by("-id").values_list("pk", flat=True)[:200])),
+        kept=kept.pk,
+        **compared,
+        search=Search.objects.earliest("id").pk,
+        report=report.pk,
+        frozen=TeamReport.objects.exclude(frozen_at=None).earliest("id").pk,
+        secret=secret,
+        places=placed.queue_id,
+        place_item=placed.pk,
+        labelled=items.filter(queue=placed.queue, number=1).get().place_id,
         set=FILLED_SET,
         position=position.pk,
         place=f"{bytes(position.text_hash).hex()}/{position.byte_offset}",
     )
+
+
+def _comparisons() -> dict[str, Any]:
+    """Those that were made: by the number of their evaluations, and by their modes."""
+    from rpt_web.compare.entries import BasketEntry, written
+    from rpt_web.compare.models import PositionComparison
+
+    made = list(PositionComparison.objects.exclude(made_at=None).defer("data", "positions").order_by("id"))
+    if not made:
+        raise SystemExit("No comparison was made. Fill the folder once more.")
+    steps, widest = made[0], max(made, key=lambda row: len(row.entries))
+    modes = max(made, key=lambda row: len(row.modes))
+    entries = written(BasketEntry(run, step) for run, step, _ in steps.entries)
+    found = {"learnt": steps.entries[0][0], "compared": steps.pk, "steps": entries}
+    return found | {"of_modes": modes.pk, "widest": widest.pk, "last": len(widest.entries) - 1}

@@ -17,6 +17,7 @@ import atexit
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,8 @@ def clients(known: Known) -> dict[str, Client]:
     browser = Client()
     browser.force_login(user)
     token = ApiToken.issue(user, "benchmark", timedelta(days=1))
-    return {API: Client(headers={"Authorization": f"Bearer {token}"}), "login/": Client(), "": browser}
+    program = Client(headers={"Authorization": f"Bearer {token}"})
+    return {API: program, "login/": Client(), "shared/": Client(), "": browser}
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,23 @@ def filled(amounts: Mapping[str, int]) -> float | None:
     begin, is_full = time.monotonic(), Run.objects.exists()
     if not is_full:
         call_command("fill", **amounts)
+        do_jobs()
     if unknown := forgotten(known_ids()):
         raise SystemExit(f"benchmarks/pages.py does not know these addresses: {', '.join(sorted(unknown))}")
     return None if is_full else round(time.monotonic() - begin, 1)
+
+
+def do_jobs() -> None:
+    """The comparisons and the search that `fill` has asked workers for."""
+    from rpt_web.jobs import services
+    from rpt_web.jobs.models import Job, JobState
+    from workers.jobs import execute
+
+    for key in Job.objects.filter(state=JobState.QUEUED).order_by("id").values_list("pk", flat=True):
+        if (job := services.claim(key, "benchmark")) is not None:
+            execute(job)
+            job.refresh_from_db()
+            print(f"{job.kind}: {job.state} {job.error}", file=sys.stderr)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from io import StringIO
 
 import pytest
@@ -11,16 +13,28 @@ from django.db.models import Sum
 from rpt_core.run.metrics import METRICS
 from rpt_core.text.document_files import part_of
 from rpt_web.comments.models import Comment
+from rpt_web.compare.models import Basket, PositionComparison
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, ScoredSplit, Wording, WordingVersion
+from rpt_web.jobs import services
 from rpt_web.jobs.models import Job
+from rpt_web.reports.models import TeamReport
+from rpt_web.results.models import EvaluatedSet, Evaluation
+from rpt_web.review.models import ReviewItem
 from rpt_web.runs.models import Experiment, Run, StepMetrics
+from rpt_web.searches.models import Search
 from rpt_web.supervisor.filling.people import filled_people
 from rpt_web.supervisor.filling.shape import MARK
 from rpt_web.teams.models import Invitation, User
 from rpt_web.traces.models import ResponseGroup, Rollout, RolloutShard
 from tests.factories import make_experiment
+from workers.jobs import execute
 
 pytestmark = pytest.mark.django_db
+
+
+def told_of(told, what):
+    """The number that the command gave of something."""
+    return int(re.search(rf"([0-9,]+) {what}\b", told)[1].replace(",", ""))
 
 
 def fill(**options):
@@ -90,6 +104,60 @@ def test_the_pages_of_corpora_models_wordings_jobs_and_people_are_full(client):
     assert "Queued" not in page(f"/teams/{team}/trail/")  # what workers did is left out unless it is asked for
     for version in CorpusVersion.objects.exclude(checked_at=None).exclude(corpus=corpus)[:1]:
         page(f"/corpora/{version.corpus_id}/versions/{version.number}/")
+
+
+@pytest.mark.django_db(transaction=True)  # jobs renew their leases on connections of their own
+def test_what_was_evaluated_compared_and_sought_leads_to_its_positions(client):
+    told = fill(responses=2000, runs=26, steps=100)
+    assert "19 outcomes" in told
+    somebody = filled_people().earliest("id")
+    client.force_login(somebody)
+
+    def page(address):
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        return answer.content.decode()
+
+    learnt = Run.objects.filter(name="rpt").latest("id")
+    cell = Evaluation.objects.get(run=learnt, step=80, mode="greedy", difficulty="hard")
+    assert cell.n == EvaluatedSet.objects.get().positions == 700
+    assert "700 positions" in page(f"/runs/{learnt.pk}/evaluations/80/?difficulty=all")
+    kept = Basket.objects.get()
+    assert page(f"/compare/{kept.pk}/?view=positions").count("rpt-eval") >= 2
+    for job in Job.objects.filter(state="queued").order_by("id"):
+        execute(services.claim(job.pk, "w"))
+        job.refresh_from_db()
+        assert job.state == "succeeded", job.error
+    steps = PositionComparison.objects.earliest("id")
+    assert [run for run, *_ in steps.entries] == [learnt.pk] * 6
+    gained = f"/compare/made/{steps.pk}/positions/?a=0&b=5&difficulty=hard&cell=gained"
+    assert f"/traces/?run={learnt.pk}" in page(gained)
+    assert PositionComparison.objects.exclude(made_at=None).count() == told_of(told, "comparisons") == 3
+    assert Search.objects.get().hits.filter(match__icontains="cards").exists()
+    assert "The cards are" in page(f"/searches/{Search.objects.get().pk}/")
+
+
+def test_both_reports_show_figures_tables_and_responses(client):
+    fill(responses=2000, runs=26, steps=100)
+    client.force_login(filled_people().earliest("id"))
+    live, frozen = TeamReport.objects.order_by("id")
+    assert frozen.frozen_at
+    for report in (live, frozen):
+        kinds = Counter(report.parts.values_list("kind", flat=True))
+        assert kinds["exhibit"] >= 12
+        assert kinds["response"] == 2
+        text = client.get(f"/reports/{report.pk}/").content.decode()
+        assert "Made up, as all here." in text
+        assert "no longer there" not in text
+
+
+def test_positions_are_reviewed_as_responses_are(client):
+    fill(responses=2000, runs=13, steps=100)
+    client.force_login(filled_people().earliest("id"))
+    item = ReviewItem.objects.filter(kind="position").earliest("number")
+    assert item.reviews.count() == 2
+    assert "Sound" in client.get(f"/review/positions/{item.place_id}/").content.decode()
+    assert client.get(f"/review/queues/{item.queue_id}/").status_code == 200
 
 
 def test_a_corpus_has_as_many_documents_as_its_version_says():

@@ -1,6 +1,6 @@
-"""What people of a filled platform said of responses: a queue of the largest run, each item for two people.
+"""What people of a filled platform said of responses and of positions: two queues, each item for two people.
 
-In: people, responses, keys. Out: objects that are not stored yet. The last items wait for their reviewers.
+In: people, items, keys. Out: objects that are not stored yet. The last items wait for their reviewers.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ OPEN = 20
 LABELS = ("sound", "sound", "lucky_guess", "broken_arithmetic", "loops", "copied", "gives_up")
 
 
-def items_of(queue: ReviewQueue, rollouts: Sequence[Rollout], keys: Sequence[int]) -> Iterator[ReviewItem]:
+def responses_of(rollouts: Sequence[Rollout]) -> Iterator[ReviewItem]:
     """An item for each response."""
-    done = len(rollouts) - OPEN
-    for place, (row, pk) in enumerate(zip(rollouts, keys, strict=True)):
+    for row in rollouts:
         known = {name: getattr(row, name) for name in ("step", "row", "group", "document", "position", "reward")}
-        yield ReviewItem(
-            pk=pk,
-            queue=queue,
-            number=place + 1,
-            run_id=row.run_id,
-            rollout_id=row.id,
-            rollout_kind=row.kind,
-            wanted=REVIEWERS,
-            submitted=REVIEWERS if place < done else 0,
-            dispute=float(len(set(_labels(place + 1))) > 1) if place < done else None,
-            **known,
-        )
+        yield ReviewItem(run_id=row.run_id, rollout_id=row.id, rollout_kind=row.kind, **known)
+
+
+def in_queue(queue: ReviewQueue, items: Sequence[ReviewItem], keys: Sequence[int]) -> list[ReviewItem]:
+    """The same items in their places, most of them done."""
+    done = len(items) - OPEN
+    for place, (item, pk) in enumerate(zip(items, keys, strict=True)):
+        item.pk, item.queue, item.number, item.wanted = pk, queue, place + 1, REVIEWERS
+        if place < done:
+            item.submitted, item.dispute = REVIEWERS, float(len(set(_labels(place + 1))) > 1)
+    return list(items)
 
 
 def reviews_of(items: Sequence[ReviewItem], makers: Makers) -> Iterator[Review]:

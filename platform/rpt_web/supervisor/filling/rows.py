@@ -24,14 +24,12 @@ from rpt_web.notices.models import Alarm, AlarmKind
 from rpt_web.results.models import Evaluation, ResultTable
 from rpt_web.runs.models import Checkpoint, Run, RunEvent, Status, StepMetrics
 from rpt_web.supervisor.filling.results import FILLED_SET
-from rpt_web.supervisor.filling.shape import SAMPLING, STEPS, FilledRun
+from rpt_web.supervisor.filling.shape import POSITIONS, SAMPLING, STEPS, FilledRun
 from rpt_web.traces.groups import Place
-from rpt_web.traces.models import PREVIEW_CHARACTERS, RolloutShard, rollout_id
+from rpt_web.traces.models import PREVIEW_CHARACTERS, PromptTokens, RolloutShard, rollout_id
 
 GROUP_SIZE = 8
 DOMAINS = ("algebra", "geometry", "number theory")
-POSITIONS = 700
-N = 700
 FOLDER = RunDir("")
 """For the names of what a run would have written; nothing of it is on disk."""
 LEVELS = {"easy": 0.9, "medium": 0.6, "hard": 0.3}
@@ -61,6 +59,8 @@ ANSWERS: Sequence[tuple[str, float, bytes | None]] = (
 """Verdict, reward and prediction of a response; an empty box is left out, so that one filter finds nothing."""
 COMPLETION, BOUNDARIES = b"42 is the sum of the three cards.", [2, 5, 9, 13, 17, 20, 24, 30, 33]
 THOUGHT = "The cards are A, B and C. Their values are given above; so the sum follows. "
+PROMPT = f"{THOUGHT * 4}<think>"
+TOKEN_BYTES = 4
 
 
 def events_of(filled: FilledRun) -> Iterator[RunEvent]:
@@ -109,16 +109,26 @@ def alarms_of(run: Run) -> Iterator[Alarm]:
         yield Alarm(run=run, step=step, value=0.8, limit=0.5, text=text, at=run.created_at, **known)
 
 
-def evaluations_of(run: Run) -> Iterator[Evaluation]:
-    """Of a policy as it learns, and of one that is only measured."""
-    for step in {"rpt": EVALUATED, "evaluate": (0,)}.get(run.stage, ()):
+def evaluated_steps(run: Run) -> Sequence[int]:
+    """When a policy was evaluated: as it learns, or once where it is only measured."""
+    return {"rpt": EVALUATED, "evaluate": (0,)}.get(run.stage, ())
+
+
+def evaluations_of(run: Run, positions: int) -> Iterator[Evaluation]:
+    """What its evaluations found at so many positions."""
+    for step in evaluated_steps(run):
         for mode, factor in {"standard": 0.8, "sampled": 0.9, "majority": 1.0, "greedy": 1.0}.items():
             for level, value in LEVELS.items():
-                correct = round(N * value * factor * (0.4 + 0.6 * step / STEPS))
-                low, high = wilson_interval(correct, N)
-                cell = {"correct": correct, "n": N, "value": correct / N, "low": low, "high": high, "no_box": 0.02}
+                correct = round(positions * value * factor * skill(step))
+                low, high = wilson_interval(correct, positions)
+                cell = {"correct": correct, "n": positions, "value": correct / positions, "low": low, "high": high}
                 place = {"step": step, "flops": 1e11 * step, "mode": mode, "difficulty": level}
-                yield Evaluation(run=run, attempt=1, position_set=FILLED_SET, **place, **cell)
+                yield Evaluation(run=run, attempt=1, position_set=FILLED_SET, no_box=0.02, **place, **cell)
+
+
+def skill(step: int) -> float:
+    """Of what it can learn, the share that a policy knows after so many steps."""
+    return 0.4 + 0.6 * step / STEPS
 
 
 def tables_of(run: Run) -> Iterator[ResultTable]:
@@ -142,6 +152,15 @@ def corpora_of(run: Run) -> Iterator[RunCorpus]:
         yield RunCorpus(
             run=run, name="tiny", train_documents=30_000, validation_documents=900, bad_count=20, bad_records=bad
         )
+
+
+def prompts_of(filled: FilledRun) -> Iterator[PromptTokens]:
+    """The one prompt of a run's responses in tokens, as if somebody had asked for it."""
+    data = PROMPT.encode()
+    ends = [*range(TOKEN_BYTES, len(data), TOKEN_BYTES), len(data)]
+    if filled.run.stage in SAMPLING:
+        ids, control = list(range(len(ends))), [len(ends) - 1]
+        yield PromptTokens(run=filled.run, digest=text_digest(data), ids=ids, ends=ends, data=data, control=control)
 
 
 def shards_of(filled: FilledRun) -> list[RolloutShard]:
@@ -186,7 +205,7 @@ def rollouts_of(shard: RolloutShard) -> Iterator[tuple[Any, ...]]:
         finish = "length" if reason == "no_box" else "stop"
         yield (
             *(run, rollout_id(step, kind, row), 1, step, kind, row, row // GROUP_SIZE, row % GROUP_SIZE),
-            *(document, position, 1.0 + position % 100 / 50, reward, reason, finish, 180, 40 + row % 17),
+            *(document, position, entropy_at(position), reward, reason, finish, 180, 40 + row % 17),
             *(prediction, COMPLETION, _response(row, prediction)[:PREVIEW_CHARACTERS]),
         )
 
@@ -214,7 +233,7 @@ def full_rows(shard: RolloutShard) -> list[RolloutRow]:
             text_hash=place_of(row["document"], row["position"])[0],
             byte_offset=place_of(row["document"], row["position"])[1],
             domain=domain_of(row["document"]),
-            prompt=f"{THOUGHT * 4}<think>",
+            prompt=PROMPT,
             context_start=0,
             context_end=len(THOUGHT * 4),
             response=_response(row["row"], row["prediction"]),
@@ -234,8 +253,17 @@ def _answer(run: int, step: int, row: int) -> tuple[str, float, bytes | None]:
 
 def _place(step: int, row: int, groups: int) -> tuple[str, int]:
     """The position of a response; the same ones come again after some steps, at once where there are many groups."""
-    number = row // GROUP_SIZE if groups > POSITIONS else (step * 37 + row // GROUP_SIZE) % POSITIONS
+    return position_of(row // GROUP_SIZE if groups > POSITIONS else (step * 37 + row // GROUP_SIZE) % POSITIONS)
+
+
+def position_of(number: int) -> tuple[str, int]:
+    """The document of a position, and its token there."""
     return f"card-{number // 4:05d}", 20 + number % 4 * 11
+
+
+def entropy_at(token: int) -> float:
+    """Nats of a position."""
+    return 1.0 + token % 100 / 50
 
 
 @cache

@@ -21,6 +21,8 @@ MARK = "Made by `manage.py fill`. Nothing here ever ran; `manage.py fill --remov
 SAMPLING = ("rpt", "expert_iteration")
 TRAINING = (*SAMPLING, "ntp", "sft")
 STEPS = 80
+POSITIONS = 700
+"""Of evaluations, where nobody asks for more."""
 SHARE_OF_LARGEST = 5
 """The first run that samples has one in so many of all responses."""
 APART = timedelta(hours=3)
@@ -41,6 +43,11 @@ class Amounts:
     positions: int = 0
     """So many are asked at each of `checkpoints` evaluations of one run, with eight responses each."""
     checkpoints: int = 0
+
+    @property
+    def evaluated(self) -> int:
+        """At so many positions every evaluation measures."""
+        return max(self.positions, POSITIONS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ def filled_runs(
     sampling = [run.pk for run in runs if run.stage in SAMPLING and run.status != Status.WAITING]
     responses = dict(zip(sampling, _shares(amounts.responses, len(sampling)), strict=True))
     largest = max(responses, key=lambda key: responses[key], default=None)
-    read = next((key for key in sampling if key != largest), largest)
+    others = [run for run in runs if run.pk in responses and run.pk != largest]
+    read = next((run.pk for run in sorted(others, key=lambda run: run.stage != "rpt")), largest)
     return [
         FilledRun(
             run,

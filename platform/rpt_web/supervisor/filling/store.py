@@ -20,15 +20,30 @@ from psycopg import sql
 
 from rpt_core.files import write_whole
 from rpt_core.run.rollout_files import write_rollouts
+from rpt_web.compare.models import Basket, PositionComparison
 from rpt_web.corpora import registry, services
 from rpt_web.corpora.models import Corpus, CorpusVersion, RegisteredModel, Wording
 from rpt_web.corpora.uploads import MOST_FILES
 from rpt_web.jobs.models import Job
-from rpt_web.review import label_sets, queues
-from rpt_web.review.models import LabelSet, ReviewItem, ReviewQueue
+from rpt_web.reports.models import TeamReport
+from rpt_web.review import group_queues, label_sets, queues
+from rpt_web.review.models import ItemKind, LabelSet, ReviewItem, ReviewQueue
 from rpt_web.runs import parents, summaries
 from rpt_web.runs.models import Experiment, Run, Status
-from rpt_web.supervisor.filling import comments, documents, groups, library, people, results, reviews, rows
+from rpt_web.searches.models import Search
+from rpt_web.supervisor.filling import (
+    analyses,
+    comments,
+    documents,
+    groups,
+    library,
+    outcomes,
+    people,
+    reports,
+    results,
+    reviews,
+    rows,
+)
 from rpt_web.supervisor.filling.library import Makers
 from rpt_web.supervisor.filling.shape import MARK, Amounts, FilledRun, experiment_of, experiments_needed, filled_runs
 from rpt_web.teams.membership import first_team
@@ -39,6 +54,10 @@ from rpt_web.traces.partitions import PARENT, ensure_partition
 
 Counts = dict[str, int]
 """What was made or removed -> how many."""
+SHARDS_ON_DISK = 2
+"""Of each run: the newest of training and the evaluation, or the newest evaluations."""
+QUOTED = 2
+"""Responses in a report."""
 
 
 def filled_experiments() -> QuerySet[Experiment]:
@@ -59,14 +78,14 @@ def fill(amounts: Amounts, say: Callable[[str], None]) -> Counts:
     makers = Makers(_copy_people(experiments, runs, now), team, now)
     counts |= _copy_library(makers, runs, amounts)
     say(f"{counts['experiments']:,} experiments and {counts['runs']:,} runs are there; now what they wrote.")
-    counts |= _copy_records(filled)
-    counts["rows of results"] = results.rank(experiments, rows.POSITIONS)
+    counts |= _copy_records(filled, amounts.evaluated)
+    counts["rows of results"] = results.rank(experiments, amounts.evaluated)
     counts["scored documents"] = _score_documents(runs, amounts.documents)
     counts["responses"] = sum(_copy_responses(found) for found in filled)
     largest = max(filled, key=lambda found: found.responses)
-    counts |= {"reviews": _copy_reviews(largest, makers), "comments": _copy_comments(largest.run, makers)}
+    counts |= {"reviews": _copy_reviews(filled, makers), "comments": _copy_comments(largest.run, makers)}
     _analyse()
-    return counts
+    return counts | _ask(filled, makers) | {"parts of reports": _make_reports(runs, largest.run, makers)}
 
 
 def remove() -> Counts:
@@ -92,9 +111,13 @@ def _remove_library() -> Counts:
         "jobs": Job,
         "queues": ReviewQueue,
         "label sets": LabelSet,
+        "baskets": Basket,
+        "searches": Search,
+        "reports": TeamReport,
     }
     by_them = people.filled_people()
     with transaction.atomic():
+        PositionComparison.objects.filter(job__created_by__in=by_them).delete()
         rows = {what: model._default_manager.filter(created_by__in=by_them) for what, model in made.items()}
         keys = {what: list(found.values_list("pk", flat=True)) for what, found in rows.items()}
         for found in (*rows.values(), Invitation.objects.filter(invited_by__in=by_them)):
@@ -159,21 +182,23 @@ def _score_documents(runs: Sequence[Run], number: int) -> int:
     return number
 
 
-def _copy_records(filled: Sequence[FilledRun]) -> Counts:
-    """All but responses."""
+def _copy_records(filled: Sequence[FilledRun], positions: int) -> Counts:
+    """All but responses; every evaluation is at so many positions."""
     ran = [found for found in filled if found.run.started_at]
     runs = [found.run for found in ran]
     made: dict[str, Iterable[Iterable[Model]]] = {
         "metrics": map(rows.metrics_of, ran),
         "events": map(rows.events_of, ran),
-        "evaluations": map(rows.evaluations_of, runs),
+        "evaluations": (rows.evaluations_of(run, positions) for run in runs),
         "tables": map(rows.tables_of, runs),
         "checkpoints": map(rows.checkpoints_of, runs),
         "alarms": map(rows.alarms_of, runs),
         "corpora": map(rows.corpora_of, runs),
         "shards": map(rows.shards_of, ran),
+        "prompts": map(rows.prompts_of, ran),
     }
     counts = {what: _copy(chain.from_iterable(many)) for what, many in made.items()}
+    counts["outcomes"] = sum(outcomes.write_outcomes(run, positions) for run in runs)
     summaries.sum_up([run.pk for run in runs])
     return counts
 
@@ -186,28 +211,67 @@ def _copy_responses(filled: FilledRun) -> int:
     ensure_partition(filled.run.pk)
     number = _copy_rows(PARENT, rows.ROLLOUT_COLUMNS, chain.from_iterable(map(rows.rollouts_of, shards)))
     _copy_groups(filled.run, shards)
-    for shard in shards[-2:]:  # the newest of training, and the evaluation
+    for shard in shards[-SHARDS_ON_DISK:]:
         write_rollouts(filled.run.directory / shard.path, rows.full_rows(shard))
     return number
 
 
-def _copy_reviews(filled: FilledRun, makers: Makers) -> int:
-    """A queue of the run's responses, and what was said of them."""
-    rollouts = list(Rollout.objects.filter(run_id=filled.run.pk).order_by("id")[: queues.MOST_ITEMS])
-    if not rollouts:
+def _copy_reviews(filled: Sequence[FilledRun], makers: Makers) -> int:
+    """A queue of responses and one of positions, each of the run that has the most, and what was said of them."""
+    run, measured = (max(filled, key=size).run.pk for size in (_responses_of, _positions_of))
+    rollouts = Rollout.objects.filter(run_id=run).order_by("id")[: queues.MOST_ITEMS]
+    found = ResponseGroup.objects.filter(run_id=measured).order_by("position", "id").distinct("position")
+    places = group_queues.items_of(ItemKind.POSITION, list(found[: queues.MOST_ITEMS]), 0)
+    responses = list(reviews.responses_of(rollouts))
+    said = _copy_queue({"run": run, "query": "", "found": len(responses)}, responses, makers)
+    return said + _copy_queue({"traces": f"run={measured}"}, places, makers)
+
+
+def _copy_queue(source: dict[str, Any], items: list[ReviewItem], makers: Makers) -> int:
+    """A queue of these items, most of them reviewed."""
+    if not items:
         return 0
-    version = label_sets.built_in(makers.team, makers.people[0])
     queue = ReviewQueue.objects.create(
         team=makers.team,
-        name="Filled",
-        version=version,
+        name=f"Filled: {ItemKind(items[0].kind).label.lower()}",
+        version=label_sets.built_in(makers.team, makers.people[0]),
+        kind=items[0].kind,
         reviewers_per_item=reviews.REVIEWERS,
-        source={"run": filled.run.pk, "query": "", "seed": 0, "sample": None, "found": len(rollouts)},
+        source=source | {"seed": 0, "sample": None},
         created_by=makers.people[0],
     )
-    items = list(reviews.items_of(queue, rollouts, _new_keys(ReviewItem, len(rollouts))))
-    _copy(items)
-    return _copy(reviews.reviews_of(items, makers))
+    placed = reviews.in_queue(queue, items, _new_keys(ReviewItem, len(items)))
+    _copy(placed)
+    return _copy(reviews.reviews_of(placed, makers))
+
+
+def _responses_of(filled: FilledRun) -> int:
+    return filled.responses
+
+
+def _positions_of(filled: FilledRun) -> tuple[int, int]:
+    return filled.positions * filled.checkpoints, filled.responses
+
+
+def _ask(filled: Sequence[FilledRun], makers: Makers) -> Counts:
+    """Comparisons of what was evaluated, and a search in what was written; workers carry them out."""
+    evaluated = [found for found in filled if found.run.started_at and rows.evaluated_steps(found.run)]
+    runs = [found.run for found in evaluated]
+    counts = {"baskets": analyses.keep_basket(runs, makers), "comparisons": 0, "searches": 0}
+    if len(runs) > 1:
+        learnt = max((found for found in evaluated if found.run.stage == "rpt"), key=_positions_of).run
+        counts["comparisons"] = analyses.compare(learnt, runs, makers)
+    largest = max(filled, key=_positions_of).run
+    if shards := list(RolloutShard.objects.filter(run=largest).order_by("-step")[:SHARDS_ON_DISK]):
+        analyses.search(shards, largest, makers)
+        counts["searches"] = 1
+    return counts
+
+
+def _make_reports(runs: Sequence[Run], largest: Run, makers: Makers) -> int:
+    """Reports of these runs, with responses of the largest."""
+    newest = Rollout.objects.filter(run_id=largest.pk).order_by("-id")
+    return reports.make_reports(runs, list(newest[:QUOTED]), makers)
 
 
 def _copy_comments(run: Run, makers: Makers) -> int:
