@@ -21,7 +21,7 @@ from rpt_web.api.schemas import Page
 from rpt_web.compare import baskets, comparisons
 from rpt_web.compare.entries import PATTERN, BasketEntry, read_entries
 from rpt_web.compare.models import Basket, PositionComparison
-from rpt_web.compare.positions import ComparedPosition, compared_positions
+from rpt_web.compare.positions import ComparedPosition, ComparedSet, PositionFilters
 from rpt_web.compare.settings_table import configs_of, setting_rows
 from rpt_web.runs.models import Run
 from rpt_web.teams.membership import home_of
@@ -196,8 +196,9 @@ def comparison_positions(
         raise WrongField(
             "difficulty", f"The comparison has no positions of this difficulty. It has: {', '.join(levels)}."
         )
-    found = compared_positions(row, a, b, difficulty or levels[-1])
-    rows = [one for one in found if (cell in (None, one.cell)) and (after is None or one.place > after)]
+    filters = PositionFilters(difficulty or levels[-1], cell or "")
+    columns = ComparedSet(row, a, b, filters).columns()
+    rows = columns.rows(columns.kept(filters, filters.cell), after, limit + 1)
     return {
         "items": [_position(one) for one in rows[:limit]],
         "next": rows[limit - 1].place if len(rows) > limit else None,

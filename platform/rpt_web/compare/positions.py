@@ -7,14 +7,15 @@ run's folder.
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rpt_core.errors import UserError
@@ -26,9 +27,16 @@ CELLS = {
     "both": "both are right",
     "neither": "neither is right",
 }
-_CELL_OF = {(False, True): "gained", (True, False): "forgotten", (True, True): "both", (False, False): "neither"}
-
-PLACE_COLUMNS = ["document", "byte_offset", "domain", "type", "length"]
+_CELLS = ("neither", "gained", "forgotten", "both")
+"""By two bits: whether the first is right, whether the second is."""
+_KNOWN = pa.schema(
+    [
+        *((name, pa.string()) for name in ("document", "domain", "type", "length")),
+        *(("byte_offset", pa.int64()), ("entropy_nats", pa.float64()), ("next_token", pa.binary())),
+    ]
+)
+_SIDE = pa.schema([("place", pa.int64()), ("right", pa.bool_()), ("value", pa.float64()), ("prediction", pa.binary())])
+"""What is read of a comparison that has lost one of its evaluations: nothing, in these columns."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +61,6 @@ class PositionFilters:
             query.get("length", ""),
         )
 
-    def keeps(self, row: ComparedPosition) -> bool:
-        """Whether a position is wanted, its cell aside."""
-        return (
-            (self.domain is None or row.domain == self.domain)
-            and self.type in ("", row.type)
-            and self.length in ("", row.length)
-        )
-
 
 @dataclass(frozen=True)
 class ComparedPosition:
@@ -83,15 +83,63 @@ class ComparedPosition:
     prediction_b: bytes | None
 
 
-def compared_positions(comparison: PositionComparison, a: int, b: int, difficulty: str) -> list[ComparedPosition]:
-    """All positions of a difficulty that both entries have, in the random order of the evaluations (2 queries)."""
-    found = dict(comparison.outcomes.filter(place__in={a, b}).values_list("place", "rows"))
-    if a not in found or b not in found or not comparison.positions:
-        return []
-    first, second = (_by_place(bytes(found[place]), difficulty) for place in (a, b))
-    known = _read(bytes(comparison.positions))
-    common = sorted(first.keys() & second.keys())
-    return [_row(place, known[place], first[place], second[place]) for place in common]
+class ComparedColumns:
+    """The positions of a difficulty that two evaluations have, in the random order of the evaluations.
+
+    They stay columns until somebody asks for some of them: a page shows fifty of ten thousand.
+    """
+
+    def __init__(self, positions: bytes | None, first: bytes | None, second: bytes | None, difficulty: str) -> None:
+        is_whole = positions is not None and first is not None and second is not None
+        known = pq.read_table(io.BytesIO(positions)) if is_whole else _KNOWN.empty_table()
+        sides = [_of_level(content if is_whole else None, difficulty) for content in (first, second)]
+        places = [side["place"].to_numpy() for side in sides]
+        self.place, *rows = np.intersect1d(*places, assume_unique=True, return_indices=True)
+        self._known = known.take(self.place)
+        self._sides = [side.take(own) for side, own in zip(sides, rows, strict=True)]
+        right = [side["right"].to_numpy() for side in self._sides]
+        self._cell = 2 * right[0].astype(np.int8) + right[1]
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def kept(self, filters: PositionFilters, cell: str = "") -> npt.NDArray[np.bool_]:
+        """Which of them are wanted, in a cell or in any."""
+        flags = np.ones(len(self), np.bool_) if not cell else self._cell == _CELLS.index(cell)
+        for name in ("domain", "type", "length"):
+            value = getattr(filters, name)
+            if value or (name == "domain" and value is not None):
+                flags &= pc.equal(self._known[name], value).to_numpy()
+        return flags
+
+    def cells(self, flags: npt.NDArray[np.bool_]) -> dict[str, int]:
+        """How many of these are in each cell of the 2x2."""
+        return self._counted(self._cell[flags])
+
+    def by_domain(self) -> list[tuple[str, dict[str, int]]]:
+        """The cells of each domain, by name."""
+        domains = self._known["domain"].combine_chunks().dictionary_encode()
+        codes = domains.indices.to_numpy()
+        named = enumerate(domains.dictionary.to_pylist())
+        return sorted((name, self._counted(self._cell[codes == code])) for code, name in named)
+
+    def names(self, flags: npt.NDArray[np.bool_]) -> list[tuple[str, int]]:
+        """Document and byte of each."""
+        chosen = self._known.select(["document", "byte_offset"]).filter(flags)
+        return list(zip(chosen["document"].to_pylist(), chosen["byte_offset"].to_pylist(), strict=True))
+
+    def rows(
+        self, flags: npt.NDArray[np.bool_], after: int | None = None, limit: int | None = None
+    ) -> list[ComparedPosition]:
+        """Some of them, after a place, at most so many."""
+        chosen = np.flatnonzero(flags if after is None else flags & (self.place > after))[:limit]
+        known, a, b = (table.take(chosen).to_pylist() for table in (self._known, *self._sides))
+        cells = (_CELLS[code] for code in self._cell[chosen].tolist())
+        return [_row(*values) for values in zip(self.place[chosen].tolist(), cells, known, a, b, strict=True)]
+
+    def _counted(self, cells: npt.NDArray[np.int8]) -> dict[str, int]:
+        counts = np.bincount(cells, minlength=len(_CELLS)).tolist()
+        return {cell: counts[_CELLS.index(cell)] for cell in CELLS}
 
 
 @dataclass(frozen=True)
@@ -117,71 +165,38 @@ class ComparedSet:
         kept = {name: value for name, value in asked.items() if value or (name == "domain" and value is not None)}
         return urlencode({"a": self.a, "b": self.b, **kept})
 
+    def columns(self) -> ComparedColumns:
+        """All positions of its difficulty that both have (1 query)."""
+        outcomes = self.comparison.outcomes.filter(place__in={self.a, self.b})
+        found = {place: bytes(rows) for place, rows in outcomes.values_list("place", "rows")}
+        positions = bytes(self.comparison.positions) if self.comparison.positions else None
+        return ComparedColumns(positions, found.get(self.a), found.get(self.b), self.filters.difficulty)
+
     def positions(self) -> list[ComparedPosition]:
-        """Those that its filters keep, in the random order of the evaluations (2 queries)."""
-        every = compared_positions(self.comparison, self.a, self.b, self.filters.difficulty)
-        return [one for one in every if self.filters.keeps(one) and self.filters.cell in ("", one.cell)]
+        """Those that its filters keep, in the random order of the evaluations (1 query)."""
+        columns = self.columns()
+        return columns.rows(columns.kept(self.filters, self.filters.cell))
 
     def places(self) -> list[tuple[str, int]]:
-        """Document and byte of the same, in the same order, read column by column: a list of traces asks for no more of
-        ten thousand positions (2 queries)."""
-        found = dict(self.comparison.outcomes.filter(place__in={self.a, self.b}).values_list("place", "rows"))
-        if self.a not in found or self.b not in found or not self.comparison.positions:
-            return []
-        (first, right_a), (second, right_b) = (
-            _rights(bytes(found[place]), self.filters.difficulty) for place in (self.a, self.b)
-        )
-        common, in_a, in_b = np.intersect1d(first, second, assume_unique=True, return_indices=True)
-        if self.filters.cell:
-            wanted = next(sides for sides, cell in _CELL_OF.items() if cell == self.filters.cell)
-            common = common[(right_a[in_a] == wanted[0]) & (right_b[in_b] == wanted[1])]
-        known = pq.read_table(io.BytesIO(bytes(self.comparison.positions)), columns=PLACE_COLUMNS).take(common)
-        kept = np.ones(len(common), np.bool_)
-        for name in ("domain", "type", "length"):
-            value = getattr(self.filters, name)
-            if value is not None and (value or name == "domain"):
-                kept &= np.array(known[name].to_pylist(), np.object_) == value
-        documents, offsets = known["document"].to_pylist(), known["byte_offset"].to_pylist()
-        return [(documents[place], offsets[place]) for place in np.flatnonzero(kept).tolist()]
+        """Document and byte of the same, in the same order: a list of traces asks for no more (1 query)."""
+        columns = self.columns()
+        return columns.names(columns.kept(self.filters, self.filters.cell))
 
 
-def _rights(content: bytes, difficulty: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """The places of a difficulty that an evaluation has, and whether each is right."""
-    table = pq.read_table(io.BytesIO(content))
+def _of_level(content: bytes | None, difficulty: str) -> Any:
+    """What an evaluation has of a difficulty."""
+    table = _SIDE.empty_table() if content is None else pq.read_table(io.BytesIO(content))
     level = f"level_{difficulty}"
-    if level not in table.column_names:
-        return np.empty(0, np.int64), np.empty(0, np.bool_)
-    flags = table[level].to_numpy()
-    return table["place"].to_numpy()[flags], table["right"].to_numpy()[flags]
+    return table.filter(table[level]) if level in table.column_names else _SIDE.empty_table()
 
 
 def _place(value: str | None, default: int) -> int:
     return int(value) if value and value.isdecimal() and len(value) < 10 else default
 
 
-def cell_counts(rows: Sequence[ComparedPosition]) -> dict[str, int]:
-    """How many are in each cell of the 2x2."""
-    counts = Counter(row.cell for row in rows)
-    return {cell: counts[cell] for cell in CELLS}
-
-
-def by_domain(rows: Sequence[ComparedPosition]) -> list[tuple[str, dict[str, int]]]:
-    """The cells of each domain, by name."""
-    domains = sorted({row.domain for row in rows})
-    return [(domain, cell_counts([row for row in rows if row.domain == domain])) for domain in domains]
-
-
-def _by_place(content: bytes, difficulty: str) -> dict[int, Mapping[str, Any]]:
-    rows = _read(content)
-    return {row["place"]: row for row in rows if row.get(f"level_{difficulty}")}
-
-
-def _read(content: bytes) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(content)).to_pylist()
-    return rows
-
-
-def _row(place: int, known: Mapping[str, Any], a: Mapping[str, Any], b: Mapping[str, Any]) -> ComparedPosition:
+def _row(
+    place: int, cell: str, known: Mapping[str, Any], a: Mapping[str, Any], b: Mapping[str, Any]
+) -> ComparedPosition:
     return ComparedPosition(
         place=place,
         **{
@@ -189,7 +204,7 @@ def _row(place: int, known: Mapping[str, Any], a: Mapping[str, Any], b: Mapping[
             for name in ("document", "byte_offset", "domain", "type", "length", "entropy_nats", "next_token")
         },
         text_hash=known.get("text_hash"),  # comparisons that were made before it was stored are still opened
-        cell=_CELL_OF[a["right"], b["right"]],
+        cell=cell,
         value_a=a["value"],
         value_b=b["value"],
         prediction_a=a["prediction"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import urlencode
 
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.urls import reverse
 
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
@@ -37,10 +38,23 @@ def pages_of(
         position__byte_offset__in={byte for _, byte in wanted},
     ).select_related("position")
     found: dict[Place, str] = {}
-    for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
+    for group in one_of_each(groups, (run, step, kind)):
         assert group.position is not None  # it has a byte
         key = group.document, group.position.byte_offset
         is_exact = (group.run_id, group.step, group.kind) == (run, step, kind)
         if key in wanted and (key not in found or is_exact):
             found[key] = place_of(group.position) + (f"?{query_of(group)}#group" if is_exact else "")
     return found
+
+
+def one_of_each(
+    groups: QuerySet[ResponseGroup], side: tuple[int, int, str | None] | None = None
+) -> QuerySet[ResponseGroup]:
+    """A group of each position and document, for a run may have come to it a hundred times: that of a run, a step and
+    a kind where there is one, else the first."""
+    chosen = groups.only("document", "position", "run_id", "step", "kind", "group")
+    if side is None:
+        return chosen.order_by("position_id", "document", "id").distinct("position_id", "document")
+    own = When(run=side[0], step=side[1], kind=side[2], then=Value(0))
+    first = Case(own, default=Value(1), output_field=IntegerField())
+    return chosen.order_by("position_id", "document", first, "id").distinct("position_id", "document")

@@ -5,7 +5,7 @@ In: two evaluations of a stored comparison, filters in the address. Out: a page 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -24,7 +24,7 @@ from rpt_web.compare.traced import name_of
 from rpt_web.exports import PlainColumn, PlainTable, file_answer
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.group_addresses import address_of_evaluations, address_of_lists
-from rpt_web.pages.position_addresses import place_of, query_of
+from rpt_web.pages.position_addresses import one_of_each, place_of, query_of
 from rpt_web.results.queries import mode_label
 from rpt_web.review.compared_queues import KINDS
 from rpt_web.runs.models import Run
@@ -44,13 +44,12 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
     except UserError as error:
         raise Http404(str(error)) from None
     a, b, filters = asked.a, asked.b, asked.filters
-    every = data.compared_positions(row, a, b, filters.difficulty)
-    rows = [one for one in every if filters.keeps(one)]
-    chosen = [one for one in rows if filters.cell in ("", one.cell)]
+    columns = asked.columns()
+    rows, chosen = columns.kept(filters), columns.kept(filters, filters.cell)
     if ending := request.GET.get("file", ""):
-        return file_answer(_table(row, a, b, chosen), ending)
-    after = number_asked(request, "after")
-    page = [one for one in chosen if after is None or one.place > after][: PER_PAGE + 1]
+        return file_answer(_table(row, a, b, columns.rows(chosen)), ending)
+    after, matching = number_asked(request, "after"), int(chosen.sum())
+    page = columns.rows(chosen, after, PER_PAGE + 1)
     runs = access.runs_by_id(request.user, row.runs)
     sides = [_side(asked, place, other, runs) for place, other in ((a, b), (b, a))]
     context: dict[str, Any] = {
@@ -59,21 +58,21 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
         "a": sides[0],
         "b": sides[1],
         "sides": sides,
-        "traces": _traces(asked, [row.entries[place] for place in (a, b)]) if chosen else "",
+        "traces": _traces(asked, [row.entries[place] for place in (a, b)]) if matching else "",
         "filters": filters,
         "levels": [(level, _with(request, difficulty=level)) for level in row.data["levels"]],
-        "counts": [(cell, words, count, _with(request, cell=cell)) for cell, words, count in _counts(rows)],
-        "all_cells": (len(rows), _with(request, cell="")),
-        "domains": _domains(request, every),
+        "counts": _counts(request, columns.cells(rows)),
+        "all_cells": (int(rows.sum()), _with(request, cell="")),
+        "domains": _domains(request, columns.by_domain()),
         "narrowed": [(name, getattr(filters, name) or "none", _with(request, **{name: None}))
                      for name in ("domain", "type", "length") if request.GET.get(name) is not None],
         "positions": _leading(page[:PER_PAGE], row, runs, asked),
-        "matching": len(chosen),
+        "matching": matching,
         "next": _with(request, after=str(page[PER_PAGE - 1].place)) if len(page) > PER_PAGE else "",
         "first": _with(request, after="") if after is not None else "",
         "files": [(ending, _with(request, file=ending)) for ending in ("csv", "parquet")],
         "back": _back(row, filters.difficulty),
-        "queue": _queue(request, asked) if chosen else "",
+        "queue": _queue(request, asked) if matching else "",
     }  # fmt: skip
     return render(request, "compare/positions.html", context)
 
@@ -108,14 +107,15 @@ def _traces(asked: ComparedSet, entries: Sequence[tuple[int, int, str]]) -> str:
     return address_of_evaluations(list(dict.fromkeys(wrote)), kind, compared=name_of(asked))
 
 
-def _counts(rows: Sequence[ComparedPosition]) -> list[tuple[str, str, int]]:
-    counts = data.cell_counts(rows)
-    return [(cell, words, counts[cell]) for cell, words in data.CELLS.items()]
+def _counts(request: HttpRequest, counts: Mapping[str, int]) -> list[tuple[str, str, int, str]]:
+    """Each cell of the 2x2 with its words, its number, and where that leads."""
+    return [(cell, words, counts[cell], _with(request, cell=cell)) for cell, words in data.CELLS.items()]
 
 
-def _domains(request: HttpRequest, rows: Sequence[ComparedPosition]) -> list[tuple[str, list[tuple[int, str]]]]:
+def _domains(
+    request: HttpRequest, found: Sequence[tuple[str, Mapping[str, int]]]
+) -> list[tuple[str, list[tuple[int, str]]]]:
     """Each domain with its cells and where they lead; nothing where there is one domain alone."""
-    found = data.by_domain(rows)
     if len(found) < 2:
         return []
     return [
@@ -129,12 +129,11 @@ def _leading(
 ) -> list[tuple[ComparedPosition, str]]:
     """Each with the address of its position's page, where responses at it are kept (1 query): those of the second
     evaluation, or, where its mode writes none, of the first."""
-    at = AtPositions(rows)
+    at, found = AtPositions(rows), dict[int, str]()
     groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
-    found: dict[int, str] = {}
     sides = [(run, step, KINDS[mode]) for run, step, mode in (row.entries[asked.b], row.entries[asked.a])
              if mode in KINDS]  # fmt: skip
-    for group in groups.only("document", "position", "run_id", "step", "kind", "group").order_by("id"):
+    for group in one_of_each(groups, *sides[:1]):
         assert group.position is not None
         one = at.position_of(group.document, bytes(group.position.text_hash), group.position.byte_offset)
         is_exact = (group.run_id, group.step, group.kind) in sides[:1]
