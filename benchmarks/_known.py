@@ -103,7 +103,12 @@ def known_ids() -> Known:
     kept, report = Basket.objects.first(), TeamReport.objects.filter(frozen_at=None).first()
     if user is None or split is None or kept is None or report is None:
         raise SystemExit("An earlier version has filled this folder, with fewer things. Name another one.")
-    run = RolloutShard.objects.values("run_id").annotate(shards=Count("id")).latest("shards")["run_id"]
+    run = (
+        RolloutShard.objects.filter(kind="train")
+        .values("run_id")
+        .annotate(shards=Count("id"))
+        .latest("shards")["run_id"]
+    )
     newest = RolloutShard.objects.filter(run_id=run, kind="train").aggregate(step=Max("step"))["step"]
     busiest = Run.objects.annotate(rows=Count("metrics")).latest("rows")
     experiment = Run.objects.select_related("experiment").get(pk=run).experiment

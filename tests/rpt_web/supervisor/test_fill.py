@@ -135,6 +135,8 @@ def test_what_was_evaluated_compared_and_sought_leads_to_its_positions(client):
     assert PositionComparison.objects.exclude(made_at=None).count() == told_of(told, "comparisons") == 3
     assert Search.objects.get().hits.filter(match__icontains="cards").exists()
     assert "The cards are" in page(f"/searches/{Search.objects.get().pk}/")
+    fill(remove=True)
+    assert not PositionComparison.objects.exists()
 
 
 def test_both_reports_show_figures_tables_and_responses(client):
@@ -156,7 +158,7 @@ def test_positions_are_reviewed_as_responses_are(client):
     client.force_login(filled_people().earliest("id"))
     item = ReviewItem.objects.filter(kind="position").earliest("number")
     assert item.reviews.count() == 2
-    assert "Sound" in client.get(f"/review/positions/{item.place_id}/").content.decode()
+    assert "Broken arithmetic" in client.get(f"/review/positions/{item.place_id}/").content.decode()
     assert client.get(f"/review/queues/{item.queue_id}/").status_code == 200
 
 
@@ -182,8 +184,8 @@ def test_a_database_with_others_experiments_is_refused_and_theirs_stay(ada):
     )
     folders += [version.folder.parent, text.path.parent]
     assert all(folder.exists() for folder in folders[-2:])
-    told = "Removed: 1 experiments, 6 runs, 3 corpora, 5 models, 3 wordings, 71 jobs, 1 queues, 1 label sets, "
-    told += "3 people.\n"
+    told = "Removed: 1 experiments, 6 runs, 3 corpora, 5 models, 3 wordings, 72 jobs, 2 queues, 1 label sets, "
+    told += "1 baskets, 1 searches, 2 reports, 3 people.\n"
     assert fill(remove=True) == told
     assert Experiment.objects.get() == own
     assert User.objects.get() == ada
