@@ -91,10 +91,10 @@ class ComparedColumns:
 
     def __init__(self, positions: bytes | None, first: bytes | None, second: bytes | None, difficulty: str) -> None:
         is_whole = positions is not None and first is not None and second is not None
-        known = pq.read_table(io.BytesIO(positions)) if is_whole else _KNOWN.empty_table()
+        known = _table(positions) if is_whole and positions else _KNOWN.empty_table()
         sides = [_of_level(content if is_whole else None, difficulty) for content in (first, second)]
-        places = [side["place"].to_numpy() for side in sides]
-        self.place, *rows = np.intersect1d(*places, assume_unique=True, return_indices=True)
+        a, b = (side["place"].to_numpy() for side in sides)
+        self.place, *rows = np.intersect1d(a, b, assume_unique=True, return_indices=True)
         self._known = known.take(self.place)
         self._sides = [side.take(own) for side, own in zip(sides, rows, strict=True)]
         right = [side["right"].to_numpy() for side in self._sides]
@@ -183,9 +183,14 @@ class ComparedSet:
         return columns.names(columns.kept(self.filters, self.filters.cell))
 
 
+def _table(content: bytes) -> Any:
+    """A table as the job has stored it; `pq.read_table` takes far longer for its search of data sets."""
+    return pq.ParquetFile(io.BytesIO(content)).read(use_threads=False)
+
+
 def _of_level(content: bytes | None, difficulty: str) -> Any:
     """What an evaluation has of a difficulty."""
-    table = _SIDE.empty_table() if content is None else pq.read_table(io.BytesIO(content))
+    table = _SIDE.empty_table() if content is None else _table(content)
     level = f"level_{difficulty}"
     return table.filter(table[level]) if level in table.column_names else _SIDE.empty_table()
 

@@ -222,7 +222,7 @@ def _copy_reviews(filled: Sequence[FilledRun], makers: Makers) -> int:
     rollouts = Rollout.objects.filter(run_id=run).order_by("id")[: queues.MOST_ITEMS]
     found = ResponseGroup.objects.filter(run_id=measured).order_by("position", "id").distinct("position")
     places = group_queues.items_of(ItemKind.POSITION, list(found[: queues.MOST_ITEMS]), 0)
-    responses = list(reviews.responses_of(rollouts))
+    responses = list(reviews.responses_of(list(rollouts)))
     said = _copy_queue({"run": run, "query": "", "found": len(responses)}, responses, makers)
     return said + _copy_queue({"traces": f"run={measured}"}, places, makers)
 
