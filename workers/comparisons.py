@@ -1,7 +1,7 @@
 """The job that compares evaluations position by position: reads each one's outcomes once, and stores numbers and rows.
 
 In: a claimed job with the comparison's id. Out: the comparison's row with numbers as JSON, all positions and each
-evaluation's outcomes as Parquet, so that a page can list the positions behind a number.
+evaluation's outcomes as Parquet with the ids of its positions, so that a page can list those behind a number.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from rpt_core.analysis.side_by_side import MatchedPair, accuracy, corrected, dif
 from rpt_core.errors import UserError
 from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.run.folder import RunDir
-from rpt_web.compare import comparisons
+from rpt_web.compare import comparisons, traced
 from rpt_web.compare.comparisons import MOST_IN_MATRIX, MOST_SLICED
 from rpt_web.compare.models import PositionComparison
+from rpt_web.compare.positions import POSITION_IDS
 from rpt_web.jobs.models import Job
 from rpt_web.results.queries import mode_label
 from rpt_web.runs.models import Run
@@ -42,7 +43,11 @@ def compare(job: Job, report: JobReport) -> Mapping[str, Any]:
         raise UserError("The comparison is gone. Start it again.")
     positions, found = _read(row, report)
     data = _Comparison(row, positions, found, report).numbers()
-    kept = comparisons.keep(job, row, data, _positions_file(positions), [_outcomes_file(one) for one in found])
+    outcomes = [
+        _outcomes_file(one, traced.ids_at(run, step, [positions.name(place) for place in one.place.tolist()]))
+        for (run, step, _), one in zip(row.entries, found, strict=True)
+    ]
+    kept = comparisons.keep(job, row, data, _positions_file(positions), outcomes)
     if not kept:
         raise Stopping(Why.FENCED)
     return {"comparison": row.pk, "positions": len(positions)}
@@ -165,7 +170,7 @@ def _positions_file(positions: Positions) -> bytes:
     )
 
 
-def _outcomes_file(one: Aligned) -> bytes:
+def _outcomes_file(one: Aligned, ids: Sequence[Sequence[int]]) -> bytes:
     levels = {f"level_{name}": pa.array(flags) for name, flags in one.members.items()}
     return _parquet(
         {
@@ -176,6 +181,7 @@ def _outcomes_file(one: Aligned) -> bytes:
             "tokens": pa.nulls(len(one.place), pa.float64())
             if one.tokens is None
             else pa.array(one.tokens, pa.float64()),
+            POSITION_IDS: pa.array(ids, pa.list_(pa.int64())),
             **levels,
         }
     )

@@ -21,8 +21,11 @@ import pyarrow.parquet as pq
 from rpt_core.arrays import Floats, Indices
 from rpt_core.run.folder import positions_file
 
-FILES_OF_NAMES_KEPT = 4
-"""Of those that were looked through last, in each process: whoever looks for one document looks for others."""
+FILES_KEPT = 4
+"""Of those that were read last, in each process: where their row groups are, and the names of their documents. Whoever
+looks for one document looks for others."""
+GROUPS_OF_LINES_KEPT = 32
+"""Row groups whose lines were read last: one has those of several pages, and its longest document takes most time."""
 MOST_GROUPS_ALONE = 16
 """Row groups that may hold a name, up to which they alone are read: each costs by itself."""
 _PROBABILITIES = "highest_probabilities"
@@ -106,14 +109,16 @@ class PositionsFile:
         self._path = positions_file(positions_dir, split)
         found = self._path.stat()
         self._version = found.st_mtime_ns, found.st_size
-        self._file = pq.ParquetFile(self._path)
-        rows = [self._file.metadata.row_group(n).num_rows for n in range(self._file.num_row_groups)]
-        self._ends = np.cumsum(rows, dtype=np.int64)
+        self._metadata, self._ends = _row_groups(self._path, self._version)
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self._path, metadata=self._metadata)
 
     @property
     def documents(self) -> int:
         """How many documents there are."""
-        return int(self._file.metadata.num_rows)
+        return int(self._metadata.num_rows)
 
     def lines(self, start: int, count: int) -> list[DocumentLine]:
         """Some documents from a row on, in the order of the corpus."""
@@ -121,9 +126,8 @@ class PositionsFile:
         while len(found) < count and start + len(found) < self.documents:
             row = start + len(found)
             group, first = self._group_of(row)
-            table = self._file.read_row_group(group, columns=list(_LISTED), use_threads=False)
-            table = table.slice(row - first, count - len(found))
-            found += [_line(row + n, table.slice(n, 1)) for n in range(table.num_rows)]
+            lines = _lines(self._path, self._version, group)
+            found += lines[row - first : row - first + count - len(found)]
         return found
 
     def row_of(self, document: str) -> int | None:
@@ -140,7 +144,7 @@ class PositionsFile:
 
     def _groups_that_may_hold(self, document: str) -> list[int]:
         column = self._file.schema_arrow.get_field_index("document")  # no list stands before it
-        metadata = self._file.metadata
+        metadata = self._metadata
         found = []
         for group in range(metadata.num_row_groups):
             ends = metadata.row_group(group).column(column).statistics
@@ -175,7 +179,15 @@ class PositionsFile:
         return group, int(self._ends[group - 1]) if group else 0
 
 
-@lru_cache(FILES_OF_NAMES_KEPT)
+@lru_cache(FILES_KEPT)
+def _row_groups(path: Path, version: tuple[int, int]) -> tuple[pq.FileMetaData, Indices]:
+    """What the end of a file says of its row groups, and the rows at which they end; `version` changes when the file is
+    replaced."""
+    metadata = pq.read_metadata(path)
+    return metadata, np.cumsum([metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)], dtype=np.int64)
+
+
+@lru_cache(FILES_KEPT)
 def _names(path: Path, version: tuple[int, int]) -> pa.ChunkedArray:
     """All names of a file, some bytes each; `version` changes when the file is replaced."""
     return pq.ParquetFile(path).read(columns=["document"], use_threads=False).column(0).combine_chunks()
@@ -186,18 +198,31 @@ def _place(names: pa.ChunkedArray, document: str) -> int | None:
     return place if place >= 0 else None
 
 
-def _line(row: int, table: pa.Table) -> DocumentLine:
-    values = {name: table.column(name)[0] for name in _LISTED}
-    entropies = _array(values["entropies"])
-    found = entropies[values["candidates_from"].as_py() :]
+@lru_cache(GROUPS_OF_LINES_KEPT)
+def _lines(path: Path, version: tuple[int, int], group: int) -> tuple[DocumentLine, ...]:
+    """The lines of a row group; `version` changes when the file is replaced."""
+    metadata, ends = _row_groups(path, version)
+    with pq.ParquetFile(path, metadata=metadata) as file:
+        table = file.read_row_group(group, columns=list(_LISTED), use_threads=False)
+    first = int(ends[group]) - table.num_rows
+    lists = table.column("entropies").combine_chunks()
+    values, bounds = lists.values.to_numpy(zero_copy_only=False), lists.offsets.to_numpy()
+    kept = pc.list_value_length(table.column("kept")).to_pylist()
+    columns = zip(*(table.column(name).to_pylist() for name in ("document", "domain", "candidates_from")), strict=True)
+    return tuple(_line(first + n, own, values[bounds[n] : bounds[n + 1]], kept[n]) for n, own in enumerate(columns))
+
+
+def _line(row: int, own: tuple[str, str | None, int], entropies: Floats, kept: int) -> DocumentLine:
+    document, domain, candidates_from = own
+    found = entropies[candidates_from:]
     found = found[np.isfinite(found)]
     return DocumentLine(
         row=row,
-        id=values["document"].as_py(),
-        domain=values["domain"].as_py() or "",
+        id=document,
+        domain=domain or "",
         tokens=len(entropies),
         positions=len(found),
-        kept=len(values["kept"].values),
+        kept=kept,
         mean_nats=float(found.mean()) if len(found) else None,
     )
 

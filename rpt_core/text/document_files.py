@@ -139,12 +139,12 @@ def part_of(path: Path, after: int = -1, limit: int = 50, side: str = "", words:
         for group, first in _groups(file, after + 1):
             if looked >= SEARCHED_CHARACTERS:
                 return Part(found, first - 1, first, total)
-            table = file.read_row_group(group, columns=[*_LISTED, *(["text"] if words else [])])
-            looked += pc.sum(table["characters"]).as_py() if words else 0
-            for listed in _matching(table, first, after, side, words):
-                if len(found) == limit:
-                    return Part(found, found[-1].row, found[-1].row + 1, total)
-                found.append(listed)
+            hits, characters = _hits(file, group, first, after, side, words)
+            looked += characters
+            if len(found) + len(hits) > limit:
+                found += _listed(file, group, first, hits[: limit - len(found)], words)
+                return Part(found, found[-1].row, found[-1].row + 1, total)
+            found += _listed(file, group, first, hits, words)
     return Part(found, None, total, total)
 
 
@@ -176,16 +176,35 @@ def _groups(file: Any, row: int) -> Iterator[tuple[int, int]]:
         first += rows
 
 
-def _matching(table: Any, first: int, after: int, side: str, words: str) -> Iterator[Listed]:
-    table = table.append_column("row", pa.array(range(first, first + table.num_rows), pa.int64()))
-    table = table.filter(pc.greater(table["row"], after))
+def _hits(
+    file: pq.ParquetFile, group: int, first: int, after: int, side: str, words: str
+) -> tuple[Sequence[tuple[int, str]], int]:
+    """The places in a row group of what fits, each with its text in a search, and how many characters were searched.
+
+    Of what does not fit no more is read than it takes to know that: most row groups of a search have no hit.
+    """
+    names = ["side", *(["characters", "text"] if words else [])]
+    table = file.read_row_group(group, columns=names, use_threads=False)
+    characters = pc.sum(table["characters"]).as_py() if words else 0
+    table = table.append_column("place", pa.array(range(table.num_rows), pa.int64())).slice(max(after + 1 - first, 0))
     if side:
         table = table.filter(pc.equal(table["side"], side))
     if words:
         table = table.filter(pc.match_substring(table["text"], words, ignore_case=True))
-    for record in table.to_pylist():
-        text = record.pop("text", "")
-        yield Listed(**record | ({"opening": around(text, words)} if words else {}))
+    texts = table["text"].to_pylist() if words else [""] * table.num_rows
+    return list(zip(table["place"].to_pylist(), texts, strict=True)), characters
+
+
+def _listed(file: pq.ParquetFile, group: int, first: int, hits: Sequence[tuple[int, str]], words: str) -> list[Listed]:
+    """The documents at these places of a row group."""
+    if not hits:
+        return []
+    places, texts = zip(*hits, strict=True)
+    records = file.read_row_group(group, columns=_LISTED, use_threads=False).take(list(places)).to_pylist()
+    return [
+        Listed(row=first + place, **record | ({"opening": around(text, words)} if words else {}))
+        for place, text, record in zip(places, texts, records, strict=True)
+    ]
 
 
 def around(text: str, words: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 from django.urls import reverse
 
 from rpt_core.config import RptConfig
 from rpt_web.compare import traced
 from rpt_web.compare.models import PositionComparison
+from rpt_web.compare.positions import POSITION_IDS
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job, JobState
 from rpt_web.review.models import ReviewQueue
@@ -156,6 +159,26 @@ def test_places_are_those_of_the_positions(made):
         asked = traced.set_named(made.row, f"{made.row.pk}:{query}")
         assert asked.places() == [(one.document, one.byte_offset) for one in asked.positions()], query
         assert len(asked.places()) == count, query
+
+
+def test_the_ids_of_its_positions_are_kept_with_a_comparison_and_looked_up_for_an_older_one(
+    made, django_assert_num_queries
+):
+    for cell in CELLS:
+        ids = sorted(made.here[place] for place in A if cell in ("", cell_of(place)))
+        asked = traced.set_named(made.row, f"{made.row.pk}:cell={cell}")
+        assert asked.stored_ids() == ids
+        with django_assert_num_queries(1):
+            assert traced.position_ids(asked) == ids
+    for outcomes in made.row.outcomes.all():
+        table = pq.read_table(io.BytesIO(outcomes.rows)).drop_columns([POSITION_IDS])
+        file = io.BytesIO()
+        pq.write_table(table, file)
+        made.row.outcomes.filter(pk=outcomes.pk).update(rows=file.getvalue())
+    for cell in CELLS:
+        asked = traced.set_named(made.row, f"{made.row.pk}:cell={cell}")
+        assert asked.stored_ids() is None
+        assert traced.position_ids(asked) == sorted(made.here[p] for p in A if cell in ("", cell_of(p)))
 
 
 def test_a_comparison_that_one_may_not_see_has_no_positions(client, made):

@@ -20,6 +20,7 @@ from rpt_web.access.roles import Actor, roles_of
 from rpt_web.access.work import runs_for
 from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, from_stored
+from rpt_web.teams.models import User
 from rpt_web.traces import group_lists
 from rpt_web.traces.group_filters import DISPUTE, Condition, GroupFilters
 
@@ -73,10 +74,17 @@ def judged_counts(user: Actor, filters: GroupFilters) -> dict[str, dict[str, int
     if not labels:
         return {}
     hidden = _hidden_items(user)
-    with_own, others = _reviews(user, hidden), _reviews(user, hidden, with_own=False)
-    by_label, by_reviewer = _counted(user, filters, with_own, _COUNTS, list(labels))
-    (disputed,) = _counted(user, filters, others.filter(item__dispute__gt=0), _DISPUTED)
-    return {"label": dict(by_label or ()), "reviewer": dict(by_reviewer or ()), "disputed": {"1": disputed}}
+    of_groups = group_lists.all_of(runs_for(user), filters, _KEPT_COLUMNS, (f"JOIN places v ON {_SAME_GROUP}", []))
+    reviews = _reviews(user, hidden).order_by()
+    said, of_reviews = reviews.values(*_PLACE, "item", "item__dispute", "answers", "reviewer").query.sql_with_params()
+    with connection.cursor() as cursor:
+        values = [*of_reviews, *of_groups[1], list(labels), hidden]
+        cursor.execute(_COUNTS.format(said=said, source=of_groups[0]), values)
+        by_label, by_reviewer, disputed = cursor.fetchone()
+    counted = dict(by_reviewer or ())
+    names = User.objects.filter(pk__in=counted).values_list("pk", "username")
+    by_name = sorted(((name, counted[pk]) for pk, name in names), key=lambda found: (-found[1], found[0]))
+    return {"label": dict(by_label or ()), "reviewer": dict(by_name), "disputed": {"1": disputed}}
 
 
 def _judged(user: Actor, filters: GroupFilters) -> Condition:
@@ -147,30 +155,26 @@ def _labels_of(question: ReviewQuestion) -> dict[str, tuple[str, str]]:
     return {f"{question.name}:{value}": (title, question.name) for value, title in titles.items()}
 
 
-def _counted(
-    user: Actor, filters: GroupFilters, reviews: QuerySet[Review], counts: str, *values: Any
-) -> tuple[Any, ...]:
-    """The row of counts of a list's groups that have these reviews."""
-    rows = reviews.order_by().values(*_PLACE, "answers", "reviewer__username")
-    sql, of_reviews = rows.query.sql_with_params()
-    joined = f"JOIN ({sql}) v (run_id, step, kind, place, answers, reviewer) ON {_SAME_GROUP}", list(of_reviews)
-    source, of_groups = group_lists.all_of(runs_for(user), filters, "g.id, v.answers, v.reviewer", joined)
-    with connection.cursor() as cursor:
-        cursor.execute(counts.format(source=source), [*of_groups, *values])
-        found: tuple[Any, ...] = cursor.fetchone()
-    return found
-
-
 _SAME_GROUP = 'v.run_id = g.run_id AND v.step = g.step AND v.kind = g.kind AND v.place = g."group"'
+_KEPT_COLUMNS = 'g.id, g.run_id, g.step, g.kind, g."group"'
 _EACH = (
     "jsonb_each(answers) AS answer CROSS JOIN LATERAL jsonb_array_elements_text("
     "CASE jsonb_typeof(answer.value) WHEN 'array' THEN answer.value ELSE jsonb_build_array(answer.value) END) AS one"
 )
 _OFTEN = "SELECT json_agg(json_build_array(name, n) ORDER BY n DESC, name) FROM ({}) AS often"
-_BY = f"SELECT {{}} AS name, count(DISTINCT id) AS n FROM found {{}} GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
-_LABELS = _BY.format("answer.key || ':' || one", f"CROSS JOIN LATERAL {_EACH} WHERE answer.key || ':' || one = ANY(%s)")
-_COUNTS = (
-    "WITH found AS MATERIALIZED ({source}) SELECT"
-    f" ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', ''))})"
+_BY = f"SELECT {{}} AS name, count(DISTINCT id) AS n FROM {{}} GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
+_LABELS = _BY.format(
+    "answer.key || ':' || one",
+    "(SELECT DISTINCT id, answers FROM found) AS given"
+    f" CROSS JOIN LATERAL {_EACH} WHERE answer.key || ':' || one = ANY(%s)",
 )
-_DISPUTED = "SELECT count(DISTINCT id) FROM ({source}) AS found"
+_COUNTS = (
+    "WITH said (run_id, step, kind, place, item, dispute, answers, reviewer) AS MATERIALIZED ({said}),"
+    " places AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place FROM said),"
+    " kept (id, run_id, step, kind, place) AS MATERIALIZED ({source}),"
+    " found AS MATERIALIZED (SELECT id, item, dispute, answers, reviewer"
+    " FROM said JOIN kept USING (run_id, step, kind, place))"
+    f" SELECT ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', 'found'))}),"
+    " (SELECT count(DISTINCT id) FROM found WHERE dispute > 0 AND item <> ALL(%s::bigint[]))"
+)
+"""Reviews come first, and each group of theirs is looked for once: they are few beside all groups of a list."""

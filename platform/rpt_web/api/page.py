@@ -13,6 +13,8 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
@@ -78,7 +80,7 @@ class ApiGroup:
 @require_safe
 def calls(request: HttpRequest) -> HttpResponse:
     """All calls, by what they are about."""
-    return render(request, "help/calls.html", {"nav": "help", "groups": _groups()})
+    return render(request, "help/calls.html", {"nav": "help", "calls": _calls_written()})
 
 
 @require_safe
@@ -98,6 +100,11 @@ def call_object(request: HttpRequest, schema: str) -> HttpResponse:
 
 
 @cache
+def _calls_written() -> SafeString:
+    """The calls as HTML. They are the same for everybody, and thousands of tags, so that they are written once."""
+    return render_to_string("help/_calls.html", {"groups": _groups()})
+
+
 def _groups() -> list[ApiGroup]:
     groups: dict[str, ApiGroup] = {}
     for path, methods in api.get_openapi_schema()["paths"].items():

@@ -8,7 +8,7 @@ count looks at `MOST_COUNTED` rows at most; beyond that it is an estimate from a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,14 +140,14 @@ def group_counts(runs: QuerySet[Run], filters: GroupFilters) -> GroupCounts:
     where, values = _where(filters)
     run_sql, run_values = _runs_sql(scope(runs, filters))
     join, joined = filters.join()
-    if join:
+    if join or _are_few(filters, run_sql, run_values):
         found = f"SELECT {_COUNTED} FROM traces_responsegroup g {join} WHERE g.run_id IN ({run_sql}) AND {where}"
     else:
         found = (
             f"SELECT g.* FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT {_COUNTED} FROM traces_responsegroup g"
             f" WHERE g.run_id = r.id AND {where} OFFSET 0) g"
         )
-    exact = _tally(f"{found} LIMIT {MOST_COUNTED + 1}", [*joined, *run_values, *values])
+    exact = _tally(f"{found} LIMIT {MOST_COUNTED + 1}", [*joined, *run_values, *values], MOST_COUNTED)
     if exact.total <= MOST_COUNTED:
         return exact
     share = _share_to_sample()
@@ -155,7 +155,7 @@ def group_counts(runs: QuerySet[Run], filters: GroupFilters) -> GroupCounts:
         f"SELECT {_COUNTED} FROM traces_responsegroup g TABLESAMPLE SYSTEM ({share:f})"
         f" {join} WHERE g.run_id IN ({run_sql}) AND {where}"
     )
-    return _scaled(_tally(sampled, [*joined, *run_values, *values]), share)
+    return _scaled(_tally(sampled, [*joined, *run_values, *values], LARGEST_KEY), share)
 
 
 def _beyond(
@@ -175,6 +175,11 @@ def _beyond(
     own = f"SELECT g.id, {filters.expression} AS value FROM traces_responsegroup g"
     if join:
         statement = f"{own} {join} WHERE g.run_id IN ({run_sql}) AND {where} {order}"
+    elif _are_few(filters, run_sql, run_values):
+        statement = (
+            f"WITH g AS MATERIALIZED ({own} WHERE g.run_id IN ({run_sql}) AND {where})"
+            f" SELECT g.id, g.value FROM g ORDER BY g.value {way}, g.id {way} LIMIT {int(limit)}"
+        )
     else:
         statement = (
             f"SELECT g.id, g.value FROM ({run_sql}) r CROSS JOIN LATERAL ({own} WHERE g.run_id = r.id AND {where}"
@@ -183,6 +188,20 @@ def _beyond(
     with connection.cursor() as cursor:
         cursor.execute(statement, [*joined, *run_values, *values])
         return list(cursor.fetchall())
+
+
+def _are_few(filters: GroupFilters, run_sql: str, run_values: Sequence[Any]) -> bool:
+    """Whether a comparison's positions have so few groups that it is best to read them all (1 query). Looked for run
+    after run, every run that never came upon the positions would be read from its first group to its last."""
+    if filters.compared_ids is None:
+        return False
+    few = (
+        "SELECT FROM traces_responsegroup g WHERE g.position_id = ANY(%s::bigint[])"
+        f" AND g.run_id IN ({run_sql}) LIMIT {MOST_COUNTED + 1}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({few}) AS few", [list(filters.compared_ids), *run_values])
+        return int(cursor.fetchone()[0]) <= MOST_COUNTED
 
 
 def _dispute_of(group: ResponseGroup, filters: GroupFilters) -> float | None:
@@ -225,12 +244,13 @@ def _share_to_sample() -> float:
     return min(100.0, 100 * SAMPLED_ROWS / max(rows, 1))
 
 
-def _tally(found: str, values: list[Any]) -> GroupCounts:
+def _tally(found: str, values: list[Any], most: int) -> GroupCounts:
+    """The counts of these rows; of more than `most` their number alone, as an estimate takes their place."""
     with connection.cursor() as cursor:
-        cursor.execute(_TALLY.format(found=found), values)
-        numbers, domains, runs = cursor.fetchone()
-    facets = dict(zip(_FACETS, numbers[1:], strict=True))
-    return GroupCounts(numbers[0], True, False, facets, dict(domains or ()), {int(run): n for run, n in runs or ()})
+        cursor.execute(_TALLY.format(found=found, most=most), values)
+        total, numbers, domains, runs = cursor.fetchone()
+    facets = dict(zip(_FACETS, numbers, strict=True))
+    return GroupCounts(total, True, False, facets, dict(domains or ()), {int(run): n for run, n in runs or ()})
 
 
 def _scaled(sampled: GroupCounts, share: float) -> GroupCounts:
@@ -266,9 +286,11 @@ _FACETS = {
 _SUMS = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in _FACETS.values())
 _OFTEN = "SELECT json_agg(json_build_array({0}, n) ORDER BY n DESC) FROM (SELECT {0}, count(*) AS n FROM found g"
 _OFTEN += " WHERE {1} GROUP BY {0} ORDER BY n DESC LIMIT {2}) AS often"
+_IS_SAID = "(SELECT n FROM counted) <= {most}"
+"""It does not depend on a row, so that Postgres looks at none where it is false."""
 _TALLY = (
-    "WITH found AS MATERIALIZED ({found}) SELECT"
-    f" (SELECT json_build_array(count(*), {_SUMS}) FROM found g),"
-    f" ({_OFTEN.format('domain', 'domain <> ' + chr(39) * 2, MOST_VALUES)}),"
-    f" ({_OFTEN.format('run_id', 'true', MOST_VALUES)})"
+    "WITH found AS MATERIALIZED ({found}), counted AS (SELECT count(*) AS n FROM found) SELECT (SELECT n FROM counted),"
+    f" (SELECT json_build_array({_SUMS}) FROM found g WHERE {_IS_SAID}),"
+    f" ({_OFTEN.format('domain', f'domain <> {chr(39) * 2} AND {_IS_SAID}', MOST_VALUES)}),"
+    f" ({_OFTEN.format('run_id', _IS_SAID, MOST_VALUES)})"
 )

@@ -96,6 +96,14 @@ def test_a_page_of_lines_goes_over_the_ends_of_row_groups(tmp_path, start):
         assert line.mean_nats == mean
 
 
+def test_lines_are_those_of_the_file_as_it_is_now(tmp_path):
+    before = write(tmp_path, [document(number, 20) for number in range(4)]).lines(0, 50)
+    now = write(tmp_path, [document(number, 21) for number in range(4)])
+    assert [line.tokens for line in before] == [20] * 4
+    assert [line.tokens for line in now.lines(0, 50)] == [21] * 4
+    assert now.lines(1, 2) == now.lines(0, 50)[1:3]
+
+
 def test_a_document_is_found_by_its_id(tmp_path):
     file = write(tmp_path, [document(number, size) for number, size in enumerate(SIZES)])
     assert [file.row_of(f"d{row}") for row in range(len(SIZES))] == list(range(len(SIZES)))

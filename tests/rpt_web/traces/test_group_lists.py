@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 from django.http import QueryDict
 
@@ -151,6 +154,39 @@ def test_beyond_what_is_counted_a_sample_of_the_whole_table_is_as_good(ground, m
     monkeypatch.setattr(group_lists, "FEWEST_SAMPLED", 1000)
     counts = group_lists.group_counts(runs, asked(""))
     assert (counts.total, counts.is_more, counts.facets) == (100, True, {})
+
+
+@pytest.mark.parametrize("most", [10_000, 5])
+def test_the_positions_of_a_comparison_are_all_there_whether_few_or_many_groups_are_at_them(ground, monkeypatch, most):
+    runs, groups = ground
+    monkeypatch.setattr(group_lists, "MOST_COUNTED", most)
+    wanted = sorted({group.position_id for group in groups})[2:5]
+    for query, keep in {"": lambda _: True, "kind=sampled": KEPT["kind=sampled"]}.items():
+        for order in set(ORDER_WORDS) - {"-disputed"}:
+            filters = replace(asked(f"{query}&order={order}"), compared="1:", compared_ids=wanted)
+            name, falls = ORDERS[order.removeprefix("-")], order.startswith("-")
+            there = [g for g in groups if g.position_id in wanted and keep(g) and getattr(g, name) is not None]
+            by_key = sorted(there, key=lambda group: (getattr(group, name), group.pk), reverse=falls)
+            assert walked(runs, filters) == [group.pk for group in by_key], (query, order)
+            counts = group_lists.group_counts(runs, filters)
+            assert 5 < counts.total == len(there)  # with `most` 5 from the sample, which is the table
+            assert counts.facets["solved:none"] == sum(group.rewarded == 0 for group in there)
+            assert counts.runs == Counter(group.run_id for group in there)
+    nowhere = replace(asked(""), compared="1:", compared_ids=[])
+    assert walked(runs, nowhere) == []
+    assert group_lists.group_counts(runs, nowhere).total == 0
+
+
+def test_of_many_groups_the_first_look_says_only_that_they_are_many(ground):
+    runs, groups = ground
+    run_sql, values = runs.order_by().values("id").query.sql_with_params()
+    every = f"SELECT {group_lists._COUNTED} FROM traces_responsegroup g WHERE g.run_id IN ({run_sql})"
+    all_of_them = group_lists._tally(every, list(values), len(groups))
+    assert all_of_them.facets["solved:none"] == sum(group.rewarded == 0 for group in groups)
+    too_many = group_lists._tally(every, list(values), len(groups) - 1)
+    assert too_many.total == len(groups)
+    assert not any(too_many.facets.values())
+    assert too_many.domains == too_many.runs == {}
 
 
 def test_runs_may_each_have_a_step_of_their_own(ground):
