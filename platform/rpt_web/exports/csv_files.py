@@ -15,6 +15,7 @@ from rpt_web.exports.tables import PlainTable
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet would calculate, the wide forms of East Asian keyboards too."""
+_PLAIN = (float, int)
 
 
 def csv_bytes(table: PlainTable) -> bytes:
@@ -27,13 +28,19 @@ def csv_of(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow([harmless(name) for name in head])
-    writer.writerows([harmless(_written(value)) for value in row] for row in rows)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return file.getvalue().encode("utf-8", "replace")
 
 
 def harmless(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay what they are."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value
+
+
+def _cell(value: Any) -> Any:
+    if value is None or type(value) in _PLAIN:  # most cells of a long file
+        return value
+    return harmless(_written(value))
 
 
 def _written(value: Any) -> Any:

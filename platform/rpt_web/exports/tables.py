@@ -47,7 +47,8 @@ class PlainTable:
 
     def values(self) -> list[list[PlainValue]]:
         """The rows' cells in the order of the columns; a text is cut where no spreadsheet would take it."""
-        return [[_short_enough(row.get(column.key)) for column in self.columns] for row in self.rows]
+        keys = [column.key for column in self.columns]
+        return [[_short_enough(row.get(key)) for key in keys] for row in self.rows]
 
     @property
     def shown(self) -> list[PlainColumn]:
