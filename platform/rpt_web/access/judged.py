@@ -78,7 +78,7 @@ def judged_counts(user: Actor, filters: GroupFilters) -> dict[str, dict[str, int
     reviews = _reviews(user, hidden).order_by()
     said, of_reviews = reviews.values(*_PLACE, "item", "item__dispute", "answers", "reviewer").query.sql_with_params()
     with connection.cursor() as cursor:
-        values = [*of_reviews, *of_groups[1], list(labels), hidden]
+        values = [*of_reviews, *of_groups[1], hidden, list(labels)]
         cursor.execute(_COUNTS.format(said=said, source=of_groups[0]), values)
         by_label, by_reviewer, disputed = cursor.fetchone()
     counted = dict(by_reviewer or ())
@@ -163,18 +163,19 @@ _EACH = (
 )
 _OFTEN = "SELECT json_agg(json_build_array(name, n) ORDER BY n DESC, name) FROM ({}) AS often"
 _BY = f"SELECT {{}} AS name, count(DISTINCT id) AS n FROM {{}} GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
+_KEPT = "JOIN kept USING (run_id, step, kind, place)"
 _LABELS = _BY.format(
     "answer.key || ':' || one",
-    "(SELECT DISTINCT id, answers FROM found) AS given"
-    f" CROSS JOIN LATERAL {_EACH} WHERE answer.key || ':' || one = ANY(%s)",
+    f"given {_KEPT} CROSS JOIN LATERAL {_EACH} WHERE answer.key || ':' || one = ANY(%s)",
 )
+_DISTINCT = "AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place{} FROM said{})"
 _COUNTS = (
     "WITH said (run_id, step, kind, place, item, dispute, answers, reviewer) AS MATERIALIZED ({said}),"
-    " places AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place FROM said),"
+    f" places {_DISTINCT.format('', '')},"
     " kept (id, run_id, step, kind, place) AS MATERIALIZED ({source}),"
-    " found AS MATERIALIZED (SELECT id, item, dispute, answers, reviewer"
-    " FROM said JOIN kept USING (run_id, step, kind, place))"
-    f" SELECT ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', 'found'))}),"
-    " (SELECT count(DISTINCT id) FROM found WHERE dispute > 0 AND item <> ALL(%s::bigint[]))"
+    f" given {_DISTINCT.format(', answers', '')}, by {_DISTINCT.format(', reviewer', '')},"
+    f" disputed {_DISTINCT.format('', ' WHERE dispute > 0 AND item <> ALL(%s::bigint[])')}"
+    f" SELECT ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', f'by {_KEPT}'))}),"
+    f" (SELECT count(*) FROM disputed {_KEPT})"
 )
 """Reviews come first, and each group of theirs is looked for once: they are few beside all groups of a list."""
