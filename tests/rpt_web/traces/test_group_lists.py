@@ -160,6 +160,7 @@ def test_beyond_what_is_counted_a_sample_of_the_whole_table_is_as_good(ground, m
 def test_the_positions_of_a_comparison_are_all_there_whether_few_or_many_groups_are_at_them(ground, monkeypatch, most):
     runs, groups = ground
     monkeypatch.setattr(group_lists, "MOST_COUNTED", most)
+    monkeypatch.setattr(group_lists, "FEWEST_SAMPLED", 1)
     wanted = sorted({group.position_id for group in groups})[2:5]
     for query, keep in {"": lambda _: True, "kind=sampled": KEPT["kind=sampled"]}.items():
         for order in set(ORDER_WORDS) - {"-disputed"}:
