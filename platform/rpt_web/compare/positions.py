@@ -189,7 +189,6 @@ class ComparedSet:
         return columns.rows(columns.kept(self.filters, self.filters.cell))
 
     def places(self) -> list[tuple[str, int]]:
-<<<<<<< HEAD
         """Document and byte of the same, in the same order: a list of traces asks for no more (1 query)."""
         columns = self.columns()
         return columns.names(columns.kept(self.filters, self.filters.cell))
@@ -210,66 +209,6 @@ def _of_level(content: bytes | None, difficulty: str) -> Any:
     table = _SIDE.empty_table() if content is None else _table(content)
     level = f"level_{difficulty}"
     return table.filter(table[level]) if level in table.column_names else _SIDE.empty_table()
-=======
-        """Document and byte of the same, in the same order, read column by column: a list of traces asks for no more of
-        ten thousand positions (2 queries)."""
-        kept, *_ = self._kept()
-        if not len(kept):
-            return []
-        known = self._known("document", "byte_offset").take(kept)
-        return list(zip(known["document"].to_pylist(), known["byte_offset"].to_pylist(), strict=True))
-
-    def stored_ids(self) -> list[int] | None:
-        """Ids of the positions of texts (`CorpusPosition`) that these are, as the job found them; None where it did not
-        look, as in earlier versions (1 query, or 2)."""
-        _, *sides = self._kept()
-        known = [side for side in sides if side is not None and POSITION_IDS in side.column_names]
-        if len(known) < len(sides):
-            return None
-        found = [pc.list_flatten(side[POSITION_IDS]).to_numpy() for side in known]
-        ids: list[int] = np.unique(np.concatenate(found)).tolist()
-        return ids
-
-    def _kept(self) -> tuple[Indices, pa.Table | None, pa.Table | None]:
-        """Where its positions stand among those of the comparison, and their rows of the two evaluations; None for one
-        that is gone."""
-        found = dict(self.comparison.outcomes.filter(place__in={self.a, self.b}).values_list("place", "rows"))
-        if self.a not in found or self.b not in found:
-            return np.empty(0, np.int64), None, None
-        first, second = (_at_level(bytes(found[place]), self.filters.difficulty) for place in (self.a, self.b))
-        common, in_a, in_b = np.intersect1d(first["place"], second["place"], assume_unique=True, return_indices=True)
-        kept = self._fitting(common)
-        if self.filters.cell:
-            wanted = next(sides for sides, cell in _CELL_OF.items() if cell == self.filters.cell)
-            right_a, right_b = first["right"].to_numpy()[in_a], second["right"].to_numpy()[in_b]
-            kept &= (right_a == wanted[0]) & (right_b == wanted[1])
-        return common[kept], first.take(in_a[kept]), second.take(in_b[kept])
-
-    def _fitting(self, places: Indices) -> Flags:
-        """Which of these have the domain, the type and the length that are asked for."""
-        kept = np.ones(len(places), np.bool_)
-        asked = {name: getattr(self.filters, name) for name in ("domain", "type", "length")}
-        narrowing = {name: value for name, value in asked.items() if value or (name == "domain" and value is not None)}
-        if narrowing:
-            known = self._known(*narrowing).take(places)
-            for name, value in narrowing.items():
-                kept &= np.array(known[name].to_pylist(), np.object_) == value
-        return kept
-
-    def _known(self, *columns: str) -> pa.Table:
-        """Columns of all positions of the comparison."""
-        return pq.read_table(io.BytesIO(bytes(self.comparison.positions or b"")), columns=columns)
-
-
-def _at_level(content: bytes, difficulty: str) -> pa.Table:
-    """What is known of an evaluation's positions of a difficulty without their predictions: place, right, ids."""
-    file, level = pq.ParquetFile(io.BytesIO(content)), f"level_{difficulty}"
-    names = [name for name in ("place", "right", POSITION_IDS) if name in file.schema_arrow.names]
-    if level not in file.schema_arrow.names:
-        return file.schema_arrow.empty_table().select(names)
-    table = file.read([*names, level], use_threads=False)
-    return table.filter(table[level]).select(names)
->>>>>>> be9c04a (Lists and counts of groups read less: what is counted is looked at once, reviews come before groups, a comparison keeps the ids of its positions, indexes have the position; documents and calls of the API are read and written once)
 
 
 def _place(value: str | None, default: int) -> int:
