@@ -7,6 +7,7 @@ it ended, and on the way how far it is.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import signal
 import sys
@@ -67,6 +68,16 @@ def run_stage(stage: str, run: RunDir, attempt: int | None = None, allow_changed
         return EXIT_FAILED
 
 
+def _loaded(module: str) -> Any:
+    """A stage's module. It brings torch and transformers, of which nothing becomes garbage: no collection looks."""
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _run(stage: str, config: Any, context: StageContext) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, context.request_stop)
@@ -75,7 +86,7 @@ def _run(stage: str, config: Any, context: StageContext) -> int:
         refuse_if_failing(config)
         if _module(stage, config) != _VERL:  # verl has its own checkpoints and continues from those
             tell_losses(context)
-        result = importlib.import_module(_module(stage, config)).run(config, context)
+        result = _loaded(_module(stage, config)).run(config, context)
         context.log.emit(EventType.FINISHED, result=result)
     except StopRequested as stop:
         context.log.emit(EventType.STOPPED, step=stop.step)

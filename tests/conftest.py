@@ -37,6 +37,7 @@ LONGEST_FIRST = (
 """Folders and files whose tests take minutes: what begins last must not be long."""
 TOGETHER = ("end_to_end/in_chromium",)
 """Folders whose files share what is slow to make."""
+gc.set_threshold(20_000, 20, 100)  # all that is imported and collected need not be walked through again and again
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded
 DATA_DIR = Path(tempfile.mkdtemp(prefix="rpt-tests-"))
@@ -58,7 +59,6 @@ TransactionTestCase._fixture_teardown = lambda self: empty()  # type: ignore[met
 settings.WHITENOISE_AUTOREFRESH = True  # each test's client would list all static files first
 # The real hash, quickly: whoever reads it (a server that a test starts, too) finds the number of rounds in it.
 PBKDF2PasswordHasher.iterations = 1
-gc.set_threshold(20_000, 20, 100)  # all that was imported and collected need not be walked through again and again
 
 
 def pytest_configure(config: pytest.Config) -> None:

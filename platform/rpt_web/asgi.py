@@ -7,6 +7,7 @@ import resource
 import django
 from django.urls import get_resolver
 
+gc.disable()  # nothing that is loaded here becomes garbage; see `load_for_good`
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")
 os.environ.setdefault("RPT_CONNECTION_POOL", "yes")
 django.setup(set_prefix=False)
@@ -33,6 +34,7 @@ def load_for_good() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 allow_many_connections()
