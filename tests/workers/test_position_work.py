@@ -108,6 +108,7 @@ def test_a_question_is_asked_again_and_its_group_stands_beside_the_others(client
         "paths": [str(ground / "questions.jsonl")],
         "answer_as": "text",
         "template": "question_plain",
+        "max_prompt_tokens": 64,
         "modes": ["reasoning"],
         "sampling": {"temperature": 0.8, "max_response_tokens": 16},
     }
