@@ -23,9 +23,12 @@ class AtPositions:
         self._by_name = {(one.document, _offset(one)): one for one in positions if one.text_hash is None}
 
     def groups(self, rows: QuerySet[ResponseGroup]) -> QuerySet[ResponseGroup]:
-        """Those that may be at one of the positions; `position_of` tells which are."""
+        """Those that may be at one of the positions; `position_of` tells which are (1 query)."""
         texts, offsets = {text for text, _ in self._by_text}, {offset for _, offset in self._by_text}
-        places = CorpusPosition.objects.filter(text_hash__in=texts, byte_offset__in=offsets).values("pk")
+        known = CorpusPosition.objects.filter(text_hash__in=texts, byte_offset__in=offsets)
+        # By their ids, since Postgres reads all of a run's groups for what comes from a subquery.
+        places = [pk for pk, text, offset in known.values_list("pk", "text_hash", "byte_offset")
+                  if (bytes(text), offset) in self._by_text]  # fmt: skip
         documents = {document for document, _ in self._by_name}
         return rows.filter(Q(position__in=places) | Q(document__in=documents)).exclude(position=None)
 

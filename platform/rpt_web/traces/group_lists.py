@@ -181,10 +181,13 @@ def _beyond(
             f" SELECT g.id, g.value FROM g ORDER BY g.value {way}, g.id {way} LIMIT {int(limit)}"
         )
     else:
+        at, at_values = _at_steps(filters)
+        step = "AND g.step = a.step" if at else ""
         statement = (
-            f"SELECT g.id, g.value FROM ({run_sql}) r CROSS JOIN LATERAL ({own} WHERE g.run_id = r.id AND {where}"
-            f" {order}) g ORDER BY g.value {way}, g.id {way} LIMIT {int(limit)}"
+            f"SELECT g.id, g.value FROM ({run_sql}) r {at} CROSS JOIN LATERAL ({own} WHERE g.run_id = r.id {step}"
+            f" AND {where} {order}) g ORDER BY g.value {way}, g.id {way} LIMIT {int(limit)}"
         )
+        run_values = [*run_values, *at_values]
     with connection.cursor() as cursor:
         cursor.execute(statement, [*joined, *run_values, *values])
         return list(cursor.fetchall())
@@ -202,6 +205,13 @@ def _are_few(filters: GroupFilters, run_sql: str, run_values: Sequence[Any]) -> 
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM ({few}) AS few", [list(filters.compared_ids), *run_values])
         return int(cursor.fetchone()[0]) <= MOST_COUNTED
+
+
+def _at_steps(filters: GroupFilters) -> Condition:
+    """The steps that the list names, joined to the runs `r`, so that each is read from the index of runs and steps."""
+    pairs = ", ".join(["(%s::bigint, %s::integer)"] * len(filters.at))
+    values = [number for pair in filters.at for number in pair]
+    return (f"JOIN (VALUES {pairs}) a (run, step) ON a.run = r.id" if pairs else ""), values
 
 
 def _dispute_of(group: ResponseGroup, filters: GroupFilters) -> float | None:

@@ -127,7 +127,7 @@ def _domains(
 def _leading(
     rows: Sequence[ComparedPosition], row: PositionComparison, runs: dict[int, Run], asked: ComparedSet
 ) -> list[tuple[ComparedPosition, str]]:
-    """Each with the address of its position's page, where responses at it are kept (1 query): those of the second
+    """Each with the address of its position's page, where responses at it are kept (2 queries): those of the second
     evaluation, or, where its mode writes none, of the first."""
     at, found = AtPositions(rows), dict[int, str]()
     groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
