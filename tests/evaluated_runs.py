@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pyarrow.parquet as pq
+
 from rpt_core.run.folder import RunDir
 from rpt_core.statistics.intervals import wilson_interval
 from rpt_core.text.names import text_digest
@@ -39,6 +41,24 @@ def evaluate(run, rights, step=1, mode="greedy", flops=1e12, seed=0, is_old=Fals
             high=high,
             flops=flops,
         )
+    return run
+
+
+def evaluate_in_two_modes(run, rights, standard, step=1):
+    """Evaluate a run with thinking (greedy) and without, in one file as the stage writes it."""
+    evaluate(run, rights, step)
+    path, n = RunDir(run.directory).evaluation(step), len(standard)
+    rows = [
+        one | {"standard": standard[one["document"], one["byte_offset"]], "standard_prediction": b"s",
+               "standard_entropy_nats": 1.0}
+        for one in pq.read_table(path).to_pylist()
+    ]  # fmt: skip
+    write_outcomes(path, rows)
+    value = sum(standard.values()) / n
+    low, high = wilson_interval(value * n, n)
+    found = {"attempt": 1, "n": n, "value": value, "low": low, "high": high, "flops": 1e12}
+    for level in LEVELS:
+        Evaluation.objects.create(run=run, step=step, mode="standard", difficulty=level, **found)
     return run
 
 

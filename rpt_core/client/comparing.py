@@ -30,14 +30,24 @@ def paired_lines(comparison: Mapping[str, Any], names: Mapping[int, str], asked:
     compared = len(entries) - 1
     lines = [f"At the same positions{f', {mode}' if mode else ''}: each against {titles[0]}"]
     for level in numbers["levels"]:
-        lines += [*lines_of(_HEAD, list(_rows(level, titles, numbers))), ""]
+        marked = [title + ("*" * (level in one["lost_format"])) for title, one in zip(titles, entries, strict=True)]
+        lines += [*lines_of(_HEAD, list(_rows(level, marked, numbers))), ""]
     lines.append("Differences are in points, at the positions that both have, with paired bootstrap intervals.")
     tests = {one["test"] for pair in numbers["with_baseline"] for one in pair["levels"].values()}
     corrected = f"corrected by Holm for {compared} comparison{'s' if compared != 1 else ''} with the first"
     lines.append(f"p: {', '.join(sorted(tests)) or 'no test'}; {corrected}, at each difficulty.")
+    lines += _lost_formats(entries, titles, numbers["levels"])
     if left := [run for run in dict.fromkeys(asked) if run not in {one["run"] for one in entries}]:
         lines.append(f"Left out, without such an evaluation: {', '.join(f'{run} {names[run]}' for run in left)}.")
     return lines
+
+
+def _lost_formats(entries: Sequence[Mapping[str, Any]], titles: Sequence[str], levels: Sequence[str]) -> Iterator[str]:
+    """What a star beside a name means, for each that has one."""
+    for title, one in zip(titles, entries, strict=True):
+        for level in levels:
+            if level in one["lost_format"]:
+                yield f"* {title}, {level}: {one['lost_format'][level]}"
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,23 +16,25 @@ from tests.evaluated_runs import evaluate, made_run, random_rights
 from tests.factories import make_experiment, make_user
 from tests.rpt_web.compare.test_curves import measure
 from tests.rpt_web.markup import flat
-from tests.workers.test_comparisons import A, ada, client, made, text_of, two  # noqa: F401  # fixtures
+from tests.workers import test_comparisons
+from tests.workers.test_comparisons import A, made, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the job renews its lease on a connection of its own
+ada, client, two = test_comparisons.ada, test_comparisons.client, test_comparisons.two
 
 
 def refs_of(runs, *rests):
     return [f"compare/{','.join(str(run.pk) for run in runs)}/{rest}" for rest in rests]
 
 
-def rows_of(client, ref):  # noqa: F811
+def rows_of(client, ref):
     answer = client.get(reverse("exhibits:exhibit_file", args=[ref, "csv"]))
     assert answer.status_code == 200, ref
     return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
 
 
 @pytest.fixture
-def compared(client, two):  # noqa: F811
+def compared(client, two):
     """Two runs that were compared, with curves and with settings that differ."""
     for run, factor in zip(two, (1, 2), strict=True):
         measure(run, range(1, 6), reward_mean=lambda step, by=factor: step * by / 10)
@@ -41,7 +43,7 @@ def compared(client, two):  # noqa: F811
     return made(client, *two)
 
 
-def test_the_tables_of_a_comparison_hold_its_numbers_and_have_menus(client, two, compared):  # noqa: F811
+def test_the_tables_of_a_comparison_hold_its_numbers_and_have_menus(client, two, compared):
     page = text_of(client, *two)
     baseline, matrix, parts = refs_of(two, "baseline/greedy", "matrix/greedy", "parts/greedy")
     for ref in (f"{baseline}/hard", f"{parts}/hard"):  # the page shows hard positions first
@@ -56,11 +58,11 @@ def test_the_tables_of_a_comparison_hold_its_numbers_and_have_menus(client, two,
     assert rows_of(client, parts)
 
 
-def tex_of(client, ref):  # noqa: F811
+def tex_of(client, ref):
     return client.get(reverse("exhibits:exhibit_file", args=[ref, "tex"])).content.decode()
 
 
-def test_a_table_has_the_difficulty_that_the_page_shows_or_all_from_easy_to_hard(client, two, compared):  # noqa: F811
+def test_a_table_has_the_difficulty_that_the_page_shows_or_all_from_easy_to_hard(client, two, compared):
     for name in ("baseline", "matrix", "parts"):
         every, hard = refs_of(two, f"{name}/greedy", f"{name}/greedy/hard")
         levels = [row["difficulty"] for row in rows_of(client, every)]
@@ -73,7 +75,7 @@ def test_a_table_has_the_difficulty_that_the_page_shows_or_all_from_easy_to_hard
     assert client.get(address, {"difficulty": "odd"}).status_code == 404
 
 
-def test_a_paper_gets_the_columns_of_the_page_and_files_get_all(client, two, compared):  # noqa: F811
+def test_a_paper_gets_the_columns_of_the_page_and_files_get_all(client, two, compared):
     (ref,) = refs_of(two, "baseline/greedy/hard")
     text = tex_of(client, ref)
     (head,) = (line for line in text.splitlines() if line.strip().startswith("Run &"))
@@ -91,7 +93,7 @@ def test_a_paper_gets_the_columns_of_the_page_and_files_get_all(client, two, com
     assert {"document_low", "design_effect", "both", "p", "no_box"} <= set(rows_of(client, ref)[0])
 
 
-def test_the_comments_of_a_latex_table_are_read_as_they_are_written(client, two, compared):  # noqa: F811
+def test_the_comments_of_a_latex_table_are_read_as_they_are_written(client, two, compared):
     two[1].name = 'b"\nx\u2028\\input{y}'
     two[1].save()
     (ref,) = refs_of(two, "baseline/greedy/hard")
@@ -104,7 +106,7 @@ def test_the_comments_of_a_latex_table_are_read_as_they_are_written(client, two,
     assert r"\input" not in after
 
 
-def test_a_model_that_lost_the_response_format_is_flagged_wherever_it_is_compared(client, two, compared):  # noqa: F811
+def test_a_model_that_lost_the_response_format_is_flagged_wherever_it_is_compared(client, two, compared):
     assert "lost the response format" not in text_of(client, *two)
     two[1].evaluations.filter(difficulty="hard").update(no_box=0.978)
     assert "lost the response format" in text_of(client, *two)
@@ -126,14 +128,14 @@ def test_a_model_that_lost_the_response_format_is_flagged_wherever_it_is_compare
 @pytest.mark.parametrize(
     ("effect", "is_said"), [(0.7, False), (1.0, False), (1.004, False), (1.3, True), (None, False)]
 )
-def test_documents_are_said_to_widen_an_interval_only_where_they_do(client, two, compared, effect, is_said):  # noqa: F811
+def test_documents_are_said_to_widen_an_interval_only_where_they_do(client, two, compared, effect, is_said):
     for level in compared.data["with_baseline"][0]["levels"].values():
         level["effect"] = effect
     compared.save()
     assert ("Documents widen the interval" in text_of(client, *two)) == is_said
 
 
-def test_settings_and_curves_hold_what_the_page_shows(client, two, compared):  # noqa: F811
+def test_settings_and_curves_hold_what_the_page_shows(client, two, compared):
     settings, curves, gap = refs_of(
         two, "settings/frozen", "curves/metric=reward_mean", "curves/metric=reward_mean&minus=1"
     )
@@ -149,7 +151,7 @@ def test_settings_and_curves_hold_what_the_page_shows(client, two, compared):  #
         assert reverse("exhibits:exhibit_file", args=[ref, "csv"]) in page
 
 
-def test_what_is_not_seen_or_not_made_is_a_404(client, two, compared):  # noqa: F811
+def test_what_is_not_seen_or_not_made_is_a_404(client, two, compared):
     seen, *others = refs_of(
         two,
         *(
@@ -173,7 +175,7 @@ def test_what_is_not_seen_or_not_made_is_a_404(client, two, compared):  # noqa: 
         assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 404, ref
 
 
-def test_a_frozen_report_keeps_them_and_an_anonymous_copy_names_no_experiment_and_no_path(client, two, compared):  # noqa: F811
+def test_a_frozen_report_keeps_them_and_an_anonymous_copy_names_no_experiment_and_no_path(client, two, compared):
     experiments = [run.experiment for run in two]
     for experiment, name in zip(experiments, ("Narwhal", "Walrus"), strict=True):
         experiment.name = name
@@ -198,7 +200,7 @@ def test_a_frozen_report_keeps_them_and_an_anonymous_copy_names_no_experiment_an
 
 
 @pytest.fixture
-def seeds(client, ada):  # noqa: F811
+def seeds(client, ada):
     """Two models of three seeds each, compared."""
     experiment = make_experiment(ada, "Narwhal")
     runs = [
@@ -209,7 +211,7 @@ def seeds(client, ada):  # noqa: F811
     return runs, made(client, *runs)
 
 
-def test_seeds_together_are_an_exhibit_of_what_the_page_shows(client, seeds):  # noqa: F811
+def test_seeds_together_are_an_exhibit_of_what_the_page_shows(client, seeds):
     runs, comparison = seeds
     (ref,) = refs_of(runs, "seeds/greedy/hard")
     page = text_of(client, *runs)
@@ -233,12 +235,12 @@ def test_seeds_together_are_an_exhibit_of_what_the_page_shows(client, seeds):  #
     assert "1@1, 2@1, 3@1" in told
 
 
-def test_without_seeds_there_is_no_such_exhibit(client, two, compared):  # noqa: F811
+def test_without_seeds_there_is_no_such_exhibit(client, two, compared):
     (ref,) = refs_of(two, "seeds/greedy")
     assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 404
 
 
-def test_the_noise_floor_is_an_exhibit_with_its_evaluations(client, two, compared):  # noqa: F811
+def test_the_noise_floor_is_an_exhibit_with_its_evaluations(client, two, compared):
     (ref,) = refs_of(two, "noise/greedy")
     address = reverse("exhibits:exhibit_detail", args=[ref])
     assert client.get(address).status_code == 404
@@ -260,7 +262,7 @@ def test_the_noise_floor_is_an_exhibit_with_its_evaluations(client, two, compare
     assert f"{reverse('reports:report_list')}?ref=" in shown
 
 
-def test_another_teams_report_does_not_show_them(two, compared):  # noqa: F811
+def test_another_teams_report_does_not_show_them(two, compared):
     other = Team.objects.create(name="Elsewhere")
     for ref in refs_of(two, "baseline/greedy", "settings/frozen", "curves/metric=reward_mean"):
         assert content.data_of(other.pk, ref) is None
@@ -268,7 +270,7 @@ def test_another_teams_report_does_not_show_them(two, compared):  # noqa: F811
 
 
 @pytest.mark.parametrize(("state", "words"), [("running", "running"), ("waiting", "waiting")])
-def test_what_is_still_being_evaluated_is_said_to_be(client, two, state, words):  # noqa: F811
+def test_what_is_still_being_evaluated_is_said_to_be(client, two, state, words):
     run = made_run(two[0].experiment, "late", stage="evaluate", status=state)
     said = f"It is still being evaluated ({words}). It can be compared once that has ended."
     assert said in text_of(client, two[0], run)
@@ -279,7 +281,7 @@ def test_what_is_still_being_evaluated_is_said_to_be(client, two, state, words):
     assert "It was not evaluated position by position. Evaluate it" in text
 
 
-def test_positions_of_runs_of_one_name_are_told_apart(client, two, compared):  # noqa: F811
+def test_positions_of_runs_of_one_name_are_told_apart(client, two, compared):
     two[1].name = "a"
     two[1].save()
     text = flat(client.get(reverse("compare:positions", args=[compared.pk])))

@@ -2,67 +2,41 @@
 
 from __future__ import annotations
 
-import pyarrow.parquet as pq
+import re
+
 import pytest
 from django.urls import reverse
 
-from rpt_core.run.folder import RunDir
 from rpt_web.compare.models import PositionComparison
 from rpt_web.exhibits.refs import parsed
 from rpt_web.pages.compare import positions_view
-from rpt_web.results.models import Evaluation
-from tests.evaluated_runs import evaluate, made_run
+from rpt_web.runs.models import ParentRole, RunParent
+from tests.evaluated_runs import evaluate, evaluate_in_two_modes, made_run
 from tests.factories import make_experiment
-from tests.rpt_core.evaluation.outcome_files import write_outcomes
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
-from tests.workers.test_comparisons import (  # noqa: F401  # fixtures
-    COMPARE,
-    A,
-    B,
-    ada,
-    cells,
-    client,
-    text_of,
-    two,
-    work,
-)
+from tests.workers import test_comparisons
+from tests.workers.test_comparisons import COMPARE, A, B, cells, text_of, work
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the job renews its lease on a connection of its own
-
-
-def both_modes(run, rights, standard):
-    """A run that was evaluated in two modes, in one file as the stage writes it."""
-    evaluate(run, rights)
-    rows = [
-        one | {"standard": standard[one["document"], one["byte_offset"]], "standard_prediction": b"s",
-               "standard_entropy_nats": 1.0}
-        for one in pq.read_table(RunDir(run.directory).evaluation(1)).to_pylist()
-    ]  # fmt: skip
-    write_outcomes(RunDir(run.directory).evaluation(1), rows)
-    value = sum(standard.values()) / len(standard)
-    for level in ("easy", "medium", "hard"):
-        Evaluation.objects.create(
-            run=run, attempt=1, step=1, mode="standard", difficulty=level, n=4, value=value, low=0, high=1, flops=1e12
-        )
-    return run
+ada, client, two = test_comparisons.ada, test_comparisons.client, test_comparisons.two
 
 
 @pytest.fixture
-def in_two_modes(ada):  # noqa: F811
+def in_two_modes(ada):
     """Runs that were evaluated in two modes: the first right where A says, and nowhere without thinking."""
     experiment = make_experiment(ada)
     rows = (("base", A, dict.fromkeys(A, False)), ("rpt", B, A))
-    return [both_modes(made_run(experiment, name), rights, standard) for name, rights, standard in rows]
+    return [evaluate_in_two_modes(made_run(experiment, name), rights, standard) for name, rights, standard in rows]
 
 
-def start_entries(client, entries, mode="greedy"):  # noqa: F811
+def start_entries(client, entries, mode="greedy"):
     client.post(reverse("compare:start"), {"runs": entries, "mode": mode})
     work()
     return PositionComparison.objects.latest("id")
 
 
-def test_a_runs_reasoning_is_compared_with_the_standard_answers_of_a_baseline(client, in_two_modes):  # noqa: F811
+def test_a_runs_reasoning_is_compared_with_the_standard_answers_of_a_baseline(client, in_two_modes):
     base, rpt = in_two_modes
     entries = f"{base.pk}:standard,{rpt.pk}"
     row = start_entries(client, entries)
@@ -72,7 +46,8 @@ def test_a_runs_reasoning_is_compared_with_the_standard_answers_of_a_baseline(cl
     assert cells(text) == {"both": "0", "gained": "3", "forgotten": "0", "neither": "1"}
     assert "+75.0" in text
     assert "The evaluations are of several modes" in text
-    assert "noise floor" not in text
+    assert "No noise floor, standard: an answer without thinking is not sampled" in text
+    assert "No noise floor, reasoning, greedy: no model here was evaluated again with another sampling seed." in text
     page = flat(client.get(f"{reverse('compare:positions', args=[row.pk])}?cell=gained"))
     assert "rpt, reasoning, greedy against base, standard" in page
     assert f"?runs={base.pk}@1:standard,{rpt.pk}@1:greedy&amp;view=positions" in page
@@ -80,7 +55,27 @@ def test_a_runs_reasoning_is_compared_with_the_standard_answers_of_a_baseline(cl
     assert f'"base ({base.pk}), step 1, standard"' in table
 
 
-def test_one_checkpoint_is_compared_with_itself_in_another_mode(client, in_two_modes):  # noqa: F811
+def test_each_mode_has_a_noise_floor_of_its_own_and_a_difference_between_them_one_of_both(client, in_two_modes):
+    base, rpt = in_two_modes
+    start_entries(client, f"{base.pk}:standard,{rpt.pk}")
+    for seed, right in ((1, True), (2, False)):
+        again = made_run(rpt.experiment, f"again-{seed}", seed, stage="evaluate")
+        RunParent.objects.create(run=again, role=ParentRole.START, parent=rpt, step=1)
+        evaluate(again, {**A, ("doc1", 10): right})
+    text = flat(client.get(f"{COMPARE}?runs={base.pk}:standard,{rpt.pk}&view=positions&mode=greedy"))
+    assert "No noise floor, standard: an answer without thinking is not sampled" in text
+    ref = f"compare/{base.pk}:standard,{rpt.pk}/noise/greedy"
+    assert reverse("exhibits:exhibit_detail", args=[ref]) in text
+    words = re.sub(r"<[^>]+>", "", text)
+    assert "The noise floor, reasoning, greedy: 2 evaluations of 1 model" in words
+    one, both = 196 * 0.25, 196 * 0.25 / 2**0.5
+    assert f"a difference below {one:.1f} points may come from sampling alone." in words
+    assert f"Between standard and reasoning, greedy a difference below {both:.1f} points" in words
+    file = client.get(reverse("exhibits:exhibit_file", args=[ref, "csv"])).content.decode()
+    assert file.count("\n") == 4  # three difficulties
+
+
+def test_one_checkpoint_is_compared_with_itself_in_another_mode(client, in_two_modes):
     _, rpt = in_two_modes
     row = start_entries(client, f"{rpt.pk}:standard,{rpt.pk}:greedy")
     own = row.data["with_baseline"][0]["levels"]["hard"]
@@ -89,7 +84,7 @@ def test_one_checkpoint_is_compared_with_itself_in_another_mode(client, in_two_m
     assert "rpt, reasoning, greedy against rpt, standard" in page
 
 
-def test_the_same_evaluations_are_one_comparison_however_their_modes_are_asked_for(client, in_two_modes):  # noqa: F811
+def test_the_same_evaluations_are_one_comparison_however_their_modes_are_asked_for(client, in_two_modes):
     base, rpt = in_two_modes
     first = start_entries(client, f"{base.pk}:greedy,{rpt.pk}:greedy", "standard")
     assert start_entries(client, f"{base.pk},{rpt.pk}") == first
@@ -97,7 +92,7 @@ def test_the_same_evaluations_are_one_comparison_however_their_modes_are_asked_f
     assert PositionComparison.objects.count() == 2
 
 
-def test_each_run_offers_the_modes_that_it_has_and_the_address_keeps_the_choice(client, in_two_modes, two):  # noqa: F811
+def test_each_run_offers_the_modes_that_it_has_and_the_address_keeps_the_choice(client, in_two_modes, two):
     base, rpt = in_two_modes
     text = text_of(client, base, rpt, two[0], mode="greedy")
     for run, others in ((base, f"{rpt.pk},{two[0].pk}"), (rpt, "")):
@@ -110,7 +105,7 @@ def test_each_run_offers_the_modes_that_it_has_and_the_address_keeps_the_choice(
     assert "all in one mode" in mixed
 
 
-def test_a_large_basket_has_no_links_to_modes_and_says_how_to_write_them(client, in_two_modes, monkeypatch):  # noqa: F811
+def test_a_large_basket_has_no_links_to_modes_and_says_how_to_write_them(client, in_two_modes, monkeypatch):
     monkeypatch.setattr(positions_view, "MOST_WITH_MODES", 1)
     base, rpt = in_two_modes
     text = text_of(client, base, rpt, mode="greedy")
@@ -118,15 +113,15 @@ def test_a_large_basket_has_no_links_to_modes_and_says_how_to_write_them(client,
     assert f"{base.pk}:standard" not in text
 
 
-def test_a_run_without_the_mode_is_left_out_and_told_what_it_has(client, in_two_modes, two):  # noqa: F811
+def test_a_run_without_the_mode_is_left_out_and_told_what_it_has(client, in_two_modes, two):
     text = flat(client.get(f"{COMPARE}?runs={in_two_modes[0].pk},{two[0].pk}:standard&view=positions&mode=greedy"))
     assert "It was not evaluated in the mode standard, but in: reasoning, greedy. Choose such a mode for it." in text
 
 
-def test_seeds_of_several_modes_make_several_groups(client, ada):  # noqa: F811
+def test_seeds_of_several_modes_make_several_groups(client, ada):
     experiment = make_experiment(ada)
     runs = [
-        both_modes(made_run(experiment, f"s{seed}-m", seed, copy_seed=seed), B, A) for seed in range(2)
+        evaluate_in_two_modes(made_run(experiment, f"s{seed}-m", seed, copy_seed=seed), B, A) for seed in range(2)
     ]  # fmt: skip
     row = start_entries(client, ",".join(f"{run.pk}:{mode}" for run in runs for mode in ("standard", "greedy")))
     base, other = row.data["groups"]["hard"]
@@ -134,7 +129,7 @@ def test_seeds_of_several_modes_make_several_groups(client, ada):  # noqa: F811
     assert other["difference"]["each"] == [0.25, 0.25]
 
 
-def test_the_api_takes_and_tells_modes(ada, in_two_modes):  # noqa: F811
+def test_the_api_takes_and_tells_modes(ada, in_two_modes):
     base, rpt = in_two_modes
     call = client_of(ada)
     body = {"entries": [f"{base.pk}:standard", f"{rpt.pk}@1"], "mode": "greedy"}

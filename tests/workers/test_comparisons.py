@@ -334,3 +334,27 @@ def test_what_one_of_the_two_wrote_there_is_put_into_a_queue(client, two, won, a
     client.force_login(make_user("eve", Role.VIEWER))
     page = flat(client.get(f"{reverse('compare:positions', args=[won.row.pk])}?cell=gained"))
     assert "Put these into a queue" not in page
+
+
+def test_the_api_flags_a_model_that_lost_the_response_format(client, two, ada):
+    row, caller = made(client, *two), client_of(ada)
+    found = caller.get(f"{ROOT}/comparisons/{row.pk}").json()
+    assert [one["lost_format"] for one in found["entries"]] == [{}, {}]
+    two[1].evaluations.filter(difficulty="hard").update(no_box=0.978)
+    base, lost = caller.get(f"{ROOT}/comparisons/{row.pk}").json()["entries"]
+    assert base["lost_format"] == {}
+    assert list(lost["lost_format"]) == ["hard"]
+    assert lost["lost_format"]["hard"].startswith("Most responses have no box (97.8")
+
+
+def test_a_comparison_of_more_than_it_takes_is_refused_on_the_page_and_by_the_api(client, ada, monkeypatch):
+    experiment = make_experiment(ada)
+    runs = [evaluate(made_run(experiment, f"r{number}"), A) for number in range(3)]
+    monkeypatch.setattr(comparisons, "MOST", 2)
+    assert "3 evaluations are too many: a comparison at the same positions takes 2." in text_of(client, *runs)
+    start(client, *runs)
+    assert not PositionComparison.objects.exists()
+    body = {"entries": [str(run.pk) for run in runs]}
+    refused = client_of(ada).post(f"{ROOT}/comparisons", body, content_type="application/json")
+    assert "a comparison takes 2" in refused.json()["errors"]["entries"]
+    assert "Compare at the same positions" in text_of(client, *runs[:2])

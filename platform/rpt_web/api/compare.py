@@ -5,6 +5,7 @@ Operations here are registered by `add_operations`, so that they stand in the on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -19,10 +20,14 @@ from rpt_web.api.errors import WrongField, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
 from rpt_web.api.schemas import Page
 from rpt_web.compare import baskets, comparisons
+from rpt_web.compare.comparisons import FEWEST, MOST
 from rpt_web.compare.entries import PATTERN, BasketEntry, read_entries
+from rpt_web.compare.evaluated import evaluations_of
 from rpt_web.compare.models import Basket, PositionComparison
 from rpt_web.compare.positions import ComparedPosition, ComparedSet, PositionFilters
 from rpt_web.compare.settings_table import configs_of, setting_rows
+from rpt_web.results.caveats import of_format
+from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Run
 from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import User
@@ -35,7 +40,7 @@ Entry = Annotated[
         description="A run's id, perhaps with a step and with the mode of its evaluation: `15`, `15@40:standard`.",
     ),
 ]
-Entries = Annotated[list[Entry], Field(min_length=1, max_length=2000, description="The first is the baseline.")]
+Entries = Annotated[list[Entry], Field(min_length=1, max_length=MOST, description="The first is the baseline.")]
 
 
 class BasketOut(Schema):
@@ -79,7 +84,7 @@ class ComparedSettingOut(Schema):
 class ComparisonIn(Body):
     """What to compare at the same positions."""
 
-    entries: Annotated[list[Entry], Field(min_length=2, max_length=2000, description="The first is the baseline.")]
+    entries: Annotated[list[Entry], Field(min_length=FEWEST, max_length=MOST, description="The first is the baseline.")]
     mode: Literal["sampled", "standard", "greedy"] | None = Field(
         default=None,
         description="Of the entries that name none; empty takes the mode in which most of these were evaluated.",
@@ -92,6 +97,10 @@ class ComparedEntryOut(Schema):
     run: int
     step: int
     mode: str
+    lost_format: dict[str, str] = Field(
+        description="By difficulty, where most of its responses have no box and count as wrong: so in words. Its "
+        "accuracy there says nothing about how well it reasons."
+    )
 
 
 class ComparisonOut(Schema):
@@ -265,17 +274,26 @@ def _basket(row: Basket) -> dict[str, Any]:
 
 
 def _told(row: PositionComparison) -> dict[str, Any]:
+    """The comparison; what its numbers do not hold of its evaluations is read beside them (1 query)."""
     job = row.job
     state = "succeeded" if row.made_at else str(job.state) if job else "failed"
     return {
         "id": row.pk,
         "mode": row.modes[0] if len(row.modes) == 1 else None,
-        "entries": [{"run": run, "step": step, "mode": mode} for run, step, mode in row.entries],
+        "entries": [
+            {"run": run, "step": step, "mode": mode, "lost_format": _lost_formats(evaluated)}
+            for (run, step, mode), evaluated in zip(row.entries, evaluations_of(row), strict=True)
+        ],
         "state": state,
         "error": job.error if job and not row.made_at else "",
         "made_at": row.made_at,
         "numbers": row.data if row.made_at else None,
     }
+
+
+def _lost_formats(evaluated: Mapping[str, Evaluation]) -> dict[str, str]:
+    words = {level: of_format([evaluation]) for level, evaluation in evaluated.items()}
+    return {level: why for level, why in words.items() if why}
 
 
 def _position(one: ComparedPosition) -> dict[str, Any]:

@@ -38,7 +38,8 @@ MOST_AT_ONCE = 3
 """Comparisons of one person that have not ended."""
 MOST_NAMED = 3
 """Runs without an evaluation that a refusal names."""
-FEWEST = 2
+FEWEST, MOST = 2, 2000
+"""Evaluations of one comparison."""
 MOST_SLICED, MOST_IN_MATRIX = 12, 40
 """With more evaluations, parts of the positions, or every two of them, are left out: a page of two of them has both."""
 STEPS_NAMED = 8
@@ -126,6 +127,10 @@ def start(wanted: ToCompare, user: User) -> PositionComparison:
     if len(wanted.entries) < FEWEST:
         why = " ".join(wanted.unevaluated[:MOST_NAMED])
         raise UserError(f"Two evaluated runs at least can be compared position by position. {why}".strip())
+    if len(wanted.entries) > MOST:
+        raise UserError(
+            f"{len(wanted.entries):,} evaluations are too many: a comparison takes {MOST:,}. Leave some out."
+        )
     with transaction.atomic():
         row, _ = PositionComparison.objects.get_or_create(key=wanted.key, defaults=_values(wanted))
         row = PositionComparison.objects.select_for_update(of=("self",)).select_related("job").get(pk=row.pk)

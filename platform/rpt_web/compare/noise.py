@@ -1,7 +1,7 @@
 """The noise floor: how far evaluations of one model lie apart when only the seed of their sampling differs.
 
-In: evaluated entries, a mode, a difficulty. Out: the spread that a difference of two evaluations must beat, where such
-repetitions exist, in the basket or beside it. A fixed number of queries.
+In: evaluated entries, a difficulty. Out: for each of their modes the spread that a difference of two evaluations must
+beat, where such repetitions exist, in the basket or beside it; else why there is none. A fixed number of queries.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from django.db.models import QuerySet
 
 from rpt_web.compare.comparisons import EvaluatedEntry
 from rpt_web.results.models import Evaluation
+from rpt_web.results.queries import mode_label
 from rpt_web.runs.models import ParentRole, Run, RunParent
 
+UNSAMPLED = "standard"
+"""The mode whose answers are the most probable ones."""
 Model = tuple[int, int]
 """The run that wrote a checkpoint, and its step."""
 
@@ -36,7 +39,59 @@ class NoiseFloor:
     @property
     def floor(self) -> float:
         """What a difference of two evaluations exceeds by chance in 5 % of all cases."""
-        return NormalDist().inv_cdf(0.975) * math.sqrt(2) * self.deviation
+        return floor_of(self.deviation, self.deviation)
+
+
+@dataclass(frozen=True)
+class ModeNoise:
+    """What is known of the noise of sampling in one mode."""
+
+    mode: str
+    floor: NoiseFloor | None
+
+    @property
+    def label(self) -> str:
+        """The mode, in words."""
+        return mode_label(self.mode)
+
+    @property
+    def why(self) -> str:
+        """Why there is no floor, where there is none."""
+        if self.mode == UNSAMPLED:
+            return "an answer without thinking is not sampled, so another sampling seed gives the same one."
+        return "no model here was evaluated again with another sampling seed. Evaluate one again to have it."
+
+    @property
+    def deviation(self) -> float | None:
+        """Of one evaluation; None where it is not known."""
+        return self.floor.deviation if self.floor else 0.0 if self.mode == UNSAMPLED else None
+
+
+def floor_of(a: float, b: float) -> float:
+    """What a difference of evaluations of these standard deviations exceeds by chance in 5 % of all cases."""
+    return NormalDist().inv_cdf(0.975) * math.hypot(a, b)
+
+
+def noise_of_modes(entries: Sequence[EvaluatedEntry], seen: QuerySet[Run], difficulty: str) -> list[ModeNoise]:
+    """For each mode of the entries, the baseline's first, the floor from repeated evaluations of the models that were
+    evaluated in it."""
+    return [
+        ModeNoise(mode, noise_floor([one for one in entries if one.mode == mode], seen, mode, difficulty))
+        for mode in dict.fromkeys(one.mode for one in entries)
+    ]
+
+
+def floors_across(noises: Sequence[ModeNoise]) -> list[tuple[str, str, float]]:
+    """Of the baseline's mode and each other: both in words, and the floor of a difference between them; without those
+    that are not known, or where nothing is sampled."""
+    if not noises or noises[0].deviation is None:
+        return []
+    first, own = noises[0].label, noises[0].deviation
+    return [
+        (first, one.label, floor_of(own, one.deviation))
+        for one in noises[1:]
+        if one.deviation is not None and max(own, one.deviation) > 0
+    ]
 
 
 def noise_floor(

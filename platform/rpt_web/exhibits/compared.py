@@ -24,7 +24,7 @@ from rpt_web.compare import comparisons
 from rpt_web.compare.comparisons import to_compare
 from rpt_web.compare.curve_figures import curves_of_basket
 from rpt_web.compare.entries import MODES, read_entries
-from rpt_web.compare.noise import noise_floor
+from rpt_web.compare.noise import noise_of_modes
 from rpt_web.compare.placed import PlacedEntry, placed_entries
 from rpt_web.compare.settings_table import FROZEN, PLANNED, RESOLVED, configs_of, resolved_configs, setting_rows
 from rpt_web.compare.stage_settings import parted
@@ -77,17 +77,14 @@ def _at_positions(entries: Sequence[PlacedEntry], rest: str, own: str, _seen: Ex
 
 
 def _noise(entries: Sequence[PlacedEntry], _rest: str, mode: str, seen: ExhibitScope) -> Made:
-    """The noise floor in a mode, at each difficulty at which evaluations were repeated; None for several modes."""
+    """The noise floor in each mode of the entries, at each difficulty at which evaluations were repeated."""
     if mode not in MODES:
         return None
     wanted = to_compare([(one.entry, one.run) for one in entries], mode)
-    if not wanted.entries or wanted.is_mixed:
-        return None
-    mode = wanted.entries[0].mode
-    floors = {level: noise_floor(wanted.entries, seen.runs, mode, level) for level in DIFFICULTIES}
-    found = {level: floor for level, floor in floors.items() if floor is not None}
-    repeats = seen.runs.filter(pk__in={run for floor in found.values() for run in floor.runs})
-    return (noise_table(found, mode), None, list(repeats.select_related("experiment"))) if found else None
+    every = {level: noise_of_modes(wanted.entries, seen.runs, level) for level in DIFFICULTIES}
+    found = [(one.label, level, one.floor) for level, own in every.items() for one in own if one.floor is not None]
+    repeats = seen.runs.filter(pk__in={run for _, _, floor in found for run in floor.runs})
+    return (noise_table(found), None, list(repeats.select_related("experiment"))) if found else None
 
 
 def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: ExhibitScope) -> Made:

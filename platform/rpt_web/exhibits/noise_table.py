@@ -1,11 +1,11 @@
 """The noise floor as a table: how far repeated evaluations lie apart, and what a difference must beat.
 
-In: a floor for each difficulty. Out: a `PlainTable`.
+In: a floor for each mode and difficulty. Out: a `PlainTable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rpt_web.compare.noise import NoiseFloor
 from rpt_web.exports import PlainColumn, PlainTable
@@ -20,9 +20,11 @@ WORDS = (
 )
 
 
-def noise_table(floors: Mapping[str, NoiseFloor], mode: str) -> PlainTable:
-    """The floors of one mode."""
+def noise_table(floors: Sequence[tuple[str, str, NoiseFloor]]) -> PlainTable:
+    """The floors, each with its mode in words and its difficulty."""
+    modes = list(dict.fromkeys(mode for mode, _, _ in floors))
     columns = (
+        *([PlainColumn("mode", "Mode")] if len(modes) > 1 else []),
         PlainColumn("difficulty", "Difficulty"),
         PlainColumn("models", "Models", "count"),
         PlainColumn("evaluations", "Evaluations", "count"),
@@ -31,9 +33,10 @@ def noise_table(floors: Mapping[str, NoiseFloor], mode: str) -> PlainTable:
     )
     rows: list[Mapping[str, PlainValue]] = [
         {
-            **{"difficulty": level, "models": floor.models, "evaluations": floor.repeats},
+            **{"mode": mode, "difficulty": level, "models": floor.models, "evaluations": floor.repeats},
             **{"deviation": floor.deviation, "floor": floor.floor},
         }
-        for level, floor in floors.items()
+        for mode, level, floor in floors
     ]
-    return PlainTable(f"noise-floor-{mode}", "Noise floor", columns, rows, f"Mode {mode}. {WORDS}")
+    caption = f"Mode: {modes[0]}. {WORDS}" if len(modes) == 1 else f"Each floor is that of one mode. {WORDS}"
+    return PlainTable("noise-floor", "Noise floor", columns, rows, caption)

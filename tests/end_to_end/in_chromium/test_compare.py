@@ -52,6 +52,55 @@ def made(rows):
     return found
 
 
+@pytest.fixture
+def in_modes(runs):
+    """The runs, one of which also answered without thinking."""
+    from tests.evaluated_runs import evaluate_in_two_modes, random_rights
+
+    cold, _, rpt, _ = runs
+    for run, share, standard in ((cold, 0.35, 0.2), (rpt, 0.65, 0.4)):
+        committed(
+            lambda run=run, share=share, standard=standard: evaluate_in_two_modes(
+                run, random_rights(share, seed=run.seed), random_rights(standard, seed=run.seed), step=80
+            )
+        )
+    return cold, rpt
+
+
+def test_the_mode_of_each_run_is_chosen_by_a_link_and_stays_in_the_address(visit, in_modes):
+    cold, rpt = in_modes
+    address = f"{reverse('compare:basket')}?runs={cold.pk},{rpt.pk}@80&view=positions&mode=greedy"
+    with visit(address) as browser:
+        visit.wait("return document.querySelector('#compared form button') !== null")
+        entry, _ = browser.find_elements(By.CSS_SELECTOR, ".entry-modes")
+        assert entry.find_element(By.CSS_SELECTOR, "[aria-current]").text == "as all: reasoning, greedy"
+        press(browser, f"a[href*='runs={cold.pk}:standard,{rpt.pk}@80']")
+        visit.wait("return location.search.includes(arguments[0])", f"runs={cold.pk}:standard,{rpt.pk}@80")
+        chosen = [part.text for part in browser.find_elements(By.CSS_SELECTOR, ".entry-modes [aria-current]")]
+        assert chosen == ["standard", "as all: reasoning, greedy"]
+        press(browser, "#compared form button")
+        visit.wait("return document.querySelector('#compared [role=status]') !== null")
+        done_by_the_quick_worker()
+        visit.wait("return document.querySelector('.two-by-two') !== null")
+        heading = browser.find_element(By.ID, "pair-heading").text
+        assert heading == "s0-rpt, Compared, rpt, step 80, reasoning, greedy against s0-cold, Compared, cold, standard"
+        said = browser.find_element(By.CSS_SELECTOR, ".table-words").text
+        assert "No noise floor, standard: an answer without thinking is not sampled" in said
+        pictures(visit, browser, "compare-modes")
+        gained = browser.find_element(By.CSS_SELECTOR, ".two-by-two .won a")
+        count = gained.text
+        gained.click()
+        visit.wait("return document.querySelector('.position-table') !== null")
+        chosen = browser.find_element(By.CSS_SELECTOR, ".state-filter[aria-current]:nth-last-of-type(4) .figures")
+        assert chosen.text == count
+        assert "reasoning, greedy against s0-cold, standard" in browser.find_element(By.TAG_NAME, "h1").text
+        browser.find_element(By.LINK_TEXT, "The comparison").click()
+        visit.wait("return location.search.includes(arguments[0])", f"{cold.pk}@80:standard,{rpt.pk}@80:greedy")
+        browser.find_element(By.PARTIAL_LINK_TEXT, "all in one mode").click()
+        visit.wait("return new URLSearchParams(location.search).get('runs') === arguments[0]",
+                   f"{cold.pk}@80,{rpt.pk}@80")  # fmt: skip
+
+
 def test_a_basket_leads_across_experiments_to_the_paired_table_and_its_positions(visit, runs):
     cold, other_cold, rpt, other_rpt = runs
     with visit(reverse("runs:run_detail", args=[cold.pk])) as browser:

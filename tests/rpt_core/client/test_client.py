@@ -360,6 +360,12 @@ def test_runs_are_compared_at_the_same_positions_once_a_worker_has_done_so(clien
     assert re.split(r"  +", line)[2:] == ["100.0 [34.2, 100.0]", "2", "+50.0", ANY, "1.0000", "1.0000", "1", "0"]
     assert re.search(r"p: .*McNemar.*Holm for 1 comparison with the first", out)
     assert f"Left out, without such an evaluation: {bare.pk} bare." in out
+    assert "*" not in out.partition("At the same positions")[2]
+    runs[1].evaluations.filter(difficulty="hard").update(no_box=0.9)
+    code, out, _ = rpt("compare", runs[0].pk, f"{runs[1].pk}@1")
+    assert any(line.startswith(f"{runs[1].pk} more, step 1*") and " hard " in line for line in out.splitlines())
+    assert f"\n* {runs[1].pk} more, step 1, hard: Most responses have no box (90.0" in out
+    assert out.count("*") == 2
     code, out, _ = rpt("compare", f"{runs[0].pk}:greedy", f"{runs[1].pk}@1:standard")
     assert code == 0
     assert "Not compared at the same positions: " in out

@@ -24,7 +24,7 @@ from rpt_web.compare.comparisons import EvaluatedEntry, ToCompare, to_compare
 from rpt_web.compare.entries import BasketEntry, replaced
 from rpt_web.compare.evaluated import evaluations_of
 from rpt_web.compare.models import PositionComparison
-from rpt_web.compare.noise import noise_floor
+from rpt_web.compare.noise import floors_across, noise_of_modes
 from rpt_web.exhibits.comparison_tables import SEEDS_COVER, TABLES
 from rpt_web.exhibits.noise_table import NOISE
 from rpt_web.exhibits.refs import COMPARE, ref_of
@@ -60,7 +60,8 @@ def positions_of(request: HttpRequest, basket: ShownBasket) -> dict[str, Any]:
         "job": row.job if row and row.made_at is None else None,
         "is_unheard": row is not None and row.job is not None and row.job.state == JobState.QUEUED
         and not queues.is_heard(QUICK_QUEUE),
-        "may_start": len(wanted.entries) >= comparisons.FEWEST,
+        "may_start": comparisons.FEWEST <= len(wanted.entries) <= comparisons.MOST,
+        "most_compared": comparisons.MOST if len(wanted.entries) > comparisons.MOST else None,
     }  # fmt: skip
     if row is not None and row.made_at is not None:
         context |= _made(request, basket, wanted, row)
@@ -101,8 +102,8 @@ def _made(request: HttpRequest, basket: ShownBasket, wanted: ToCompare, row: Pos
         "pairs_compared": len(data["matrix"].get(level, [])),
         "resamples": data["resamples"],
         "matched_by_name": [shown[place] for place in data["matched_by_name"]],
-        "noise": None if wanted.is_mixed
-        else noise_floor(wanted.entries, access.runs_for(request.user), row.modes[0], level),
+        "noises": (noises := noise_of_modes(wanted.entries, access.runs_for(request.user), level)),
+        "across": floors_across(noises),
         "refs": {name: ref_of(COMPARE, basket.subject, f"{name}/{wanted.mode}/{level}") for name in TABLES}
         | {NOISE: ref_of(COMPARE, basket.subject, f"{NOISE}/{wanted.mode}")},
     }  # fmt: skip
