@@ -127,20 +127,28 @@ def frontier(choices: Choices) -> Frontier:
 
 def cross_fitted(choices: Choices, seed: int, resamples: int = RESAMPLES) -> CrossFitted | None:
     """Choose tau on one half of the documents, apply it to the other, both ways; None with fewer than two documents."""
-    second = second_half(choices.documents, seed)
-    if second.all() or not second.any():
+    chosen = held_out_choice(choices, seed)
+    if chosen is None:
         return None
-    tau_of_first, tau_of_second = (_best_tau(choices.at(half)) for half in (second, ~second))
-    thinks = choices.entropies > np.where(second, tau_of_second, tau_of_first)
+    taus, thinks = chosen
     found = choices.correctness(thinks)
     return CrossFitted(
-        taus=(tau_of_first, tau_of_second),
+        taus=taus,
         thinks=thinks,
         accuracy=choices.accuracy(thinks),
         tokens=float(choices.cost(thinks).mean()),
         over_always=mean_difference(choices.thinking, found, seed, choices.documents, resamples),
         over_never=mean_difference(choices.standard, found, seed, choices.documents, resamples),
     )
+
+
+def held_out_choice(choices: Choices, seed: int) -> tuple[tuple[float, float], Flags] | None:
+    """The tau of each half of the documents, chosen on the other one, and where the policy thinks with these."""
+    second = second_half(choices.documents, seed)
+    if second.all() or not second.any():
+        return None
+    tau_of_first, tau_of_second = (_best_tau(choices.at(half)) for half in (second, ~second))
+    return (tau_of_first, tau_of_second), choices.entropies > np.where(second, tau_of_second, tau_of_first)
 
 
 def second_half(documents: Sequence[str], seed: int) -> Flags:

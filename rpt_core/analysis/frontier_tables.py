@@ -9,7 +9,7 @@ import numpy as np
 
 from rpt_core.analysis.frontier import Choices, CrossFitted, Frontier, cross_fitted, frontier, tokens_to_match
 from rpt_core.analysis.names import slug
-from rpt_core.config import FrontierConfig
+from rpt_core.config import FrontierConfig, Mode
 from rpt_core.errors import UserError
 from rpt_core.evaluation.outcomes import Outcomes, read_outcomes
 from rpt_core.run.tables import Cell, Chart, Column, ResultTable
@@ -25,21 +25,23 @@ _COST = (
 def frontier_tables(config: FrontierConfig, seed: int, resamples: int) -> list[ResultTable]:
     """The curve and the summary. Raises UserError when the file lacks a mode or the standard entropies."""
     outcomes = read_outcomes(config.outcomes)
-    choices = {name: choices_of(outcomes.at(flags), config) for name, flags in outcomes.members.items() if flags.any()}
+    choices = {
+        name: choices_of(outcomes.at(flags), config.mode) for name, flags in outcomes.members.items() if flags.any()
+    }
     return [_curve(config, choices), _summary(config, choices, seed, resamples)]
 
 
-def choices_of(outcomes: Outcomes, config: FrontierConfig) -> Choices:
-    """What the policy could do at each of the positions."""
+def choices_of(outcomes: Outcomes, mode: Mode) -> Choices:
+    """What the policy could do at each of the positions, thinking in a mode. Raises UserError as `frontier_tables`."""
     if outcomes.standard_entropy_nats is None:
         raise UserError(f"{outcomes.path} has no standard mode, so tau has nothing to go by. Evaluate `standard` too.")
     return Choices(
         entropies=outcomes.standard_entropy_nats,
         standard=outcomes.correctness("standard"),
-        thinking=outcomes.correctness(config.mode),
-        tokens=outcomes.response_tokens(config.mode),
+        thinking=outcomes.correctness(mode),
+        tokens=outcomes.response_tokens(mode),
         documents=outcomes.document.tolist(),
-        samples=(outcomes.samples or 1) if config.mode == "sampled" else 1,
+        samples=(outcomes.samples or 1) if mode == "sampled" else 1,
     )
 
 

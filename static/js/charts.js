@@ -127,11 +127,13 @@
 
   // A point leads to the list of what it stands for. All lines answer at its step, so the nearest one in height is meant.
   const follow = (id, plot, { points, event }) => {
-    const place = figures.get(id)?.place;
+    const known = figures.get(id)?.place;
     const height = event.clientY - plot.getBoundingClientRect().top;
     const away = (point) => Math.abs(point.yaxis._offset + point.yaxis.d2p(point.y) - height);
     const [nearest] = [...points].sort((a, b) => away(a) - away(b));
-    if (!place || !nearest || nearest.data.meta?.is_deaf) return;
+    if (!nearest || nearest.data.meta?.is_deaf) return;
+    const place = nearest.data.meta?.places?.[nearest.pointNumber] || known; // a point's own, or the figure's
+    if (!place) return;
     const more = nearest.data.meta?.query;
     // Where an axis is none of steps, the point itself says its step.
     location.assign(place.replaceAll("{x}", nearest.customdata ?? nearest.x) + (more ? `&${more}` : ""));

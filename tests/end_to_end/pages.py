@@ -127,6 +127,12 @@ PAGES = {
     "run-rpt-hybrid": lambda rows: (
         reverse("runs:evaluated_positions", args=[rows["rpt"].pk, 80]) + "?mode=greedy&tau=0.9&right=0"
     ),
+    "run-rpt-two-by-two": lambda rows: (
+        reverse("runs:evaluated_positions", args=[rows["rpt"].pk, 80]) + "?mode=greedy&right=1&standard=0"
+    ),
+    "run-rpt-held-out": lambda rows: (
+        reverse("runs:evaluated_positions", args=[rows["rpt"].pk, 80]) + "?mode=greedy&held_out=0"
+    ),
     "run-rpt-log": lambda rows: reverse("runs:run_log", args=[rows["rpt"].pk]),
     "run-rpt-config": lambda rows: reverse("runs:run_settings", args=[rows["rpt"].pk]),
     "run-rpt-files": lambda rows: reverse("runs:run_files", args=[rows["rpt"].pk]),

@@ -1,24 +1,51 @@
-"""Groups of responses at compared positions, so that a position leads to its page and can be put into a queue.
+"""Groups of responses at positions of evaluations, so that a position leads to its page and can be put into a queue.
 
-In: compared positions. Out: a filter for groups, and for each group the position that it is of. A position is found by
-the hash of its text; where no evaluation told it, by the id of the document.
+In: positions, compared or of one evaluation. Out: a filter for groups, and for each group the position that it is of. A
+position is found by the hash of its text; where no evaluation told it, by the id of the document.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
 
 from django.db.models import Q, QuerySet
 
 from rpt_core.run.rollout_files import AS_A_WHOLE
-from rpt_web.compare.positions import ComparedPosition
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
 
 
-class AtPositions:
-    """Which groups are at some compared positions."""
+class Evaluated(Protocol):
+    """A position of an evaluation."""
 
-    def __init__(self, positions: Sequence[ComparedPosition]) -> None:
+    @property
+    def place(self) -> int:
+        """Its number there."""
+
+    @property
+    def document(self) -> str:
+        """What the corpus calls its document."""
+
+    @property
+    def byte_offset(self) -> int:
+        """Where it is in the document."""
+
+    @property
+    def text_hash(self) -> bytes | None:
+        """What the document's text is known by; None where no evaluation told it."""
+
+    @property
+    def entropy_nats(self) -> float | None:
+        """None for a question."""
+
+
+P = TypeVar("P", bound=Evaluated)
+
+
+class AtPositions(Generic[P]):
+    """Which groups are at some positions."""
+
+    def __init__(self, positions: Sequence[P]) -> None:
         self._by_text = {(one.text_hash, _offset(one)): one for one in positions if one.text_hash is not None}
         self._by_name = {(one.document, _offset(one)): one for one in positions if one.text_hash is None}
 
@@ -32,11 +59,11 @@ class AtPositions:
         documents = {document for document, _ in self._by_name}
         return rows.filter(Q(position__in=places) | Q(document__in=documents)).exclude(position=None)
 
-    def position_of(self, document: str, text: bytes, offset: int) -> ComparedPosition | None:
-        """The compared position at a group's document and corpus position."""
+    def position_of(self, document: str, text: bytes, offset: int) -> P | None:
+        """The position at a group's document and corpus position."""
         return self._by_text.get((text, offset)) or self._by_name.get((document, offset))
 
 
-def _offset(one: ComparedPosition) -> int:
+def _offset(one: Evaluated) -> int:
     """Where the completion begins, as responses name it: a question, which has no entropy, is asked as a whole."""
     return AS_A_WHOLE if one.entropy_nats is None else one.byte_offset

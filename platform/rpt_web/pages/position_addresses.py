@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from urllib.parse import urlencode
 
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.urls import reverse
 
+from rpt_web.compare.responses import AtPositions, Evaluated
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
-
-Place = tuple[str, int]
-"""Document, byte."""
 
 
 def place_of(position: CorpusPosition) -> str:
@@ -27,23 +25,18 @@ def query_of(group: ResponseGroup) -> str:
     return urlencode({"run": group.run_id, "step": group.step, "kind": group.kind, "group": group.group})
 
 
-def pages_of(
-    wanted: Collection[Place], runs: Collection[int], run: int, step: int, kind: str | None
-) -> dict[Place, str]:
-    """The page of each position at which one of the runs keeps responses, opened at those of a run, a step and a kind
-    where there are such (1 query)."""
-    groups = ResponseGroup.objects.filter(
-        run__in=runs,
-        document__in={document for document, _ in wanted},
-        position__byte_offset__in={byte for _, byte in wanted},
-    ).select_related("position")
-    found: dict[Place, str] = {}
-    for group in one_of_each(groups, (run, step, kind)):
-        assert group.position is not None  # it has a byte
-        key = group.document, group.position.byte_offset
-        is_exact = (group.run_id, group.step, group.kind) == (run, step, kind)
-        if key in wanted and (key not in found or is_exact):
-            found[key] = place_of(group.position) + (f"?{query_of(group)}#group" if is_exact else "")
+def pages_of(rows: Sequence[Evaluated], runs: Collection[int], exact: tuple[int, int, str]) -> dict[int, str]:
+    """By place the page of each position at which one of the runs keeps responses, opened at those of a run, a step and
+    a kind where there are such (1 query)."""
+    at = AtPositions(rows)
+    groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
+    found: dict[int, str] = {}
+    for group in one_of_each(groups, exact):
+        assert group.position is not None
+        one = at.position_of(group.document, bytes(group.position.text_hash), group.position.byte_offset)
+        is_exact = (group.run_id, group.step, group.kind) == exact
+        if one is not None and (one.place not in found or is_exact):
+            found[one.place] = place_of(group.position) + (f"?{query_of(group)}#group" if is_exact else "")
     return found
 
 

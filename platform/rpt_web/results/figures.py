@@ -1,7 +1,8 @@
 """Plotly figures as plain dictionaries, without colours: charts.js takes those from the theme's CSS variables.
 
-In: plain data from the queries. Out: `Figure`s. A trace's `meta` names its colour variable and, for live charts, the
-metric that extends it. Every figure has a title, a caption, and axes with titles and units.
+In: plain data from the queries. Out: `Figure`s. A trace's `meta` names its colour variable, for live charts the metric
+that extends it, and perhaps where each of its points leads (`places`). Every figure has a title, a caption, and axes
+with titles and units.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class Figure:
         """What the browser gets."""
         drawn = {"id": self.id, "title": self.title, "data": self.data, "layout": self.layout}
         return drawn | ({"place": self.place} if self.place else {})
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether its points lead anywhere."""
+        return bool(self.place) or any("places" in trace.get("meta", {}) for trace in self.data)
 
     @property
     def all_places(self) -> str:

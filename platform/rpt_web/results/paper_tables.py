@@ -19,7 +19,7 @@ from rpt_web.results.paper_categories import BY_CATEGORY, by_category, category_
 from rpt_web.results.paper_seeds import OF_RUN, OF_SEEDS, WORDS, seed_means
 from rpt_web.results.table_figures import table_figure
 from rpt_web.results.table_queries import newest
-from rpt_web.results.tables import ROWS_AT_FIRST, ColumnHead, Row, head_of, noise_of, with_paths, write_cell
+from rpt_web.results.tables import ROWS_AT_FIRST, ColumnHead, Origin, Row, head_of, noise_of, with_paths, write_cell
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.seed_groups import seed_of
 
@@ -65,6 +65,16 @@ class OneRun:
     name: str
     title: str
     data: Json
+    step: int
+    form: str
+    """What tables whose rows are of this form are called."""
+
+    @property
+    def origin(self) -> Origin:
+        """As its rows rest on it, without the columns that stand in front of those of several runs."""
+        columns = self.data["columns"]
+        heads, keys = [head_of(column) for column in columns], [column["key"] for column in columns]
+        return Origin(self.run, self.form, self.step, self.title, heads, keys)
 
 
 def tables_of(page: PaperPage, experiments: Sequence[Experiment]) -> tuple[list[SeveralRuns], list[Run]]:
@@ -88,7 +98,8 @@ def tables_of(page: PaperPage, experiments: Sequence[Experiment]) -> tuple[list[
 
 def _one_run(page: PaperPage, table: ResultTable) -> OneRun:
     data = by_category(table.data, table.run_id, table.step) if page.formats else table.data
-    return OneRun(table.run, table.name, table.title, data)
+    form = BY_CATEGORY if page.formats else table.name
+    return OneRun(table.run, table.name, table.title, data, table.step, form)
 
 
 def _family(page: PaperPage, one: OneRun) -> tuple[Any, ...]:
@@ -108,15 +119,21 @@ def _joined(page: PaperPage, id_: str, key: str, tables: Sequence[OneRun], *, se
     first = tables[0]
     means = seed_means([table.run for table in tables], [table.data for table in tables])
     columns = [_RUN_COLUMN, *([_SEEDS_COLUMN] if means else []), *first.data["columns"]]
-    rows = [
-        {OF_RUN: _named(table.run, name, several_experiments), **with_paths(row)}
+    found = [
+        ({OF_RUN: _named(table.run, name, several_experiments), **with_paths(row)}, None if name else table.origin)
         for place, table in enumerate(tables)
         for name, own in [*((mean.name, mean.rows) for mean in means.get(place, ())), ("", _own(table))]
         for row in own
     ]
+    rows = [row for row, _ in found]
     written = [
-        Row([write_cell(row.get(column["key"]), column["kind"]) for column in columns], number >= ROWS_AT_FIRST, row)
-        for number, row in enumerate(rows)
+        Row(
+            [write_cell(row.get(column["key"]), column["kind"]) for column in columns],
+            number >= ROWS_AT_FIRST,
+            row,
+            origin,
+        )
+        for number, (row, origin) in enumerate(found)
     ]
     caption = _caption(tables)
     noise = " ".join(filter(None, [noise_of(first.run, written), WORDS if means else ""]))

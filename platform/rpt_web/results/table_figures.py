@@ -2,6 +2,7 @@
 
 In: a table's data as JSON. Out: a `Figure` without colours, or None when the table asks for none or nothing can be
 drawn. An estimate brings its 95 % interval and its n; a missing value stays a gap. Differences are drawn in points.
+A trace's `meta` says of which rows (from 0) and which column its points are.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _DASHES = ("solid", "dash", "dot")
 class Point:
     """One place of a series. `y` is None where the table has nothing."""
 
+    row: int
+    """Of the table, from 0."""
     x: Any
     y: float | None
     low: float | None
@@ -35,6 +38,8 @@ class DrawnSeries:
     """What is drawn in one colour."""
 
     label: str
+    column: str
+    """Its key."""
     kind: str
     points: list[Point]
 
@@ -63,20 +68,24 @@ def _series(chart: Json, columns: dict[str, Json], rows: Sequence[Json]) -> Iter
     key = chart["group"]
     groups = list(dict.fromkeys(_text(row[key]) for row in rows)) if key else [""]
     for group in groups:
-        members = [row for row in rows if not key or _text(row[key]) == group]
+        members = [(place, row) for place, row in enumerate(rows) if not key or _text(row[key]) == group]
         for y in chart["y"]:
             label = ", ".join(part for part in (group, columns[y]["label"] if len(chart["y"]) > 1 else "") if part)
             kind = columns[y]["kind"]
-            points = [_point(row[chart["x"]], row[y], kind) for row in members if _value(row[chart["x"]]) is not None]
-            yield DrawnSeries(label or columns[y]["label"], kind, points)
+            points = [
+                _point(place, row[chart["x"]], row[y], kind)
+                for place, row in members
+                if _value(row[chart["x"]]) is not None
+            ]
+            yield DrawnSeries(label or columns[y]["label"], y, kind, points)
 
 
-def _point(x: Any, cell: Any, kind: str) -> Point:
+def _point(row: int, x: Any, cell: Any, kind: str) -> Point:
     scale = 100.0 if kind == "difference" else 1.0
     parts = cell if isinstance(cell, dict) else {"value": cell}
     value, low, high = (_scaled(parts.get(name), scale) for name in ("value", "low", "high"))
     place = _value(x)
-    return Point(plain(place) if isinstance(place, str) else place, value, low, high, parts.get("n"))
+    return Point(row, plain(place) if isinstance(place, str) else place, value, low, high, parts.get("n"))
 
 
 def _traces(kind: str, series: DrawnSeries, number: int) -> list[Json]:
@@ -84,7 +93,8 @@ def _traces(kind: str, series: DrawnSeries, number: int) -> list[Json]:
     points = series.points
     if kind == "line" and all(isinstance(point.x, int | float) for point in points):
         points = sorted(points, key=lambda point: point.x)
-    more: Json = {"legendgroup": series.label, **_hover(series.kind, points)}
+    meta = {"rows": [point.row for point in points], "column": series.column}
+    more: Json = {"legendgroup": series.label, "meta": meta, **_hover(series.kind, points)}
     x, y = [point.x for point in points], [point.y for point in points]
     if kind == "bars":
         return [_bars(line(series.label, colour, x, y, **more, **_error_bars(points)))]

@@ -7,7 +7,7 @@ A cell that is not there is None, and the page writes a dash. A stage's texts ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,19 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The table of one run that a row is of: what its numbers rest on follows from it."""
+
+    run: Run
+    name: str
+    step: int
+    title: str
+    heads: Sequence[ColumnHead]
+    keys: Sequence[str]
+    """Of the columns."""
+
+
+@dataclass(frozen=True)
 class Row:
     """A row; one beyond the first `ROWS_AT_FIRST` is shown on request."""
 
@@ -63,6 +76,8 @@ class Row:
     is_more: bool
     values: Mapping[str, Any]
     """The same as the stage wrote them, by the keys of columns."""
+    origin: Origin | None = None
+    """Where tables of several runs stand under each other; None for a mean over seeds, too."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,11 @@ class TableView:
     figure: Figure | None
     noise: str = ""
     """What its intervals leave out; "" where there are none."""
+
+    @property
+    def origin(self) -> Origin:
+        """Itself, as its rows rest on it."""
+        return Origin(self.run, self.name, self.step, self.title, self.heads, self.keys)
 
     @property
     def ref(self) -> str:

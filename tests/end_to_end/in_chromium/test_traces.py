@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from tests.end_to_end.chromium import committed
 from tests.end_to_end.pages import PAGES
+from tests.hybrid_runs import analysed
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
@@ -50,6 +52,28 @@ def test_filters_are_folded_on_a_phone_unless_one_is_set(visit, rows):
         assert browser.execute_script(seen)
     with visit(place) as browser:
         assert (browser.execute_script(seen), browser.execute_script(summary)) == (True, False)
+
+
+def test_a_point_of_a_result_tables_chart_leads_where_its_number_does(visit, rows):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    from rpt_web.runs.services import create_experiment
+
+    curve, _ = committed(
+        lambda: analysed(create_experiment("Hybrid", rows["user"], team=rows["finished"].team))
+    )  # fmt: skip
+    with visit(reverse("runs:run_evaluations", args=[curve.run_id])) as browser:
+        plot = browser.find_element(By.CSS_SELECTOR, ".result-chart[data-leads-on] .plot")
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
+        visit.wait("return arguments[0].dataset.drawn", plot)
+        ActionChains(browser, duration=50).move_to_element(plot).perform()
+        visit.wait("return arguments[0].querySelector('.hoverlayer > *') !== null", plot)
+        ActionChains(browser).click().perform()
+        visit.wait("return location.pathname.endsWith('/evaluations/0/')")
+        assert "tau=" in browser.current_url
+        visit.wait("return document.querySelector('.position-table') !== null")
+        assert "thinking (reasoning, greedy) only where" in browser.find_element(By.CSS_SELECTOR, ".lede").text
 
 
 def test_a_list_by_what_reviewers_said_is_searched_by_keyboard_alone(visit, rows):

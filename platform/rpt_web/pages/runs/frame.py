@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from rpt_core.config import STAGES
 from rpt_web import access
-from rpt_web.results.headlines import TRAINING
+from rpt_web.results.headline import TRAINING
 from rpt_web.results.queries import has_tables
 from rpt_web.runs import attempts, deeds, display, queries, queues, waiting
 from rpt_web.runs.models import ENDED_BADLY, FINAL, Run, Status

@@ -18,6 +18,7 @@ from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.group_addresses import ANY_STEP, KINDS_OF_MODES, address_of_list
 from rpt_web.pages.runs import charts, monitors, overview
 from rpt_web.pages.runs.frame import Part, render_tab
+from rpt_web.pages.table_addresses import leading
 from rpt_web.results import figures, levels, published, table_queries, tables
 from rpt_web.results import queries as results
 from rpt_web.results.metric_figures import COLLAPSE
@@ -153,7 +154,8 @@ def _with_place(run: Run, mode: str, figure: figures.Figure) -> figures.Figure:
 
 def _tables(request: HttpRequest, run: Run, *, of_groups: bool) -> dict[str, Any]:
     found = table_queries.run_tables(run, number_asked(request, "tables_at"))
-    views = tables.table_views([table for table in found.tables if (table.name in tables.OF_GROUPS) == of_groups])
+    of_tab = [table for table in found.tables if (table.name in tables.OF_GROUPS) == of_groups]
+    views = leading(tables.table_views(of_tab))
     return {
         "tables": views,
         "tables_found": found,

@@ -16,10 +16,11 @@ from rpt_web.pages.group_addresses import (
     address_of_evaluations,
     address_of_positions,
 )
-from rpt_web.pages.table_addresses import addresses_of
+from rpt_web.pages.table_addresses import addresses_of_row
 from rpt_web.pages.templatetags.show import percent, readable
-from rpt_web.results.headlines import Number
+from rpt_web.results.headline import Number
 from rpt_web.results.models import Evaluation
+from rpt_web.results.paper_tables import SeveralRuns
 from rpt_web.results.tables import Row, TableView, Written
 
 register = Library()
@@ -75,7 +76,7 @@ def _linked(address: str, words: str) -> SafeString | str:
 
 
 @register.filter
-def with_addresses(row: Row, table: TableView) -> Iterable[tuple[Written, str]]:
-    """The cells of a row of a run's table, each with where it leads; empty where that is not known."""
-    found = addresses_of(table, row.values)
+def with_addresses(row: Row, table: TableView | SeveralRuns) -> Iterable[tuple[Written, str]]:
+    """The cells of a row of a table, each with where it leads; empty where that is not known."""
+    found = addresses_of_row(table, row)
     return [(cell, found.get(key, "")) for cell, key in zip(row.cells, table.keys, strict=True)]

@@ -43,11 +43,27 @@ def test_groups_domains_and_levels_lead_to_their_groups():
     at_positions = "/runs/5/evaluations/3/?mode=standard&difficulty=easy&domain=Mathematics+-%3E+Algebra"
     assert unthought == {"domain": found["domain"], "accuracy": at_positions}
     every = leads(
-        "benchmark", {"category": "All questions", "reasoning": 1}, {"category": "Category"}, stage="benchmark"
+        "benchmark",
+        {"category": "All questions", "standard": 1, "reasoning": 1},
+        {"category": "Category"},
+        stage="benchmark",
     )
-    assert every["category"] == "5&step_from=3&step_to=3"
-    at_hard = "5&kind=greedy&step_from=3&step_to=3&difficulty=hard"
-    assert leads("two_by_two", {"mode": "greedy", "difficulty": "hard", "both": 4})["difficulty"] == at_hard
+    assert every["category"] == every["reasoning"] == "5&step_from=3&step_to=3"
+    assert every["standard"] == "/runs/5/evaluations/3/?mode=standard&difficulty=all"
+    bare = {"category": "Law", "standard": None, "reasoning": 1}
+    assert "standard" not in leads("benchmark", bare, {"category": "Category"}, stage="benchmark")
+
+
+def test_cells_of_a_two_by_two_lead_to_the_positions_that_they_count():
+    cells = {"both": 4, "only_standard": 3, "only_reasoning": 2, "neither": 1, "difference": -0.1}
+    found = leads("two_by_two", {"mode": "majority", "difficulty": "hard", **cells})
+    assert found["difficulty"] == "5&kind=sampled&step_from=3&step_to=3&difficulty=hard"
+    of_level = "/runs/5/evaluations/3/?mode=sampled&difficulty=hard"
+    assert found["difference"] == of_level
+    sides = {"both": (1, 1), "only_standard": (0, 1), "only_reasoning": (1, 0), "neither": (0, 0)}
+    for name, (right, standard) in sides.items():
+        assert found[name] == f"{of_level}&right={right}&standard={standard}", name
+    assert leads("two_by_two", {"mode": "guessing", "difficulty": "hard", **cells}) == {}
 
 
 def test_templates_and_tests_lead_to_the_step_of_the_row():
