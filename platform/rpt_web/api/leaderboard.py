@@ -97,7 +97,7 @@ class BoardRowOut(Schema):
     """A model in one mode."""
 
     id: int
-    rank: int | None = Field(description="Among the rows that are ranked; null for the others, whose flags say why.")
+    rank: int | None = Field(description="Among the ranked rows of its mode; null for the others, whose flags say why.")
     name: str
     mode: str
     stage: str = Field(description="Of the run that made it; empty for a model from elsewhere.")
@@ -117,7 +117,7 @@ class BoardRowOut(Schema):
 
 
 class BoardOut(Schema):
-    """A page of rows in their order: those that are ranked, then the others."""
+    """A page of rows in their order: those that are ranked, mode by mode, then the others."""
 
     items: list[BoardRowOut]
     next: int | None
@@ -165,7 +165,8 @@ def leaderboard(
     after: After = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
-    """The rows of one position set, ranked by a difficulty; what must not be compared is not ranked, and says why.
+    """The rows of one position set, ranked within each mode by a difficulty; what must not be compared is not ranked,
+    and says why.
 
     Empty for a set at which nothing that you may see was measured.
     """

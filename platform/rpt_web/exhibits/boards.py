@@ -118,8 +118,13 @@ def table_of(board: Board, leads: StoredLeads | None = None, is_pinned: bool = F
 def _caption(board: Board) -> str:
     words, baseline = board.words, board.baseline
     levels = words.levels.removesuffix(".")
+    within = ", within each mode" if len({row.standing.mode for row in board.rows}) > 1 else ""
     base = f" Above baseline: the difference to {baseline.name}, {mode_label(baseline.mode)}." if baseline else ""
-    return f"{words.size}; {levels}. Ranked by {board.difficulty} positions. {INTERVALS_COVER}{base}".removeprefix("; ")
+    return (
+        f"{words.size}; {levels}. Ranked by {board.difficulty} positions{within}. {INTERVALS_COVER}{base}".removeprefix(
+            "; "
+        )
+    )
 
 
 def _lead_cells(leads: Mapping[str, Lead]) -> dict[str, PlainValue]:

@@ -2,6 +2,7 @@
 
     table/NAME        the tables of that name of all their runs under each other, with their figure
     scaling           figure 5: the curves of their runs
+    fits              the fits beside it: the means over seeds, then each curve's
     board/SET         table 1: their rows at a position set
     averages/SET      figure 4: the means of the three difficulties of the rows that may be compared
 
@@ -11,6 +12,7 @@ not among that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -23,16 +25,24 @@ from rpt_web.exhibits.refs import PAPER, ref_of
 from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.exhibits.sources import sources_of
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
+from rpt_web.exports.tables import PlainValue
 from rpt_web.results import boards, paper
 from rpt_web.results.board import Board, BoardFilters
 from rpt_web.results.figures import Figure
 from rpt_web.results.models import Standing
 from rpt_web.results.paper import AverageRow, PaperPage
-from rpt_web.results.paper_scaling import scaling_of_experiments, scaling_of_runs
+from rpt_web.results.paper_scaling import (
+    FITS_COVER,
+    ScalingLine,
+    ScalingMean,
+    scaling_means,
+    scaling_of_experiments,
+    scaling_of_runs,
+)
 from rpt_web.results.paper_tables import tables_of
 from rpt_web.runs.models import Experiment, Run
 
-TABLE, SCALING, BOARD, AVERAGES = "table", "scaling", "board", "averages"
+TABLE, SCALING, FITS, BOARD, AVERAGES = "table", "scaling", "fits", "board", "averages"
 MOST_ROWS = 60
 """Of a board on the page of table 1."""
 Made = tuple[PlainTable, Figure | None, Sequence[Run]] | None
@@ -70,14 +80,16 @@ def boards_of(standings: QuerySet[Standing]) -> list[Board]:
 
 
 def averages_of(board: Board) -> list[AverageRow]:
-    """The averages of the rows that are ranked: the others must not stand in one figure."""
-    return paper.averages(row.standing for row in board.rows if row.rank is not None)
+    """The averages of the rows that are ranked: the others must not stand in one figure, nor the best of several
+    responses beside single ones, since guessing raises it, too."""
+    ranked = [row.standing for row in board.rows if row.rank is not None]
+    return paper.averages(row for row in ranked if not row.mode.startswith("pass@"))
 
 
 def _kinds(page: PaperPage) -> tuple[str, ...]:
     if not page.stages:
         return (BOARD,) if page.slug == "table-1" else (AVERAGES,)
-    return (TABLE, SCALING) if page.slug == "figure-5" else (TABLE,)
+    return (TABLE, SCALING, FITS) if page.slug == "figure-5" else (TABLE,)
 
 
 def _table(page: PaperPage, chosen: Sequence[Experiment], key: str, _seen: ExhibitScope) -> Made:
@@ -95,6 +107,47 @@ def _scaling(page: PaperPage, chosen: Sequence[Experiment], own: str, _seen: Exh
     if figure is None:
         return None
     return data.of_drawing(figure, data.file_name(page.slug, SCALING)), figure, [line.run for line in lines]
+
+
+def _fits(page: PaperPage, chosen: Sequence[Experiment], own: str, _seen: ExhibitScope) -> Made:
+    """The fits that stand beside the curves."""
+    lines, _ = scaling_of_experiments(chosen)
+    if own or not lines:
+        return None
+    columns = [
+        *(PlainColumn("fit_of", "Fit of"), PlainColumn("difficulty", "Difficulty")),
+        PlainColumn("points", "Points", "count"),
+        *estimate_columns("alpha", "α", "number"),
+        *estimate_columns("p_star", "P*"),
+        PlainColumn("r2", "R²", "number"),
+        PlainColumn("remark", "Remark"),
+    ]
+    rows = [*map(_mean_cells, scaling_means(lines)), *map(_fit_cells, lines)]
+    table = PlainTable(data.file_name(page.slug, FITS), "Fits of the scaling curves", columns, rows, FITS_COVER)
+    return table, None, [line.run for line in lines]
+
+
+def _mean_cells(mean: ScalingMean) -> dict[str, PlainValue]:
+    left_out = f"{mean.left_out} more not determined" if mean.left_out else None
+    return {
+        **{"fit_of": mean.label, "difficulty": mean.difficulty, "remark": left_out},
+        **estimate_cells("alpha", mean.alpha.value, mean.alpha.low, mean.alpha.high),
+        **estimate_cells("p_star", mean.p_star.value, mean.p_star.low, mean.p_star.high),
+    }
+
+
+def _fit_cells(line: ScalingLine) -> dict[str, PlainValue]:
+    named: dict[str, PlainValue] = {"fit_of": line.label, "difficulty": line.curve.difficulty}
+    fit, named["points"] = line.fit, len(line.curve.points)
+    if fit is None:
+        return named | {"remark": line.curve.problem}
+    return {
+        **named,
+        "alpha": fit.alpha,
+        **estimate_cells("p_star", fit.p_star, fit.p_star_low, fit.p_star_high),
+        "r2": None if math.isnan(fit.r2) else fit.r2,
+        "remark": None if fit.is_determined else fit.remark(),
+    }
 
 
 def _board(page: PaperPage, chosen: Sequence[Experiment], own: str, seen: ExhibitScope) -> Made:
@@ -144,6 +197,7 @@ def _runs_of(rows: Sequence[Standing]) -> list[Run]:
 _MAKERS: dict[str, Callable[[PaperPage, Sequence[Experiment], str, ExhibitScope], Made]] = {
     TABLE: _table,
     SCALING: _scaling,
+    FITS: _fits,
     BOARD: _board,
     AVERAGES: _averages,
 }

@@ -6,8 +6,8 @@
 `baseline/MODE/hard`,
 `matrix/MODE`, `parts/MODE`, `seeds/MODE`, `noise/MODE`, `settings/frozen`, `curves/metric=NAME`; of a position set
 `board/SET/DIFFICULTY`, perhaps with filters; of experiments what the paper has, `paper/3,7/table-8/table/NAME`,
-`paper/3,7/figure-5/scaling`, `paper/3,7/table-1/board/SET`, `paper/3,7/figure-4/averages/SET`; the table of runs
-`runs/table/QUERY`, the query being that of its address.
+`paper/3,7/figure-5/scaling`, `paper/3,7/figure-5/fits`, `paper/3,7/table-1/board/SET`,
+`paper/3,7/figure-4/averages/SET`; the table of runs `runs/table/QUERY`, the query being that of its address.
 """
 
 from __future__ import annotations

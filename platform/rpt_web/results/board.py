@@ -1,8 +1,8 @@
 """The leaderboard: rows of one position set, those that may be compared ranked, the others with the reason in words.
 
 In: stored `Standing`s that a user may see, and which way to look at them. Out: `BoardRow`s. Nothing is computed but
-ranks: values and intervals were stored when evaluations arrived. Rows of different position sets are never ranked
-together, and within one set only rows that were asked in the same way; docs/leaderboard.md says why.
+ranks: values and intervals were stored when evaluations arrived. Rows of different position sets or modes are never
+ranked together, and within one set only rows that were asked in the same way; docs/leaderboard.md says why.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rpt_core.config import DIFFICULTIES
 from rpt_web.numbers import points
 from rpt_web.results.caveats import FEW_POSITIONS, FORMAT_WORDS, LOST_FORMAT
 from rpt_web.results.models import EvaluatedSet, Standing
-from rpt_web.results.queries import mode_label
+from rpt_web.results.queries import mode_label, mode_order
 from rpt_web.results.standings import SEVERAL
 
 UNKNOWN = ""
@@ -84,7 +84,9 @@ class BoardPlace:
 
     pk: int
     rank: int | None
+    """Among the rows of its mode."""
     flags: Sequence[Flag]
+    mode: str
 
 
 @dataclass(frozen=True)
@@ -191,35 +193,61 @@ class Board:
 
 
 def places(whole: Sequence[Light], filters: BoardFilters, baseline: int | None = None) -> list[BoardPlace]:
-    """The rows of a group that fit the filters, in their order: those that are ranked, then the others.
+    """The rows of a group that fit the filters, in their order: those that are ranked, mode by mode, then the others.
 
-    What rows are held against (`Usual`) is taken from the row whose id is `baseline`, else from the whole group.
+    A rank is that among the rows of its mode. What rows are held against (`Usual`) is taken from the row whose id is
+    `baseline`, else from the whole group.
     """
     usual = Usual.of(whole, next((row for row in whole if row.pk == baseline), None))
     rows = [row for row in whole if filters.fit(row)]
-    flagged = {row.pk: flags_of(row, usual, mode_alone=bool(filters.mode)) for row in rows}
+    flagged = {row.pk: flags_of(row, usual) for row in rows}
     out = {row.pk for row in rows if any(flag.excludes for flag in flagged[row.pk])}
-    order = sorted(rows, key=lambda row: (row.pk in out, -getattr(row, filters.difficulty), row.pk))
-    ranks = _ranks([getattr(row, filters.difficulty) for row in order if row.pk not in out])
+
+    def value_of(row: Light) -> float:
+        value: float = getattr(row, filters.difficulty)
+        return value
+
+    ranked = sorted(
+        (row for row in rows if row.pk not in out), key=lambda row: (*board_order(row.mode), -value_of(row), row.pk)
+    )
+    others = sorted((row for row in rows if row.pk in out), key=lambda row: (-value_of(row), row.pk))
+    ranks = _ranks([(row.mode, value_of(row)) for row in ranked])
     return [
-        BoardPlace(row.pk, ranks[number] if number < len(ranks) else None, flagged[row.pk])
-        for number, row in enumerate(order)
+        *(BoardPlace(row.pk, rank, flagged[row.pk], row.mode) for row, rank in zip(ranked, ranks, strict=True)),
+        *(BoardPlace(row.pk, None, flagged[row.pk], row.mode) for row in others),
     ]
 
 
-def _ranks(values: Sequence[float]) -> list[int]:
-    """Places of falling values; equal ones share the better place."""
-    first: dict[float, int] = {}
-    for place, value in enumerate(values, start=1):
-        first.setdefault(value, place)
+def board_order(mode: str) -> tuple[bool, tuple[int, int, str]]:
+    """Reasoning first, which RPT trains; then as elsewhere."""
+    return mode != "sampled", mode_order(mode)
+
+
+def first_places(listed: Sequence[BoardPlace], most: int) -> list[BoardPlace]:
+    """At most so many in their order: the best of each mode, then the second ones, and so on; those that are not ranked
+    where there is room."""
+    number = {place.pk: position for position, place in enumerate(listed)}
+    of_mode: Counter[str] = Counter()
+    keys: dict[int, tuple[bool, int, int]] = {}
+    for place in listed:
+        of_mode[place.mode] += 1
+        keys[place.pk] = place.rank is None, of_mode[place.mode], number[place.pk]
+    chosen = sorted(listed, key=lambda place: keys[place.pk])[:most]
+    return sorted(chosen, key=lambda place: number[place.pk])
+
+
+def _ranks(values: Sequence[tuple[str, float]]) -> list[int]:
+    """Places of falling values of each mode, in their order; equal ones share the better place."""
+    first: dict[tuple[str, float], int] = {}
+    before: Counter[str] = Counter()
+    for mode, value in values:
+        before[mode] += 1
+        first.setdefault((mode, value), before[mode])
     return [first[value] for value in values]
 
 
-def flags_of(row: Light, usual: Usual, *, mode_alone: bool = False) -> list[Flag]:
-    """What is to be said of a row within its group.
-
-    mode_alone: all rows that are looked at are of one mode, so that the best of several stand among themselves.
-    """
+def flags_of(row: Light, usual: Usual) -> list[Flag]:
+    """What is to be said of a row within its group."""
     found = [
         _of_positions(row),
         _of_template(row, usual),
@@ -228,7 +256,6 @@ def flags_of(row: Light, usual: Usual, *, mode_alone: bool = False) -> list[Flag
         _of_format(row),
         _of_size(row),
         _of_state(row),
-        None if mode_alone else _of_several(row),
         _of_seeds(row),
     ]
     return [flag for flag in found if flag is not None]
@@ -330,17 +357,6 @@ def _of_state(row: Light) -> Flag | None:
         "unfinished",
         "not finished",
         "Its run is under way, or has ended before its last step: this is not what it was to become.",
-    )
-
-
-def _of_several(row: Light) -> Flag | None:
-    if not row.mode.startswith("pass@"):
-        return None
-    return Flag(
-        "several",
-        "best of several",
-        "A position counts when any of several responses is right, which blind guessing raises too. Choose this mode "
-        "alone to rank such rows among themselves.",
     )
 
 

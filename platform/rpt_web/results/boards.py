@@ -20,6 +20,7 @@ from rpt_web.results.board import (
     BoardRow,
     Light,
     SetWords,
+    first_places,
     of_other_set,
     places,
 )
@@ -51,11 +52,12 @@ def boards(
     whole = _light(seen.filter(group__in=groups))
     words = words_of(seen, groups)
     listed = {group: places(whole[group], filters, _key(baselines.get(group))) for group in groups}
-    read = _whole([place for group in groups for place in listed[group][:most]])
+    shown = {group: first_places(listed[group], most) for group in groups}
+    read = _whole([place for group in groups for place in shown[group]])
     return [
         Board(
             words[group],
-            _rows(listed[group][:most], read),
+            _rows(shown[group], read),
             filters.difficulty,
             len(listed[group]),
             baselines.get(group),

@@ -21,6 +21,11 @@ from rpt_web.runs.seed_groups import seed_groups
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 MOST_RUNS = 12
+FITS_COVER = (
+    "P* of one run has its 95\u00a0% profile interval, which covers the points of its curve; a mean over seeds has "
+    "Student's t interval over the seeds, which covers the noise of training. Three parameters on few points inflate "
+    "R²."
+)
 
 
 @dataclass(frozen=True)

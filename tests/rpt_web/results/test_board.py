@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from rpt_web.results.board import BoardFilters, Light, SetWords, Usual, flags_of, of_other_set, places
+from rpt_web.results.board import (
+    BoardFilters,
+    Light,
+    SetWords,
+    Usual,
+    first_places,
+    flags_of,
+    of_other_set,
+    places,
+)
 from rpt_web.results.models import EvaluatedSet
 
 SAMPLING = "temperature 0.8, at most 56 tokens"
@@ -56,7 +65,6 @@ def test_nothing_is_said_of_a_row_like_the_others():
         ("format", {"no_box": 0.501}, {"no_box": 0.5}),
         ("few", {"n": 99}, {"n": 100}),
         ("unfinished", {"is_finished": False}, {"is_finished": True}),
-        ("several", {"mode": "pass@8"}, {"mode": "majority"}),
     ],
 )
 def test_each_flag_has_what_sets_it_and_what_does_not_and_takes_the_row_out(key, changes, harmless):
@@ -108,10 +116,22 @@ def test_a_row_without_the_difficulty_is_not_listed():
     assert ranked([row(1, easy=0.3), row(2)], difficulty="easy") == [(1, 1)]
 
 
-def test_the_best_of_several_are_ranked_among_themselves_alone():
-    rows = [row(1, mode="pass@8", hard=0.9), row(2, mode="pass@8", hard=0.8)]
-    assert ranked(rows) == [(1, None), (2, None)]
-    assert ranked(rows, mode="pass@8") == [(1, 1), (2, 2)]
+def test_rows_of_several_modes_are_ranked_within_their_own_alone():
+    rows = [
+        row(1, mode="pass@8", hard=0.9),
+        row(2, mode="standard", hard=0.8, template="", sampling=""),
+        row(3, hard=0.5),
+        row(4, mode="pass@8", hard=0.95),
+        row(5, hard=0.5),
+        row(6, hard=0.4),
+        row(7, mode="standard", hard=0.99, template="", sampling="", tokenizer="t2"),
+    ]
+    in_order = [(3, 1), (5, 1), (6, 3), (2, 1), (4, 1), (1, 2), (7, None)]
+    assert ranked(rows) == in_order
+    assert ranked(rows, mode="pass@8") == [(4, 1), (1, 2)]
+    listed = places(rows, BoardFilters())
+    shown = [[place.pk for place in first_places(listed, most)] for most in (3, 4, 6, 9)]
+    assert shown == [[3, 2, 4], [3, 5, 2, 4], [3, 5, 6, 2, 4, 1], [pk for pk, _ in in_order]]
 
 
 def test_what_is_not_looked_at_still_says_what_is_usual():

@@ -14,7 +14,8 @@ from rpt_core.run.folder import RunDir
 from rpt_core.statistics.intervals import difference_interval
 from rpt_core.statistics.paired import mean_difference
 from rpt_core.statistics.seeds import DIFFERENCES, SHARES, across_seeds
-from rpt_web.results.headlines import TRAINING, headlines
+from rpt_web.results.headline import TRAINING
+from rpt_web.results.headlines import headlines
 from rpt_web.results.lineage import compute_words, matched_run, seeds_in_words, source_run
 from rpt_web.runs import services
 from rpt_web.runs.models import Run, Status

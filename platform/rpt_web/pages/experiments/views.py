@@ -16,7 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from rpt_core.errors import UserError
 from rpt_web import access, prose
 from rpt_web.pages.addresses import number_asked, text_asked
-from rpt_web.results.headlines import Headline, headlines, ranked_headlines
+from rpt_web.results.headline import Headline
+from rpt_web.results.headlines import headlines, ranked_headlines
 from rpt_web.results.lineage import listed, seeds_in_words
 from rpt_web.runs import display, graph, queries, services
 from rpt_web.runs.conclusions import LONGEST_TAG

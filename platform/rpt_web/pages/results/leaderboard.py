@@ -22,7 +22,7 @@ from rpt_web.pages.results.lines import compared, lines_elsewhere, lines_of
 from rpt_web.pages.rights import current_team, team_to_change
 from rpt_web.results import boards, pins
 from rpt_web.results.board import Board, BoardFilters
-from rpt_web.results.headlines import TRAINING
+from rpt_web.results.headline import TRAINING
 from rpt_web.results.lineage import stage_label
 from rpt_web.results.models import PinnedBaseline, Standing
 from rpt_web.results.queries import mode_label, mode_order

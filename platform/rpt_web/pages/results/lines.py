@@ -28,6 +28,7 @@ from rpt_web.results.lineage import seeds_in_words
 from rpt_web.results.models import Standing
 from rpt_web.runs.same_names import marks
 
+NOT_RANKED = "not ranked"
 COMPARED = 10
 """Rows of a board that its link to the comparison names."""
 
@@ -66,6 +67,8 @@ class BoardLine:
     is_baseline: bool
     versus: str = ""
     """The comparison with the board's baseline, or with its first row where it has none; "" where there is none."""
+    heading: str = ""
+    """What begins with it: the ranking of a mode, or the rows that are not ranked; "" where nothing does."""
     number: str = ""
     """Of the run that made the model, where another row is called the same."""
 
@@ -103,7 +106,8 @@ class BoardLine:
 
 def lines_of(board: Board, leads: StoredLeads, is_pinned: bool) -> list[BoardLine]:
     """The rows of a board, easy to hard in each."""
-    return _told_apart([_line(row, board, leads, is_pinned) for row in board.rows])
+    lines = _told_apart([_line(row, board, leads, is_pinned) for row in board.rows])
+    return _headed(lines) if len({row.standing.mode for row in board.rows}) > 1 else lines
 
 
 def lines_elsewhere(rows: Sequence[BoardRow], difficulty: str) -> list[BoardLine]:
@@ -116,6 +120,16 @@ def lines_elsewhere(rows: Sequence[BoardRow], difficulty: str) -> list[BoardLine
             for row in rows
         ]
     )
+
+
+def _headed(lines: Sequence[BoardLine]) -> list[BoardLine]:
+    """The lines, the first of each mode's ranking and the first that is not ranked with what begins there."""
+    heads = [line.row.mode_words if line.row.rank is not None else NOT_RANKED for line in lines]
+    before = ["", *heads]
+    return [
+        replace(line, heading=head if head != last else "")
+        for line, head, last in zip(lines, heads, before, strict=False)
+    ]
 
 
 def _told_apart(lines: Sequence[BoardLine]) -> list[BoardLine]:
@@ -133,7 +147,9 @@ def compare_address(rows: Sequence[Standing]) -> str:
 
 def compared(board: Board) -> str:
     """A board's first ranked rows as a comparison's address names them, its baseline first."""
-    return ",".join(_names([*filter(None, [board.baseline]), *_ranked(board)[:COMPARED]]))
+    ranked = _ranked(board)
+    by_position = [row for row in ranked if row.mode in MODES] or ranked
+    return ",".join(_names([*filter(None, [board.baseline]), *by_position[:COMPARED]]))
 
 
 def _ranked(board: Board) -> list[Standing]:
@@ -161,9 +177,16 @@ def _line(row: BoardRow, board: Board, leads: StoredLeads, is_pinned: bool) -> B
         else _cell(standing, level, "", "")
         for level in DIFFICULTIES
     ]
-    first = baseline or next(iter(_ranked(board)), None)
+    first = baseline or _first_beside(standing, board)
     versus = compare_address([first, standing]) if first is not None and first.pk != standing.pk else ""
     return BoardLine(row, cells, _members(row, board.difficulty), is_baseline, versus)
+
+
+def _first_beside(standing: Standing, board: Board) -> Standing | None:
+    """The first ranked row of the same mode; for that one itself, the first of all."""
+    ranked = _ranked(board)
+    alike = next((row for row in ranked if row.mode == standing.mode), None)
+    return alike if alike is not None and alike.pk != standing.pk else next(iter(ranked), None)
 
 
 def _cell(standing: Standing, level: str, lead: str, lead_words: str) -> CellLine:

@@ -13,9 +13,10 @@ from django.views.decorators.http import require_safe
 from rpt_web import access
 from rpt_web.exhibits import papers
 from rpt_web.pages.results.lines import lines_of
+from rpt_web.pages.table_addresses import leading
 from rpt_web.results import caveats, paper, published
 from rpt_web.results.models import EvaluatedSet
-from rpt_web.results.paper_scaling import scaling_means, scaling_of_experiments, scaling_of_runs
+from rpt_web.results.paper_scaling import FITS_COVER, scaling_means, scaling_of_experiments, scaling_of_runs
 from rpt_web.results.paper_tables import tables_of
 from rpt_web.runs.models import Experiment, Run
 
@@ -79,7 +80,8 @@ def _chosen(request: HttpRequest, experiments: Any, offered: Sequence[Experiment
 
 def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str, Any]:
     found, runs = tables_of(page, chosen)
-    tables = [replace(table, ref=papers.ref(chosen, page, papers.TABLE, table.key)) for table in found]
+    named = [replace(table, ref=papers.ref(chosen, page, papers.TABLE, table.key)) for table in found]
+    tables = leading(named)
     figures = [table.figure for table in tables if table.figure]
     more: dict[str, Any] = {}
     if page.slug == "figure-5":
@@ -87,6 +89,7 @@ def _of_tables(page: paper.PaperPage, chosen: Sequence[Experiment]) -> dict[str,
         figure = scaling_of_runs(lines)
         figure = figure and replace(figure, ref=papers.ref(chosen, page, papers.SCALING))
         more = {"scaling": lines, "scaling_means": scaling_means(lines), "figure": figure}
+        more |= {"fits_ref": papers.ref(chosen, page, papers.FITS), "fits_cover": FITS_COVER}
         figures = [*filter(None, [figure]), *figures]
         runs = [*trained, *runs]
     return {"tables": tables, "runs": runs, "figures": figures, **more}

@@ -10,9 +10,10 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
+from rpt_web.pages.table_addresses import leading
 from rpt_web.results import caveats, figures, headlines, levels, published, queries, table_queries, tables
 from rpt_web.results.curves import stored_curves
-from rpt_web.results.headlines import Headline
+from rpt_web.results.headline import Headline
 from rpt_web.runs.attempts import continued_by_other_code
 from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
@@ -34,7 +35,7 @@ def experiment_results(request: HttpRequest, experiment_id: int) -> HttpResponse
     if figure and chosen:
         figure = replace(figure, ref=f"experiment/{experiment.pk}/scaling/{chosen.pk}")
     by_run = table_queries.experiment_tables(experiment, runs)
-    kinds = [(kind, tables.table_views(kind.tables)) for kind in table_queries.kinds(by_run)]
+    kinds = [(kind, leading(tables.table_views(kind.tables))) for kind in table_queries.kinds(by_run)]
     drawn = [figure] if figure else []
     drawn += [view.figure for _, views in kinds for view in views if view.figure]
     context = {

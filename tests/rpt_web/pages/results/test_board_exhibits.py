@@ -13,8 +13,9 @@ from rpt_web.reports.files import copy_of
 from rpt_web.results import pins
 from rpt_web.results.models import BaselineLead
 from rpt_web.teams.models import Team
-from tests.factories import make_user
+from tests.factories import make_experiment, make_user
 from tests.rpt_web.pages.results import test_leaderboard, test_paper
+from tests.rpt_web.results.test_standings import made, measured, refreshed
 
 pytestmark = pytest.mark.django_db
 board_rows = test_leaderboard.two
@@ -134,6 +135,27 @@ def test_the_papers_tables_and_figures_are_files_of_what_the_pages_show(page, cl
     assert {row["experiment"] for row in rows_of(client, board)} == {"First", "Second"}
     points = {row["series"]: float(row["y"]) for row in rows_of(client, scaling)}
     assert points["hard, First: rpt"] == pytest.approx(0.3)
+
+
+def test_the_fits_beside_the_curves_are_a_file_with_their_means(page, client, ada):
+    experiment = make_experiment(ada, "Suite")
+    steps = ((20, 1e9), (40, 2e9), (60, 4e9), (80, 8e9), (100, 1.6e10))
+    for seed in range(2):
+        run = made(experiment, f"s{seed}-rpt", "rpt", copy_seed=seed)
+        for step, flops in steps:
+            measured(run, step, 0.8 - (0.5 + seed / 20) * (flops / 1e9) ** -0.8, flops=flops)
+    refreshed(experiment)
+    ref = f"paper/{experiment.pk}/figure-5/fits"
+    assert file_address(ref) in page(test_paper.address("figure-5", [experiment]))
+    rows = rows_of(client, ref)
+    assert [row["fit_of"] for row in rows] == ["rpt, mean of 2 seeds", "s0-rpt", "s1-rpt"]
+    mean, *each = rows
+    for key in ("alpha", "p_star"):
+        assert float(mean[key]) == pytest.approx(sum(float(row[key]) for row in each) / 2), key
+        assert float(mean[f"{key}_low"]) < float(mean[key]) < float(mean[f"{key}_high"]), key
+    assert {row["points"] for row in each} == {"5"}
+    assert float(each[0]["p_star_low"]) <= float(each[0]["p_star"]) <= float(each[0]["p_star_high"])
+    assert client.get(file_address(f"paper/{experiment.pk}/figure-5/fits/x")).status_code == 404
 
 
 def test_the_papers_figures_are_seen_by_who_sees_all_of_their_experiments(client, ada, paper_experiments):

@@ -62,6 +62,15 @@ def test_rows_of_both_experiments_are_ranked_together_and_a_lost_format_is_not(p
     assert "+70.0" in html  # the gain of rpt over its start
 
 
+def test_each_mode_is_ranked_by_itself_under_its_name(page, two):
+    html = page(ADDRESS + "?set=a")
+    assert ranks(html) == [("expert", "1"), ("rpt", "2"), ("cold", "3"), ("rpt", "1"), ("lost", "–")]
+    heads = [text(head).strip() for head in re.findall(r'<tr class="seed">(.*?)</tr>', html, re.DOTALL)]
+    assert heads == ["Reasoning", "Standard", "Not ranked"]
+    assert "Ranked by hard positions, within each mode" in html
+    assert '<tr class="seed">' not in page(ADDRESS + "?set=a&mode=sampled")
+
+
 def test_all_groups_are_on_the_first_page_and_never_in_one_ranking(page, two):
     html = page(ADDRESS)
     sections = html.split('<section class="section board"')[1:]
