@@ -126,7 +126,7 @@ class GroupQuery(Schema):
     difficulty: Literal["", "easy", "medium", "hard"] = Field("", description="That level or a harder one.")
     solved: Literal["", *SOLVED] = Field("", description="How many of the responses are rewarded.")  # type: ignore[valid-type]  # the choices of the page
     mark: Literal["", *MARKS] = ""  # type: ignore[valid-type]  # the marks that the recorder sets
-    pattern: Literal["", *PATTERNS] = Field("", description="Some thought has a keyword of this group.")  # type: ignore[valid-type]
+    pattern: Literal["", *PATTERNS] = Field("", description="Some thought has a keyword of this group.")  # type: ignore[valid-type]  # the paper's groups
     reason: Literal["", "match", "mismatch", "not_on_boundary", "empty", "no_box"] = ""
     finish: Literal["", "stop", "length"] = ""
     document: str = ""

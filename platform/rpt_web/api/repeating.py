@@ -2,7 +2,8 @@
 
 In: a POST with a key. Out: the answer of the first such call of this user, word for word. Key, work and answer are one
 transaction: a second call waits for the first one, and a call that failed or died leaves nothing, so that it may be
-sent again with the same key.
+sent again with the same key. An answer may hold a secret that is told once, as that of a report's link: it is stored
+sealed with the platform's secret key, so that the database and its copies do not tell it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from rpt_web.serving.problems import problem
+from rpt_web.teams.adapters import sealed, unsealed
 from rpt_web.teams.models import RepeatableCall, User
 from rpt_web.teams.tokens import TokenAuth
 from rpt_web.text import clean_text
@@ -28,6 +31,10 @@ KEPT = timedelta(hours=24)
 OTHER_CALL = (
     "This Idempotency-Key was sent before with another address or body. Use a new key for a new call; to send a call "
     "again, send it unchanged."
+)
+OTHER_SECRET = (
+    "This call was carried out, but its answer cannot be read any more: the platform's secret key is another one now. "
+    "Look at what the call has made; for a new call, use a new key."
 )
 PARAMETER = {
     "name": HEADER,
@@ -76,10 +83,14 @@ def _once(user: User, key: str, request: HttpRequest, work: Callable[[], HttpRes
             transaction.set_rollback(True)
             return response
         row.status, row.content_type = response.status_code, response.headers.get("Content-Type", "")
-        row.body = response.content
+        row.body = sealed(response.content.decode()).encode()
         row.save(update_fields=["status", "content_type", "body"])
     return response
 
 
 def _repeated(row: RepeatableCall) -> HttpResponse:
-    return HttpResponse(bytes(row.body), status=row.status, content_type=row.content_type, headers={REPEATED: "true"})
+    try:
+        body = unsealed(bytes(row.body).decode())
+    except InvalidToken:
+        return problem(409, OTHER_SECRET)
+    return HttpResponse(body, status=row.status, content_type=row.content_type, headers={REPEATED: "true"})

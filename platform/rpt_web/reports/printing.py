@@ -5,6 +5,9 @@ In: a report. Out: a job; later the PDF, of which the newest of each copy is kep
 
 from __future__ import annotations
 
+from django.db import transaction
+
+from rpt_core.errors import UserError
 from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
 from rpt_web.reports.models import ReportPdf, TeamReport
@@ -19,9 +22,16 @@ def ask(report: TeamReport, user: User, *, is_anonymous: bool) -> Job:
 
 
 def store(report: TeamReport, content: bytes, *, is_anonymous: bool) -> ReportPdf:
-    """Keep a PDF in place of the one before."""
+    """Keep a PDF in place of the one before. Raises UserError for an anonymous one that has left out other words than
+    those that the report names by now."""
     values = {"content": content}
-    found, _ = ReportPdf.objects.update_or_create(report=report, is_anonymous=is_anonymous, defaults=values)
+    with transaction.atomic():
+        now = TeamReport.objects.select_for_update().get(pk=report.pk)
+        if is_anonymous and now.hidden_words != report.hidden_words:
+            raise UserError(
+                "What an anonymous copy leaves out was changed while it was printed. Have it printed again."
+            )
+        found, _ = ReportPdf.objects.update_or_create(report=report, is_anonymous=is_anonymous, defaults=values)
     return found
 
 

@@ -38,13 +38,17 @@ def create(team: Team, title: str, user: User) -> TeamReport:
     return TeamReport.objects.create(team=team, title=_title(title), created_by=user)
 
 
-def rename(report: TeamReport, title: str, hidden_words: str) -> None:
-    """Change its title and the words that an anonymous copy leaves out."""
+def rename(report: TeamReport, title: str, hidden_words: str) -> bool:
+    """Change its title and the words that an anonymous copy leaves out. Whether that took away an anonymous PDF, which
+    has left out other ones."""
     words = clean_text(hidden_words.replace("\r\n", "\n")).strip()
     if len(words) > LONGEST_WORDS:
         raise UserError(f"The words have {len(words):,} characters, and {LONGEST_WORDS:,} are allowed. Shorten them.")
-    report.title, report.hidden_words = _title(title), words
-    report.save(update_fields=["title", "hidden_words", "changed_at"])
+    with transaction.atomic():
+        is_other = report.hidden_words != words
+        report.title, report.hidden_words = _title(title), words
+        report.save(update_fields=["title", "hidden_words", "changed_at"])
+        return is_other and report.pdfs.filter(is_anonymous=True).delete()[0] > 0
 
 
 def add_text(report: TeamReport, text: str) -> ReportPart:

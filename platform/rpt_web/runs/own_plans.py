@@ -94,7 +94,7 @@ class Version:
 
 def versions(plan: OwnPlan) -> list[Version]:
     """The texts that a plan has had, the newest first, as the audit trail has them (1 query)."""
-    rows = OwnPlan.changes.rel.related_model.objects.filter(pgh_obj=plan.pk)  # type: ignore[attr-defined]
+    rows = OwnPlan.changes.rel.related_model.objects.filter(pgh_obj=plan.pk)  # type: ignore[attr-defined]  # `audited` adds `changes`
     found: list[Version] = []
     for row in rows.order_by("pgh_id"):
         by = row.pgh_context or {}

@@ -76,8 +76,9 @@ class SearchFilters:
                 raise UserError(f"There is no {name} {value!r}. There are: {', '.join(allowed)}.")
         if self.finish and self.finish not in FINISHES:
             raise UserError(f"Responses do not end with {self.finish!r}. There are: {', '.join(FINISHES)}.")
-        if None not in (self.first_step, self.last_step) and self.first_step > self.last_step:  # type: ignore[operator]
-            raise UserError(f"The first step, {self.first_step}, comes after the last, {self.last_step}. Swap them.")
+        first, last = self.first_step, self.last_step
+        if first is not None and last is not None and first > last:
+            raise UserError(f"The first step, {first}, comes after the last, {last}. Swap them.")
 
 
 def start(team: Team, user: User, wanted: SoughtText, runs: Sequence[Run], filters: SearchFilters) -> Search:

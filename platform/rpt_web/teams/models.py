@@ -332,6 +332,7 @@ class RepeatableCall(models.Model):
     status = models.PositiveSmallIntegerField(default=0)
     content_type = models.CharField(max_length=100, default="")
     body = models.BinaryField(default=b"")
+    """Sealed, for it may hold a secret."""
     made_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

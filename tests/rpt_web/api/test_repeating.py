@@ -10,7 +10,9 @@ from django.db import connection
 from django.utils import timezone
 
 from rpt_web.api import repeating
+from rpt_web.reports import services
 from rpt_web.runs.models import Experiment
+from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import RepeatableCall
 from tests.factories import make_user
 from tests.rpt_web.api_client import ROOT, client_of
@@ -66,6 +68,26 @@ def test_answers_are_forgotten_after_a_day(ada):
     assert repeating.forget_old() == 0
     RepeatableCall.objects.update(made_at=timezone.now() - timedelta(hours=25))
     assert repeating.forget_old() == 1
+
+
+@pytest.mark.django_db
+def test_the_secret_of_a_link_is_stored_sealed_and_told_again(ada, settings):
+    report = services.create(first_team(), "Shared", ada)
+    client, path = client_of(ada), f"{ROOT}/reports/{report.pk}/links"
+    first, second = (
+        client.post(path, {"days": 3}, "application/json", headers={"Idempotency-Key": "link"}) for _ in range(2)
+    )
+    assert first.status_code == second.status_code == 201
+    assert second.json() == first.json()
+    secret = first.json()["address"].rstrip("/").rpartition("/")[2]
+    assert len(secret) > 20
+    stored = bytes(RepeatableCall.objects.get().body)
+    assert secret.encode() not in stored
+    settings.SECRET_KEY = "another"
+    late = client.post(path, {"days": 3}, "application/json", headers={"Idempotency-Key": "link"})
+    assert late.status_code == 409
+    assert "secret key is another one now" in late.json()["detail"]
+    assert report.links.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

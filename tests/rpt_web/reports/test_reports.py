@@ -26,7 +26,7 @@ from rpt_web.jobs import services as jobs
 from rpt_web.jobs.models import Job
 from rpt_web.pages.reports.links import MOST_MISSES
 from rpt_web.reports import content, printing, services
-from rpt_web.reports.models import ReportLink
+from rpt_web.reports.models import ReportLink, TeamReport
 from rpt_web.runs.models import Node, RunAttempt
 from rpt_web.teams.membership import first_team
 from rpt_web.teams.models import Team
@@ -303,6 +303,39 @@ def test_an_anonymous_pdf_tells_no_name_host_path_or_time_on_its_pages_or_in_its
     assert socket.gethostname() not in str(blind.metadata)
     assert {blind.metadata["/CreationDate"], blind.metadata["/ModDate"]} == {"D:19800101000000+00'00'"}
     assert blind.xmp_metadata is None
+
+
+def test_an_anonymous_pdf_is_printed_again_when_other_words_are_left_out(client, report):
+    for is_anonymous in (False, True):
+        printing.store(report, b"%PDF-", is_anonymous=is_anonymous)
+    form = {"title": report.title, "hidden_words": report.hidden_words}
+    client.post(address("report_edit", report.pk), form | {"title": "Another title"})
+    assert not Job.objects.filter(kind=printing.KIND).exists(), "the words are the same"
+    before = TeamReport.objects.get(pk=report.pk)
+    told = client.post(address("report_edit", report.pk), form | {"hidden_words": "Walrus"}, follow=True)
+    assert "The anonymous PDF left out other words, so it is printed again." in flat(told)
+    job = Job.objects.get(kind=printing.KIND)
+    assert job.arguments == {"report": report.pk, "anonymous": True}
+    assert list(report.pdfs.values_list("is_anonymous", flat=True)) == [False]
+    with pytest.raises(UserError, match="was changed while it was printed"):
+        printing.store(before, b"%PDF-", is_anonymous=True)
+    printing.store(before, b"%PDF-", is_anonymous=False)
+    client.post(address("report_edit", report.pk), form | {"hidden_words": "Walrus\nSeal"})
+    assert Job.objects.filter(kind=printing.KIND).count() == 1, "there was no anonymous PDF"
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_anonymous"), [("1", True), ("true", True), ("x", True), ("0", False), ("", False)]
+)
+def test_files_and_pdfs_read_alike_whether_the_anonymous_copy_is_asked_for(client, report, asked, is_anonymous):
+    for is_blind in (False, True):
+        printing.store(report, b"%PDF-blind" if is_blind else b"%PDF-named", is_anonymous=is_blind)
+    file = client.get(address("report_file", report.pk, "html"), {"anonymous": asked})
+    assert (b"Zebediah" not in file.content) == is_anonymous
+    pdf = client.get(address("report_pdf", report.pk), {"anonymous": asked})
+    assert (pdf.content == b"%PDF-blind") == is_anonymous
+    client.post(address("report_pdf", report.pk), {"anonymous": asked})
+    assert Job.objects.get(kind=printing.KIND).arguments["anonymous"] == is_anonymous
 
 
 def test_the_html_file_needs_nothing_from_elsewhere(client, report):

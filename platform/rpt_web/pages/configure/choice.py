@@ -17,6 +17,7 @@ from rpt_core.config.messages import each_message
 from rpt_core.plans.preset import PlannedRun, Preset, load_preset, missing, preset_names
 from rpt_core.run.copies import copy_prefix
 from rpt_web.runs.models import UNFINISHED, Experiment, Run, Status
+from rpt_web.runs.same_names import marks
 
 PLACES_OFFERED = 200
 FAVOURITE = "rpt"
@@ -76,6 +77,15 @@ class Unready:
 
 
 @dataclass(frozen=True)
+class ListedPlace:
+    """A line of the list of places."""
+
+    key: str
+    words: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
 class Choice:
     """What can be chosen, and what is. Without a preset or a ready place the rest is None."""
 
@@ -106,6 +116,24 @@ class Choice:
     def is_elsewhere(self) -> bool:
         """Whether the chosen place is another one than the address names."""
         return bool(self.asked) and self.place is not None and self.place.key != self.asked
+
+    @property
+    def listed(self) -> list[ListedPlace]:
+        """All places, those that are ready first; experiments of one name with their numbers."""
+        extra = [self.obstacle] if self.obstacle and self.obstacle not in self.unready else []
+        unready = [found.place for found in [*self.unready, *extra]]
+        every = [*self.ready, *unready]
+        numbers = marks({place.experiment.pk: place.experiment.name for place in every})
+        chosen = self.place or (self.obstacle.place if self.obstacle else None)
+        return [
+            ListedPlace(
+                place.key,
+                f"{place.experiment.name}{numbers[place.experiment.pk]} (seed {place.seed})"
+                + (", not ready" if place in unready else ""),
+                place == chosen,
+            )
+            for place in every
+        ]
 
     def reasons(self, values: Iterable[object]) -> list[str]:
         """Why the preset cannot run on this machine; of its files only those that the run's values name count."""

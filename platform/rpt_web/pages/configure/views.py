@@ -23,6 +23,7 @@ from rpt_web.pages.once import made_once
 from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import findings, graph, own_plans, planning, preflight, queues, services
 from rpt_web.runs.models import Experiment, OwnPlan, Run
+from rpt_web.runs.same_names import marks
 from rpt_web.teams.models import Team, User
 
 PLANS_OFFERED = 50
@@ -66,7 +67,10 @@ def run_from_file(request: HttpRequest) -> HttpResponse:
             return form_page(request, Beginning(choice, file=file, typed=None if is_new else request.POST))
         except UserError as error:
             wrong = str(error)
-    context = {"nav": "new", "experiments": experiments[:PLACES_OFFERED], "experiment": experiment, "wrong": wrong}
+    offered = list(experiments[:PLACES_OFFERED])
+    numbers = marks({found.pk: found.name for found in offered})
+    listed = [(found.pk, f"{found.name}{numbers[found.pk]}", found == experiment) for found in offered]
+    context = {"nav": "new", "experiments": listed, "experiment": experiment, "wrong": wrong}
     return render(request, "configure/run_from_file.html", context, status=422 if wrong else 200)
 
 

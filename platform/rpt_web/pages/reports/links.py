@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from rpt_core.errors import UserError
 from rpt_web import access
+from rpt_web.pages.addresses import is_asked
 from rpt_web.pages.reports.views import FRESH_LINK
 from rpt_web.reports import printing, services
 from rpt_web.reports.files import copy_of, pdf_answer, report_as_file
@@ -38,7 +39,7 @@ def report_share(request: HttpRequest, report_id: int) -> HttpResponse:
     days = request.POST.get("days", "")
     try:
         number = int(days) if days.isascii() and days.isdecimal() and len(days) < 6 else 0
-        is_anonymous = "anonymous" in request.POST
+        is_anonymous = is_asked(request.POST, "anonymous")
         _, secret = services.share(report, cast(User, request.user), number, is_anonymous=is_anonymous)
     except UserError as error:
         messages.error(request, str(error))
@@ -67,7 +68,7 @@ def report_preview(request: HttpRequest, report_id: int) -> HttpResponse:
 def report_file(request: HttpRequest, report_id: int, ending: str) -> HttpResponse:
     """The report as one HTML file, or as a zip with its data; `?anonymous=1` for the anonymous copy."""
     report = access.get_report_or_404(request.user, report_id)
-    return report_as_file(report, ending, is_anonymous=request.GET.get("anonymous") == "1")
+    return report_as_file(report, ending, is_anonymous=is_asked(request.GET, "anonymous"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,7 +76,7 @@ def report_pdf(request: HttpRequest, report_id: int) -> HttpResponse:
     """POST has a worker print it; GET gives the PDF that was made last."""
     is_change = request.method == "POST"
     report = access.get_report_or_404(request.user, report_id, to_change=is_change)
-    is_anonymous = "anonymous" in (request.POST if is_change else request.GET)
+    is_anonymous = is_asked(request.POST if is_change else request.GET, "anonymous")
     if is_change:
         return redirect("jobs:job_detail", printing.ask(report, cast(User, request.user), is_anonymous=is_anonymous).pk)
     return pdf_answer(report, is_anonymous=is_anonymous)

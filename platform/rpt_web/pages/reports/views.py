@@ -16,7 +16,7 @@ from rpt_web import access
 from rpt_web.exhibits.refs import parsed
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.rights import team_to_change
-from rpt_web.reports import content, services
+from rpt_web.reports import content, printing, services
 from rpt_web.reports.content import NEVER_LIVE
 from rpt_web.reports.models import ReportPart, TeamReport
 from rpt_web.reports.shown import shown_for_page
@@ -73,7 +73,13 @@ def report_edit(request: HttpRequest, report_id: int) -> HttpResponse:
     """Change its title and what anonymous copies leave out."""
     report = access.get_report_or_404(request.user, report_id, to_change=True)
     title, words = request.POST.get("title", ""), request.POST.get("hidden_words", "")
-    return _done(request, report, lambda: services.rename(report, title, words))
+
+    def change() -> None:
+        if services.rename(report, title, words):
+            printing.ask(report, cast(User, request.user), is_anonymous=True)
+            messages.success(request, "The anonymous PDF left out other words, so it is printed again.")
+
+    return _done(request, report, change)
 
 
 @require_POST

@@ -148,8 +148,9 @@ class TransferForm(forms.Form):
         may_own = User.objects.filter(
             memberships__team=team, memberships__role__in=(Role.MEMBER, Role.ADMINISTRATOR), is_active=True
         )
-        # A form's fields are plain `Field`s to the type checker, which have no queryset.
-        self.fields["to"].queryset = may_own.exclude(pk=giver.pk).order_by("username")  # type: ignore[attr-defined]
+        people = self.fields["to"]
+        assert isinstance(people, forms.ModelChoiceField)
+        people.queryset = may_own.exclude(pk=giver.pk).order_by("username")
 
 
 class NewPasswordForm(forms.Form):

@@ -184,6 +184,19 @@ def test_a_second_run_gets_a_free_name(page, client, address, experiment):
     assert choice.free_name(experiment, "new") == "new"
 
 
+def test_experiments_of_one_name_have_their_numbers_in_the_lists(client, page, ada, experiment):
+    same = make_experiment(ada, experiment.name)
+    other = make_experiment(ada, "Alone")
+    for run in experiment.runs.all():
+        for place in (same, other):
+            finish_run(place, run.name, ada)
+    for text in (page(f"{NEW}?preset=tiny"), page(reverse("configure:run_from_file"))):
+        options = re.sub(r"\s+", " ", text)
+        for found in (experiment, same):
+            assert re.search(rf'<option value="{found.pk}"[^>]*> ?{found.name} #{found.pk}( \(|<)', options), found.pk
+        assert re.search(rf'<option value="{other.pk}"[^>]*> ?Alone( \(|<)', options)
+
+
 def test_an_experiment_that_is_not_ready_says_why_and_what_to_do(client, page, ada, experiment):
     unfinished = make_experiment(ada, "Not yet there")
     base, filter_ = finish_run(unfinished, "base", ada), finish_run(unfinished, "filter", ada)
