@@ -143,7 +143,8 @@ def test_the_fits_beside_the_curves_are_a_file_with_their_means(page, client, ad
     for seed in range(2):
         run = made(experiment, f"s{seed}-rpt", "rpt", copy_seed=seed)
         for step, flops in steps:
-            measured(run, step, 0.8 - (0.5 + seed / 20) * (flops / 1e9) ** -0.8, flops=flops)
+            value = 0.8 - seed / 50 - 0.5 * (flops / 1e9) ** -(0.8 + seed / 10)
+            measured(run, step, value, flops=flops, n=2000)
     refreshed(experiment)
     ref = f"paper/{experiment.pk}/figure-5/fits"
     assert file_address(ref) in page(test_paper.address("figure-5", [experiment]))
