@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection
@@ -136,20 +136,22 @@ def numbers_of(run_id: int, filters: GroupFilters) -> dict[tuple[int, str], list
 
 
 def group_counts(runs: QuerySet[Run], filters: GroupFilters) -> GroupCounts:
-    """How many match (1 query; 3 where these are very many)."""
+    """How many match (1 query; 3 where these are very many; one more at a comparison's positions)."""
     where, values = _where(filters)
     run_sql, run_values = _runs_sql(scope(runs, filters))
     join, joined = filters.join()
-    if join or _are_few(filters, run_sql, run_values):
-        found = f"SELECT {_COUNTED} FROM traces_responsegroup g {join} WHERE g.run_id IN ({run_sql}) AND {where}"
-    else:
-        found = (
-            f"SELECT g.* FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT {_COUNTED} FROM traces_responsegroup g"
-            f" WHERE g.run_id = r.id AND {where} OFFSET 0) g"
-        )
-    exact = _tally(f"{found} LIMIT {MOST_COUNTED + 1}", [*joined, *run_values, *values], MOST_COUNTED)
-    if exact.total <= MOST_COUNTED:
-        return exact
+    few = _are_few(filters, run_sql, run_values)
+    if few is not False or not _asks_for_positions_alone(filters):
+        if join or few:
+            found = f"SELECT {_COUNTED} FROM traces_responsegroup g {join} WHERE g.run_id IN ({run_sql}) AND {where}"
+        else:
+            found = (
+                f"SELECT g.* FROM ({run_sql}) r CROSS JOIN LATERAL (SELECT {_COUNTED} FROM traces_responsegroup g"
+                f" WHERE g.run_id = r.id AND {where} OFFSET 0) g"
+            )
+        exact = _tally(f"{found} LIMIT {MOST_COUNTED + 1}", [*joined, *run_values, *values], MOST_COUNTED)
+        if exact.total <= MOST_COUNTED:
+            return exact
     share = _share_to_sample()
     sampled = (
         f"SELECT {_COUNTED} FROM traces_responsegroup g TABLESAMPLE SYSTEM ({share:f})"
@@ -193,11 +195,19 @@ def _beyond(
         return list(cursor.fetchall())
 
 
-def _are_few(filters: GroupFilters, run_sql: str, run_values: Sequence[Any]) -> bool:
-    """Whether a comparison's positions have so few groups that it is best to read them all (1 query). Looked for run
-    after run, every run that never came upon the positions would be read from its first group to its last."""
+def _asks_for_positions_alone(filters: GroupFilters) -> bool:
+    """Whether all groups of its runs that are at a comparison's positions are in the list."""
+    leaves_out = filters.column in (DISPUTE, "entropy_nats")  # what has none
+    return not leaves_out and replace(filters, compared="", runs=(), experiments=()).is_all
+
+
+def _are_few(filters: GroupFilters, run_sql: str, run_values: Sequence[Any]) -> bool | None:
+    """Whether a comparison's positions have so few groups that it is best to read them all (1 query); None without one.
+
+    Looked for run after run, every run that never came upon the positions would be read from its first group to its
+    last."""
     if filters.compared_ids is None:
-        return False
+        return None
     few = (
         "SELECT FROM traces_responsegroup g WHERE g.position_id = ANY(%s::bigint[])"
         f" AND g.run_id IN ({run_sql}) LIMIT {MOST_COUNTED + 1}"
