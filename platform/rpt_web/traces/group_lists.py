@@ -205,8 +205,8 @@ def _are_few(filters: GroupFilters, run_sql: str, run_values: Sequence[Any]) -> 
     """Whether a comparison's positions have so few groups that it is best to read them all (1 query); None without one.
 
     Looked for run after run, every run that never came upon the positions would be read from its first group to its
-    last."""
-    if filters.compared_ids is None:
+    last. Where steps are named, the index of runs and steps is the shorter way, and nothing is looked up."""
+    if filters.compared_ids is None or filters.at:
         return None
     few = (
         "SELECT FROM traces_responsegroup g WHERE g.position_id = ANY(%s::bigint[])"
