@@ -35,6 +35,13 @@ class ShownTable:
     rows: Sequence[WrittenRow]
     part: str = ""
     """Which of its columns, in words, where there are others."""
+    left_out: int = 0
+    """So many rows are not shown."""
+
+    @property
+    def all_rows(self) -> int:
+        """With those that are not shown."""
+        return len(self.rows) + self.left_out
 
     @property
     def has_more(self) -> bool:
@@ -53,10 +60,15 @@ class ShownExhibit:
     """One, or several with some of its columns each."""
 
 
-def shown_exhibit(exhibit: Exhibit, id_: str = "exhibit", most_columns: int | None = None) -> ShownExhibit:
-    """The exhibit; `id_` tells it from others on the page. most_columns: with more, the table is cut into several."""
+def shown_exhibit(
+    exhibit: Exhibit, id_: str = "exhibit", most_columns: int | None = None, most_rows: int | None = None
+) -> ShownExhibit:
+    """The exhibit; `id_` tells it from others on the page.
+
+    most_columns: with more, the table is cut into several. most_rows: those after are left out, which the table says.
+    """
     figure = exhibit.figure and replace(exhibit.figure, id=id_, ref="", tall=True, place="")
-    table = shown_table(exhibit.table)
+    table = shown_table(exhibit.table, most_rows)
     return ShownExhibit(id_, exhibit, figure, in_parts(table, most_columns) if most_columns else [table])
 
 
@@ -75,17 +87,18 @@ def _part(table: ShownTable, named: int, start: int, end: int) -> ShownTable:
         return [*cells[:named], *cells[start:end]]
 
     rows = [replace(row, cells=of(row.cells)) for row in table.rows]
-    return ShownTable(of(table.heads), rows, f"Columns {start + 1} to {end} of {len(table.heads)}")
+    return replace(table, heads=of(table.heads), rows=rows, part=f"Columns {start + 1} to {end} of {len(table.heads)}")
 
 
-def shown_table(table: PlainTable) -> ShownTable:
-    """A plain table in words: an estimate's interval and n stand in its cell."""
+def shown_table(table: PlainTable, most_rows: int | None = None) -> ShownTable:
+    """A plain table in words, with so many rows: an estimate's interval and n stand in its cell."""
     shown, parts = table.shown, table.parts
     rows = [
         WrittenRow([_cell(row, column, parts) for column in shown], number >= ROWS_AT_FIRST)
-        for number, row in enumerate(table.rows)
+        for number, row in enumerate(table.rows[:most_rows])
     ]
-    return ShownTable([head_of({"kind": column.kind, "label": column.title}) for column in shown], rows)
+    heads = [head_of({"kind": column.kind, "label": column.title}) for column in shown]
+    return ShownTable(heads, rows, left_out=len(table.rows) - len(rows))
 
 
 def _cell(row: Mapping[str, PlainValue], column: PlainColumn, parts: Mapping[tuple[str, str], str]) -> Written:

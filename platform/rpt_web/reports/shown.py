@@ -14,6 +14,8 @@ from rpt_web.results.figures import Figure
 
 MOST_COLUMNS = 8
 """Of a table that is read, and printed, as it is: a sheet of paper has room for no more."""
+MOST_ROWS = 200
+"""Likewise: who wants the thousand points of a curve as numbers takes the data."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def shown_for_page(parts: Iterable[ShownPart]) -> list[PartOnPage]:
         PartOnPage(
             part,
             rendered(part.text),
-            shown_exhibit(part.exhibit, f"part-{part.number}", MOST_COLUMNS) if part.exhibit else None,
+            shown_exhibit(part.exhibit, f"part-{part.number}", MOST_COLUMNS, MOST_ROWS) if part.exhibit else None,
         )
         for part in parts
     ]

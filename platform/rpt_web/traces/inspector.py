@@ -79,6 +79,8 @@ def visible(data: bytes | None, limit: int = LONGEST_SHOWN) -> list[Piece]:
 
 def readable(text: str) -> str:
     """Text with its lines as they are, but with every control and direction mark written out."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character in "\n\t" or character.isprintable() else _escape(character) for character in text
     )
