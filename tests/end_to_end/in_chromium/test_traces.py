@@ -10,6 +10,12 @@ from tests.end_to_end.pages import PAGES
 from tests.hybrid_runs import analysed
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+PLACE_OF_THE_THIRD_POINT = """
+const [plot] = arguments, { xaxis, yaxis } = plot._fullLayout, line = plot.data.find((trace) => trace.meta.places);
+const { width, height } = plot.getBoundingClientRect();
+return [xaxis._offset + xaxis.d2p(line.x[2]) - width / 2, yaxis._offset + yaxis.d2p(line.y[2]) - height / 2];
+"""
+"""From the middle of the chart."""
 
 
 def test_a_point_of_a_chart_leads_to_its_groups_and_these_to_one_another(visit, rows):
@@ -67,7 +73,8 @@ def test_a_point_of_a_result_tables_chart_leads_where_its_number_does(visit, row
         plot = browser.find_element(By.CSS_SELECTOR, ".result-chart[data-leads-on] .plot")
         browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
         visit.wait("return arguments[0].dataset.drawn", plot)
-        ActionChains(browser, duration=50).move_to_element(plot).perform()
+        x, y = browser.execute_script(PLACE_OF_THE_THIRD_POINT, plot)
+        ActionChains(browser, duration=50).move_to_element_with_offset(plot, x, y).perform()
         visit.wait("return arguments[0].querySelector('.hoverlayer > *') !== null", plot)
         ActionChains(browser).click().perform()
         visit.wait("return location.pathname.endsWith('/evaluations/0/')")
