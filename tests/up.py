@@ -20,7 +20,7 @@ from rpt_web.supervisor.embedded import DATABASE, USER
 from rpt_web.supervisor.paths import socket_dir
 
 ROOT = settings.ROOT
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 def free_port():

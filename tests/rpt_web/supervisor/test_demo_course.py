@@ -114,11 +114,14 @@ def test_the_next_demo_cancels_what_is_left(follow):
 def test_a_preset_that_cannot_be_a_demo_is_refused(monkeypatch):
     with pytest.raises(UserError, match="There is no preset 'none'"):
         course.checked_preset("none")
-    needy = load_preset("tiny").model_copy(update={"requires": Requirements(paths=("/no/such/file",))})
+    tiny = load_preset("tiny")
+    first = tiny.runs[0].model_copy(update={"config": {"corpus": {"paths": ["/no/such/file"]}}})
+    update = {"requires": Requirements(paths=("/no/such/file",)), "runs": [first, *tiny.runs[1:]]}
+    needy = tiny.model_copy(update=update)
     monkeypatch.setattr(course, "load_preset", lambda name: needy)
     with pytest.raises(UserError, match="It needs /no/such/file, which does not exist"):
         course.checked_preset("tiny")
-    without = needy.model_copy(update={"runs": needy.runs[:1]})
+    without = tiny.model_copy(update={"runs": tiny.runs[:1]})
     monkeypatch.setattr(course, "load_preset", lambda name: without)
     with pytest.raises(UserError, match="has no run named rpt"):
         course.checked_preset("tiny")

@@ -148,6 +148,7 @@ def test_what_dies_by_itself_is_started_again(lasting):
 def test_servers_named_by_the_environment_are_used_and_left_running(data_dir):
     theirs = data_dir / "theirs"
     postgres, redis = EmbeddedPostgres(theirs, durable=False), EmbeddedRedis(theirs, durable=False)
+    give_database(theirs)
     for server in (postgres, redis):
         server.start()
     up = Up(data_dir / "ours", **TINY_STAGE)
