@@ -36,6 +36,7 @@ class Reads(Enum):
 
 NAME_FIELDS = frozenset(
     {
+        "BenchmarkConfig.listed_questions",
         "BenchmarkConfig.prompt_date",
         "PromptConfig.date",
         "RlvrConfig.prompt_date",
@@ -52,6 +53,7 @@ NAME_FIELDS = frozenset(
         "QuestionMapping.domain",
         "QuestionMapping.id",
         "QuestionMapping.question",
+        "QuestionsConfig.listed_questions",
         "BenchmarkConfig.name",
         "ComparisonConfig.name",
         "FrontierConfig.name",
