@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from rpt_core.run.folder import RunDir
 from rpt_web.runs import display, nodes, services
 from rpt_web.runs.models import DataFolder, Run, Status
+from tests.up import wait_for
 from tests.workers.test_runner import when_running
 from workers import disk, life, runner, tasks
 
@@ -65,10 +68,13 @@ def test_a_full_disk_is_called_full(data_folder):
 
 
 def test_processor_time_of_a_session_is_seen_to_grow():
-    before = life.session_ticks(os.getsid(0))
-    total = sum(number * number for number in range(3_000_000))
-    assert total
-    assert life.session_ticks(os.getsid(0)) > before
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+    try:
+        before = life.session_ticks(busy.pid)
+        wait_for(lambda: life.session_ticks(busy.pid) > before)
+    finally:
+        busy.kill()
+        busy.wait()
     assert life.session_ticks(-1) == 0
 
 

@@ -12,7 +12,6 @@ from rpt_web.runs.models import Run, Status, blocked_by, is_in_progress
 from tests.suite_graphs import BASE, BOTH, DIAMOND, LEFT, RIGHT, at_once, claim, end, plan, planned, play, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
-NOWHERE = "/no/such/file"
 
 
 @pytest.fixture
@@ -209,9 +208,10 @@ def test_a_suite_whose_names_are_taken_is_refused_whole(diamond):
     assert diamond.runs.count() == 6
 
 
-def test_a_preset_that_cannot_run_here_is_refused_unless_it_is_to_start_anyway(experiment):
-    preset = plan(BASE, requires=Requirements(paths=(NOWHERE,)))
-    with pytest.raises(UserError, match=f"'graph' cannot run here. It needs {NOWHERE}, which does not exist"):
+def test_a_preset_that_cannot_run_here_is_refused_unless_it_is_to_start_anyway(experiment, tmp_path):
+    absent = str(tmp_path / "absent")
+    preset = plan(planned("base", positions=absent), requires=Requirements(paths=(absent,)))
+    with pytest.raises(UserError, match=f"'graph' cannot run here. It needs {absent}, which does not exist"):
         services.submit_suite(experiment, preset, None)
     assert not experiment.runs.exists()
     assert services.submit_suite(experiment, preset, None, anyway=True)
