@@ -65,7 +65,9 @@ def test_a_viewer_who_does_not_read_is_let_go(running, monkeypatch):
     run, _ = running
     monkeypatch.setattr(stream, "LONGEST_QUEUE", 2)
     steps = itertools.count()
-    monkeypatch.setattr(stream, "progress_of", lambda run: {"step": next(steps)})  # something new in each round
+    monkeypatch.setattr(
+        stream, "progress_of", lambda run: {"step": next(steps), "left": None}
+    )  # something new in each round
 
     async def fall_behind():
         iterator = stream.follow(run.pk, stream.Cursor(1, 5), stream.Seen("", queries.Newest(0, 0, 0)))
