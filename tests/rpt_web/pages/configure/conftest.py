@@ -1,0 +1,17 @@
+"""What the tests of the form for a new run share."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import make_experiment
+from tests.preset_runs import finish_run
+
+
+@pytest.fixture
+def experiment(ada):
+    """What an RPT run of the tiny preset needs has been made."""
+    experiment = make_experiment(ada, seed=7)
+    for name in ("base", "filter", "cold-filter", "cold"):
+        finish_run(experiment, name, ada)
+    return experiment
