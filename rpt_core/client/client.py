@@ -286,7 +286,7 @@ class Client:
         return self._post(f"/reports/{report}/links", {"days": days, "anonymous": anonymous})
 
     def report_links(self, report: int, *, limit: int | None = None) -> pa.Table:
-        """A report's links, newest first; their addresses were told once."""
+        """A report's links, newest first, without their addresses: only `share_report` returns one."""
         return table(self.connection.items(f"/reports/{report}/links", limit))
 
     def withdraw_link(self, report: int, link: int) -> None:

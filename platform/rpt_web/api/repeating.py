@@ -2,8 +2,8 @@
 
 In: a POST with a key. Out: the answer of the first such call of this user, word for word. Key, work and answer are one
 transaction: a second call waits for the first one, and a call that failed or died leaves nothing, so that it may be
-sent again with the same key. An answer may hold a secret that is told once, as that of a report's link: it is stored
-sealed with the platform's secret key, so that the database and its copies do not tell it.
+repeated with the same key. Answers are encrypted in the database: one may contain the address of a report's link, which
+is otherwise stored nowhere.
 """
 
 from __future__ import annotations
