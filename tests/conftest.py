@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """The workers of pytest-xdist inherit this environment, and must not read the settings before this file is read."""
     if getattr(config.option, "numprocesses", None):
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+        config.pluginmanager.register(FailuresAtOnce(config))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -96,6 +97,19 @@ def _place(file: str) -> int:
 def pytest_collection_finish() -> None:
     """What was imported and collected stays: from here on no collection of garbage walks through it."""
     gc.freeze()
+
+
+class FailuresAtOnce:
+    """Says what fails when it fails: a run that is cut off never gets to the list at its end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.plugins = config.pluginmanager
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self.plugins.get_plugin("terminalreporter")
+        if report.failed and terminal:
+            terminal.write_line(f"\n{report.nodeid} failed ({report.when}):\n{report.longreprtext[-4000:]}", red=True)
 
 
 @pytest.fixture(scope="session")
