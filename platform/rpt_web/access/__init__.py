@@ -34,6 +34,7 @@ from rpt_web.access.library import (
     wordings_for,
 )
 from rpt_web.access.people import (
+    count_unread,
     get_browser_or_404,
     get_identity_or_404,
     get_invitation_or_404,
@@ -137,6 +138,7 @@ __all__ = [
     "comments_on",
     "compared_sets",
     "corpora_for",
+    "count_unread",
     "experiments_for",
     "experiments_to_change",
     "get_basket_or_404",

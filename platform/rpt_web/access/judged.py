@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
-from rpt_web.access.review import blind_items, could_take_back
+from rpt_web.access.review import undecided_items
 from rpt_web.access.roles import Actor, roles_of
 from rpt_web.access.work import runs_for
-from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewItem, ReviewQueue
+from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, from_stored
 from rpt_web.teams.models import User
 from rpt_web.traces import group_lists
@@ -61,8 +61,10 @@ def labels_offered(user: Actor) -> dict[str, str]:
 
 def reviewers_offered(user: Actor) -> list[str]:
     """Who has submitted a review that the user may know of, by name (at most 4 queries)."""
-    rows = _reviews(user, _hidden_items(user)).order_by("reviewer__username")
-    return list(rows.values_list("reviewer__username", flat=True).distinct())
+    one = _reviews(user, _hidden_items(user)).filter(reviewer=OuterRef("pk")).order_by("-submitted_at").values("pk")[:1]
+    # Not EXISTS, for which Postgres would read all reviews: it finds the newest of each person by an index.
+    found = User.objects.annotate(one=Subquery(one)).exclude(one=None).order_by("username")
+    return list(found.values_list("username", flat=True))
 
 
 def judged_counts(user: Actor, filters: GroupFilters) -> dict[str, dict[str, int]]:
@@ -115,7 +117,7 @@ def _hidden_items(user: Actor) -> list[int]:
 
     All of it at once: asked of each review it would take seconds.
     """
-    blind = list(ReviewItem.objects.filter(blind_items(user) | could_take_back(user)).values(*_BLIND))
+    blind = list(undecided_items(user).values(*_BLIND))
     if not blind:
         return []
     groups = [tuple(row[name] for name in _BLIND[:4]) for row in blind if row["kind"] in COUNTED_KINDS]

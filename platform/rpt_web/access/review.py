@@ -7,7 +7,7 @@ the API. Whoever could still take an item of a queue that is open to all has yet
 
 from __future__ import annotations
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from rpt_web.access.roles import Actor, found_or_404, refusal, require_change, role_in, roles_of, teams_to_change
 from rpt_web.review.models import ItemKind, LabelSet, Review, ReviewItem, ReviewQueue
@@ -71,20 +71,37 @@ def get_item_or_404(user: Actor, item_id: int, *, to_review: bool = False) -> Re
 
 def blind_items(user: Actor) -> Q:
     """Of items: those that the user has yet to submit, or could still take."""
+    return _is_begun(user) | _could_take(user)
+
+
+def _is_begun(user: Actor) -> Q:
+    own = Review.objects.filter(reviewer=user.pk or 0, submitted_at=None)
+    return Q(queue__closed_at=None, pk__in=own.values("item"))
+
+
+def _could_take(user: Actor) -> Q:
+    of_queue = Q(queue__closed_at=None, queue__is_open_to_all=True, queue__team__in=teams_to_change(user))
     own = Review.objects.filter(item=OuterRef("pk"), reviewer=user.pk or 0)
-    begun = Q(Exists(own.filter(submitted_at=None)))
-    untouched = Q(~Exists(own))
-    could_take = Q(queue__is_open_to_all=True, queue__team__in=teams_to_change(user), submitted__lt=F("wanted"))
-    return Q(queue__closed_at=None) & (begun | (could_take & untouched))
+    return of_queue & Q(~Exists(own), submitted__lt=F("wanted"))
 
 
 def could_take_back(user: Actor) -> Q:
     """Of items: those whose review the user could still change: the last one of each open queue, until they are shown
     what others said of it."""
     own = Review.objects.filter(reviewer=user.pk or 0).exclude(submitted_at=None)
-    later = own.filter(item__queue=OuterRef("item__queue"), submitted_at__gt=OuterRef("submitted_at"))
-    last = own.filter(~Exists(later), seen_at=None, item__queue__closed_at=None)
-    return Q(pk__in=last.values("item"))
+    newest = own.filter(item__queue=OuterRef("pk")).order_by("-submitted_at").values("pk")[:1]
+    last = ReviewQueue.objects.filter(closed_at=None).order_by().annotate(last=Subquery(newest)).values("last")
+    return Q(pk__in=Review.objects.filter(pk__in=last, seen_at=None).values("item"))
+
+
+def undecided_items(user: Actor) -> QuerySet[ReviewItem]:
+    """Those that the user has yet to submit, could still take, or could still take back; without an order.
+
+    Three questions in one query: joined by OR, they would be asked of each item.
+    """
+    parts = (_is_begun(user), _could_take(user), could_take_back(user))
+    first, *others = (ReviewItem.objects.filter(part).order_by() for part in parts)
+    return first.union(*others)
 
 
 def is_blind(user: Actor, item: ReviewItem) -> bool:

@@ -22,12 +22,8 @@ def of_user(request: HttpRequest) -> dict[str, Any]:
         "may_change": bool(access.teams_to_change(request.user)),
         "my_teams": list(access.roles_of(request.user)),
         "current_team": current_team(request),
-        "unread": SimpleLazyObject(lambda: _unread(request)),
+        "unread": SimpleLazyObject(lambda: access.count_unread(request.user, MOST_COUNTED)),
     }
-
-
-def _unread(request: HttpRequest) -> int:
-    return access.notices_for(request.user).filter(read_at=None)[:MOST_COUNTED].count()
 
 
 def current_team(request: HttpRequest) -> Team | None:
