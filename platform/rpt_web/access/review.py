@@ -70,8 +70,13 @@ def get_item_or_404(user: Actor, item_id: int, *, to_review: bool = False) -> Re
 
 
 def blind_items(user: Actor) -> Q:
-    """Of items: those that the user has yet to submit, or could still take."""
+    """Of a few items: those that the user has yet to submit, or could still take."""
     return _is_begun(user) | _could_take(user)
+
+
+def _blind_among_many(user: Actor) -> Q:
+    """The same, for whole queues."""
+    return Q(pk__in=_any_of(_is_begun(user), _could_take(user)).values("pk"))
 
 
 def _is_begun(user: Actor) -> Q:
@@ -95,11 +100,12 @@ def could_take_back(user: Actor) -> Q:
 
 
 def undecided_items(user: Actor) -> QuerySet[ReviewItem]:
-    """Those that the user has yet to submit, could still take, or could still take back; without an order.
+    """Those that the user has yet to submit, could still take, or could still take back; without an order."""
+    return _any_of(_is_begun(user), _could_take(user), could_take_back(user))
 
-    Three questions in one query: joined by OR, they would be asked of each item.
-    """
-    parts = (_is_begun(user), _could_take(user), could_take_back(user))
+
+def _any_of(*parts: Q) -> QuerySet[ReviewItem]:
+    """Items for which one of these holds. Each is looked up by itself: joined by OR, all would be asked of each item."""
     first, *others = (ReviewItem.objects.filter(part).order_by() for part in parts)
     return first.union(*others)
 
@@ -112,8 +118,8 @@ def is_blind(user: Actor, item: ReviewItem) -> bool:
 def hidden_items(user: Actor, items: QuerySet[ReviewItem], *kinds: str) -> QuerySet[ReviewItem]:
     """Of items of some kinds those of which the user must not see what others said: they have yet to submit it, or
     another one, in whatever queue, with the same response, group or position (1 query at once)."""
-    blind = ReviewItem.objects.filter(blind_items(user))
-    found, waiting = Q(pk__in=items.filter(blind_items(user)).values("pk")), _kinds_to_review(user)
+    blind = ReviewItem.objects.filter(_blind_among_many(user))
+    found, waiting = Q(pk__in=items.filter(_blind_among_many(user)).values("pk")), _kinds_to_review(user)
     for kind, other, same in _SAME:
         if kind in kinds and other in waiting:
             with_it = blind.filter(kind=other, **{own: OuterRef(theirs) for own, theirs in same.items()})
@@ -163,7 +169,7 @@ other -> fields of the one."""
 
 def is_blind_in(user: Actor, queue: ReviewQueue) -> bool:
     """Whether something of the queue is left that the user must review without knowing more."""
-    return ReviewItem.objects.filter(blind_items(user), queue=queue).exists()
+    return ReviewItem.objects.filter(_blind_among_many(user), queue=queue).exists()
 
 
 def hides_origin(user: Actor, item: ReviewItem) -> bool:
