@@ -105,7 +105,7 @@ def undecided_items(user: Actor) -> QuerySet[ReviewItem]:
 
 
 def _any_of(*parts: Q) -> QuerySet[ReviewItem]:
-    """Items for which one of these holds. Each is looked up by itself: joined by OR, all would be asked of each item."""
+    """Items for which one of these holds. Each is looked up by itself: joined by OR, all are asked of each item."""
     first, *others = (ReviewItem.objects.filter(part).order_by() for part in parts)
     return first.union(*others)
 
@@ -115,16 +115,17 @@ def is_blind(user: Actor, item: ReviewItem) -> bool:
     return ReviewItem.objects.filter(blind_items(user), pk=item.pk).exists()
 
 
-def hidden_items(user: Actor, items: QuerySet[ReviewItem], *kinds: str) -> QuerySet[ReviewItem]:
-    """Of items of some kinds those of which the user must not see what others said: they have yet to submit it, or
-    another one, in whatever queue, with the same response, group or position (1 query at once)."""
-    blind = ReviewItem.objects.filter(_blind_among_many(user))
-    found, waiting = Q(pk__in=items.filter(_blind_among_many(user)).values("pk")), _kinds_to_review(user)
+def hidden_items(user: Actor, queue: ReviewQueue) -> list[int]:
+    """Items of a queue of which the user must not see what others said: they have yet to submit it, or another one, in
+    whatever queue, with the same response, group or position (2 queries)."""
+    items, blind = ReviewItem.objects.filter(queue=queue).order_by(), ReviewItem.objects.filter(_blind_among_many(user))
+    found, waiting = [items.filter(_blind_among_many(user))], _kinds_to_review(user)
     for kind, other, same in _SAME:
-        if kind in kinds and other in waiting:
+        if kind == queue.kind and other in waiting:
             with_it = blind.filter(kind=other, **{own: OuterRef(theirs) for own, theirs in same.items()})
-            found |= Q(pk__in=items.filter(Exists(with_it), kind=kind).values("pk"))
-    return items.filter(found)
+            found.append(items.filter(Exists(with_it)))
+    first, *others = (part.values_list("pk", flat=True) for part in found)
+    return list(first.union(*others))
 
 
 def hides_labels(user: Actor, item: ReviewItem) -> bool:
@@ -187,9 +188,9 @@ def seen_reviews(user: Actor, queue: ReviewQueue) -> QuerySet[Review]:
     """
     if queue.kind == ItemKind.PAIR and is_blind_in(user, queue):
         return Review.objects.none()
-    hidden = hidden_items(user, ReviewItem.objects.filter(queue=queue), queue.kind)
-    own = Q(reviewer=user.pk or 0)
-    found = Review.objects.filter(own | ~Q(item__in=hidden.values("pk")), item__queue=queue)
+    found = Review.objects.filter(item__queue=queue)
+    if hidden := hidden_items(user, queue):
+        found = found.filter(Q(reviewer=user.pk or 0) | ~Q(item__in=hidden))
     return found.exclude(submitted_at=None).select_related("item__place", "reviewer")
 
 

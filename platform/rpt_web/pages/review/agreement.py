@@ -39,7 +39,7 @@ def queue_agreement(request: HttpRequest, queue_id: int) -> HttpResponse:
         "nav": "review",
         "queue": queue,
         "figures": found,
-        "hidden": access.hidden_items(request.user, queue.items.all(), queue.kind).count(),
+        "hidden": len(access.hidden_items(request.user, queue)),
         "disputed": len(found.disputed),
         "may_settle": access.can_change(request.user, queue.team_id),
         **_lines(request, queue, found.disputed, seen),
