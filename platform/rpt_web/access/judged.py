@@ -165,19 +165,18 @@ _EACH = (
 )
 _OFTEN = "SELECT json_agg(json_build_array(name, n) ORDER BY n DESC, name) FROM ({}) AS often"
 _BY = f"SELECT {{}} AS name, count(DISTINCT id) AS n FROM {{}} GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
-_KEPT = "JOIN kept USING (run_id, step, kind, place)"
 _LABELS = _BY.format(
     "answer.key || ':' || one",
-    f"given {_KEPT} CROSS JOIN LATERAL {_EACH} WHERE answer.key || ':' || one = ANY(%s)",
+    f"(SELECT DISTINCT id, answers FROM told) AS given CROSS JOIN LATERAL {_EACH}"
+    " WHERE answer.key || ':' || one = ANY(%s)",
 )
-_DISTINCT = "AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place{} FROM said{})"
 _COUNTS = (
     "WITH said (run_id, step, kind, place, item, dispute, answers, reviewer) AS MATERIALIZED ({said}),"
-    f" places {_DISTINCT.format('', '')},"
+    " places AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place FROM said),"
     " kept (id, run_id, step, kind, place) AS MATERIALIZED ({source}),"
-    f" given {_DISTINCT.format(', answers', '')}, by {_DISTINCT.format(', reviewer', '')},"
-    f" disputed {_DISTINCT.format('', ' WHERE dispute > 0 AND item <> ALL(%s::bigint[])')}"
-    f" SELECT ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', f'by {_KEPT}'))}),"
-    f" (SELECT count(*) FROM disputed {_KEPT})"
+    " told AS MATERIALIZED (SELECT id, answers, reviewer, dispute > 0 AND item <> ALL(%s::bigint[]) AS is_disputed"
+    " FROM said JOIN kept USING (run_id, step, kind, place))"
+    f" SELECT ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', 'told'))}),"
+    " (SELECT count(DISTINCT id) FROM told WHERE is_disputed)"
 )
 """Reviews come first, and each group of theirs is looked for once: they are few beside all groups of a list."""
