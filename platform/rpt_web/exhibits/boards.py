@@ -14,7 +14,7 @@ from rpt_core.config import DIFFICULTIES
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import BOARD, ref_of
 from rpt_web.exhibits.seen import ExhibitScope
-from rpt_web.exhibits.sources import sources_of
+from rpt_web.exhibits.sources import with_sources
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
 from rpt_web.exports.tables import PlainValue
 from rpt_web.results import boards
@@ -68,9 +68,9 @@ def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     board, _ = boards.board_page(seen.standings, group, filters, baseline, None, MOST_ROWS)
     table = table_of(board, *leads_of_board(board, seen.experiments.values("team")))
     keys = list(dict.fromkeys(run for row in board.rows for run in row.standing.runs))[:MOST_SOURCES]
-    runs = seen.runs.filter(pk__in=keys).select_related("experiment")
+    runs = with_sources(seen.runs.filter(pk__in=keys))
     text = ref(group, filters, baseline)
-    return Exhibit(text, table.title, table.caption, table, None, sources_of(runs))
+    return Exhibit(text, table.title, table.caption, table, None, seen.reading.sources(runs))
 
 
 def ref(group: str, filters: BoardFilters, baseline: Standing | None) -> str:

@@ -1,13 +1,13 @@
 """The registry of exhibits: by the first word of a ref's rest, who builds it.
 
 In: a run, an experiment, or a queue with the reviews that somebody may see; the rest of a ref. Of several runs, the ref
-and all that somebody may see. Out: an `Exhibit`; None
-for what is not there.
+and all that somebody may see. What several exhibits of one answer need is read once through a `Reading`. Out: an
+`Exhibit`; None for what is not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,9 +15,9 @@ from django.db.models import QuerySet
 from rpt_web.exhibits import agreement, boards, compared, data, papers, runs_tables
 from rpt_web.exhibits.entropy_figures import split_figures, top_k_of
 from rpt_web.exhibits.exhibit import Exhibit
+from rpt_web.exhibits.reading import Reading
 from rpt_web.exhibits.refs import BOARD, COMPARE, PAPER, RUNS, ExhibitRef
 from rpt_web.exhibits.seen import ExhibitScope
-from rpt_web.exhibits.sources import source_of, sources_of
 from rpt_web.results import figures, levels, queries
 from rpt_web.results.curves import stored_curves
 from rpt_web.results.metric_figures import metric_figures
@@ -26,19 +26,20 @@ from rpt_web.results.table_figures import table_figure
 from rpt_web.results.tables import with_paths
 from rpt_web.review.models import Review, ReviewQueue
 from rpt_web.runs.models import Experiment, Run
-from rpt_web.runs.queries import metric_series, runs_in_order
+from rpt_web.runs.queries import runs_in_order
 
+Builder = Callable[[Any, str, Reading], Exhibit | None]
 ACCURACY = "Accuracy with its 95 % interval, at held-out positions."
 
 
-def of_run(run: Run, rest: str) -> Exhibit | None:
+def of_run(run: Run, rest: str, reading: Reading) -> Exhibit | None:
     """An exhibit of one run."""
-    return _built(_OF_RUNS, run, rest)
+    return _built(_OF_RUNS, run, rest, reading)
 
 
-def of_experiment(experiment: Experiment, rest: str) -> Exhibit | None:
+def of_experiment(experiment: Experiment, rest: str, reading: Reading) -> Exhibit | None:
     """An exhibit of an experiment."""
-    return _built(_OF_EXPERIMENTS, experiment, rest)
+    return _built(_OF_EXPERIMENTS, experiment, rest, reading)
 
 
 def of_queue(queue: ReviewQueue, rest: str, seen: QuerySet[Review]) -> Exhibit | None:
@@ -52,41 +53,41 @@ def of_several(ref: ExhibitRef, seen: ExhibitScope) -> Exhibit | None:
     return _OF_SEVERAL[ref.kind](ref.subject, ref.rest, seen) if ref.kind in _OF_SEVERAL else None
 
 
-def _built(builders: dict[str, Callable[[Any, str], Exhibit | None]], subject: Any, rest: str) -> Exhibit | None:
+def _built(builders: Mapping[str, Builder], subject: Any, rest: str, reading: Reading) -> Exhibit | None:
     word, _, own = rest.partition("/")
-    return builders[word](subject, own) if word in builders else None
+    return builders[word](subject, own, reading) if word in builders else None
 
 
-def _metric(run: Run, chart_id: str) -> Exhibit | None:
-    series = metric_series(run)
+def _metric(run: Run, chart_id: str, reading: Reading) -> Exhibit | None:
+    series = reading.series(run)
     figure = next(iter(metric_figures(series, lambda chart: chart.id == chart_id)), None)
     if figure is None:
         return None
     table = data.of_metrics(figure, series, data.file_name("run", run.pk, chart_id))
     ref = f"run/{run.pk}/metric/{chart_id}"
-    return Exhibit(ref, figure.title, figure.caption, table, figure, [source_of(run)], is_figure=True)
+    return Exhibit(ref, figure.title, figure.caption, table, figure, reading.source(run), is_figure=True)
 
 
-def _accuracy(run: Run, mode: str) -> Exhibit | None:
-    figure = figures.accuracy_figure(queries.accuracy_by_step(run), mode)
+def _accuracy(run: Run, mode: str, reading: Reading) -> Exhibit | None:
+    figure = figures.accuracy_figure(reading.accuracy(run), mode)
     if figure is None:
         return None
     table = data.of_drawing(figure, data.file_name("run", run.pk, "accuracy", mode))
     ref = f"run/{run.pk}/accuracy/{mode}"
-    return Exhibit(ref, figure.title, figure.caption, table, figure, [source_of(run)], is_figure=True)
+    return Exhibit(ref, figure.title, figure.caption, table, figure, reading.source(run), is_figure=True)
 
 
-def _evaluations(run: Run, rest: str) -> Exhibit | None:
-    found = queries.accuracy_by_step(run)
+def _evaluations(run: Run, rest: str, reading: Reading) -> Exhibit | None:
+    found = reading.accuracy(run)
     if rest or not found:
         return None
     title = f"Evaluations of {run.name}"
     caption = f"{ACCURACY} {levels.measured_levels(row for rows in found.values() for row in rows)}"
     table = data.of_steps(queries.by_step_table(found), data.file_name("run", run.pk, "evaluations"), title, caption)
-    return Exhibit(f"run/{run.pk}/evaluations", title, caption, table, None, [source_of(run)])
+    return Exhibit(f"run/{run.pk}/evaluations", title, caption, table, None, reading.source(run))
 
 
-def _result_table(run: Run, rest: str) -> Exhibit | None:
+def _result_table(run: Run, rest: str, reading: Reading) -> Exhibit | None:
     step, _, name = rest.partition("/")
     if not step.isascii() or not step.isdecimal() or len(step) > 9:
         return None
@@ -97,10 +98,10 @@ def _result_table(run: Run, rest: str) -> Exhibit | None:
     drawn = table_figure("table", stored.title, {**stored.data, "rows": [*map(with_paths, stored.data["rows"])]})
     caption = stored.data["caption"]
     ref = f"run/{run.pk}/table/{stored.step}/{name}"
-    return Exhibit(ref, stored.title, caption, table, drawn, [source_of(run)])
+    return Exhibit(ref, stored.title, caption, table, drawn, reading.source(run))
 
 
-def _entropy(run: Run, rest: str) -> Exhibit | None:
+def _entropy(run: Run, rest: str, reading: Reading) -> Exhibit | None:
     split, _, own = rest.partition("/")
     id_, _, vocabulary = own.partition("/")
     stored = run.splits.filter(split=split).first()
@@ -111,10 +112,10 @@ def _entropy(run: Run, rest: str) -> Exhibit | None:
         return None
     table = data.of_drawing(figure, data.file_name("run", run.pk, id_, split))
     ref = f"run/{run.pk}/entropy/{rest}"
-    return Exhibit(ref, figure.title, figure.caption, table, figure, [source_of(run)], is_figure=True)
+    return Exhibit(ref, figure.title, figure.caption, table, figure, reading.source(run), is_figure=True)
 
 
-def _blocks(experiment: Experiment, rest: str) -> Exhibit | None:
+def _blocks(experiment: Experiment, rest: str, reading: Reading) -> Exhibit | None:
     runs = runs_in_order(experiment)
     blocks = [] if rest else queries.model_blocks(experiment, runs)
     if not blocks:
@@ -123,11 +124,11 @@ def _blocks(experiment: Experiment, rest: str) -> Exhibit | None:
     caption = f"{ACCURACY} {levels.measured_levels(queries.evaluations_of(blocks))}"
     name = data.file_name("experiment", experiment.pk, "accuracy")
     table = data.of_blocks(queries.by_seed(blocks), name, title, caption)
-    sources = sources_of(block.run for block in blocks)
+    sources = reading.sources(block.run for block in blocks)
     return Exhibit(f"experiment/{experiment.pk}/accuracy", title, caption, table, None, sources)
 
 
-def _scaling(experiment: Experiment, rest: str) -> Exhibit | None:
+def _scaling(experiment: Experiment, rest: str, reading: Reading) -> Exhibit | None:
     run = (
         experiment.runs.filter(pk=int(rest)).first() if rest.isascii() and rest.isdecimal() and len(rest) < 19 else None
     )
@@ -137,17 +138,17 @@ def _scaling(experiment: Experiment, rest: str) -> Exhibit | None:
     table = data.of_drawing(figure, data.file_name("run", run.pk, "scaling"))
     ref = f"experiment/{experiment.pk}/scaling/{run.pk}"
     title = f"{figure.title}, {run.name}"
-    return Exhibit(ref, title, figure.caption, table, figure, [source_of(run)], is_figure=True)
+    return Exhibit(ref, title, figure.caption, table, figure, reading.source(run), is_figure=True)
 
 
-_OF_RUNS: dict[str, Callable[[Any, str], Exhibit | None]] = {
+_OF_RUNS: dict[str, Builder] = {
     "metric": _metric,
     "accuracy": _accuracy,
     "evaluations": _evaluations,
     "table": _result_table,
     "entropy": _entropy,
 }
-_OF_EXPERIMENTS: dict[str, Callable[[Any, str], Exhibit | None]] = {"accuracy": _blocks, "scaling": _scaling}
+_OF_EXPERIMENTS: dict[str, Builder] = {"accuracy": _blocks, "scaling": _scaling}
 _OF_SEVERAL: dict[str, Callable[[str, str, ExhibitScope], Exhibit | None]] = {
     COMPARE: compared.exhibit,
     BOARD: boards.exhibit,

@@ -34,7 +34,7 @@ from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.noise_table import NOISE, noise_table
 from rpt_web.exhibits.refs import COMPARE
 from rpt_web.exhibits.seen import ExhibitScope
-from rpt_web.exhibits.sources import sources_of
+from rpt_web.exhibits.sources import with_sources
 from rpt_web.exports import PlainColumn, PlainTable
 from rpt_web.exports.tables import PlainValue
 from rpt_web.results.figures import Figure, Json
@@ -53,7 +53,7 @@ def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     if made is None:
         return None
     table, figure, more = made
-    sources = sources_of([*runs.values(), *more])
+    sources = seen.reading.sources([*runs.values(), *more])
     ref = f"{COMPARE}/{subject}/{rest}"
     return Exhibit(ref, table.title, table.caption, table, figure, sources, is_figure=figure is not None)
 
@@ -84,7 +84,7 @@ def _noise(entries: Sequence[PlacedEntry], _rest: str, mode: str, seen: ExhibitS
     every = {level: noise_of_modes(wanted.entries, seen.runs, level) for level in DIFFICULTIES}
     found = [(one.label, level, one.floor) for level, own in every.items() for one in own if one.floor is not None]
     repeats = seen.runs.filter(pk__in={run for _, _, floor in found for run in floor.runs})
-    return (noise_table(found), None, list(repeats.select_related("experiment"))) if found else None
+    return (noise_table(found), None, list(with_sources(repeats))) if found else None
 
 
 def _settings(entries: Sequence[PlacedEntry], _rest: str, own: str, _seen: ExhibitScope) -> Made:

@@ -23,7 +23,7 @@ from rpt_web.exhibits.boards import UNKNOWN, table_of
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import PAPER, ref_of
 from rpt_web.exhibits.seen import ExhibitScope
-from rpt_web.exhibits.sources import sources_of
+from rpt_web.exhibits.sources import with_sources
 from rpt_web.exports import PlainColumn, PlainTable, estimate_cells, estimate_columns
 from rpt_web.exports.tables import PlainValue
 from rpt_web.results import boards, paper
@@ -63,7 +63,7 @@ def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     table, figure, runs = made
     ref_text = f"{PAPER}/{subject}/{rest}"
     is_figure = kind in (SCALING, AVERAGES)
-    return Exhibit(ref_text, table.title, table.caption, table, figure, sources_of(runs), is_figure=is_figure)
+    return Exhibit(ref_text, table.title, table.caption, table, figure, seen.reading.sources(runs), is_figure=is_figure)
 
 
 def ref(chosen: Sequence[Experiment], page: PaperPage, kind: str, own: str | None = None) -> str:
@@ -191,7 +191,7 @@ def _one_board(chosen: Sequence[Experiment], own: str, seen: ExhibitScope) -> Bo
 
 def _runs_of(rows: Sequence[Standing]) -> list[Run]:
     keys = {run for row in rows for run in row.runs}
-    return list(Run.objects.filter(pk__in=keys).select_related("experiment"))
+    return list(with_sources(Run.objects.filter(pk__in=keys)))
 
 
 _MAKERS: dict[str, Callable[[PaperPage, Sequence[Experiment], str, ExhibitScope], Made]] = {

@@ -17,7 +17,7 @@ from rpt_core.words import listed
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import RUNS, ref_of
 from rpt_web.exhibits.seen import ExhibitScope
-from rpt_web.exhibits.sources import sources_of
+from rpt_web.exhibits.sources import with_sources
 from rpt_web.exports.tables import PlainValue
 from rpt_web.run_table import files, saved
 from rpt_web.run_table.rows import AskedTable
@@ -38,8 +38,8 @@ def exhibit(subject: str, rest: str, seen: ExhibitScope) -> Exhibit | None:
     if len(table.rows) > MOST_ROWS:
         return None
     table = replace(table, caption=_caption(asked), came_from=())
-    runs = seen.runs.filter(pk__in=_first_runs(table.rows)).select_related("experiment")
-    return Exhibit(f"{RUNS}/{subject}/{rest}", table.title, table.caption, table, None, sources_of(runs))
+    runs = with_sources(seen.runs.filter(pk__in=_first_runs(table.rows)))
+    return Exhibit(f"{RUNS}/{subject}/{rest}", table.title, table.caption, table, None, seen.reading.sources(runs))
 
 
 def ref(asked: AskedTable, rows: int) -> str:

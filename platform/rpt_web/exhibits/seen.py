@@ -5,10 +5,11 @@ In: what `access`, or a report's team, allows. Out: querysets that hold nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
+from rpt_web.exhibits.reading import Reading
 from rpt_web.results.models import Standing
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.traces.models import PositionRerun
@@ -22,6 +23,8 @@ class ExhibitScope:
     experiments: QuerySet[Experiment]
     """Those that are not archived."""
     standings: QuerySet[Standing]
+    reading: Reading = field(default_factory=Reading)
+    """What was read of the runs for this answer."""
 
 
 def seen_by_team(team_id: int) -> ExhibitScope:

@@ -6,9 +6,12 @@ In: runs. Out: `RunSource`s, and the same as pairs for the metadata of files.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import QuerySet
 
 from rpt_web.results.board import SetWords
 from rpt_web.results.models import EvaluatedSet, Evaluation, Standing
@@ -16,7 +19,7 @@ from rpt_web.runs.attempts import newest_code
 from rpt_web.runs.models import Run
 from rpt_web.runs.queries import flatten
 
-_POSITIONS = ("position", "held_out", "min_entropy", "proxy", "corpus", "evaluation.seed")
+_POSITIONS = re.compile(r"position|held_out|min_entropy|proxy|corpus|evaluation\.seed")
 """Parts of the names of settings that decide which positions are used."""
 
 
@@ -49,13 +52,14 @@ class RunSource:
     """At which its evaluations were made, where that is known; left out of anonymous copies."""
 
 
-def source_of(run: Run) -> RunSource:
-    """What an exhibit of one run came from (3 queries)."""
-    return sources_of([run])[0]
+def with_sources(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Runs with what their sources are made of, and no more."""
+    own = ("name", "stage", "config", "plan", "code_version", "attempt_code_version")
+    return runs.select_related(None).select_related("experiment").only(*own, "experiment__name")
 
 
 def sources_of(runs: Iterable[Run]) -> list[RunSource]:
-    """Of several runs, each once, by their numbers."""
+    """What an exhibit of these runs came from: each once, by their numbers (3 queries)."""
     found = {run.pk: run for run in runs}
     sets = _sets_of(found)
     return [_source(run, sets.get(key, ())) for key, run in sorted(found.items())]
@@ -63,7 +67,7 @@ def sources_of(runs: Iterable[Run]) -> list[RunSource]:
 
 def _source(run: Run, sets: Sequence[SourceSet]) -> RunSource:
     config = [(name, _written(value)) for name, value in flatten(run.config or run.plan)]
-    positions = [(name, value) for name, value in config if any(part in name for part in _POSITIONS)]
+    positions = [(name, value) for name, value in config if _POSITIONS.search(name)]
     return RunSource(run.pk, run.name, run.stage, newest_code(run), positions, config, run.experiment.name, sets)
 
 

@@ -6,7 +6,7 @@ another team, whoever reads it. Figures of reviews depend on who may see which r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,25 +57,46 @@ class ShownPart:
         return self.kind != PartKind.TEXT and self.exhibit is None and self.response is None
 
 
+class LiveData:
+    """What some refs show of a team, as it is now: what several of them need is read once, for one answer."""
+
+    def __init__(self, team_id: int, refs: Iterable[str]) -> None:
+        """Read the runs and experiments that they name, if they are the team's own (at most 5 queries)."""
+        named = [found for found in map(parsed, refs) if found is not None]
+        runs = Run.objects.filter(experiment__team=team_id).select_related("experiment")
+        self._runs = runs.in_bulk({found.pk for found in named if found.kind == "run"})
+        experiments = Experiment.objects.filter(team=team_id)
+        self._experiments = experiments.in_bulk({found.pk for found in named if found.kind == "experiment"})
+        self._seen = seen_by_team(team_id)
+        self._seen.reading.sources(self._runs.values())
+
+    def of(self, ref: str) -> Exhibit | QuotedResponse | None:
+        """The figure, table or response of one of the refs."""
+        found = parsed(ref)
+        if found is None or found.kind in NEVER_LIVE:
+            return None
+        if found.kind in building.SEVERAL:
+            return building.of_several(found, self._seen)
+        if found.kind == "experiment":
+            experiment = self._experiments.get(found.pk)
+            return building.of_experiment(experiment, found.rest, self._seen.reading) if experiment else None
+        run = self._runs.get(found.pk)
+        if run is None:
+            return None
+        is_response = found.rest.startswith(RESPONSE)
+        return _response(run, found) if is_response else building.of_run(run, found.rest, self._seen.reading)
+
+
 def shown_parts(report: TeamReport) -> list[ShownPart]:
     """All parts in order."""
-    return [_shown(report, part) for part in report.parts.order_by("place", "id")]
+    parts = list(report.parts.order_by("place", "id"))
+    live = None if report.frozen_at else LiveData(report.team_id, [part.ref for part in parts])
+    return [_shown(part, live) for part in parts]
 
 
 def data_of(team_id: int, ref: str) -> Exhibit | QuotedResponse | None:
     """The live figure, table or response of a ref, if it is the team's own."""
-    found = parsed(ref)
-    if found is None or found.kind in NEVER_LIVE:
-        return None
-    if found.kind in building.SEVERAL:
-        return building.of_several(found, seen_by_team(team_id))
-    if found.kind == "experiment":
-        experiment = Experiment.objects.filter(pk=found.pk, team=team_id).first()
-        return building.of_experiment(experiment, found.rest) if experiment else None
-    run = Run.objects.filter(pk=found.pk, experiment__team=team_id).select_related("experiment").first()
-    if run is None:
-        return None
-    return _response(run, found) if found.rest.startswith(RESPONSE) else building.of_run(run, found.rest)
+    return LiveData(team_id, [ref]).of(ref)
 
 
 def as_stored(data: Exhibit | QuotedResponse) -> dict[str, Any]:
@@ -85,10 +106,10 @@ def as_stored(data: Exhibit | QuotedResponse) -> dict[str, Any]:
     return cleaned
 
 
-def _shown(report: TeamReport, part: ReportPart) -> ShownPart:
+def _shown(part: ReportPart, live: LiveData | None) -> ShownPart:
     data = None
     if part.kind != PartKind.TEXT:
-        data = None if report.frozen_at else data_of(report.team_id, part.ref)
+        data = live.of(part.ref) if live else None
         data = data or _from_stored(part.kind, part.stored)
     exhibit = data if isinstance(data, Exhibit) else None
     response = data if isinstance(data, QuotedResponse) else None

@@ -14,7 +14,7 @@ from django.utils import timezone
 from rpt_core.errors import UserError
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exhibits.refs import ExhibitRef, parsed
-from rpt_web.reports.content import NEVER_LIVE, RESPONSE, as_stored, data_of
+from rpt_web.reports.content import NEVER_LIVE, RESPONSE, LiveData, as_stored, data_of
 from rpt_web.reports.models import (
     LONGEST_TEXT,
     LONGEST_TITLE,
@@ -106,8 +106,10 @@ def remove(part: ReportPart) -> None:
 def freeze(report: TeamReport) -> None:
     """Keep the data of all parts as they are now. Raises UserError where something is gone."""
     locked = _locked(report)
-    for part in locked.parts.exclude(kind=PartKind.TEXT):
-        data = data_of(locked.team_id, part.ref)
+    parts = list(locked.parts.exclude(kind=PartKind.TEXT))
+    live = LiveData(locked.team_id, [part.ref for part in parts])
+    for part in parts:
+        data = live.of(part.ref)
         if data is None and part.stored is None:
             raise UserError(f"Part {part.place} shows something that is no longer there. Remove it, then freeze.")
         if data is not None:

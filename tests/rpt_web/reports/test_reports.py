@@ -14,8 +14,9 @@ from tempfile import gettempdir
 import pyarrow.parquet as pq
 import pytest
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pypdf import PdfReader
@@ -151,6 +152,16 @@ def test_a_frozen_report_keeps_its_numbers_and_is_not_changed(client, report, rp
     assert part.text != "Changed."
     services.thaw(report)
     assert content.shown_parts(report)[1].exhibit.table.rows[0]["step"] == 2
+
+
+def test_what_several_parts_need_of_a_run_is_read_once(report, rpt):
+    with CaptureQueriesContext(connection) as before:
+        content.shown_parts(report)
+    services.add_ref(report, f"run/{rpt.pk}/metric/outcomes")
+    with CaptureQueriesContext(connection) as after:
+        parts = content.shown_parts(report)
+    assert parts[-1].exhibit.table.rows
+    assert len(after) == len(before)
 
 
 def test_a_report_holds_nothing_of_another_team(report, made):
