@@ -8,7 +8,7 @@ from rpt_core.errors import UserError
 from rpt_web.exports import PlainTable
 from rpt_web.run_table import flat
 from rpt_web.run_table.groups import MOST_RUNS, groups
-from rpt_web.run_table.rows import AskedTable, all_ids, rows
+from rpt_web.run_table.rows import AskedTable, all_ids, named_rows
 from rpt_web.runs.models import Run
 
 
@@ -19,4 +19,4 @@ def whole_table(runs: QuerySet[Run], asked: AskedTable) -> PlainTable:
     ids = all_ids(runs, asked, MOST_RUNS + 1)
     if len(ids) > MOST_RUNS:
         raise UserError(f"More than {MOST_RUNS:,} runs fit, and a file holds that many. Add a condition.")
-    return flat.table_of_runs(asked, rows(ids, asked.columns))
+    return flat.table_of_runs(asked, named_rows(ids, asked.columns))
