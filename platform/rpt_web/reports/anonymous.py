@@ -67,6 +67,8 @@ class Blinder:
     names: Iterable[str]
     runs: dict[int, int] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
+    _known: dict[str, str] = field(default_factory=dict)
+    """Texts -> the same without names: tables and configs repeat theirs."""
 
     def __post_init__(self) -> None:
         spelt = {normalize(form, name) for name in self.names for form in ("NFC", "NFD")}
@@ -77,9 +79,10 @@ class Blinder:
 
     def text(self, text: str) -> str:
         """A text without names."""
-        for form, word in self._forms:
-            text = form.sub(word, text)
-        return self._names.sub(_LEFT_OUT, text) if self._names else text
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = self._without_names(text)
+        return found
 
     def value(self, value: Any) -> Any:
         """Plain data, all its texts without names."""
@@ -96,6 +99,11 @@ class Blinder:
     def code(self, code: str) -> str:
         """A code version by its number in this report."""
         return f"version {self.codes.setdefault(code, len(self.codes) + 1)}"
+
+    def _without_names(self, text: str) -> str:
+        for form, word in self._forms:
+            text = form.sub(word, text)
+        return self._names.sub(_LEFT_OUT, text) if self._names else text
 
 
 def blind_parts(report: TeamReport, parts: Iterable[ShownPart]) -> tuple[str, list[ShownPart]]:
@@ -149,7 +157,8 @@ def _exhibit(blinder: Blinder, number: int, exhibit: Exhibit) -> Exhibit:
     never = (*NEVER_TOLD, *NEVER_OF_RUNS) if is_of_runs else NEVER_TOLD
     told = [column for column in table.columns if column.key not in never]
     columns = [replace(one, key=_key(blinder, one.key), title=blinder.text(one.title)) for one in told]
-    rows = [{_key(blinder, one.key): write(blinder, one.key, row.get(one.key)) for one in told} for row in table.rows]
+    keys = [(new.key, one.key) for new, one in zip(columns, told, strict=True)]
+    rows = [{new: write(blinder, key, row.get(key)) for new, key in keys} for row in table.rows]
     figure = exhibit.figure and replace(
         exhibit.figure,
         title=title,
