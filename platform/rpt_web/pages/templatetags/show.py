@@ -16,7 +16,6 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rpt_core.words import listed
 from rpt_web.numbers import DASH, dash, duration, is_missing, points, power, short, signed_points, size, whole
-from rpt_web.results.tables import Written
 from rpt_web.runs import display, queues
 from rpt_web.text import on_a_terminal, spaced
 from rpt_web.traces import inspector
@@ -28,8 +27,6 @@ for _written in (dash, duration, points, power, short, signed_points, size, whol
 
 _SIGN = {True: mark_safe('<span class="sign">'), False: ""}
 _END = {True: mark_safe("</span>"), False: ""}
-_NUMBER = mark_safe(' class="number"')
-_MISSING = mark_safe('<span class="faint">–</span>')
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -140,29 +137,6 @@ def visible(data: bytes | None, limit: int = inspector.LONGEST_SHOWN) -> SafeStr
 def readable(text: str) -> str:
     """Hostile text with its control and direction marks written out; the template escapes the rest."""
     return inspector.readable(text)
-
-
-@register.filter
-def cells(written: Sequence[Written]) -> SafeString:
-    """The cells of a table's row. Written here: a report has tens of thousands, and a template is slow at them."""
-    return format_html_join("", "<td{}>{}{}{}</td>", map(_cell_parts, written))
-
-
-def _cell_parts(cell: Written) -> tuple[SafeString | str, ...]:
-    kind = _NUMBER if cell.is_number else ""
-    if cell.text is None:
-        return kind, _MISSING, "", ""
-    interval = format_html(' <span class="small muted">{}</span>', cell.interval) if cell.interval else ""
-    n = format_html(' <span class="small faint">n {}</span>', cell.n) if cell.n else ""
-    return kind, inspector.readable(cell.text), interval, n
-
-
-@register.filter
-def settings_list(settings: Sequence[tuple[str, str]]) -> SafeString:
-    """A run's settings, each as an item; written here, as cells are."""
-    return format_html_join(
-        "", "<li><code>{}={}</code></li>", ((name, inspector.readable(value)) for name, value in settings)
-    )
 
 
 @register.filter
