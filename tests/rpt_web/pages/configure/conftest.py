@@ -1,4 +1,4 @@
-"""What the tests of the form for a new run share."""
+"""What some tests of the form for a new run share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.preset_runs import finish_run
 
 
 @pytest.fixture
-def experiment(ada):
-    """What an RPT run of the tiny preset needs has been made."""
+def prepared(ada):
+    """An experiment in which all has been made that an RPT run of the tiny preset needs."""
     experiment = make_experiment(ada, seed=7)
     for name in ("base", "filter", "cold-filter", "cold"):
         finish_run(experiment, name, ada)

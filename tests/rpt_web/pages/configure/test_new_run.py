@@ -25,6 +25,11 @@ unasked = pytest.mark.usefixtures("nothing_found")
 
 
 @pytest.fixture
+def experiment(prepared):
+    return prepared
+
+
+@pytest.fixture
 def address(experiment):
     return f"{NEW}?preset=tiny&experiment={experiment.pk}"
 

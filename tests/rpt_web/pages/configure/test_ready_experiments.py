@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from django.urls import reverse
 
 from rpt_web.runs.models import Experiment, Run, Status
@@ -11,6 +12,11 @@ from tests.factories import make_experiment
 from tests.preset_runs import finish_run
 
 NEW = "/runs/new/"
+
+
+@pytest.fixture
+def experiment(prepared):
+    return prepared
 
 
 def test_experiments_of_one_name_have_their_numbers_in_the_lists(client, page, ada, experiment):
