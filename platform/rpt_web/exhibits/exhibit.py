@@ -46,7 +46,7 @@ class Exhibit:
                 "rows": [[row.get(column.key) for column in self.table.columns] for row in self.table.rows],
             },
             "figure": figure and {"data": figure.data, "layout": figure.layout, "tall": figure.tall},
-            "sources": [asdict(source) for source in self.sources],
+            "sources": [source.as_json() for source in self.sources],
         }
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from rpt_web.exhibits.exhibit import Exhibit
-from rpt_web.exports.tables import PlainColumn, PlainTable, PlainValue
+from rpt_web.exports.tables import PlainTable, PlainValue, ShownColumn
 from rpt_web.numbers import whole, write_number
 from rpt_web.results.figures import Figure
 from rpt_web.results.tables import ROWS_AT_FIRST, ColumnHead, Written, head_of
@@ -92,37 +92,24 @@ def _part(table: ShownTable, named: int, start: int, end: int) -> ShownTable:
 
 def shown_table(table: PlainTable, most_rows: int | None = None) -> ShownTable:
     """A plain table in words, with so many rows: an estimate's interval and n stand in its cell."""
-    columns = [_ReadColumn.of(column, table.parts) for column in table.shown]
+    shown = table.shown
     rows = [
-        WrittenRow([column.written(row) for column in columns], number >= ROWS_AT_FIRST)
+        WrittenRow([_cell(row, column) for column in shown], number >= ROWS_AT_FIRST)
         for number, row in enumerate(table.rows[:most_rows])
     ]
-    heads = [head_of({"kind": column.kind, "label": column.title}) for column in table.shown]
+    heads = [head_of({"kind": column.kind, "label": column.title}) for column in shown]
     return ShownTable(heads, rows, left_out=len(table.rows) - len(rows))
 
 
-class _ReadColumn(NamedTuple):
-    """A column as it is read: the keys of its value, of the interval around that and of n; "" for none of these."""
-
-    kind: str
-    key: str
-    low: str
-    high: str
-    n: str
-
-    @classmethod
-    def of(cls, column: PlainColumn, parts: Mapping[tuple[str, str], str]) -> _ReadColumn:
-        return cls(column.kind, column.key, *(parts.get((column.key, part), "") for part in ("low", "high", "n")))
-
-    def written(self, row: Mapping[str, PlainValue]) -> Written:
-        value, low, high, n = row.get(self.key), row.get(self.low), row.get(self.high), row.get(self.n)
-        has_interval = low is not None and high is not None
-        return Written(
-            text=None if value is None else _text(value, self.kind),
-            is_number=self.kind != "text",
-            interval=f"[{_text(low, self.kind)}, {_text(high, self.kind)}]" if has_interval else "",
-            n=whole(n) if isinstance(n, int) else "",
-        )
+def _cell(row: Mapping[str, PlainValue], column: ShownColumn) -> Written:
+    value, low, high, n = row.get(column.key), row.get(column.low), row.get(column.high), row.get(column.n)
+    has_interval = low is not None and high is not None
+    return Written(
+        text=None if value is None else _text(value, column.kind),
+        is_number=column.kind != "text",
+        interval=f"[{_text(low, column.kind)}, {_text(high, column.kind)}]" if has_interval else "",
+        n=whole(n) if isinstance(n, int) else "",
+    )
 
 
 def _text(value: PlainValue, kind: str) -> str:

@@ -51,6 +51,10 @@ class RunSource:
     position_sets: Sequence[SourceSet] = ()
     """At which its evaluations were made, where that is known; left out of anonymous copies."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data; by hand, since `asdict` copies thousands of settings one by one."""
+        return vars(self) | {"position_sets": [dict(vars(one)) for one in self.position_sets]}
+
 
 def with_sources(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Runs with what their sources are made of, and no more."""

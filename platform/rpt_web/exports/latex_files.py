@@ -12,43 +12,47 @@ import textwrap
 from collections.abc import Mapping
 from datetime import datetime
 
-from rpt_web.exports.tables import PlainColumn, PlainTable, PlainValue
+from rpt_web.exports.tables import PlainTable, PlainValue, ShownColumn
 from rpt_web.numbers import whole, write_number
 
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}",
-    "−": "$-$",
-    "–": r"\textendash{}",
-    "×": r"$\times$",
-    "α": r"$\alpha$",
-    "→": r"$\rightarrow$",
-    "›": r"\guilsinglright{}",
-    "\u00a0": "~",
-}
-_RAISED = {"⁻": "-"} | dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True))
-_EXPONENT = re.compile(f"[{''.join(_RAISED)}]+")
+_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "$": r"\$",
+        "&": r"\&",
+        "#": r"\#",
+        "%": r"\%",
+        "_": r"\_",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "`": r"\textasciigrave{}",
+        "−": "$-$",
+        "–": r"\textendash{}",
+        "×": r"$\times$",
+        "α": r"$\alpha$",
+        "→": r"$\rightarrow$",
+        "›": r"\guilsinglright{}",
+        "\u00a0": "~",
+    }
+)
+_RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_EXPONENT = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_DASHES = re.compile("-(?=-)")
+"""Two would become a dash."""
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _UNITS = {"share": "%", "difference": "points", "flops": "FLOPs"}
 
 
 def latex_bytes(table: PlainTable) -> bytes:
     """The table as LaTeX."""
-    shown, parts = table.shown, table.parts
-    body = [_line([_cell(row, column, parts) for column in shown]) for row in table.rows]
+    shown = table.shown
+    body = [_line([_cell(row, column) for column in shown]) for row in table.rows]
     lines = [
         "% Needs \\usepackage{booktabs}.",
         *(line for what, which in table.came_from for line in commented(f"{what}: {which}")),
@@ -82,15 +86,12 @@ def commented(text: str) -> list[str]:
 
 def escaped(text: str) -> str:
     """A text of one line in which TeX finds no command."""
-    plain = _UNSEEN.sub(" ", text)
-    pieces = "".join(map(_piece, re.split(f"({_EXPONENT.pattern})", plain)))
-    return re.sub("-(?=-)", "-{}", pieces)  # two would become a dash
+    plain = _UNSEEN.sub(" ", text).translate(_ESCAPES)
+    return _DASHES.sub("-{}", _EXPONENT.sub(_exponent, plain))
 
 
-def _piece(text: str) -> str:
-    if _EXPONENT.fullmatch(text):
-        return f"$^{{{''.join(_RAISED[character] for character in text)}}}$"
-    return "".join(_ESCAPES.get(character, character) for character in text)
+def _exponent(found: re.Match[str]) -> str:
+    return f"$^{{{found[0].translate(_RAISED)}}}$"
 
 
 def _line(cells: list[str]) -> str:
@@ -105,14 +106,14 @@ def _caption(table: PlainTable) -> str:
     return f"{title} {table.caption}".strip()
 
 
-def _head(column: PlainColumn) -> str:
+def _head(column: ShownColumn) -> str:
     unit = _UNITS.get(column.kind, "")
     return escaped(f"{column.title} ({unit})" if unit and unit.lower() not in column.title.lower() else column.title)
 
 
-def _cell(row: Mapping[str, PlainValue], column: PlainColumn, parts: Mapping[tuple[str, str], str]) -> str:
+def _cell(row: Mapping[str, PlainValue], column: ShownColumn) -> str:
     """A value, with its interval and n where the table has them."""
-    low, high, n = (row.get(parts.get((column.key, part), "")) for part in ("low", "high", "n"))
+    low, high, n = row.get(column.low), row.get(column.high), row.get(column.n)
     text = _written(row.get(column.key), column.kind)
     if low is not None and high is not None:
         text += f" [{_written(low, column.kind)}, {_written(high, column.kind)}]"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 PlainKind = Literal["text", "number", "count", "share", "difference", "seconds", "tokens", "flops", "time", "yes_or_no"]
 """What a column's values are: a `share` is a fraction of 1, a `difference` one of two shares."""
 PlainValue = str | int | float | bool | datetime | None
 Part = Literal["", "low", "high", "n"]
+ESTIMATED: tuple[Part, ...] = ("low", "high", "n")
 MOST_CHARACTERS = 32_000
 """Of a text in a cell; a spreadsheet takes no more."""
 
@@ -32,6 +33,17 @@ class PlainColumn:
     """Whether CSV and Parquet alone have it: a page and a paper have no room for everything."""
 
 
+class ShownColumn(NamedTuple):
+    """A column as it is read, with the keys of what stands beside its value; "" for what does not."""
+
+    key: str
+    title: str
+    kind: PlainKind
+    low: str
+    high: str
+    n: str
+
+
 @dataclass(frozen=True)
 class PlainTable:
     """A table, as it stood when it was asked for."""
@@ -51,14 +63,14 @@ class PlainTable:
         return [[_short_enough(row.get(key)) for key in keys] for row in self.rows]
 
     @property
-    def shown(self) -> list[PlainColumn]:
+    def shown(self) -> list[ShownColumn]:
         """The columns that people read: an interval and n stand in the cell of their estimate."""
-        return [column for column in self.columns if not column.of and not column.in_files_only]
-
-    @property
-    def parts(self) -> dict[tuple[str, str], str]:
-        """The keys of the parts of estimates, by the estimate's key and the part."""
-        return {(column.of, str(column.part)): column.key for column in self.columns if column.of}
+        parts = {(column.of, str(column.part)): column.key for column in self.columns if column.of}
+        return [
+            ShownColumn(one.key, one.title, one.kind, *(parts.get((one.key, part), "") for part in ESTIMATED))
+            for one in self.columns
+            if not one.of and not one.in_files_only
+        ]
 
 
 def estimate_columns(key: str, title: str, kind: PlainKind = "share") -> tuple[PlainColumn, ...]:
