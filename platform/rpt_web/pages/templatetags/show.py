@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, cast
 
 from django.template import Library
@@ -27,6 +28,7 @@ for _written in (dash, duration, points, power, short, signed_points, size, whol
 
 _SIGN = {True: mark_safe('<span class="sign">'), False: ""}
 _END = {True: mark_safe("</span>"), False: ""}
+_DOT = mark_safe('<span class="dot"></span>')
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -38,8 +40,10 @@ def styled(field: Any) -> SafeString:
 
 
 @register.simple_tag
+@cache
 def icon(name: str, classes: str = "") -> SafeString:
-    """An icon of the sprite, hidden from screen readers: the words beside it say the same."""
+    """An icon of the sprite, hidden from screen readers: the words beside it say the same. Written once a process, as
+    the sprite has one name as long as that runs: lists have hundreds."""
     href = static("vendor/tabler-icons/sprite.svg")
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, href, name)
 
@@ -76,10 +80,17 @@ def decimals(value: float | None, digits: int = 2) -> str:
     return DASH if is_missing(value) or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
-@register.inclusion_tag("parts/status.html")
-def status_tag(run: Any, blockers: Sequence[str] = ()) -> dict[str, Any]:
+@register.simple_tag
+def status_tag(run: Any, blockers: Sequence[str] = ()) -> SafeString:
     """A run's state as a coloured word; `blockers` are the runs that block it."""
-    return {"state": display.run_state(run, blockers)}
+    return _state_tag(display.run_state(run, blockers))
+
+
+@cache
+def _state_tag(state: display.State) -> SafeString:
+    mark = icon(state.icon) if state.icon else _DOT
+    text = '<span class="chip {}" title="{}">{}{}</span>'
+    return format_html(text, state.colour, state.words, mark, state.label)
 
 
 @register.simple_tag
