@@ -29,10 +29,11 @@ def get_basket_or_404(user: Actor, basket_id: int, *, to_change: bool = False) -
     return found
 
 
-def runs_by_id(user: Actor, ids: Iterable[int]) -> dict[int, Run]:
-    """Of some runs by their ids those that the user may see (1 query)."""
-    rows = runs_for(user).select_related("experiment__team").defer("plan", "log_tail", "result", "error")
-    return rows.in_bulk(list(ids))
+def runs_by_id(user: Actor, ids: Iterable[int], *, with_settings: bool = False) -> dict[int, Run]:
+    """Of some runs by their ids those that the user may see (1 query); what they were asked for and run with has to be
+    wanted."""
+    rows = runs_for(user).select_related("experiment__team").defer("log_tail", "result", "error")
+    return (rows if with_settings else rows.defer("config", "plan")).in_bulk(list(ids))
 
 
 def get_comparison_or_404(user: Actor, comparison_id: int, *, also_unmade: bool = False) -> PositionComparison:

@@ -165,7 +165,7 @@ def compared_settings(
     `resolved` has what verl made of the config, its own defaults included; a run that verl has not started has none of
     these settings. A run of another engine has its config as it was run.
     """
-    found = _runs(user_of(request), _read(runs), "runs")
+    found = _runs(user_of(request), _read(runs), "runs", with_settings=True)
     configs = configs_of([run for _, run in found], of)
     rows = setting_rows(configs, [name for name in ignore.split(",") if name])
     return [{"name": row.name, "values": list(row.values)} for row in rows if same or row.differs]
@@ -259,9 +259,11 @@ def _read(text: str) -> list[BasketEntry]:
     return entries
 
 
-def _runs(user: User, entries: list[BasketEntry], field: str = "entries") -> list[tuple[BasketEntry, Run]]:
+def _runs(
+    user: User, entries: list[BasketEntry], field: str = "entries", *, with_settings: bool = False
+) -> list[tuple[BasketEntry, Run]]:
     """The entries with their runs. Raises WrongField for one that the user may not see."""
-    found = access.runs_by_id(user, {entry.run for entry in entries})
+    found = access.runs_by_id(user, {entry.run for entry in entries}, with_settings=with_settings)
     for entry in entries:
         if entry.run not in found:
             raise WrongField(field, f"There is no run {entry.run} that you may see. Leave it out.")

@@ -48,16 +48,6 @@ def written(entries: Iterable[BasketEntry]) -> str:
     return ",".join(map(str, entries))
 
 
-def first(entries: Sequence[BasketEntry], entry: BasketEntry) -> list[BasketEntry]:
-    """The same with one of them as the baseline."""
-    return [entry, *(other for other in entries if other != entry)]
-
-
-def without(entries: Sequence[BasketEntry], entry: BasketEntry) -> list[BasketEntry]:
-    """The same less one of them."""
-    return [other for other in entries if other != entry]
-
-
 def added(entries: Sequence[BasketEntry], more: Iterable[BasketEntry]) -> list[BasketEntry]:
     """The same with others after them, each once."""
     return list(dict.fromkeys([*entries, *more]))

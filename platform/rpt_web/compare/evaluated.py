@@ -14,6 +14,7 @@ from rpt_web.results.models import Evaluation
 def evaluations_of(row: PositionComparison) -> Sequence[Mapping[str, Evaluation]]:
     """By place, each by its difficulty (1 query)."""
     found: dict[tuple[int, int, str], dict[str, Evaluation]] = {}
-    for one in Evaluation.objects.filter(run__in=row.runs, mode__in=row.modes):
+    steps = {step for _, step, _ in row.entries}
+    for one in Evaluation.objects.filter(run__in=row.runs, step__in=steps, mode__in=row.modes).order_by():
         found.setdefault((one.run_id, one.step, one.mode), {})[one.difficulty] = one
     return [found.get((run, step, mode), {}) for run, step, mode in row.entries]

@@ -129,9 +129,9 @@ def _values(
     models: dict[int, Model], wanted: Collection[Model], mode: str, difficulty: str
 ) -> dict[object, dict[int, tuple[float, int]]]:
     """By model and positions, for each seed of the sampling: the accuracy, and the run that measured it."""
-    rows = Evaluation.objects.filter(run__in=models, mode=mode, difficulty=difficulty, n__gt=0).select_related("run")
+    rows = Evaluation.objects.filter(run__in=models, mode=mode, difficulty=difficulty, n__gt=0).order_by("pk")
     found: dict[object, dict[int, tuple[float, int]]] = defaultdict(dict)
-    for row in rows.only("run__seed", "value", "n", "position_set").order_by("pk"):
-        if (model := models[row.run_id]) in wanted:
-            found[model, row.position_set or row.n][row.run.seed] = row.value, row.run_id
+    for run, seed, value, n, positions in rows.values_list("run_id", "run__seed", "value", "n", "position_set"):
+        if (model := models[run]) in wanted:
+            found[model, positions or n][seed] = value, run
     return found

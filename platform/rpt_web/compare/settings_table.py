@@ -113,9 +113,14 @@ def _lines(config: Mapping[str, Any], ignored: Sequence[str]) -> list[str]:
 def _row(name: str, values: tuple[Any, ...]) -> SettingRow:
     groups: dict[str, list[int]] = {}
     for place, value in enumerate(values):
-        groups.setdefault(json.dumps(value, sort_keys=True), []).append(place)
+        groups.setdefault(_key(value), []).append(place)
     shared = (SharedValue(values[places[0]], tuple(places)) for places in groups.values())
     return SettingRow(name, values, tuple(shared))
+
+
+def _key(value: Any) -> str:
+    """The same for the same value alone: 1, 1.0, "1" and true are four."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, list | dict) else repr(value)
 
 
 def _config(run: Run, source: str) -> dict[str, Any]:

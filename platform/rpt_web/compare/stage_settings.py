@@ -5,7 +5,6 @@ In: rows of settings, the stage of each run. Out: the rows that differ, and by s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -47,10 +46,9 @@ def parted(rows: Sequence[SettingRow], stages: Sequence[str]) -> tuple[list[Sett
 
 def _only_in(row: SettingRow, stages: Sequence[str]) -> tuple[str, ...]:
     """The stages whose runs all have the row's one value, where the others cannot have any; else none."""
-    pairs = list(zip(row.values, stages, strict=True))
-    having = dict.fromkeys(stage for value, stage in pairs if value != ABSENT)
-    lacking = {stage for value, stage in pairs if value == ABSENT}
-    values = {json.dumps(value, sort_keys=True) for value, _ in pairs if value != ABSENT}
+    lacking = {stages[place] for group in row.groups if group.value == ABSENT for place in group.places}
+    values = [group for group in row.groups if group.value != ABSENT]
+    having = dict.fromkeys(stages[place] for group in values for place in group.places)
     if not lacking or len(values) > 1 or lacking & having.keys() or any(can_have(stage, row.name) for stage in lacking):
         return ()
     return tuple(having)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, get_args
 
 from django.db import connection
@@ -226,11 +227,17 @@ def in_model_order(config: dict[str, Any], model: type[BaseModel]) -> dict[str, 
     """A stored config with its fields in the order of its model; the database keeps none."""
     known = [name for name in model.model_fields if name in config]
     ordered = {name: config[name] for name in [*known, *sorted(config.keys() - known)]}
-    for name in known:
-        part = model_of(model.model_fields[name].annotation)
-        if part is not None:
+    for name, part in _parts_of(model).items():
+        if name in config:
             ordered[name] = _in_order(config[name], part)
     return ordered
+
+
+@cache
+def _parts_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The fields of a model that are models, or lists of them."""
+    found = {name: model_of(field.annotation) for name, field in model.model_fields.items()}
+    return {name: part for name, part in found.items() if part is not None}
 
 
 def _in_order(value: Any, model: type[BaseModel]) -> Any:

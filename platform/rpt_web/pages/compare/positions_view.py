@@ -6,7 +6,7 @@ what would be compared and a button to have it made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -40,6 +40,7 @@ ALIKE = 0.05
 """Two runs have spent the same compute when it differs by no more than this share."""
 MOST_WITH_MODES = 50
 """Entries of a basket that have links to their modes: each link holds the whole address."""
+Leads = Callable[[int, int], str]
 KINDS = (("domain", "Domain"), ("type", "Type of the next token"), ("length", "Length of the next token"))
 
 
@@ -144,7 +145,7 @@ def _rows(
     request: HttpRequest, wanted: ToCompare, shown: Sequence[ShownEntry], row: PositionComparison, level: str
 ) -> list[dict[str, Any]]:
     """One for each evaluation, the baseline first."""
-    base, evaluated = wanted.entries[0].flops, evaluations_of(row)
+    base, evaluated, leads = wanted.entries[0].flops, evaluations_of(row), _leads_to(row, level)
     found = []
     for place, (entry, one) in enumerate(zip(wanted.entries, shown, strict=True)):
         pair = row.data["with_baseline"][place - 1] if place else None
@@ -163,7 +164,7 @@ def _rows(
                 "ratio": ratio,
                 "has_equal_compute": ratio is not None and abs(ratio - 1) <= ALIKE,
                 "pair": _with(request, pair=str(place)) if place else "",
-                "cells": _cells(row, level, 0, place) if difference else {},
+                "cells": _cells(leads, 0, place) if difference else {},
             }
         )
     return found
@@ -173,36 +174,34 @@ def _pair(
     request: HttpRequest, shown: Sequence[ShownEntry], row: PositionComparison, level: str, b: int
 ) -> dict[str, Any]:
     """The baseline and one other: the 2x2, and parts of the positions."""
-    values = row.data["with_baseline"][b - 1]
+    values, leads = row.data["with_baseline"][b - 1], _leads_to(row, level)
     slices = values["slices"].get(level, {})
     return {
         "a": shown[0],
         "b": shown[b],
         "values": values["levels"][level],
-        "cells": _cells(row, level, 0, b),
-        "all": positions_address(row, level, 0, b),
+        "cells": _cells(leads, 0, b),
+        "all": leads(0, b),
         "alone": address(request, [shown[0].entry, shown[b].entry]),
         "most_sliced": comparisons.MOST_SLICED,
         "slices": [
-            (title, [(part, _cells(row, level, 0, b, **{kind: part["name"]})) for part in slices[kind]])
+            (title, [(part, _cells(leads, 0, b, **{kind: part["name"]})) for part in slices[kind]])
             for kind, title in KINDS
             if slices.get(kind) and (kind != "domain" or any(part["name"] for part in slices[kind]))
         ],
     }
 
 
-def _cells(row: PositionComparison, level: str, a: int, b: int, **more: str) -> dict[str, str]:
+def _cells(leads: Leads, a: int, b: int, **more: str) -> dict[str, str]:
     """Where the cells of a 2x2 lead."""
-    return {
-        cell: positions_address(row, level, a, b, cell=cell, **more)
-        for cell in ("gained", "forgotten", "both", "neither")
-    }
+    start, rest = leads(a, b), f"&{urlencode(more)}" if more else ""
+    return {cell: f"{start}&cell={cell}{rest}" for cell in ("gained", "forgotten", "both", "neither")}
 
 
-def positions_address(row: PositionComparison, level: str, a: int, b: int, **more: str) -> str:
-    """The positions behind a number."""
-    query = urlencode({"a": a, "b": b, "difficulty": level, **more})
-    return f"{reverse('compare:positions', args=[row.pk])}?{query}"
+def _leads_to(row: PositionComparison, level: str) -> Leads:
+    """What gives the address of the positions behind a number of two evaluations; a page has thousands of these."""
+    here, difficulty = reverse("compare:positions", args=[row.pk]), urlencode({"difficulty": level})
+    return lambda a, b: f"{here}?a={a}&b={b}&{difficulty}"
 
 
 def _groups(shown: Sequence[ShownEntry], groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -216,10 +215,11 @@ def _matrix(
     if level not in row.data["matrix"]:
         return None
     cells: dict[tuple[int, int], dict[str, Any]] = {}
+    leads = _leads_to(row, level)
     for first, second, n, value, p, holm in row.data["matrix"][level]:
         more = {"n": n, "p": p, "holm": holm, "is_sure": holm is not None and holm < 0.05}
-        cells[second, first] = more | {"value": value, "leads": positions_address(row, level, first, second)}
-        cells[first, second] = more | {"value": -value, "leads": positions_address(row, level, second, first)}
+        cells[second, first] = more | {"value": value, "leads": leads(first, second)}
+        cells[first, second] = more | {"value": -value, "leads": leads(second, first)}
     places = range(len(shown))
     return [(shown[one], [cells.get((one, other), {"is_same": one == other}) for other in places]) for one in places]
 

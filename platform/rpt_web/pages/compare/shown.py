@@ -5,7 +5,7 @@ In: a request, entries. Out: what the templates read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -89,20 +89,13 @@ class ShownBasket:
         return [shown.run for shown in self.entries]
 
 
-def shown_basket(request: HttpRequest, text: str) -> ShownBasket:
+def shown_basket(request: HttpRequest, text: str, *, with_settings: bool = False) -> ShownBasket:
     """The entries whose runs the user may see, in their order (1 query)."""
     entries, others = lists.read_entries(text)
-    runs = access.runs_by_id(request.user, {entry.run for entry in entries})
-    has_links = len(entries) <= MOST_LINKED
+    runs = access.runs_by_id(request.user, {entry.run for entry in entries}, with_settings=with_settings)
+    changes = _changes(request, entries)
     shown = [
-        ShownEntry(
-            one.entry,
-            one.run,
-            one.place,
-            one.label,
-            address(request, lists.first(entries, one.entry)) if has_links else "",
-            address(request, lists.without(entries, one.entry)) if has_links else "",
-        )
+        ShownEntry(one.entry, one.run, one.place, one.label, *changes.get(one.entry, ("", "")))
         for one in placed_entries(entries, runs)
     ]
     gone = [entry for entry in entries if entry.run not in runs]
@@ -111,11 +104,27 @@ def shown_basket(request: HttpRequest, text: str) -> ShownBasket:
 
 def address(request: HttpRequest, entries: Sequence[BasketEntry], **more: str) -> str:
     """The page with other entries, or with other values in its query."""
-    kept = {name: request.GET[name] for name in KEPT_IN_ADDRESS if request.GET.get(name)}
-    query = {"runs": lists.written(entries), **kept, **more}
-    return (
-        f"{reverse('compare:basket')}?{urlencode({name: value for name, value in query.items() if value}, safe=',@:')}"
-    )
+    return _addresses(request, **more)(lists.written(entries))
+
+
+def _addresses(request: HttpRequest, **more: str) -> Callable[[str], str]:
+    """What gives that address for entries as they are written, none of which needs an escape: a basket has hundreds."""
+    kept = {name: request.GET[name] for name in KEPT_IN_ADDRESS if request.GET.get(name)} | more
+    query = urlencode({name: value for name, value in kept.items() if value}, safe=",@:")
+    here = reverse("compare:basket")
+    return lambda written: f"{here}?{'&'.join(filter(None, (written and f'runs={written}', query)))}"
+
+
+def _changes(request: HttpRequest, entries: Sequence[BasketEntry]) -> dict[BasketEntry, tuple[str, str]]:
+    """Of each entry the addresses with it in front and without it; of none where there are more than MOST_LINKED."""
+    if len(entries) > MOST_LINKED:
+        return {}
+    texts, lead_to = [str(entry) for entry in entries], _addresses(request)
+    found = {}
+    for place, entry in enumerate(entries):
+        others = [*texts[:place], *texts[place + 1 :]]
+        found[entry] = lead_to(",".join([texts[place], *others])), lead_to(",".join(others))
+    return found
 
 
 def found_runs(request: HttpRequest, basket: ShownBasket) -> list[tuple[Run, str]]:

@@ -61,7 +61,7 @@ def saved(request: HttpRequest, basket_id: int) -> HttpResponse:
 def _page(request: HttpRequest, text: str, kept: Basket | None, here: str) -> HttpResponse:
     view = request.GET.get("view", "")
     view = view if view in MAKERS else next(iter(MAKERS))
-    found = shown_basket(request, text)
+    found = shown_basket(request, text, with_settings=view != "positions")
     context: dict[str, Any] = {
         "nav": "compare",
         "basket": found,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from rpt_core.config import EvaluateConfig, RptConfig
@@ -65,6 +67,26 @@ def test_settings_that_only_one_stage_has_are_one_line(client, page, two, experi
     ref = f"compare/{two[0].pk},{evaluated.pk}/settings/frozen"
     table = client.get(reverse("exhibits:exhibit_file", args=[ref, "csv"])).content.decode()
     assert "grpo.kl_coefficient" not in table
+
+
+@pytest.mark.parametrize("view", ["settings", "curves", "positions"])
+def test_a_larger_basket_takes_no_more_queries(page, two, experiment, ada, view):
+    configs = [RptConfig.model_validate({**CONFIG, "seed": seed}) for seed in (3, 4)]
+    runs = [*two, *(services.submit(experiment, f"seed-{config.seed}", config, ada) for config in configs)]
+    page(address(*two, view=view))  # what is asked for once a process
+    with CaptureQueriesContext(connection) as small:
+        page(address(*two, view=view))
+    with CaptureQueriesContext(connection) as large:
+        page(address(*runs, view=view))
+    assert len(large) == len(small)
+
+
+def test_an_entry_leads_to_the_basket_with_it_in_front_and_without_it(page, two):
+    one, other = two
+    text = page(address(one, f"{other.pk}@40", f"{other.pk}:greedy", view="settings"))
+    step, mode = f"{other.pk}@40", f"{other.pk}:greedy"
+    assert f'href="{COMPARE}?runs={step},{one.pk},{mode}&amp;view=settings"' in text
+    assert f'href="{COMPARE}?runs={one.pk},{mode}&amp;view=settings"' in text
 
 
 def test_a_basket_of_thousands_is_a_page_that_a_browser_can_read(client, ada, two):
