@@ -337,8 +337,8 @@ def test_copies_of_a_suite_are_places_of_their_own(page, client, ada):
 
 
 def test_the_number_of_queries_does_not_grow(page, address, experiment, django_assert_max_num_queries):
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         page(address)
     Experiment.objects.bulk_create(Experiment(name=f"more {n}", team=experiment.team) for n in range(20))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         page(address)
