@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import give_database
+
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--responses", "2000", "--runs", "28", "--steps", "500", "--documents", "300", "--requests", "2")
 
 
 @pytest.mark.slow
 def test_every_page_and_list_is_measured_on_a_small_platform(tmp_path):
-    report = tmp_path / "pages.json"
-    command = [sys.executable, "benchmarks/pages.py", "--json", str(report), *SMALL]
+    report, kept = tmp_path / "pages.json", tmp_path / "kept"
+    give_database(kept)
+    command = [sys.executable, "benchmarks/pages.py", "--json", str(report), "--keep", str(kept), *SMALL]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     pages = json.loads(report.read_text())["figures"]["pages"]

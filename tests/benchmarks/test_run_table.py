@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import give_database
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
 def test_the_table_is_measured_with_a_few_runs(tmp_path):
-    report = tmp_path / "run_table.json"
+    report, kept = tmp_path / "run_table.json", tmp_path / "kept"
+    give_database(kept)
     command = [sys.executable, "benchmarks/run_table.py", "--json", str(report), "--runs", "12", "--requests", "2"]
+    command += ["--keep", str(kept)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     figures = json.loads(report.read_text())["figures"]

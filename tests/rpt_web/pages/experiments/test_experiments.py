@@ -74,7 +74,8 @@ def test_experiments_are_found_by_name_and_description(page, ada):
 
 def test_the_number_of_queries_does_not_grow_with_the_list(page, ada, django_assert_num_queries):
     finished_experiment(ada, steps=2, groups=1)
-    with django_assert_num_queries(10):  # session, user, roles, two for the inbox, experiments, runs, parents, evaluations, means
+    # Session, user, roles, two for the inbox, experiments, runs, parents, evaluations, means.
+    with django_assert_num_queries(10):
         page(LIST)
     for n in range(5):
         failed_run(make_experiment(ada, f"more {n}"), ada)
