@@ -165,18 +165,18 @@ _EACH = (
 )
 _OFTEN = "SELECT json_agg(json_build_array(name, n) ORDER BY n DESC, name) FROM ({}) AS often"
 _BY = f"SELECT {{}} AS name, count(DISTINCT id) AS n FROM {{}} GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
-_LABELS = _BY.format(
-    "answer.key || ':' || one",
-    f"(SELECT DISTINCT id, answers FROM told) AS given CROSS JOIN LATERAL {_EACH}"
-    " WHERE answer.key || ':' || one = ANY(%s)",
-)
 _COUNTS = (
     "WITH said (run_id, step, kind, place, item, dispute, answers, reviewer) AS MATERIALIZED ({said}),"
     " places AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place FROM said),"
     " kept (id, run_id, step, kind, place) AS MATERIALIZED ({source}),"
     " told AS MATERIALIZED (SELECT id, answers, reviewer, dispute > 0 AND item <> ALL(%s::bigint[]) AS is_disputed"
-    " FROM said JOIN kept USING (run_id, step, kind, place))"
-    f" SELECT ({_OFTEN.format(_LABELS)}), ({_OFTEN.format(_BY.format('reviewer', 'told'))}),"
+    " FROM said JOIN kept USING (run_id, step, kind, place)),"
+    " given AS MATERIALIZED (SELECT DISTINCT id, answers FROM told),"
+    f" named AS MATERIALIZED (SELECT DISTINCT answers, answer.key || ':' || one AS label"
+    f" FROM (SELECT DISTINCT answers FROM given) AS each CROSS JOIN LATERAL {_EACH}"
+    " WHERE answer.key || ':' || one = ANY(%s))"
+    f" SELECT ({_OFTEN.format(_BY.format('label', 'given JOIN named USING (answers)'))}),"
+    f" ({_OFTEN.format(_BY.format('reviewer', 'told'))}),"
     " (SELECT count(DISTINCT id) FROM told WHERE is_disputed)"
 )
 """Reviews come first, and each group of theirs is looked for once: they are few beside all groups of a list."""
