@@ -7,12 +7,12 @@ a page takes a fixed number of queries for each.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F, ForeignKey, JSONField, Model, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models import F, ForeignKey, JSONField, Model, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from pghistory.core import event_models
 
 from rpt_web.teams.audit import PASSWORD, STOOD
@@ -109,21 +109,19 @@ def kinds() -> dict[str, type[Any]]:
 
 
 def of_team(team: Team, filters: TrailFilters, before: TrailKey | None = None) -> TrailPage:
-    """The trail of a team: what belongs to it, and its people (2 to 4 queries for each kind)."""
+    """The trail of a team: what belongs to it, and its people (2 queries, and 2 or 3 for each kind
+    that is on the page)."""
     wanted = {kind: model for kind, model in kinds().items() if filters.kind in ("", kind)}
-    rows = [
-        (kind, row)
-        for kind, model in wanted.items()
-        for row in _newest(_filtered(model.objects.filter(_of_team(model, team)), filters), kind, before)
-    ]
-    return _page(rows)
+    return _page(
+        {kind: _filtered(model.objects.filter(_of_team(model, team)), filters) for kind, model in wanted.items()},
+        before,
+    )
 
 
 def of_object(thing: Model) -> list[TrailEntry]:
     """The trail of one thing, newest first, at most one page of it."""
     kind = str(thing._meta.model_name)
-    rows = kinds()[kind].objects.filter(pgh_obj=thing.pk)
-    return _page([(kind, row) for row in _newest(rows, kind, None)]).changes
+    return _page({kind: kinds()[kind].objects.filter(pgh_obj=thing.pk)}, None).changes
 
 
 def names_in(team: Team) -> list[str]:
@@ -170,25 +168,43 @@ def _filtered(rows: QuerySet[Any], filters: TrailFilters) -> QuerySet[Any]:
     )
 
 
-def _newest(rows: QuerySet[Any], kind: str, before: TrailKey | None) -> list[Any]:
-    """One more than fits on a page, each with the number of the change of the same thing before it."""
+def _page(rows: Mapping[str, QuerySet[Any]], before: TrailKey | None) -> TrailPage:
+    """A page of the changes of some kinds: which these are is asked of all kinds at once, and only they are read."""
+    listed = _newest(rows, before)
+    shown = listed[:PER_PAGE]
+    found = {kind: _whole(rows[kind], [number for own, number in shown if own == kind]) for kind in {*dict(shown)}}
+    changes = _in_words([(kind, row) for kind, number in shown if (row := found[kind].get(number))])
+    return TrailPage(changes, changes[-1].key if len(listed) > len(shown) else None)
+
+
+def _newest(rows: Mapping[str, QuerySet[Any]], before: TrailKey | None) -> list[tuple[str, int]]:
+    """Kinds and numbers of one change more than fits on a page (1 query)."""
+    first, *others = (_keys(kind, own, before) for kind, own in rows.items())
+    if others:
+        first = first.union(*others, all=True).order_by("-pgh_created_at", "-of_kind", "-pgh_id")[: PER_PAGE + 1]
+    return [(kind, number) for _, kind, number in first]
+
+
+def _keys(kind: str, rows: QuerySet[Any], before: TrailKey | None) -> QuerySet[Any, Any]:
+    """Of the newest changes of a kind the time, the kind and the number."""
     if before is not None:
         at_that_time = Q(pgh_created_at=before.at)
         if kind == before.kind:
             at_that_time &= Q(pgh_id__lt=before.number)
         older = Q(pgh_created_at__lt=before.at)
         rows = rows.filter(older | at_that_time if kind <= before.kind else older)
+    found = rows.exclude(pgh_label=STOOD).annotate(of_kind=Value(kind, TextField()))
+    newest = found.order_by("-pgh_created_at", F("pgh_id").desc())
+    keys: QuerySet[Any, Any] = newest.values_list("pgh_created_at", "of_kind", "pgh_id")[: PER_PAGE + 1]
+    return keys
+
+
+def _whole(rows: QuerySet[Any], numbers: Sequence[int]) -> dict[int, Any]:
+    """Changes by their numbers, each with the number of the change of the same thing before it."""
     earlier = rows.model.objects.filter(pgh_obj=OuterRef("pgh_obj"), pgh_id__lt=OuterRef("pgh_id"))
     same = earlier.exclude(pgh_label=PASSWORD).order_by("-pgh_id")  # that one comes first if both are of one update
-    found = rows.exclude(pgh_label=STOOD).annotate(previous=Subquery(same.values("pgh_id")[:1]))
-    return list(found.order_by("-pgh_created_at", F("pgh_id").desc())[: PER_PAGE + 1])
-
-
-def _page(rows: list[tuple[str, Any]]) -> TrailPage:
-    rows.sort(key=lambda found: (found[1].pgh_created_at, found[0], found[1].pgh_id), reverse=True)
-    shown = rows[:PER_PAGE]
-    changes = _in_words(shown)
-    return TrailPage(changes, changes[-1].key if len(rows) > len(shown) else None)
+    found: dict[int, Any] = rows.annotate(previous=Subquery(same.values("pgh_id")[:1])).in_bulk(numbers)
+    return found
 
 
 def _in_words(rows: Sequence[tuple[str, Any]]) -> list[TrailEntry]:

@@ -300,3 +300,10 @@ def test_models_wordings_and_files_are_in_the_trail_of_their_team(browser, head,
     assert "Chatty" in flat(browser.get(f"/trail/registeredmodel/{model.pk}/"))
     for page in (f"/models/{model.pk}/", f"/wordings/{Wording.objects.get().pk}/", f"/corpora/{version.corpus_id}/"):
         assert "Who did what" in flat(browser.get(page))
+
+
+def test_a_page_of_the_trail_reads_no_kinds_that_are_not_on_it(run, ada, django_assert_max_num_queries):
+    with django_assert_max_num_queries(12):
+        found = trail.of_team(run.experiment.team, trail.TrailFilters()).changes
+    assert {"run", "experiment"} <= {change.kind for change in found}
+    assert len(trail.kinds()) > 25
