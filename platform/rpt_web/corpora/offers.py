@@ -84,7 +84,7 @@ def models(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     found = registered_models(team, sought)
     newest = Checkpoint.objects.filter(run=OuterRef("run")).order_by("-step").values("pk")[:1]
     theirs = Checkpoint.objects.filter(run__experiment__in=_experiments(team), pk=Subquery(newest))
-    rows = sought.of_runs(theirs.select_related("run__experiment"), "run__").order_by("-run")[:MOST]
+    rows = sought.of_runs(_with_runs(theirs), "run__").order_by("-run")[:MOST]
     names = _names(row.run for row in rows)
     known = {offer.value for offer in found}
     made = [
@@ -106,8 +106,8 @@ def registered_models(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
 def positions(team: Team, tokenizer: str, sought: SoughtOffers = ANY) -> list[Offer]:
     """What finished filter runs have chosen (1 query)."""
     splits = ScoredSplit.objects.filter(run__experiment__in=_experiments(team), split="train")
-    splits = splits.filter(run__status=Status.SUCCEEDED).select_related("run__experiment")
-    rows = sought.of_runs(splits, "run__").order_by("-run")[:MOST]
+    splits = splits.filter(run__status=Status.SUCCEEDED)
+    rows = sought.of_runs(_with_runs(splits), "run__").order_by("-run")[:MOST]
     names = _names(row.run for row in rows)
     return [
         Offer(
@@ -123,7 +123,7 @@ def positions(team: Team, tokenizer: str, sought: SoughtOffers = ANY) -> list[Of
 def position_lists(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """The lists that RPT runs have written of what they solve (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), stage="rpt", status=Status.SUCCEEDED)
-    rows, found = sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST], []
+    rows, found = sought.of_runs(_named_runs(runs)).order_by("-id")[:MOST], []
     names = _names(rows)
     for run in rows:
         for name in LISTS:
@@ -165,7 +165,7 @@ def pattern_lists(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
 def trained_runs(team: Team, sought: SoughtOffers = ANY) -> list[Offer]:
     """Folders of finished runs that have counted FLOPs (1 query)."""
     runs = Run.objects.filter(experiment__in=_experiments(team), status=Status.SUCCEEDED, flops__gt=0)
-    rows = sought.of_runs(runs.select_related("experiment")).order_by("-id")[:MOST]
+    rows = sought.of_runs(_named_runs(runs)).order_by("-id")[:MOST]
     names = _names(rows)
     return [Offer(str(run.directory), f"{names[run.pk]}: {run.flops:.3g} FLOPs", "Finished runs") for run in rows]
 
@@ -185,6 +185,17 @@ def tokenizer_of_model(team: Team, path: str) -> str:
 def _of(team: Team, kind: str) -> Q:
     """The team's own, and what is shared with it."""
     return Q(team=team) | Q(pk__in=sharing.received([team], kind))
+
+
+def _named_runs(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Runs with what an offer says of them, and no more."""
+    return runs.select_related("experiment").only("name", "flops", "experiment__name")
+
+
+def _with_runs(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """The same of what runs have made."""
+    own = [found.name for found in rows.model._meta.concrete_fields]
+    return rows.select_related("run__experiment").only(*own, "run__name", "run__experiment__name")
 
 
 def _experiments(team: Team) -> QuerySet[Experiment, Any]:

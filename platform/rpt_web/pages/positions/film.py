@@ -65,7 +65,7 @@ def film_of(request: HttpRequest, position: CorpusPosition) -> Film:
     rows = access.groups_at(request.user, position).only(*NEEDED).order_by("-run_id", "step", "id")
     groups = list(rows[:MOST_GROUPS])
     runs = access.runs_for(request.user).filter(pk__in={group.run_id for group in groups}).order_by("-id")
-    by_id = {run.pk: run for run in runs.defer("plan", "result", "log_tail")}
+    by_id = {run.pk: run for run in runs.defer("config", "plan", "result", "error", "log_tail")}
     return Film(groups, by_id, filmstrip(groups, list(by_id)), _chosen(request, groups))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import re
@@ -26,8 +27,6 @@ register = Library()
 for _written in (dash, duration, points, power, short, signed_points, size, whole):
     register.filter(_written.__name__, _written)
 
-_SIGN = {True: mark_safe('<span class="sign">'), False: ""}
-_END = {True: mark_safe("</span>"), False: ""}
 _DOT = mark_safe('<span class="dot"></span>')
 _CODE = re.compile(r"`([^`\n]+)`")
 
@@ -141,7 +140,12 @@ def visible(data: bytes | None, limit: int = inspector.LONGEST_SHOWN) -> SafeStr
     Signs are marked, so that a written dot is not taken for a space. The inspector shows bytes one by one, with names.
     """
     pieces = inspector.visible(data, limit)
-    return format_html_join("", "{}{}{}", ((_SIGN[piece.is_sign], piece.text, _END[piece.is_sign]) for piece in pieces))
+    return mark_safe("".join(map(_marked, pieces)))
+
+
+def _marked(piece: inspector.Piece) -> str:
+    text = html.escape(piece.text)
+    return f'<span class="sign">{text}</span>' if piece.is_sign else text
 
 
 @register.filter
