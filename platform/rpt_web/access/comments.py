@@ -24,11 +24,15 @@ from rpt_web.traces.models import CorpusPosition, ResponseGroup
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
     """Comments that the user may read, oldest first; of what they have yet to review, their own alone."""
-    found = Comment.objects.select_related("author", "resolved_by", "run", "experiment", "position")
-    of_teams = Q(experiment=None, team__in=list(roles_of(user)))  # on positions and reports
-    seen = found.filter(Q(experiment__in=experiments_for(user)) | of_teams)
+    found = _of_teams(user).select_related("author", "resolved_by", "run", "experiment", "position")
     of_items = Q(rollout__isnull=False) | Q(position__isnull=False)
-    return seen.filter(~of_items | Q(author=user.pk or 0) | ~_yet_to_review(user)).order_by("id")
+    return found.filter(~of_items | Q(author=user.pk or 0) | ~_yet_to_review(user))
+
+
+def _of_teams(user: Actor) -> QuerySet[Comment]:
+    """Comments on what the user sees, also those on what they have yet to review."""
+    of_teams = Q(experiment=None, team__in=list(roles_of(user)))  # on positions and reports
+    return Comment.objects.filter(Q(experiment__in=experiments_for(user)) | of_teams).order_by("id")
 
 
 def _yet_to_review(user: Actor) -> Q:
@@ -47,8 +51,11 @@ def _yet_to_review(user: Actor) -> Q:
 
 
 def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:
-    """Those on one thing, which the user must be known to see."""
-    return comments_for(user).filter(**subject.fields)
+    """Those on one thing, which the user must be known to see. Only a response and a position are ever reviewed: with
+    anything else, that is not asked."""
+    is_of_item = subject.rollout is not None or subject.position is not None
+    found = comments_for(user) if is_of_item else _of_teams(user)
+    return found.select_related(None).select_related("author", "resolved_by").filter(**subject.fields)
 
 
 def can_comment(user: Actor, team_id: int) -> bool:
