@@ -32,7 +32,7 @@ def get_basket_or_404(user: Actor, basket_id: int, *, to_change: bool = False) -
 def runs_by_id(user: Actor, ids: Iterable[int], *, with_settings: bool = False) -> dict[int, Run]:
     """Of some runs by their ids those that the user may see (1 query); what they were asked for and run with has to be
     wanted."""
-    rows = runs_for(user).select_related("experiment__team").defer("log_tail", "result", "error")
+    rows = runs_for(user).select_related(None).select_related("experiment").defer("log_tail", "result", "error")
     return (rows if with_settings else rows.defer("config", "plan")).in_bulk(list(ids))
 
 
