@@ -80,8 +80,8 @@ def _blind_among_many(user: Actor) -> Q:
 
 
 def _is_begun(user: Actor) -> Q:
-    own = Review.objects.filter(reviewer=user.pk or 0, submitted_at=None)
-    return Q(queue__closed_at=None, pk__in=own.values("item"))
+    own = Review.objects.filter(item=OuterRef("pk"), reviewer=user.pk or 0, submitted_at=None)
+    return Q(Exists(own), queue__closed_at=None)
 
 
 def _could_take(user: Actor) -> Q:
