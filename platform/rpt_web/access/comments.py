@@ -26,7 +26,8 @@ def comments_for(user: Actor) -> QuerySet[Comment]:
     """Comments that the user may read, oldest first; of what they have yet to review, their own alone."""
     found = _of_teams(user).select_related("author", "resolved_by", "run", "experiment", "position")
     of_items = Q(rollout__isnull=False) | Q(position__isnull=False)
-    return found.filter(~of_items | Q(author=user.pk or 0) | ~_yet_to_review(user))
+    yet_to_review = _response_to_review(user) | _position_to_review(user)
+    return found.filter(~of_items | Q(author=user.pk or 0) | ~yet_to_review)
 
 
 def _of_teams(user: Actor) -> QuerySet[Comment]:
@@ -35,8 +36,8 @@ def _of_teams(user: Actor) -> QuerySet[Comment]:
     return Comment.objects.filter(Q(experiment__in=experiments_for(user)) | of_teams).order_by("id")
 
 
-def _yet_to_review(user: Actor) -> Q:
-    """Of comments on responses and positions: those on an item, a pair, a group that the user has yet to submit."""
+def _response_to_review(user: Actor) -> Q:
+    """Of comments on responses: those on an item, of a pair, of a group that the user has yet to submit."""
     items = ReviewItem.objects.filter(blind_items(user))
     first = items.filter(run=OuterRef("run"), rollout_id=OuterRef("rollout"))
     second = items.filter(other_run=OuterRef("run"), other_rollout_id=OuterRef("rollout"))
@@ -46,16 +47,23 @@ def _yet_to_review(user: Actor) -> Q:
     one = ResponseGroup.objects.filter(run_id=OuterRef("run_id"), first_rollout__lte=response, **of_group)
     one = one.filter(first_rollout__gt=response - F("samples"))
     group = items.filter(Exists(one), kind=ItemKind.GROUP, run=OuterRef("run"))
-    place = items.filter(place=OuterRef("position"))
-    return Q(Exists(first)) | Q(Exists(second)) | Q(Exists(group)) | Q(Exists(place))
+    return Q(Exists(first)) | Q(Exists(second)) | Q(Exists(group))
+
+
+def _position_to_review(user: Actor) -> Q:
+    """Of comments on positions: those on one that the user has yet to submit."""
+    return Q(Exists(ReviewItem.objects.filter(blind_items(user), place=OuterRef("position"))))
 
 
 def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:
     """Those on one thing, which the user must be known to see. Only a response and a position are ever reviewed: with
     anything else, that is not asked."""
-    is_of_item = subject.rollout is not None or subject.position is not None
-    found = comments_for(user) if is_of_item else _of_teams(user)
-    return found.select_related(None).select_related("author", "resolved_by").filter(**subject.fields)
+    found = _of_teams(user).select_related("author", "resolved_by").filter(**subject.fields)
+    if subject.rollout is not None:
+        return found.filter(Q(author=user.pk or 0) | ~_response_to_review(user))
+    if subject.position is not None:
+        return found.filter(Q(author=user.pk or 0) | ~_position_to_review(user))
+    return found
 
 
 def can_comment(user: Actor, team_id: int) -> bool:
