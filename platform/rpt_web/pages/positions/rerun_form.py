@@ -42,9 +42,9 @@ class RerunForm(forms.Form):
         samples = min(max(group.samples, 4), reruns.MOST_SAMPLES)
         super().__init__(data, initial={"model": usual, "samples": samples})
         chosen = usual if data is None else str(data.get("model", ""))
-        listed = Shelf(team).offers("model.path", Reads.MODEL, chosen)
         own = _own(run)
         known = {offer.value for offer in own}
+        listed = Shelf(team).offers("model.path", Reads.MODEL, "" if chosen in known else chosen)
         others = [offer for offer in (listed.offers if listed else []) if offer.value not in known]
         self.fields["model"].widget = OfferedWidget(own + others, usual, False, "Checkpoint")
 
