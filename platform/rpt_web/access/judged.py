@@ -63,7 +63,8 @@ def reviewers_offered(user: Actor) -> list[str]:
     """Who has submitted a review that the user may know of, by name (at most 4 queries)."""
     one = _reviews(user, _hidden_items(user)).filter(reviewer=OuterRef("pk")).order_by("-submitted_at").values("pk")[:1]
     # Not EXISTS, for which Postgres would read all reviews: it finds the newest of each person by an index.
-    found = User.objects.annotate(one=Subquery(one)).exclude(one=None).order_by("username")
+    # And not `exclude(one=None)`, by which whoever is in no team would be told of everybody.
+    found = User.objects.annotate(one=Subquery(one)).filter(one__isnull=False).order_by("username")
     return list(found.values_list("username", flat=True))
 
 

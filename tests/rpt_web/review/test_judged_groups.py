@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from rpt_web.review import queues, reviews
 from rpt_web.review.models import Review, ReviewItem
 from rpt_web.review.reviews import Draft
 from rpt_web.runs.models import Run
+from rpt_web.teams.models import User
 from rpt_web.traces import group_lists
 from rpt_web.traces.group_filters import GroupFilters
 from rpt_web.traces.models import ResponseGroup
@@ -92,6 +94,12 @@ def test_what_is_submitted_and_not_to_be_reviewed_any_more_is_listed_counted_and
     assert listed(team.ada, "label=thought:lucky_guess&reviewer=ada") == [], "a draft does not count"
     queues.close(queue)
     assert listed(team.ada, "reviewer=bob") == [third, second, first]
+
+
+def test_whoever_is_in_no_team_is_told_of_no_reviewers(team, shared):
+    assert access.reviewers_offered(team.eve) == ["bob"]
+    assert access.reviewers_offered(User.objects.create_user("mallory")) == []
+    assert access.reviewers_offered(AnonymousUser()) == []
 
 
 def test_an_item_in_another_queue_keeps_its_group_hidden(team, shared):
