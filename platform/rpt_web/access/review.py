@@ -94,7 +94,8 @@ def could_take_back(user: Actor) -> Q:
     """Of items: those whose review the user could still change: the last one of each open queue, until they are shown
     what others said of it."""
     own = Review.objects.filter(reviewer=user.pk or 0).exclude(submitted_at=None)
-    newest = own.filter(item__queue=OuterRef("pk")).order_by("-submitted_at").values("pk")[:1]
+    # As `reviews.take_back` has it: labels that were imported have one time.
+    newest = own.filter(item__queue=OuterRef("pk")).order_by("-submitted_at", "-id").values("pk")[:1]
     last = ReviewQueue.objects.filter(closed_at=None).order_by().annotate(last=Subquery(newest)).values("last")
     return Q(pk__in=Review.objects.filter(pk__in=last, seen_at=None).values("item"))
 

@@ -4,11 +4,13 @@ from whoever could still take their own review back."""
 from __future__ import annotations
 
 import pytest
+from django.db.models.functions import Now
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
 from rpt_web import access
+from rpt_web.access.review import could_take_back
 from rpt_web.review import queues, reviews, settling
 from rpt_web.review.models import ItemKind, Review, ReviewItem, ReviewQueue
 from rpt_web.review.reviews import Draft
@@ -132,6 +134,16 @@ def test_what_could_be_taken_back_is_not_told_by_lists_counts_and_tables(team, l
     assert client_of(team.ada).get(table).json()["rows"] == []
     assert len(client_of(team.eve).get(table).json()["rows"]) == 1
     assert reviews.take_back(own)
+
+
+def test_of_labels_that_were_imported_at_one_time_the_one_that_can_be_taken_back_is_not_told(team):
+    queue = make_queue(team.run, team.ada, reviewers=[team.ada])
+    queue.items.update(submitted=1)
+    own = Review.objects.filter(item__queue=queue, reviewer=team.ada)
+    own.update(submitted_at=Now(), is_imported=True)
+    last = own.order_by("id").last()
+    assert [item.pk for item in ReviewItem.objects.filter(could_take_back(team.ada))] == [last.item_id]
+    assert reviews.take_back(last)
 
 
 def test_it_is_told_from_the_next_review_on_and_when_what_others_said_was_shown(team, last):
