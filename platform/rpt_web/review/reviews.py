@@ -109,7 +109,10 @@ def submit(review: Review, draft: Draft) -> Review:
 
 
 def take_back(review: Review) -> bool:
-    """Make the user's last review a draft again, unless its reviewer has been shown what others said. Whether it is."""
+    """Make the user's last review a draft again, unless its reviewer has been shown what others said. Whether it is.
+
+    Those before it stand from then on: lists told of them what others said, since they were not the last.
+    """
     with transaction.atomic():
         own = Review.objects.filter(item__queue=review.item.queue_id, reviewer=review.reviewer_id)
         last = own.exclude(submitted_at=None).order_by("-submitted_at", "-id").first()
@@ -119,6 +122,7 @@ def take_back(review: Review) -> bool:
         if not unseen.update(submitted_at=None, version=F("version") + 1, held_until=Now() + HELD):
             return False
         ReviewItem.objects.filter(pk=review.item_id).update(submitted=F("submitted") - 1)
+        own.exclude(submitted_at=None).filter(seen_at=None).update(seen_at=Now())
         disputes.note([review.item_id])
     return True
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import socket
+
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from tests.end_to_end.pages import PAGES
@@ -41,6 +45,10 @@ def test_a_report_is_filled_ordered_shared_and_withdrawn(visit, rows):
     with visit(place, anonymous=True, width="narrow") as browser:
         visit.draw_all()
         assert "Some words." in browser.execute_script("return document.body.textContent")
+        whole = browser.execute_script("return document.documentElement.outerHTML + document.title").lower()
+        people = [rows["user"].username, rows["grace"].username]
+        for private in (*people, rows["finished"].team.name, str(settings.RPT_DATA_DIR), socket.gethostname()):
+            assert not re.search(rf"(?<!\w){re.escape(private.lower())}(?!\w)", whole), private
         visit.axe()
     with visit(reverse("reports:report_list")) as browser:
         browser.execute_script(

@@ -114,6 +114,7 @@ def test_the_last_review_is_taken_back_until_its_reviewer_has_seen_what_others_s
     assert not reviews.take_back(first)
     assert reviews.take_back(last)
     assert ReviewItem.objects.get(pk=last.item_id).submitted == 0
+    assert not reviews.take_back(first), "lists have told of it what others said, since it was not the last"
     again = submit(queue, team.ada, LUCKY)
     assert again.pk == last.pk
     reviews.note_seen(access.seen_reviews(team.ada, queue), team.ada)
