@@ -10,7 +10,7 @@ from rpt_web.access.roles import Actor
 from rpt_web.access.work import experiments_for, get_experiment_or_404, get_run_or_404, runs_for
 from rpt_web.exhibits import building
 from rpt_web.exhibits.exhibit import Exhibit
-from rpt_web.exhibits.reading import Reading
+from rpt_web.exhibits.reading import ReadOnce
 from rpt_web.exhibits.refs import ExhibitRef, parsed
 from rpt_web.exhibits.seen import ExhibitScope
 
@@ -29,9 +29,9 @@ def _exhibit(user: Actor, ref: ExhibitRef) -> Exhibit | None:
         experiments = experiments_for(user).filter(archived_at=None)
         return building.of_several(ref, ExhibitScope(runs_for(user), experiments, standings_for(user)))
     if ref.kind == "run":
-        return building.of_run(get_run_or_404(user, ref.pk), ref.rest, Reading())
+        return building.of_run(get_run_or_404(user, ref.pk), ref.rest, ReadOnce())
     if ref.kind == "experiment":
-        return building.of_experiment(get_experiment_or_404(user, ref.pk), ref.rest, Reading())
+        return building.of_experiment(get_experiment_or_404(user, ref.pk), ref.rest, ReadOnce())
     queue = get_queue_or_404(user, ref.pk)
     open_to_change = queue.items.filter(could_take_back(user))  # what they said could follow what the table tells
     return building.of_queue(queue, ref.rest, seen_reviews(user, queue).exclude(item__in=open_to_change.values("pk")))

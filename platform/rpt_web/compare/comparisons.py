@@ -45,7 +45,7 @@ MOST_SLICED, MOST_IN_MATRIX = 12, 40
 STEPS_NAMED = 8
 
 
-class Measured(NamedTuple):
+class EvaluationRow(NamedTuple):
     """What is read of an evaluation, under the names of its fields: a basket may have thousands."""
 
     run_id: int
@@ -108,10 +108,10 @@ def to_compare(entries: Sequence[tuple[BasketEntry, Run]], mode: str = "") -> To
     """The evaluation of each entry in its mode, or, where it names none, in this one, or in the one that most of these
     have (1 query). A run without a step stands for its newest evaluation."""
     rows = Evaluation.objects.filter(run__in={run.pk for _, run in entries}, mode__in=MODES, n__gt=0)
-    by_run: dict[int, dict[str, dict[int, list[Measured]]]] = defaultdict(
+    by_run: dict[int, dict[str, dict[int, list[EvaluationRow]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
-    for row in map(Measured._make, rows.order_by("run", "step", "difficulty").values_list(*Measured._fields)):
+    for row in map(EvaluationRow._make, rows.order_by("run", "step", "difficulty").values_list(*EvaluationRow._fields)):
         by_run[row.run_id][row.mode][row.step].append(row)
     had = [[mode for mode in MODES if mode in by_run[run.pk]] for _, run in entries]
     if mode not in MODES:
@@ -181,7 +181,7 @@ def forget_old(days: int = KEPT_DAYS, limit: int = 100) -> int:
     return len(ids)
 
 
-def _entry(place: int, run: Run, step: int, mode: str, rows: Sequence[Measured]) -> EvaluatedEntry:
+def _entry(place: int, run: Run, step: int, mode: str, rows: Sequence[EvaluationRow]) -> EvaluatedEntry:
     told = tuple((row.pk, row.attempt, row.difficulty, row.n, row.value) for row in rows)
     flops = next((row.flops for row in rows if row.flops is not None), None)
     return EvaluatedEntry(place, run, step, mode, flops, told)

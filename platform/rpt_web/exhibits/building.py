@@ -1,7 +1,7 @@
 """The registry of exhibits: by the first word of a ref's rest, who builds it.
 
 In: a run, an experiment, or a queue with the reviews that somebody may see; the rest of a ref. Of several runs, the ref
-and all that somebody may see. What several exhibits of one answer need is read once through a `Reading`. Out: an
+and all that somebody may see. What several exhibits of one answer need is read once through a `ReadOnce`. Out: an
 `Exhibit`; None for what is not there.
 """
 
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from rpt_web.exhibits import agreement, boards, compared, data, papers, runs_tables
 from rpt_web.exhibits.entropy_figures import split_figures, top_k_of
 from rpt_web.exhibits.exhibit import Exhibit
-from rpt_web.exhibits.reading import Reading
+from rpt_web.exhibits.reading import ReadOnce
 from rpt_web.exhibits.refs import BOARD, COMPARE, PAPER, RUNS, ExhibitRef
 from rpt_web.exhibits.seen import ExhibitScope
 from rpt_web.results import figures, levels, queries
@@ -28,16 +28,16 @@ from rpt_web.review.models import Review, ReviewQueue
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.runs.queries import runs_in_order
 
-Builder = Callable[[Any, str, Reading], Exhibit | None]
+Builder = Callable[[Any, str, ReadOnce], Exhibit | None]
 ACCURACY = "Accuracy with its 95 % interval, at held-out positions."
 
 
-def of_run(run: Run, rest: str, reading: Reading) -> Exhibit | None:
+def of_run(run: Run, rest: str, reading: ReadOnce) -> Exhibit | None:
     """An exhibit of one run."""
     return _built(_OF_RUNS, run, rest, reading)
 
 
-def of_experiment(experiment: Experiment, rest: str, reading: Reading) -> Exhibit | None:
+def of_experiment(experiment: Experiment, rest: str, reading: ReadOnce) -> Exhibit | None:
     """An exhibit of an experiment."""
     return _built(_OF_EXPERIMENTS, experiment, rest, reading)
 
@@ -53,12 +53,12 @@ def of_several(ref: ExhibitRef, seen: ExhibitScope) -> Exhibit | None:
     return _OF_SEVERAL[ref.kind](ref.subject, ref.rest, seen) if ref.kind in _OF_SEVERAL else None
 
 
-def _built(builders: Mapping[str, Builder], subject: Any, rest: str, reading: Reading) -> Exhibit | None:
+def _built(builders: Mapping[str, Builder], subject: Any, rest: str, reading: ReadOnce) -> Exhibit | None:
     word, _, own = rest.partition("/")
     return builders[word](subject, own, reading) if word in builders else None
 
 
-def _metric(run: Run, chart_id: str, reading: Reading) -> Exhibit | None:
+def _metric(run: Run, chart_id: str, reading: ReadOnce) -> Exhibit | None:
     series = reading.series(run)
     figure = next(iter(metric_figures(series, lambda chart: chart.id == chart_id)), None)
     if figure is None:
@@ -68,7 +68,7 @@ def _metric(run: Run, chart_id: str, reading: Reading) -> Exhibit | None:
     return Exhibit(ref, figure.title, figure.caption, table, figure, reading.source(run), is_figure=True)
 
 
-def _accuracy(run: Run, mode: str, reading: Reading) -> Exhibit | None:
+def _accuracy(run: Run, mode: str, reading: ReadOnce) -> Exhibit | None:
     figure = figures.accuracy_figure(reading.accuracy(run), mode)
     if figure is None:
         return None
@@ -77,7 +77,7 @@ def _accuracy(run: Run, mode: str, reading: Reading) -> Exhibit | None:
     return Exhibit(ref, figure.title, figure.caption, table, figure, reading.source(run), is_figure=True)
 
 
-def _evaluations(run: Run, rest: str, reading: Reading) -> Exhibit | None:
+def _evaluations(run: Run, rest: str, reading: ReadOnce) -> Exhibit | None:
     found = reading.accuracy(run)
     if rest or not found:
         return None
@@ -87,7 +87,7 @@ def _evaluations(run: Run, rest: str, reading: Reading) -> Exhibit | None:
     return Exhibit(f"run/{run.pk}/evaluations", title, caption, table, None, reading.source(run))
 
 
-def _result_table(run: Run, rest: str, reading: Reading) -> Exhibit | None:
+def _result_table(run: Run, rest: str, reading: ReadOnce) -> Exhibit | None:
     step, _, name = rest.partition("/")
     if not step.isascii() or not step.isdecimal() or len(step) > 9:
         return None
@@ -101,7 +101,7 @@ def _result_table(run: Run, rest: str, reading: Reading) -> Exhibit | None:
     return Exhibit(ref, stored.title, caption, table, drawn, reading.source(run))
 
 
-def _entropy(run: Run, rest: str, reading: Reading) -> Exhibit | None:
+def _entropy(run: Run, rest: str, reading: ReadOnce) -> Exhibit | None:
     split, _, own = rest.partition("/")
     id_, _, vocabulary = own.partition("/")
     stored = run.splits.filter(split=split).first()
@@ -115,7 +115,7 @@ def _entropy(run: Run, rest: str, reading: Reading) -> Exhibit | None:
     return Exhibit(ref, figure.title, figure.caption, table, figure, reading.source(run), is_figure=True)
 
 
-def _blocks(experiment: Experiment, rest: str, reading: Reading) -> Exhibit | None:
+def _blocks(experiment: Experiment, rest: str, reading: ReadOnce) -> Exhibit | None:
     runs = runs_in_order(experiment)
     blocks = [] if rest else queries.model_blocks(experiment, runs)
     if not blocks:
@@ -128,7 +128,7 @@ def _blocks(experiment: Experiment, rest: str, reading: Reading) -> Exhibit | No
     return Exhibit(f"experiment/{experiment.pk}/accuracy", title, caption, table, None, sources)
 
 
-def _scaling(experiment: Experiment, rest: str, reading: Reading) -> Exhibit | None:
+def _scaling(experiment: Experiment, rest: str, reading: ReadOnce) -> Exhibit | None:
     run = (
         experiment.runs.filter(pk=int(rest)).first() if rest.isascii() and rest.isdecimal() and len(rest) < 19 else None
     )

@@ -1,7 +1,7 @@
 """What the exhibits of one answer read of runs: each thing once, however many of them show it.
 
-In: runs. Out: their metrics, evaluations and sources. One answer makes a `Reading` and throws it away: nothing in it is
-shown later, or to anybody else.
+In: runs. Out: their metrics, evaluations and sources. One answer makes a `ReadOnce` and throws it away: nothing in it
+is shown later, or to anybody else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rpt_web.runs.models import Run
 from rpt_web.runs.queries import MetricSeries, metric_series
 
 
-class Reading:
+class ReadOnce:
     """Runs as one answer reads them."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
-from rpt_web.exhibits.reading import Reading
+from rpt_web.exhibits.reading import ReadOnce
 from rpt_web.results.models import Standing
 from rpt_web.runs.models import Experiment, Run
 from rpt_web.traces.models import PositionRerun
@@ -23,7 +23,7 @@ class ExhibitScope:
     experiments: QuerySet[Experiment]
     """Those that are not archived."""
     standings: QuerySet[Standing]
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOnce = field(default_factory=ReadOnce)
     """What was read of the runs for this answer."""
 
 

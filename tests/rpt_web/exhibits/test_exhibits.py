@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from rpt_web.exhibits import building
 from rpt_web.exhibits.exhibit import from_json
-from rpt_web.exhibits.reading import Reading
+from rpt_web.exhibits.reading import ReadOnce
 from rpt_web.exhibits.refs import parsed
 from rpt_web.results.models import EvaluatedSet, ResultTable, Standing
 from tests.factories import make_user
@@ -84,9 +84,9 @@ def test_a_ref_is_read_or_refused():
 def test_each_kind_has_its_data_and_keeps_it_as_json(experiment, rpt):
     table = ResultTable.objects.create(run=rpt, attempt=1, step=20, name="by_domain", title="By domain", data=TABLE)
     refs = ["metric/reward", "metric/outcomes", "accuracy/sampled", "evaluations"]
-    found = [building.of_run(rpt, rest, Reading()) for rest in refs]
-    found += [building.of_run(table.run, f"table/{table.step}/{table.name}", Reading())]
-    found += [building.of_experiment(experiment, rest, Reading()) for rest in ("accuracy", f"scaling/{rpt.pk}")]
+    found = [building.of_run(rpt, rest, ReadOnce()) for rest in refs]
+    found += [building.of_run(table.run, f"table/{table.step}/{table.name}", ReadOnce())]
+    found += [building.of_experiment(experiment, rest, ReadOnce()) for rest in ("accuracy", f"scaling/{rpt.pk}")]
     domains = found[4].table
     assert [column.key for column in domains.columns] == ["domain", "right", "right_low", "right_high", "right_n"]
     assert domains.values() == [["Algebra › Sums", 0.5, 0.4, 0.6, 90], ["Words", None, None, None, None]]
@@ -105,8 +105,8 @@ def test_each_kind_has_its_data_and_keeps_it_as_json(experiment, rpt):
         "evaluations/x",
         "entropy/a/b/c",
     ):
-        assert building.of_run(rpt, rest, Reading()) is None, rest
-    assert building.of_experiment(experiment, f"scaling/{rpt.pk + 1000}", Reading()) is None
+        assert building.of_run(rpt, rest, ReadOnce()) is None, rest
+    assert building.of_experiment(experiment, f"scaling/{rpt.pk + 1000}", ReadOnce()) is None
 
 
 def test_the_files_hold_the_numbers_of_the_evaluations(client, rpt):
@@ -172,7 +172,7 @@ def test_it_names_the_position_sets_as_the_leaderboard_knows_them(client, rpt):
     part = flat(client.get(reverse("exhibits:came_from", args=[ref])))
     assert f'href="{reverse("results:leaderboard")}?set={"cd" * 16}"' in part
     assert "Cards: 700 positions of 90 documents; hard above 1.5 nats" in part
-    built = building.of_run(rpt, "metric/reward", Reading())
+    built = building.of_run(rpt, "metric/reward", ReadOnce())
     assert from_json(built.as_json()).sources == built.sources
     table = pq.read_table(io.BytesIO(file(client, ref, "parquet")))
     came_from = dict(json.loads(table.schema.metadata[b"came_from"]))
