@@ -55,7 +55,7 @@ django.setup()
 from tests.databases import give_database  # noqa: E402 # it needs the settings
 from tests.emptying import empty  # noqa: E402 # it needs the settings
 
-TransactionTestCase._fixture_teardown = lambda self: empty()  # type: ignore[method-assign]
+TransactionTestCase._fixture_teardown = lambda self: empty()  # type: ignore[method-assign]  # it has no setting
 settings.WHITENOISE_AUTOREFRESH = True  # each test's client would list all static files first
 # The real hash, quickly: whoever reads it (a server that a test starts, too) finds the number of rounds in it.
 PBKDF2PasswordHasher.iterations = 1

@@ -9,8 +9,7 @@ import pytest
 
 from rpt_core.run.folder import RunDir
 from rpt_web.runs.models import Checkpoint, Run
-from tests.factories import make_experiment
-from tests.preset_runs import finish_run, put_real_files
+from tests.preset_runs import put_real_files
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
 from tests.rpt_web.pages.configure.test_new_run import NEW, typed
@@ -19,12 +18,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def experiment(ada):
-    """What an RPT run of the tiny preset starts from, with a real model and real positions in its folders."""
-    experiment = make_experiment(ada, seed=7)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
-    return experiment
+def experiment(prepared):
+    return prepared
 
 
 @pytest.fixture
