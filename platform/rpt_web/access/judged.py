@@ -62,8 +62,8 @@ def labels_offered(user: Actor) -> dict[str, str]:
 def reviewers_offered(user: Actor) -> list[str]:
     """Who has submitted a review that the user may know of, by name (at most 4 queries)."""
     one = _reviews(user, _hidden_items(user)).filter(reviewer=OuterRef("pk")).order_by("-submitted_at").values("pk")[:1]
-    # Not EXISTS, for which Postgres would read all reviews: it finds the newest of each person by an index.
-    # And not `exclude(one=None)`, by which whoever is in no team would be told of everybody.
+    # Postgres finds each person's newest review by an index; for EXISTS it would read them all. `exclude(one=None)`
+    # would not do: Django drops it for a user without teams, who would then get everybody's name.
     found = User.objects.annotate(one=Subquery(one)).filter(one__isnull=False).order_by("username")
     return list(found.values_list("username", flat=True))
 
