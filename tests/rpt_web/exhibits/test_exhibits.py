@@ -185,3 +185,18 @@ def test_what_is_not_there_is_a_404_that_says_so(client, rpt):
     for ref in (f"run/{rpt.pk}/metric/nothing", f"run/{rpt.pk + 1000}/metric/reward", "x/1/y"):
         assert client.get(reverse("exhibits:exhibit_detail", args=[ref])).status_code == 404
     assert client.get(reverse("exhibits:exhibit_file", args=[f"run/{rpt.pk}/metric/reward", "xlsx"])).status_code == 404
+
+
+def test_rows_are_written_harmlessly_and_a_long_text_has_room():
+    from rpt_web.exhibits.shown import WrittenRow
+    from rpt_web.pages.templatetags.exhibits import SHORT_TEXT, table_rows
+    from rpt_web.results.tables import Written
+
+    cells = [Written('<b>"&', False), Written(None, True), Written("7", True, "[<6, 8]", "9")]
+    row = table_rows([WrittenRow([*cells, Written("w" * SHORT_TEXT, False), Written("w" * 41, False)], False)])
+    assert row == (
+        '<tr><td>&lt;b&gt;&quot;&amp;</td><td class="number"><span class="faint">–</span></td>'
+        '<td class="number">7 <span class="small muted">[&lt;6, 8]</span> <span class="small faint">n 9</span></td>'
+        f'<td>{"w" * 40}</td><td class="long-text">{"w" * 41}</td></tr>'
+    )
+    assert table_rows([WrittenRow([], True)]) == '<tr class="more-row"></tr>'

@@ -19,6 +19,8 @@ from rpt_web.traces.inspector import readable
 
 register = Library()
 _MORE = ' class="more-row"'
+SHORT_TEXT = 40
+"""Characters. A longer text gets a column that is not squeezed by numbers, which do not wrap."""
 
 
 @register.simple_tag
@@ -50,6 +52,8 @@ def _cell(cell: Written) -> str:
     kind = ' class="number"' if cell.is_number else ""
     if cell.text is None:
         return f'<td{kind}><span class="faint">–</span></td>'
+    if not cell.is_number and len(cell.text) > SHORT_TEXT:
+        kind = ' class="long-text"'
     interval = f' <span class="small muted">{html.escape(cell.interval)}</span>' if cell.interval else ""
     n = f' <span class="small faint">n {html.escape(cell.n)}</span>' if cell.n else ""
     return f"<td{kind}>{html.escape(readable(cell.text))}{interval}{n}</td>"
