@@ -132,6 +132,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "traces/": [f"traces/?{query}" for query in (*TRACES, *compared)],
         "traces/counts/": [f"traces/counts/?{query}" for query in (*TRACES, *compared)],
+        "traces/counts/reviews/": [f"traces/counts/reviews/?{query}" for query in (*TRACES, *compared)],
         "traces/beside/{run_id}/{rollout_id}/": [
             f"traces/beside/{known.run}/{known.rollout}/",
             f"traces/beside/{known.run}/{known.rollout}/?difficulty=hard&order=-entropy",
@@ -145,6 +146,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "runs/{run_id}/documents/{split}/{row}/counts.json": [f"{long}/counts.json?keep=random&at=0.30"],
         "positions/{text_hash}/{byte_offset}/": [f"positions/{known.place}/"],
         "positions/{text_hash}/{byte_offset}/film/": [f"positions/{known.place}/film/"],
+        "positions/{text_hash}/{byte_offset}/run-again/form/": [f"positions/{known.place}/run-again/form/"],
         "runs/{run_id}/documents/{split}/{row}/positions/{token}/": [f"{long}/positions/{middle_token}/"],
         "experiments/new/": ["experiments/new/"],
         "runs/new/": ["runs/new/", f"runs/new/?experiment={known.experiment}"],
@@ -274,6 +276,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         "api/v1/runs/{run_id}/files": [f"{API}{run}/files"],
         "api/v1/groups": [f"{API}groups?{query}" for query in (*TRACES[:4], *compared)],
         "api/v1/groups/counts": [f"{API}groups/counts?{query}" for query in (*TRACES[:4], *compared)],
+        "api/v1/groups/counts/reviews": [f"{API}groups/counts/reviews?{query}" for query in (*TRACES[:4], *compared)],
         "api/v1/runs/{run_id}/alarms": [f"{API}{run}/alarms"],
         "api/v1/runs/{run_id}/evaluations": [f"{API}{run}/evaluations"],
         "api/v1/runs/{run_id}/tables": [f"{API}{run}/tables"],

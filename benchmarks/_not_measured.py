@@ -39,6 +39,7 @@ NOT_MEASURED = {
     "positions/{text_hash}/question/": "is the page of a position",
     "positions/{text_hash}/question/film/": "is the part of a position's page",
     "positions/{text_hash}/question/run-again/": "changes something",
+    "positions/{text_hash}/question/run-again/form/": "is the part of a position's page",
     "positions/{text_hash}/{byte_offset}/run-again/": "changes something",
     "api/v1/positions/{position_id}/reruns": "changes something, or is the runs of a list",
     "inbox/{notice_id}/": "leads to what it is about",

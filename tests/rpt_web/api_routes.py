@@ -129,6 +129,7 @@ API = {
     ("get", "/runs/{run_id}/files"): READ,
     ("get", "/groups"): LISTED,
     ("get", "/groups/counts"): LISTED,
+    ("get", "/groups/counts/reviews"): LISTED,
     ("get", "/reports"): LISTED,
     ("post", "/reports"): by_token(201, 403, 403, 201, 201),
     ("get", "/reports/{report_id}"): OWN_READ,

@@ -131,6 +131,7 @@ PAGES = {
     "runs:run_delete": (OF_ALL, by_role(404, 403, 200, 200)),
     "traces:group_list": ("get", LOGGED_IN),
     "traces:group_counts": ("get", LOGGED_IN),
+    "traces:review_counts": ("get", LOGGED_IN),
     "traces:group_walk": ("get", SEEN),
     "traces:rollout_list": ("get", SEEN),
     "traces:rollout_detail": ("get", SEEN),
@@ -151,6 +152,8 @@ PAGES = {
     "traces:prompt_tokens": (OF_ALL, SEEN),
     "positions:film": ("get", SEEN),
     "positions:question_film": ("get", SEEN),
+    "positions:again_form": ("get", by_role(404, 403, 200, 200, shared=200)),
+    "positions:question_form": ("get", by_role(404, 403, 200, 200, shared=200)),
     "positions:ask_again": ("post", by_role(404, 403, 422, 422, shared=422)),  # nothing is posted
     "positions:run_again": ("post", by_role(404, 403, 422, 422, shared=422)),  # nothing is posted
     "searches:search_list": (OF_ALL, by_role(200, 200, 200, 200)),

@@ -165,7 +165,10 @@ _EACH = (
     "CASE jsonb_typeof(answer.value) WHEN 'array' THEN answer.value ELSE jsonb_build_array(answer.value) END) AS one"
 )
 _OFTEN = "SELECT json_agg(json_build_array(name, n) ORDER BY n DESC, name) FROM ({}) AS often"
-_BY = f"SELECT {{}} AS name, count(DISTINCT id) AS n FROM {{}} GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
+_BY = (
+    "SELECT name, count(*) AS n FROM (SELECT DISTINCT {} AS name, id FROM {}) AS each"
+    f" GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
+)
 _COUNTS = (
     "WITH said (run_id, step, kind, place, item, dispute, answers, reviewer) AS MATERIALIZED ({said}),"
     " places AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place FROM said),"

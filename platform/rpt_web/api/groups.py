@@ -5,7 +5,6 @@ In: the query, whose names and values are those of the page's address. Out: grou
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
@@ -104,11 +103,17 @@ class GroupCountsOut(Schema):
     total: int
     is_exact: bool = Field(description="False where it is an estimate from a sample, above 10,000.")
     is_more: bool = Field(description="There are more than `total`; how many cannot be said from a sample.")
-    facets: dict[str, int] = Field(
-        description="How many of them have a value: `kind:train`, `label:thought:sound`, ..."
-    )
+    facets: dict[str, int] = Field(description="How many of them have a value: `kind:train`, `mark:forgotten`, ...")
     domains: dict[str, int] = Field(description="The most frequent ones.")
     runs: dict[int, int] = Field(description="Those with most of the groups, by their ids.")
+
+
+class ReviewCountsOut(Schema):
+    """What reviewers said of groups that match, as far as you may see it."""
+
+    labels: dict[str, int] = Field(description="Groups by label, `question:value`; the most frequent ones.")
+    reviewers: dict[str, int] = Field(description="Groups by who reviewed something of them.")
+    disputed: int = Field(description="Groups of which reviewers said different things.")
 
 
 STEPS = r"^([0-9]{1,10}@[0-9]{1,10}(,[0-9]{1,10}@[0-9]{1,10})*)?$"
@@ -175,6 +180,7 @@ def add_operations(api: NinjaAPI) -> None:
     """Put them into the API."""
     api.get("/groups", response=GroupsOut, tags=["what a run wrote"])(groups)
     api.get("/groups/counts", response=GroupCountsOut, tags=["what a run wrote"])(group_counts)
+    api.get("/groups/counts/reviews", response=ReviewCountsOut, tags=["what a run wrote"])(review_counts)
 
 
 def groups(request: HttpRequest, wanted: Query[GroupQuery], after: After = "", limit: Limit = 50) -> dict[str, Any]:
@@ -185,10 +191,15 @@ def groups(request: HttpRequest, wanted: Query[GroupQuery], after: After = "", l
 
 
 def group_counts(request: HttpRequest, wanted: Query[GroupQuery]) -> group_lists.GroupCounts:
-    """How many groups match, and what they are. Of reviews only what you may see of them counts."""
+    """How many groups match, and what they are."""
     user = user_of(request)
-    filters = access.resolved(user, wanted.filters())
-    counts = group_lists.group_counts(access.runs_for(user), filters)
-    said = access.judged_counts(user, filters)
-    facets = {f"{name}:{value}": n for name, values in said.items() for value, n in values.items()}
-    return replace(counts, facets={**counts.facets, **facets})
+    return group_lists.group_counts(access.runs_for(user), access.resolved(user, wanted.filters()))
+
+
+def review_counts(request: HttpRequest, wanted: Query[GroupQuery]) -> dict[str, Any]:
+    """How many of the groups that match have a label and a reviewer, and how many are disputed, exactly. Only what you
+    may see of reviews counts."""
+    user = user_of(request)
+    said = access.judged_counts(user, access.resolved(user, wanted.filters()))
+    disputed = said.get("disputed", {}).get("1", 0)
+    return {"labels": said.get("label", {}), "reviewers": said.get("reviewer", {}), "disputed": disputed}

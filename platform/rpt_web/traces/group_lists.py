@@ -30,7 +30,7 @@ from rpt_web.traces.models import KINDS, ResponseGroup
 
 GROUPS_PER_PAGE = 40
 MOST_COUNTED = 10_000
-SAMPLED_ROWS = 20_000
+SAMPLED_ROWS = 10_000
 FEWEST_SAMPLED = 50
 """Of fewer rows in the sample nothing is estimated."""
 MOST_VALUES = 8

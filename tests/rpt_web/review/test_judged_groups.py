@@ -63,16 +63,17 @@ def test_nobody_learns_what_others_said_before_they_have_submitted(team, shared,
     client.force_login(team.ada)
     page = client.get("/traces/").content.decode()
     assert 'value="bob"' not in page
-    assert "bob" not in flat(client.get("/traces/counts/"))
+    assert "<" not in flat(client.get("/traces/counts/reviews/"))
     assert client_of(team.ada).get(f"{ROOT}/groups?reviewer=bob").json()["items"] == []
-    assert "label:thought:lucky_guess" not in client_of(team.ada).get(f"{ROOT}/groups/counts").json()["facets"]
+    nothing = {"labels": {}, "reviewers": {}, "disputed": 0}
+    assert client_of(team.ada).get(f"{ROOT}/groups/counts/reviews").json() == nothing
     # Eve only reads, and bob sees what he has said himself.
     assert listed(team.eve, "reviewer=bob") == [third, second, first]
     assert listed(team.bob, "label=thought:lucky_guess&order=step") == [first, third]
     assert listed(team.bob, "disputed=1") == []
 
 
-def test_what_is_submitted_and_not_to_be_reviewed_any_more_is_listed_counted_and_walked_through(team, shared):
+def test_what_is_submitted_and_not_to_be_reviewed_any_more_is_listed_counted_and_walked_through(team, shared, client):
     queue, chosen = shared
     first, second, third = (item.group for item in chosen)
     for item in queue.items.filter(group__in=[first, second]):
@@ -88,7 +89,17 @@ def test_what_is_submitted_and_not_to_be_reviewed_any_more_is_listed_counted_and
         "disputed": {"1": 1},
     }
     assert counts(team.ada, "label=thought:lucky_guess")["reviewer"] == {"ada": 1, "bob": 1}
-    assert client_of(team.ada).get(f"{ROOT}/groups/counts").json()["facets"]["label:thought:lucky_guess"] == 1
+    assert client_of(team.ada).get(f"{ROOT}/groups/counts/reviews").json() == {
+        "labels": {"sure:2": 2, "thought:sound": 2, "thought:lucky_guess": 1},
+        "reviewers": {"ada": 2, "bob": 2},
+        "disputed": 1,
+    }
+    client.force_login(team.ada)
+    assert 'hx-get="/traces/counts/reviews/?difficulty=hard"' in client.get("/traces/?difficulty=hard").content.decode()
+    said = client.get("/traces/counts/reviews/?kind=train")
+    lucky, disputed = 'Lucky guess</span>&nbsp;<span class="figures muted">1<', "disputed by reviewers</span>&nbsp;<"
+    assert f'<a href="/traces/?kind=train&amp;label=thought%3Alucky_guess"><span class="clip">{lucky}' in flat(said)
+    assert f'<a href="/traces/?kind=train&amp;disputed=1"><span class="clip">{disputed}' in flat(said)
     draft = reviews.take(queue.items.get(pk=chosen[2].pk), team.ada)
     reviews.save_draft(draft, Draft(0, LUCKY))
     assert listed(team.ada, "label=thought:lucky_guess&reviewer=ada") == [], "a draft does not count"
@@ -150,7 +161,7 @@ def test_filters_by_reviews_need_somebody_who_looks(team):
 def test_what_the_database_cannot_hold_is_in_no_list(team):
     caller = client_of(team.ada)
     for name in ("document", "domain", "reviewer"):
-        for path in ("groups", "groups/counts"):
+        for path in ("groups", "groups/counts", "groups/counts/reviews"):
             assert caller.get(f"{ROOT}/{path}?{name}=%00").status_code == 200
     search = {"text": "the", "traces": {"document": "a\x00"}}
     assert caller.post(f"{ROOT}/searches", search, "application/json").status_code == 422

@@ -1,4 +1,4 @@
-"""The button of a position's page: the position is run again, and its group appears on the page."""
+"""A part of a position's page: the position is run again, and its group appears on the page."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from rpt_core.errors import UserError
 from rpt_web import access
@@ -16,9 +16,22 @@ from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.positions import views
 from rpt_web.pages.positions.film import film_of
 from rpt_web.pages.positions.rerun_form import RerunForm
+from rpt_web.pages.rights import team_to_change
 from rpt_web.runs import findings
-from rpt_web.teams.models import User
+from rpt_web.runs.models import Run
+from rpt_web.teams.models import Team, User
 from rpt_web.traces import reruns
+
+
+@require_safe
+def again_form(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpResponse:
+    """The form, which comes after the page: to look up what it offers takes a while."""
+    position = access.get_place_or_404(request.user, text_hash, byte_offset)
+    access.require_change_somewhere(request.user)
+    film = film_of(request, position)
+    run = film.runs[film.chosen.run_id]
+    form = RerunForm(_team_of(request, run), run, film.chosen)
+    return render(request, "positions/_run_again.html", views.again_context(position, film, form))
 
 
 @require_POST
@@ -28,7 +41,7 @@ def run_again(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpRes
     position = access.get_place_or_404(request.user, text_hash, byte_offset)
     access.require_change_somewhere(request.user)
     film = film_of(request, position)
-    run, team = film.runs[film.chosen.run_id], views.team_of(request, film.runs[film.chosen.run_id])
+    run, team = film.runs[film.chosen.run_id], _team_of(request, film.runs[film.chosen.run_id])
     film.chosen.position = position
     form = RerunForm(team, run, film.chosen, request.POST)
     if form.is_valid():
@@ -43,3 +56,9 @@ def run_again(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpRes
             messages.success(request, f"The run “{made.name}” goes ahead of others. Its responses will appear here.")
             return redirect(f"{place_of(position)}?{query_of(film.chosen)}#film")
     return views.page_of(request, position, form)
+
+
+def _team_of(request: HttpRequest, run: Run) -> Team:
+    """In whose name the reader runs a position again: the run's team, or else their own. Raises PermissionDenied."""
+    own = run.experiment.team
+    return own if access.can_change(request.user, own.pk) else team_to_change(request)

@@ -13,14 +13,13 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import PAPER_NATS
 from rpt_web import access
+from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.positions.context import scored_context
-from rpt_web.pages.positions.film import context_of, film_of
+from rpt_web.pages.positions.film import Film, context_of, film_of
 from rpt_web.pages.positions.rerun_form import RerunForm
-from rpt_web.pages.rights import team_to_change
 from rpt_web.pages.traces.cards import cards_of
 from rpt_web.pages.traces.detail import ANYWAY, prompt_of, read_texts, votes_of, yet_to_review
 from rpt_web.runs.models import Run
-from rpt_web.teams.models import Team
 from rpt_web.traces import queries
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout, RolloutShard
 
@@ -49,7 +48,6 @@ def page_of(request: HttpRequest, found: CorpusPosition, form: RerunForm | None 
     context: dict[str, Any] = {
         "nav": "traces",
         "position": found,
-        "is_question": found.byte_offset < 0,
         "text_hash": bytes(found.text_hash).hex(),
         "group": first,
         "group_count": len(film.groups),
@@ -57,24 +55,23 @@ def page_of(request: HttpRequest, found: CorpusPosition, form: RerunForm | None 
         "levels": [(name, above) for name, above in PAPER_NATS.items()],
         "scored": scored_context(request.user, found, first.document, film.runs),
         "kind_label": queries.KIND_LABELS[first.kind],
-        "form": form or _form(request, run, first),
+        "may_run_again": bool(access.teams_to_change(request.user)),
+        **again_context(found, film, form),
         **context_of(request, found, film),
         **_responses(run, first),
     }
     return render(request, "positions/position.html", context, status=422 if form and form.errors else 200)
 
 
-def team_of(request: HttpRequest, run: Run) -> Team:
-    """In whose name the reader runs a position again: the run's team, or else their own. Raises PermissionDenied."""
-    own = run.experiment.team
-    return own if access.can_change(request.user, own.pk) else team_to_change(request)
-
-
-def _form(request: HttpRequest, run: Run, group: ResponseGroup) -> RerunForm | None:
-    """None for those who may run nothing."""
-    if not access.teams_to_change(request.user):
-        return None
-    return RerunForm(team_of(request, run), run, group)
+def again_context(position: CorpusPosition, film: Film, form: RerunForm | None) -> dict[str, Any]:
+    """For the template of the form."""
+    return {
+        "form": form,
+        "run": film.runs[film.chosen.run_id],
+        "is_question": position.byte_offset < 0,
+        "place": place_of(position),
+        "film_query": query_of(film.chosen),
+    }
 
 
 def _responses(run: Run, group: ResponseGroup) -> dict[str, Any]:

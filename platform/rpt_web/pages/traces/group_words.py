@@ -19,6 +19,7 @@ FLAGS = {
     "disputed": "disputed by reviewers",
     "alarm": "at a step with an alarm",
 }
+DISPUTED = {"1": FLAGS["disputed"]}
 RANGE_WORDS = {
     "step": "step {}",
     "entropy": "entropy {} nats",
@@ -79,7 +80,7 @@ def told(filters: GroupFilters, named: Sequence[Run], labels: Mapping[str, str],
     return found + _ranges(filters)
 
 
-def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run], said: Said) -> list[Facet]:
+def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run]) -> list[Facet]:
     """What the groups of a list are; values that none has are left out."""
     lines = [
         ("Kind", "kind", dict(KIND_LABELS)),
@@ -93,9 +94,7 @@ def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run
     others = {"finish": {"length": "cut by the limit"}, "white_space": {"1": FLAGS["white_space"]}}
     others["boxes"] = {"2": "several boxes"}
     more = [value for name, words in others.items() for value in _values(name, words, counts.facets, filters, counts)]
-    found[-1] = Facet("Also", [*found[-1].values, *more, *_said(said, "disputed", {"1": FLAGS["disputed"]}, filters)])
-    found.append(Facet("Label", _said(said, "label", said.labels, filters)))
-    found.append(Facet("Reviewer", _said(said, "reviewer", {}, filters)))
+    found[-1] = Facet("Also", [*found[-1].values, *more])
     found.append(
         Facet("Domain", [_value("domain", name, name, n, filters, counts) for name, n in counts.domains.items()])
     )
@@ -103,6 +102,13 @@ def facets_of(counts: GroupCounts, filters: GroupFilters, runs: Mapping[int, Run
     if len(of_runs) > 1:
         named = [_value("run", str(run), f"{run} {runs[run].name}", n, filters, counts) for run, n in of_runs]
         found.append(Facet("Run", named))
+    return [facet for facet in found if facet.values]
+
+
+def facets_of_reviews(said: Said, filters: GroupFilters) -> list[Facet]:
+    """What reviewers said of the groups of a list."""
+    lines = [("Label", "label", said.labels), ("Reviewer", "reviewer", {}), ("Reviews", "disputed", DISPUTED)]
+    found = [Facet(label, _said(said, name, words, filters)) for label, name, words in lines]
     return [facet for facet in found if facet.values]
 
 

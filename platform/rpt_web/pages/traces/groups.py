@@ -15,7 +15,7 @@ from rpt_core.config import DIFFICULTIES
 from rpt_web import access
 from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.traces.compared_words import words_of
-from rpt_web.pages.traces.group_words import Said, Told, facets_of, told
+from rpt_web.pages.traces.group_words import Said, Told, facets_of, facets_of_reviews, told
 from rpt_web.traces import group_filters, group_lists
 from rpt_web.traces.group_filters import ALL, GroupFilters
 from rpt_web.traces.models import ResponseGroup
@@ -79,9 +79,15 @@ def group_counts(request: HttpRequest) -> HttpResponse:
     filters, runs = asked(request), access.runs_for(request.user)
     counts = group_lists.group_counts(runs, filters)
     names = {run.pk: run for run in runs.filter(pk__in=counts.runs)}
-    said = Said(access.judged_counts(request.user, filters), access.labels_offered(request.user))
-    context = {"counts": counts, "filters": filters, "facets": facets_of(counts, filters, names, said)}
-    return render(request, "traces/_group_counts.html", context)
+    return render(request, "traces/_group_counts.html", {"counts": counts, "facets": facets_of(counts, filters, names)})
+
+
+@require_safe
+def review_counts(request: HttpRequest) -> HttpResponse:
+    """What reviewers said of the groups of a list: a part of it, which takes as long as all other counts."""
+    filters, labels = asked(request), access.labels_offered(request.user)
+    said = Said(access.judged_counts(request.user, filters) if labels else {}, labels)
+    return render(request, "traces/_review_counts.html", {"facets": facets_of_reviews(said, filters)})
 
 
 @require_safe

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 
 from rpt_core.config import BenchmarkConfig, RlvrConfig, RptConfig, TemplatesConfig
@@ -45,7 +48,9 @@ def address(rest=""):
 
 def test_the_form_offers_the_runs_own_checkpoints_first(page, run):
     text = page(address())
-    offered = text[text.index("Run this position again") :]
+    asked = re.search('hx-get="([^"]*run-again/form/[^"]*)"', text)[1]
+    offered = page(html.unescape(asked))
+    assert "Run this position again" in offered
     assert offered.index(">step 2</option>") < offered.index(">the model that it began with</option>")
     assert f'value="{run.directory}/checkpoints/step-000002" selected' in offered
 
@@ -62,7 +67,8 @@ def test_what_is_submitted_is_refused_in_words_on_the_page(page, client, run, no
 
 
 def test_a_viewer_is_offered_nothing_and_gets_nothing(viewer_client, run):
-    assert "Run this position again" not in flat(viewer_client.get(address()))
+    assert "run-again/" not in viewer_client.get(address()).content.decode()
+    assert viewer_client.get(address("run-again/form/")).status_code == 403
     assert viewer_client.post(address("run-again/"), {"model": "x", "samples": 3}).status_code == 403
 
 
@@ -124,7 +130,8 @@ def a_benchmark(run, **more):
 def test_a_question_of_a_benchmark_is_asked_again_on_its_page(page, client, run, nothing_found):
     asked_by(run, a_benchmark(run))
     address = f"/positions/{HASH.hex()}/question/"
-    assert "Ask this question again" in page(address)
+    assert f'hx-get="{address}run-again/form/?' in page(address)
+    assert "Ask this question again" in page(f"{address}run-again/form/")
     answer = client.post(f"{address}run-again/", {"model": run.config["model"]["path"], "samples": 3})
     assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, address), flat(answer)
     config = Run.objects.get(rerun__isnull=False).config
