@@ -9,6 +9,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.urls import reverse
 
 from rpt_web.compare.responses import AtPositions, Evaluated
+from rpt_web.traces.filmstrip import FilmCell
 from rpt_web.traces.models import CorpusPosition, ResponseGroup
 
 
@@ -20,7 +21,7 @@ def place_of(position: CorpusPosition) -> str:
     return reverse("positions:position", args=[text_hash, position.byte_offset])
 
 
-def query_of(group: ResponseGroup) -> str:
+def query_of(group: ResponseGroup | FilmCell) -> str:
     """What names a group in the address."""
     return urlencode({"run": group.run_id, "step": group.step, "kind": group.kind, "group": group.group})
 

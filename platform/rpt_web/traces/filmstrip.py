@@ -7,16 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from rpt_web.traces.models import KINDS, ResponseGroup
+from rpt_web.traces.models import KINDS
 
 MOST_STEPS = 60
 MOST_ROWS = 40
-NEEDED = (
-    *("id", "run_id", "step", "kind", "group", "pass_rate", "rewarded", "samples", "majority", "majority_rewarded"),
-    *("predictions", "tokens_mean", "first_solved", "forgotten", "first_rollout"),
-)
-"""Fields of a group that a filmstrip shows."""
+
+
+class FilmCell(NamedTuple):
+    """What a filmstrip shows of a group, under the names of its columns: there may be thousands."""
+
+    id: int
+    run_id: int
+    step: int
+    kind: str
+    group: int
+    pass_rate: float
+    rewarded: int
+    samples: int
+    majority: bytes | None
+    predictions: int
+    tokens_mean: float
+    first_solved: bool
+    forgotten: bool
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,7 @@ class FilmRow:
 
     run_id: int
     kind: str
-    cells: tuple[ResponseGroup | None, ...]
+    cells: tuple[FilmCell | None, ...]
 
 
 @dataclass(frozen=True)
@@ -38,9 +52,9 @@ class Filmstrip:
     left_out_rows: int
 
 
-def filmstrip(groups: Iterable[ResponseGroup], order: Sequence[int]) -> Filmstrip:
+def filmstrip(groups: Iterable[FilmCell], order: Sequence[int]) -> Filmstrip:
     """The strip. order: ids of runs, as their rows stand; a step with several groups at the position has the last."""
-    found: dict[tuple[int, str], dict[int, ResponseGroup]] = {}
+    found: dict[tuple[int, str], dict[int, FilmCell]] = {}
     for group in groups:
         found.setdefault((group.run_id, group.kind), {})[group.step] = group
     steps = sorted({step for cells in found.values() for step in cells})

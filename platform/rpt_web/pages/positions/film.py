@@ -16,8 +16,8 @@ from rpt_web.runs import places, queues, waiting
 from rpt_web.runs.models import UNFINISHED, Run, Status
 from rpt_web.runs.same_names import marks
 from rpt_web.traces import queries
-from rpt_web.traces.filmstrip import NEEDED, Filmstrip, filmstrip
-from rpt_web.traces.models import CorpusPosition, ResponseGroup
+from rpt_web.traces.filmstrip import FilmCell, Filmstrip, filmstrip
+from rpt_web.traces.models import CorpusPosition
 from rpt_web.traces.reruns import samples_of
 
 MOST_GROUPS = 4000
@@ -45,11 +45,11 @@ class ShownRerun:
 class Film:
     """What was thought at a position, by run and step."""
 
-    groups: list[ResponseGroup]
-    runs: dict[int, Run]
-    """Newest first."""
+    groups: list[FilmCell]
+    names: dict[int, str]
+    """Of its runs, the newest first."""
     strip: Filmstrip
-    chosen: ResponseGroup
+    chosen: FilmCell
 
 
 @require_safe
@@ -62,21 +62,21 @@ def film(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpResponse
 
 def film_of(request: HttpRequest, position: CorpusPosition) -> Film:
     """The groups at a position that the reader may see, and the one that the address names (2 queries)."""
-    rows = access.groups_at(request.user, position).only(*NEEDED).order_by("-run_id", "step", "id")
-    groups = list(rows[:MOST_GROUPS])
+    rows = access.groups_at(request.user, position).order_by("-run_id", "step", "id")
+    groups = [FilmCell(*row) for row in rows.values_list(*FilmCell._fields)[:MOST_GROUPS]]
     runs = access.runs_for(request.user).filter(pk__in={group.run_id for group in groups}).order_by("-id")
-    by_id = {run.pk: run for run in runs.defer("config", "plan", "result", "error", "log_tail")}
-    return Film(groups, by_id, filmstrip(groups, list(by_id)), _chosen(request, groups))
+    names = dict(runs.values_list("pk", "name"))
+    return Film(groups, names, filmstrip(groups, list(names)), _chosen(request, groups))
 
 
 def context_of(request: HttpRequest, position: CorpusPosition, found: Film) -> dict[str, Any]:
     """For the template of the filmstrip."""
     reruns = _reruns(request, position, found.groups)
-    numbers = marks({run.pk: run.name for run in found.runs.values()})
+    numbers = marks(found.names)
     return {
         "strip": found.strip,
         "film_rows": [
-            (found.runs[row.run_id], numbers[row.run_id], queries.KIND_LABELS[row.kind], row.cells)
+            (row.run_id, found.names[row.run_id], numbers[row.run_id], queries.KIND_LABELS[row.kind], row.cells)
             for row in found.strip.rows
         ],
         "place": place_of(position),
@@ -86,7 +86,7 @@ def context_of(request: HttpRequest, position: CorpusPosition, found: Film) -> d
     }
 
 
-def _chosen(request: HttpRequest, groups: list[ResponseGroup]) -> ResponseGroup:
+def _chosen(request: HttpRequest, groups: list[FilmCell]) -> FilmCell:
     """The group that the address names; or the newest of the newest run, sampled ones first."""
     asked = tuple(number_asked(request, name) for name in ("run", "step", "group"))
     kind = request.GET.get("kind", "")
@@ -97,7 +97,7 @@ def _chosen(request: HttpRequest, groups: list[ResponseGroup]) -> ResponseGroup:
     return max(newest, key=lambda group: (group.kind != "greedy", group.step))
 
 
-def _reruns(request: HttpRequest, position: CorpusPosition, groups: list[ResponseGroup]) -> list[ShownRerun]:
+def _reruns(request: HttpRequest, position: CorpusPosition, groups: list[FilmCell]) -> list[ShownRerun]:
     """The newest of them, with why those that are queued wait."""
     runs = [rerun.run for rerun in access.reruns_at(request.user, position)[:MOST_RERUNS]]
     waits = _waits([run for run in runs if run.status == Status.QUEUED])

@@ -12,7 +12,7 @@ from rpt_web.pages.configure.offered import OfferedWidget, Shelf
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Team
 from rpt_web.traces import reruns
-from rpt_web.traces.models import ResponseGroup
+from rpt_web.traces.filmstrip import FilmCell
 from rpt_web.traces.reruns import RerunWanted
 
 CONTROL = {"class": "form-control", "autocomplete": "off"}
@@ -37,7 +37,7 @@ class RerunForm(forms.Form):
         widget=forms.NumberInput(attrs=CONTROL | {"step": "any"}),
     )
 
-    def __init__(self, team: Team, run: Run, group: ResponseGroup, data: Any = None) -> None:
+    def __init__(self, team: Team, run: Run, group: FilmCell, data: Any = None) -> None:
         usual = reruns.usual_model(run, group.step)
         samples = min(max(group.samples, 4), reruns.MOST_SAMPLES)
         super().__init__(data, initial={"model": usual, "samples": samples})

@@ -21,6 +21,7 @@ from rpt_web.runs import findings
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Team, User
 from rpt_web.traces import reruns
+from rpt_web.traces.models import ResponseGroup
 
 
 @require_safe
@@ -29,9 +30,9 @@ def again_form(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpRe
     position = access.get_place_or_404(request.user, text_hash, byte_offset)
     access.require_change_somewhere(request.user)
     film = film_of(request, position)
-    run = film.runs[film.chosen.run_id]
+    run = access.runs_for(request.user).get(pk=film.chosen.run_id)
     form = RerunForm(_team_of(request, run), run, film.chosen)
-    return render(request, "positions/_run_again.html", views.again_context(position, film, form))
+    return render(request, "positions/_run_again.html", views.again_context(position, film, run, form))
 
 
 @require_POST
@@ -41,12 +42,14 @@ def run_again(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpRes
     position = access.get_place_or_404(request.user, text_hash, byte_offset)
     access.require_change_somewhere(request.user)
     film = film_of(request, position)
-    run, team = film.runs[film.chosen.run_id], _team_of(request, film.runs[film.chosen.run_id])
-    film.chosen.position = position
+    group = ResponseGroup.objects.get(pk=film.chosen.id)
+    group.position = position
+    run = access.runs_for(request.user).get(pk=group.run_id)
+    team = _team_of(request, run)
     form = RerunForm(team, run, film.chosen, request.POST)
     if form.is_valid():
         try:
-            made = reruns.rerun(team, run, film.chosen, form.wanted(), cast(User, request.user))
+            made = reruns.rerun(team, run, group, form.wanted(), cast(User, request.user))
         except findings.HeldBack as error:
             for finding in error.findings:
                 form.add_error(None, finding.message)

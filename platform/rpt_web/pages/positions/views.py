@@ -43,31 +43,31 @@ def page_of(request: HttpRequest, found: CorpusPosition, form: RerunForm | None 
     if ANYWAY not in request.GET and access.should_not_know(request.user, found):
         return yet_to_review(request, "position")
     film = film_of(request, found)
-    first = ResponseGroup.objects.get(pk=film.chosen.pk)
-    run = film.runs[first.run_id]
+    first = ResponseGroup.objects.get(pk=film.chosen.id)
+    run = access.runs_for(request.user).get(pk=first.run_id)
     context: dict[str, Any] = {
         "nav": "traces",
         "position": found,
         "text_hash": bytes(found.text_hash).hex(),
         "group": first,
         "group_count": len(film.groups),
-        "run_count": len(film.runs),
+        "run_count": len(film.names),
         "levels": [(name, above) for name, above in PAPER_NATS.items()],
-        "scored": scored_context(request.user, found, first.document, film.runs),
+        "scored": scored_context(request.user, found, first.document, film.names),
         "kind_label": queries.KIND_LABELS[first.kind],
         "may_run_again": bool(access.teams_to_change(request.user)),
-        **again_context(found, film, form),
+        **again_context(found, film, run, form),
         **context_of(request, found, film),
         **_responses(run, first),
     }
     return render(request, "positions/position.html", context, status=422 if form and form.errors else 200)
 
 
-def again_context(position: CorpusPosition, film: Film, form: RerunForm | None) -> dict[str, Any]:
+def again_context(position: CorpusPosition, film: Film, run: Run, form: RerunForm | None) -> dict[str, Any]:
     """For the template of the form."""
     return {
         "form": form,
-        "run": film.runs[film.chosen.run_id],
+        "run": run,
         "is_question": position.byte_offset < 0,
         "place": place_of(position),
         "film_query": query_of(film.chosen),

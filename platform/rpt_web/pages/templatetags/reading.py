@@ -17,6 +17,7 @@ from rpt_web.pages.templatetags.show import visible
 from rpt_web.pages.traces.prompt_window import PromptToken
 from rpt_web.pages.traces.tokens import ShownToken
 from rpt_web.traces import inspector
+from rpt_web.traces.filmstrip import FilmCell
 from rpt_web.traces.models import ResponseGroup
 from rpt_web.traces.votes import ByteCell
 
@@ -60,13 +61,13 @@ def _titled(title: str) -> SafeString | str:
 
 
 @register.simple_tag
-def film_cells(cells: Sequence[ResponseGroup | None], chosen: ResponseGroup) -> SafeString:
+def film_cells(cells: Sequence[FilmCell | None], chosen: FilmCell | ResponseGroup) -> SafeString:
     """The cells of a row of a filmstrip, each a link to its group; escaped by hand, as `format_html` is slow at so
     many."""
     return mark_safe("".join(_film_cell(cell, chosen) for cell in cells))
 
 
-def _film_cell(group: ResponseGroup | None, chosen: ResponseGroup) -> str:
+def _film_cell(group: FilmCell | None, chosen: FilmCell | ResponseGroup) -> str:
     if group is None:
         return "<td></td>"
     majority = None if group.majority is None else bytes(group.majority)
@@ -76,13 +77,13 @@ def _film_cell(group: ResponseGroup | None, chosen: ResponseGroup) -> str:
         f"pass-{round(4 * group.pass_rate)}",
         "first" if group.first_solved else "",
         "forgotten" if group.forgotten else "",
-        "chosen" if group.pk == chosen.pk else "",
+        "chosen" if group.id == chosen.id else "",
     )
     told = [f"step {group.step}: {group.rewarded} of {group.samples} right", f"majority {plain}"]
     told.append(f"{group.predictions} distinct, {group.tokens_mean:.0f} tokens on average")
     told += ["first solved here"] if group.first_solved else []
     told += ["solved before and forgotten here"] if group.forgotten else []
-    classes, current = " ".join(mark for mark in marks if mark), _CURRENT if group.pk == chosen.pk else ""
+    classes, current = " ".join(mark for mark in marks if mark), _CURRENT if group.id == chosen.id else ""
     return (
         f'<td class="{classes}"><a href="?{html.escape(query_of(group))}#group" title="{html.escape(", ".join(told))}"'
         f"{current}>{said}<small>{group.rewarded}/{group.samples}</small><small>{group.tokens_mean:.0f}</small></a></td>"
