@@ -39,7 +39,8 @@ def can_stop(user: Actor, search: Search) -> bool:
 
 def hits_for(user: Actor, search: Search) -> QuerySet[SearchHit]:
     """Its hits in runs that the user may see."""
-    return search.hits.filter(run__in=runs_for(user)).select_related("run")
+    found = search.hits.filter(run__in=runs_for(user)).select_related("run")
+    return found.defer("run__config", "run__plan", "run__result", "run__error", "run__log_tail")
 
 
 def runs_to_search(user: Actor, filters: GroupFilters) -> list[Run]:

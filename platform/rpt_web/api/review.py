@@ -339,8 +339,9 @@ def queue_labels(request: HttpRequest, queue_id: int, after: After = None, limit
     """What was submitted, in the order in which reviews were begun; not of items that the user has yet to submit."""
     user = user_of(request)
     queue = access.get_queue_or_404(user, queue_id)
-    page = page_of(access.seen_reviews(user, queue), "id", after, limit)
-    found = access.seen_reviews(user, queue).filter(pk__in=[review.pk for review in page["items"]])
+    shown = access.seen_reviews(user, queue)
+    page = page_of(shown, "id", after, limit)
+    found = shown.filter(pk__in=[review.pk for review in page["items"]])
     reviews.note_seen(found, user)
     return page | {"items": list(exports.label_rows(queue, found, "id"))}
 

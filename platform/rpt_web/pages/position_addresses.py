@@ -26,7 +26,7 @@ def query_of(group: ResponseGroup | FilmCell) -> str:
     return urlencode({"run": group.run_id, "step": group.step, "kind": group.kind, "group": group.group})
 
 
-def pages_of(rows: Sequence[Evaluated], runs: Collection[int], exact: tuple[int, int, str]) -> dict[int, str]:
+def pages_of(rows: Sequence[Evaluated], runs: Collection[int], exact: tuple[int, int, str] | None) -> dict[int, str]:
     """By place the page of each position at which one of the runs keeps responses, opened at those of a run, a step and
     a kind where there are such (1 query)."""
     at = AtPositions(rows)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -184,7 +185,10 @@ class Review(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["item", "reviewer"], name="review_once_per_person")]
-        indexes = [models.Index(fields=["reviewer", "submitted_at"], name="review_of_reviewer")]
+        indexes = [
+            models.Index(fields=["reviewer", "submitted_at"], name="review_of_reviewer"),
+            GinIndex(fields=["answers"], opclasses=["jsonb_path_ops"], name="review_answers"),  # for lists by label
+        ]
 
     def __str__(self) -> str:
         return f"review of {self.item_id} by {self.reviewer_id}"

@@ -19,18 +19,16 @@ from rpt_web.compare import positions as data
 from rpt_web.compare.entries import BasketEntry, written
 from rpt_web.compare.models import PositionComparison
 from rpt_web.compare.positions import ComparedPosition, ComparedSet
-from rpt_web.compare.responses import AtPositions
 from rpt_web.compare.traced import name_of
 from rpt_web.exports import PlainColumn, PlainTable, file_answer
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.group_addresses import address_of_evaluations, address_of_lists
-from rpt_web.pages.position_addresses import one_of_each, place_of, query_of
+from rpt_web.pages.position_addresses import pages_of
 from rpt_web.results.queries import mode_label
 from rpt_web.review.compared_queues import KINDS
 from rpt_web.runs.models import Run
 from rpt_web.runs.same_names import marks
 from rpt_web.traces.inspector import readable
-from rpt_web.traces.models import ResponseGroup
 
 PER_PAGE = 50
 
@@ -50,7 +48,7 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
         return file_answer(_table(row, a, b, columns.rows(chosen)), ending)
     after, matching = number_asked(request, "after"), int(chosen.sum())
     page = columns.rows(chosen, after, PER_PAGE + 1)
-    runs = access.runs_by_id(request.user, row.runs)
+    runs = access.runs_by_id(request.user, {row.entries[place][0] for place in (a, b)})
     sides = [_side(asked, place, other, runs) for place, other in ((a, b), (b, a))]
     context: dict[str, Any] = {
         "nav": "compare",
@@ -66,7 +64,7 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
         "domains": _domains(request, columns.by_domain()),
         "narrowed": [(name, getattr(filters, name) or "none", _with(request, **{name: None}))
                      for name in ("domain", "type", "length") if request.GET.get(name) is not None],
-        "positions": _leading(page[:PER_PAGE], row, runs, asked),
+        "positions": _leading(page[:PER_PAGE], row, asked),
         "matching": matching,
         "next": _with(request, after=str(page[PER_PAGE - 1].place)) if len(page) > PER_PAGE else "",
         "first": _with(request, after="") if after is not None else "",
@@ -125,20 +123,13 @@ def _domains(
 
 
 def _leading(
-    rows: Sequence[ComparedPosition], row: PositionComparison, runs: dict[int, Run], asked: ComparedSet
+    rows: Sequence[ComparedPosition], row: PositionComparison, asked: ComparedSet
 ) -> list[tuple[ComparedPosition, str]]:
     """Each with the address of its position's page, where responses at it are kept (2 queries): those of the second
     evaluation, or, where its mode writes none, of the first."""
-    at, found = AtPositions(rows), dict[int, str]()
-    groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
     sides = [(run, step, KINDS[mode]) for run, step, mode in (row.entries[asked.b], row.entries[asked.a])
              if mode in KINDS]  # fmt: skip
-    for group in one_of_each(groups, *sides[:1]):
-        assert group.position is not None
-        one = at.position_of(group.document, bytes(group.position.text_hash), group.position.byte_offset)
-        is_exact = (group.run_id, group.step, group.kind) in sides[:1]
-        if one is not None and (one.place not in found or is_exact):
-            found[one.place] = place_of(group.position) + (f"?{query_of(group)}#group" if is_exact else "")
+    found = pages_of(rows, row.runs, sides[0] if sides else None)
     return [(one, found.get(one.place, "")) for one in rows]
 
 
