@@ -132,6 +132,7 @@ def addresses(known: Known) -> dict[str, list[str]]:
         ],
         "traces/": [f"traces/?{query}" for query in (*TRACES, *compared)],
         "traces/counts/": [f"traces/counts/?{query}" for query in (*TRACES, *compared)],
+        "traces/reviewers/": ["traces/reviewers/"],
         "traces/counts/reviews/": [f"traces/counts/reviews/?{query}" for query in (*TRACES, *compared)],
         "traces/beside/{run_id}/{rollout_id}/": [
             f"traces/beside/{known.run}/{known.rollout}/",

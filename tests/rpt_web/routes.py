@@ -132,6 +132,7 @@ PAGES = {
     "traces:group_list": ("get", LOGGED_IN),
     "traces:group_counts": ("get", LOGGED_IN),
     "traces:review_counts": ("get", LOGGED_IN),
+    "traces:reviewers": ("get", LOGGED_IN),
     "traces:group_walk": ("get", SEEN),
     "traces:rollout_list": ("get", SEEN),
     "traces:rollout_detail": ("get", SEEN),

@@ -61,8 +61,11 @@ def test_nobody_learns_what_others_said_before_they_have_submitted(team, shared,
         assert listed(team.ada, query) == [], query
     assert counts(team.ada) == {"label": {}, "reviewer": {}, "disputed": {"1": 0}}
     client.force_login(team.ada)
-    page = client.get("/traces/").content.decode()
-    assert 'value="bob"' not in page
+    for page in ("/traces/", "/traces/reviewers/"):
+        assert 'value="bob"' not in client.get(page).content.decode()
+    assert '<option value="eve" selected>' in flat(client.get("/traces/reviewers/?reviewer=eve")), (
+        "what was asked stays"
+    )
     assert "<" not in flat(client.get("/traces/counts/reviews/"))
     assert client_of(team.ada).get(f"{ROOT}/groups?reviewer=bob").json()["items"] == []
     nothing = {"labels": {}, "reviewers": {}, "disputed": 0}
@@ -96,6 +99,9 @@ def test_what_is_submitted_and_not_to_be_reviewed_any_more_is_listed_counted_and
     }
     client.force_login(team.ada)
     assert 'hx-get="/traces/counts/reviews/?difficulty=hard"' in client.get("/traces/?difficulty=hard").content.decode()
+    assert 'hx-get="/traces/reviewers/"' in client.get("/traces/?reviewer=bob").content.decode()
+    offered = flat(client.get("/traces/reviewers/?reviewer=bob"))
+    assert '<option value="ada">ada</option><option value="bob" selected>bob</option>' in offered
     said = client.get("/traces/counts/reviews/?kind=train")
     lucky, disputed = 'Lucky guess</span>&nbsp;<span class="figures muted">1<', "disputed by reviewers</span>&nbsp;<"
     assert f'<a href="/traces/?kind=train&amp;label=thought%3Alucky_guess"><span class="clip">{lucky}' in flat(said)

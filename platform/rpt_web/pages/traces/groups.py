@@ -91,6 +91,15 @@ def review_counts(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+def reviewers(request: HttpRequest) -> HttpResponse:
+    """Whom the filter by reviewer offers: looked up after the page, since it is asked of each review that waits."""
+    chosen = request.GET.get("reviewer", "")
+    names = dict.fromkeys([*access.reviewers_offered(request.user), *filter(None, [chosen])])
+    context = {"reviewers": [(name, name) for name in names], "chosen": chosen}
+    return render(request, "traces/_reviewers.html", context)
+
+
+@require_safe
 def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """The groups before and after that of a response, in the list that the query names: a part of its page."""
     _, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
@@ -136,7 +145,6 @@ def _form(request: HttpRequest, filters: GroupFilters) -> dict[str, Any]:
     ends, labels = filters.ends, access.labels_offered(request.user)
     return {
         "labels": list(labels.items()),
-        "reviewers": [(name, name) for name in access.reviewers_offered(request.user)] if labels else [],
         "choices": [(name, label, pairs, getattr(filters, name)) for name, label, pairs in CHOICES],
         "orders": list(group_filters.ORDER_WORDS.items()),
         "finishes": list(group_filters.FINISH_WORDS.items()),

@@ -9,6 +9,7 @@ urlpatterns = [
     path("traces/", groups.group_list, name="group_list"),
     path("traces/counts/", groups.group_counts, name="group_counts"),
     path("traces/counts/reviews/", groups.review_counts, name="review_counts"),
+    path("traces/reviewers/", groups.reviewers, name="reviewers"),
     path("traces/beside/<int:run_id>/<int:rollout_id>/", groups.group_walk, name="group_walk"),
     path("runs/<int:run_id>/rollouts/", views.rollout_list, name="rollout_list"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/", detail.rollout_detail, name="rollout_detail"),
