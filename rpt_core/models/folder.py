@@ -29,6 +29,10 @@ _QUANTISED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_confi
 """Files beside the config that say the same: of older GPTQ and AWQ, and of ModelOpt."""
 _NARROW = ("I8", "U8", "I4", "U4", "I32", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4")
 """Formats, as safetensors calls them, that only quantised weights have."""
+_PLAIN_DTYPES = ("float64", "double", "float32", "float", "float16", "half", "bfloat16")
+_NARROW_DTYPES = ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
+DTYPES = frozenset((*_PLAIN_DTYPES, *_NARROW_DTYPES, "float4_e2m1fn_x2"))
+"""What torch calls its formats of floating-point numbers; transformers looks a config's up there where it has torch."""
 _NO_LANGUAGE_MODEL = ("Classification", "Reward", "QuestionAnswering", "MultipleChoice")
 """Parts of the names of architectures that have another head than a language model's."""
 
@@ -84,6 +88,7 @@ def read_config(path: str) -> Any:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     _refuse_unknown_kind(file, values)
+    _refuse_unknown_dtype(file, values)
     with reading(file, COPY):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -219,6 +224,13 @@ def _refuse_unknown_kind(file: Path, values: Mapping[str, Any]) -> None:
         f"{file} names the kind of model {kind!r}, which transformers does not know here. {reason} Use a model such as "
         "Qwen2, Qwen3, Llama or Mistral."
     )
+
+
+def _refuse_unknown_dtype(file: Path, values: Mapping[str, Any]) -> None:
+    for part in (values, *(value for value in values.values() if isinstance(value, Mapping))):
+        for key in ("dtype", "torch_dtype"):
+            if isinstance(dtype := part.get(key), str) and dtype not in DTYPES:
+                raise UserError(f"{file} says {dtype!r} for '{key}', which is no format of numbers in torch. {COPY}")
 
 
 def _without_weights(folder: Path) -> str:

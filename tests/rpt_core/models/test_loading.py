@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from rpt_core.config import ModelConfig
 from rpt_core.errors import UserError
 from rpt_core.models.checkpoints import load_model
-from rpt_core.models.folder import read_config
+from rpt_core.models.folder import DTYPES, read_config
 from rpt_core.models.loading import checked_shape
 from rpt_core.text.tokens import load_tokenizer
 from tests.rpt_core import stages
@@ -340,6 +340,17 @@ def test_a_kind_of_model_that_cannot_be_loaded_is_told(folder, kind, told):
     (folder / "config.json").write_text(json.dumps({"model_type": kind}))
     with pytest.raises(UserError, match=rf"{folder}/config\.json .*'{kind}'.*{told}"):
         load(folder)
+
+
+def test_a_format_of_numbers_that_torch_does_not_know_is_told_of_any_part_of_a_config(folder):
+    known = {name for name in dir(torch) if isinstance(getattr(torch, name), torch.dtype)}
+    assert {name for name in known if getattr(torch, name).is_floating_point} == DTYPES
+    edit(folder / "config.json", dtype="float15")
+    with pytest.raises(UserError, match=rf"{folder}/config\.json says 'float15' for 'dtype'"):
+        read_config(str(folder))
+    edit(folder / "config.json", dtype="float32", text_config={"torch_dtype": "nn"})
+    with pytest.raises(UserError, match="says 'nn' for 'torch_dtype'"):
+        read_config(str(folder))
 
 
 def test_an_engine_with_a_loader_of_its_own_gets_no_folder_that_ours_refuses(folder):

@@ -64,6 +64,20 @@ print("torch" in sys.modules)"""
     assert result.stdout.splitlines()[-1] == "False"
 
 
+def test_a_process_of_the_command_leaves_torch_out_and_finds_the_same(tmp_path, model, filtered, capsys):
+    file = tmp_path / "config.json"
+    file.write_text(rpt(model, filtered).model_dump_json())
+    words = ["rpt", str(file), "--json", "--folder", "/"]
+    command = [sys.executable, "-X", "importtime", "-m", "rpt_core", "preflight", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = [line.rpartition("|")[2].strip() for line in result.stderr.splitlines() if line.startswith("import time")]
+    assert "transformers" in loaded
+    assert not [name for name in loaded if name == "torch" or name.startswith("torch.")]
+    assert "PyTorch" not in result.stderr
+    assert main(words) == 0
+    assert json.loads(result.stdout) == json.loads(capsys.readouterr().out)
+
+
 def test_a_run_in_a_folder_can_be_checked_by_its_own_config(tmp_path, model, filtered):
     run = RunDir(tmp_path / "run")
     run.create(rpt(model, filtered))
