@@ -13,6 +13,8 @@ python -m rpt_core COMMAND --help            says what that command takes
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import importlib
 import importlib.util
 import os
@@ -100,6 +102,7 @@ def _do_without_torch() -> None:
 
 
 if __name__ == "__main__":
+    atexit.register(gc.freeze)  # at the end, no collection looks through all that was loaded: it goes with the process
     if sys.argv[1:2] == ["preflight"]:
         _do_without_torch()
     sys.exit(main())
