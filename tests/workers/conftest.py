@@ -14,13 +14,13 @@ from rpt_core.config import ModelConfig, RptConfig
 from tests.workers.processes import LEASE_SECONDS, Platform, database_url
 from workers import runner
 
-TINY_STAGE = Path(__file__).with_name("tiny_stage.py")
+TINY_PROGRAM = Path(__file__).with_name("tiny_program.py")
 
 
 @pytest.fixture
 def tiny_stage(settings, monkeypatch):
     """Makes runners start the tiny stage. Returns its command."""
-    settings.RPT_STAGE_COMMAND = [sys.executable, str(TINY_STAGE)]
+    settings.RPT_STAGE_COMMAND = [sys.executable, str(TINY_PROGRAM)]
     settings.RPT_LEASE_SECONDS = 3
     monkeypatch.setattr(runner, "TICK_SECONDS", 0.05)
     monkeypatch.setenv("PYTHONPATH", f"{settings.ROOT}:{settings.ROOT / 'platform'}")

@@ -1,6 +1,6 @@
 """A stage of a few milliseconds a step that keeps the contract of `rpt_core.stages`, and misbehaves when asked to.
 
-Run as `python tiny_stage.py rpt RUN_DIR --attempt N`. The model's path in the config says how it behaves.
+Run by tiny_program.py. The model's path in the config says how it behaves.
 """
 
 from __future__ import annotations
@@ -8,12 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
-from pathlib import Path
 
-from rpt_core import __main__ as shell
-from rpt_core import stages
 from rpt_core.config import RptConfig
 from rpt_core.errors import UserError
 from rpt_core.run.context import StageContext, StopRequested
@@ -112,9 +108,3 @@ def misbehave(how: str, step: int, start: int, context: StageContext) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "silent" and step == 3:
         os._exit(0)
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-    stages._MODULES["rpt"] = "tiny_stage"
-    sys.exit(shell.main())

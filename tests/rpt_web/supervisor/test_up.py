@@ -20,7 +20,7 @@ from tests.up import PATIENCE_SECONDS, Up, processes_of, wait_for
 
 ROOT = django_settings.ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")]
-TINY_STAGE = {"RPT_STAGE_COMMAND": f"{sys.executable} {ROOT / 'tests' / 'workers' / 'tiny_stage.py'}"}
+TINY_STAGE = {"RPT_STAGE_COMMAND": f"{sys.executable} {ROOT / 'tests' / 'workers' / 'tiny_program.py'}"}
 SUBMIT = """
 import json, sys
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -108,12 +108,12 @@ def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(fr
 def test_nothing_outlives_a_killed_supervisor_and_the_data_folder_can_be_used_at_once(up):
     asked = up.ask(SUBMIT.format(how="deaf", steps=100_000))
     running_since_step(up, asked["run"], 3)
-    assert up.pid_of("tiny_stage.py rpt")
+    assert up.pid_of("tiny_program.py rpt")
     assert len(processes_of(up.data_dir)) >= 7
     up.process.kill()
     up.process.wait()
     again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
-    assert not again.pid_of("tiny_stage.py rpt")
+    assert not again.pid_of("tiny_program.py rpt")
     assert again.stop(signal.SIGINT) == 0
     assert processes_of(up.data_dir) == {}
 
