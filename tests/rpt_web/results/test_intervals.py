@@ -14,16 +14,29 @@ from rpt_web.results.changes import PENDING
 from rpt_web.results.models import Evaluation, Interval, ScalingFit
 from rpt_web.runs.models import Experiment, Run
 from tests.factories import EventFile, evaluation_results, record, start_run
-from tests.preset_runs import finished_experiment
+from tests.rpt_web.results.finished_once import as_finished, finished_once
 from tests.rpt_web.results.headline_pages import hard, recompute, results, two_seeds, words
 from workers import intervals, reaper
 
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def finished(django_db_setup, django_db_blocker, tmp_path_factory):
+    with finished_once(django_db_blocker, tmp_path_factory.mktemp("finished"), steps=3, groups=1) as kept:
+        yield kept
+
+
 @pytest.fixture
-def experiment(ada):
-    return finished_experiment(ada, steps=3, groups=1)
+def experiment(db, finished):
+    with as_finished(finished) as experiment:
+        yield experiment
+
+
+@pytest.fixture
+def ada(experiment):
+    """Who made it."""
+    return experiment.created_by
 
 
 def stored(experiment):
