@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.urls import reverse
 from django.utils import timezone
 
@@ -73,12 +74,15 @@ def add_runs(apps, experiment, runs, **values):
 
 @pytest.fixture(scope="module")
 def journey(django_db_setup, django_db_blocker):
-    """The database goes back to its early days and comes forward again; on the way, runs of each time are added.
+    """A database is made anew, from its early days to this day; on the way, runs of each time are added.
 
     One journey for all tests here, since it takes half a minute: what is found of the runs, by the values looked at.
     """
     found = {}
     with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA public CASCADE")
+            cursor.execute("CREATE SCHEMA public")
         try:
             apps = migrated("0003_nodes")
             add_runs(
@@ -123,6 +127,16 @@ def test_of_old_rows_only_the_code_of_the_submit_is_known(journey, client, djang
 
 def test_runs_from_before_gpus_were_leased_ask_for_those_that_they_had(journey):
     assert journey["gpus"] == {name: gpus for name, (_, _, gpus) in GPUS.items()}
+
+
+def test_every_migration_can_be_undone():
+    ours = [
+        migration
+        for migration in MigrationLoader(None).disk_migrations.values()
+        if migration.__module__.startswith("rpt_web.")
+    ]
+    assert len(ours) > 60
+    assert [str(migration) for migration in ours if not all(step.reversible for step in migration.operations)] == []
 
 
 @pytest.mark.django_db(transaction=True)
