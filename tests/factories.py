@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 from django.utils import timezone
 
@@ -95,6 +98,15 @@ def record(run: Run) -> None:
     run.refresh_from_db()
     Recorder(run).record_all()
     run.refresh_from_db()
+
+
+@contextmanager
+def computed_at_the_end(experiment: Experiment) -> Iterator[None]:
+    """While several runs are played: what a worker computes of results it computes once, when all of them are there,
+    rather than after each run and each evaluation."""
+    with patch.object(intervals, "refresh", return_value=True):
+        yield
+    assert intervals.refresh(experiment.pk)
 
 
 def end_run(run: Run, events: EventFile, status: Status = Status.SUCCEEDED, **more: Any) -> Run:

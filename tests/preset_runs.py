@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from rpt_web.teams.models import User
 from rpt_web.traces.models import rollout_id
 from tests.factories import (
     EventFile,
+    computed_at_the_end,
     end_run,
     evaluation_results,
     hostile_rows,
@@ -38,6 +39,8 @@ from tests.played_tables import played_tables
 
 SIZES = {"parameters": 186368, "matrix_parameters": 185344}
 """Of the small model."""
+BEFORE_RPT = ("base", "filter", "cold-filter", "cold")
+"""The runs that those of RPT need."""
 
 
 def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int = 80, groups: int = 4) -> Experiment:
@@ -45,11 +48,19 @@ def finished_experiment(user: User, name: str = "Cards, seed 0", *, steps: int =
     experiment = make_experiment(user, name, description="The whole path on a small model: does RPT beat its base?")
     preset = load_preset("tiny")
     ago = timedelta(minutes=6 * len(preset.runs))
-    for planned in preset.runs:
-        run = services.submit_planned(experiment, planned, user)
-        ago -= timedelta(minutes=5)
-        play(run, ago, steps, groups)
+    with computed_at_the_end(experiment):
+        for planned in preset.runs:
+            run = services.submit_planned(experiment, planned, user)
+            ago -= timedelta(minutes=5)
+            play(run, ago, steps, groups)
     return experiment
+
+
+def finish_runs(experiment: Experiment, user: User | None, names: Sequence[str] = BEFORE_RPT) -> None:
+    """Some runs of the tiny preset, one after another."""
+    with computed_at_the_end(experiment):
+        for name in names:
+            finish_run(experiment, name, user)
 
 
 def finish_run(experiment: Experiment, name: str, user: User | None = None, *, steps: int = 3) -> Run:

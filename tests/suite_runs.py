@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from rpt_core.plans.preset import load_preset
 from rpt_web.runs import services
 from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.teams.models import User
-from tests.factories import end_run, make_experiment, start_run
+from tests.factories import computed_at_the_end, end_run, make_experiment, start_run
 from tests.preset_runs import play
 
 
@@ -36,9 +36,15 @@ def stopped_suite(user: User, name: str = "Paper, stopped") -> Experiment:
 def finished_suite(user: User, name: str = "Paper, small", **more: Any) -> Experiment:
     """All runs of a suite, succeeded."""
     experiment = suite(user, name, **more)
-    for run in experiment.runs.order_by("id"):
-        finish_waiting(experiment, run.name, steps=80, groups=1)
+    finish_all_waiting(experiment, experiment.runs.order_by("id").values_list("name", flat=True), steps=80)
     return experiment
+
+
+def finish_all_waiting(experiment: Experiment, names: Iterable[str], *, steps: int = 3) -> None:
+    """Play runs of a suite, one after another."""
+    with computed_at_the_end(experiment):
+        for name in names:
+            finish_waiting(experiment, name, steps=steps)
 
 
 def finish_waiting(experiment: Experiment, name: str, *, steps: int = 3, groups: int = 1) -> Run:

@@ -15,8 +15,11 @@ from rpt_web.runs.models import Run
 from rpt_web.runs.queries import runs_in_order
 from tests.factories import make_experiment
 from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
-from tests.suite_runs import finish_waiting
+from tests.suite_runs import finish_all_waiting
 from workers import intervals
+
+ASKED_FOR = ("base", "filter", "cold-filter", "cold", "rpt", "more-ntp", "ntp-eval")
+"""The runs of a seed that its headlines come from."""
 
 
 def ranked(experiment):
@@ -59,8 +62,10 @@ def two_seeds(ada, first, second):
     experiment = make_experiment(ada)
     services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[0, 1])
     for seed, value in enumerate((first, second)):
-        for name in ("base", "filter", "cold-filter", "cold", "rpt", "more-ntp", "ntp-eval"):
-            finish_waiting(experiment, f"s{seed}-{name}")
+        finish_all_waiting(
+            experiment,
+            [f"s{seed}-{name}" for name in ASKED_FOR],
+        )
         run = experiment.runs.get(name=f"s{seed}-rpt")
         run.evaluations.filter(step=3, mode="sampled", difficulty="hard").update(value=value)
     recompute(experiment)

@@ -25,8 +25,18 @@ from tests.factories import make_experiment
 from tests.preset_runs import play, queued_rpt, running_rpt
 from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
 from tests.rpt_web.results.finished_once import as_finished, finished_once
-from tests.rpt_web.results.headline_pages import evaluate, hard, ranked, results, trained, two_seeds, words, write
-from tests.suite_runs import finish_waiting, finished_suite
+from tests.rpt_web.results.headline_pages import (
+    ASKED_FOR,
+    evaluate,
+    hard,
+    ranked,
+    results,
+    trained,
+    two_seeds,
+    words,
+    write,
+)
+from tests.suite_runs import finish_all_waiting, finished_suite
 
 BASELINES = ["more-ntp", "more-sft", "expert-responses", "expert-flops"]
 pytestmark = pytest.mark.slow
@@ -129,8 +139,10 @@ def test_several_seeds_are_shown_as_their_mean_with_the_interval_over_seeds(page
     experiment = make_experiment(ada)
     services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[10, 2, 3])
     for seed in (10, 2, 3):
-        for name in ("base", "filter", "cold-filter", "cold", "rpt", "more-ntp", "ntp-eval"):
-            finish_waiting(experiment, f"s{seed}-{name}")
+        finish_all_waiting(
+            experiment,
+            [f"s{seed}-{name}" for name in ASKED_FOR],
+        )
     values = {2: 0.5, 3: 0.6, 10: 0.85}
     for seed, value in values.items():
         run = experiment.runs.get(name=f"s{seed}-rpt")

@@ -11,7 +11,7 @@ from rpt_core import stages
 from rpt_web.runs import postmortem
 from rpt_web.runs.models import Run, Status
 from tests.factories import end_run
-from tests.preset_runs import finish_run, running_rpt
+from tests.preset_runs import finish_runs, running_rpt
 
 CASES = {
     "killed": ({"exit_code": -signal.SIGKILL}, postmortem._KILLED),
@@ -42,8 +42,7 @@ def test_the_codes_are_those_of_the_stages():
 
 
 def test_the_page_has_the_last_metrics_and_says_where_a_retry_continues(page, experiment, ada):
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     run, events = running_rpt(experiment, ada, done=45, groups=1)
     assert "postmortem" not in page(reverse("runs:run_detail", args=[run.pk]))
     end_run(run, events, Status.FAILED, error="killed", exit_code=-9, log_tail="the last line")

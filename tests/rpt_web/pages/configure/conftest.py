@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import make_experiment
-from tests.preset_runs import finish_run
+from tests.preset_runs import finish_runs
 
 
 @pytest.fixture
 def prepared(ada):
     """An experiment in which all has been made that an RPT run of the tiny preset needs."""
     experiment = make_experiment(ada, seed=7)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     return experiment

@@ -10,7 +10,7 @@ import pytest
 from rpt_web.runs import preflight
 from rpt_web.runs.models import Run
 from tests.factories import make_experiment
-from tests.preset_runs import finish_run
+from tests.preset_runs import finish_runs
 from tests.rpt_web.markup import flat
 from tests.rpt_web.pages.configure.test_new_run import NEW, typed
 
@@ -18,8 +18,7 @@ from tests.rpt_web.pages.configure.test_new_run import NEW, typed
 @pytest.fixture
 def address(ada):
     experiment = make_experiment(ada, seed=7)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     return f"{NEW}?preset=tiny&run=rpt&experiment={experiment.pk}"
 
 

@@ -17,7 +17,7 @@ from rpt_web.runs.models import Experiment, Run, Status
 from rpt_web.text import SPELLINGS
 from tests.factories import make_experiment
 from tests.rpt_web.markup import flat
-from tests.suite_runs import finish_waiting
+from tests.suite_runs import finish_all_waiting
 
 NEW = "/runs/new/"
 unasked = pytest.mark.usefixtures("nothing_found")
@@ -320,8 +320,7 @@ def test_wrong_yaml_is_explained_on_its_field(client, page, experiment, text, wo
 def test_copies_of_a_suite_are_places_of_their_own(page, client, ada):
     experiment = make_experiment(ada, "Suite", preset="tiny")
     services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[3, 4])
-    for name in ("s3-base", "s3-filter", "s3-cold-filter", "s3-cold", "s4-base"):
-        finish_waiting(experiment, name)
+    finish_all_waiting(experiment, ("s3-base", "s3-filter", "s3-cold-filter", "s3-cold", "s4-base"))
     address = f"{NEW}?preset=tiny&experiment={experiment.pk}:s3-"
     text = page(address)
     assert f'<option value="{experiment.pk}:s3-" selected>Suite (seed 3)</option>' in text

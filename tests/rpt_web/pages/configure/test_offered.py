@@ -19,7 +19,7 @@ from rpt_web.runs import services as runs
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Role, Team
 from tests.factories import make_user
-from tests.preset_runs import finish_run
+from tests.preset_runs import finish_runs
 from tests.rpt_web.markup import flat
 from tests.rpt_web.pages.configure.test_new_run import typed
 from tests.scored_files import make_filter_run
@@ -31,8 +31,7 @@ NEW = reverse("configure:run_new")
 def shelf(ada):
     """A team with something of each kind, and an experiment in which an RPT run may start."""
     experiment = runs.create_experiment("Base", ada, preset="tiny", seed=7)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     other = runs.create_experiment("Words", ada)
     filtered, _ = make_filter_run(other, ada, [("one", "One text of a few words.")])
     team = experiment.team

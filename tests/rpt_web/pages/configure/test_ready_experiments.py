@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from rpt_web.runs.models import Experiment, Run, Status
 from tests.factories import make_experiment
-from tests.preset_runs import finish_run
+from tests.preset_runs import finish_run, finish_runs
 
 NEW = "/runs/new/"
 
@@ -23,8 +23,7 @@ def test_experiments_of_one_name_have_their_numbers_in_the_lists(client, page, a
     same = make_experiment(ada, experiment.name)
     other = make_experiment(ada, "Alone")
     for place in (same, other):
-        for name in ("base", "filter", "cold-filter", "cold"):
-            finish_run(place, name, ada)
+        finish_runs(place, ada)
     for text in (page(f"{NEW}?preset=tiny"), page(reverse("configure:run_from_file"))):
         options = re.sub(r"\s+", " ", text)
         for found in (experiment, same):

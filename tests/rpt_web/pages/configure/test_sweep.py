@@ -10,7 +10,7 @@ from django.urls import reverse
 from rpt_web.pages.configure.sweep import MOST_RUNS
 from rpt_web.runs import services
 from rpt_web.runs.models import Experiment, Run, Status
-from tests.preset_runs import finish_run
+from tests.preset_runs import finish_runs
 from tests.rpt_web.markup import flat
 from tests.rpt_web.pages.configure.test_new_run import NEW, typed
 
@@ -135,8 +135,7 @@ def test_the_number_of_runs_is_counted_as_one_types(sweep):
 @pytest.mark.usefixtures("nothing_found")
 def test_references_stand_for_what_the_origin_has_made(page, client, ada):
     experiment = services.create_experiment("Origin", ada, preset="tiny", seed=7)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     address = f"{NEW}?preset=tiny&run=rpt&experiment={experiment.pk}"
     data = typed(page(address)) | {"sweep": "group_size: 4, 8", "sweep_name": "Rates", "sweep_submit": "1"}
     assert client.post(address, data).status_code == 302

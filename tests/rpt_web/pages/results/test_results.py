@@ -16,10 +16,10 @@ from rpt_web.runs import services
 from rpt_web.runs.models import Experiment
 from rpt_web.runs.queries import runs_in_order
 from tests.factories import make_experiment, make_user
-from tests.preset_runs import finish_run, finished_experiment, running_rpt
+from tests.preset_runs import finish_runs, finished_experiment, running_rpt
 from tests.rpt_web.module_rows import module_rows
 from tests.rpt_web.results.headline_pages import recompute
-from tests.suite_runs import finish_waiting, finished_suite
+from tests.suite_runs import finish_all_waiting, finished_suite
 from workers.event_rows import delete_beyond
 
 pytestmark = pytest.mark.slow  # a full experiment
@@ -177,8 +177,7 @@ def test_a_curve_is_fitted_again_when_an_evaluation_came_or_went(page, experimen
 
 def test_too_few_points_are_said_instead_of_fitted(page, ada):
     experiment = make_experiment(ada)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     running_rpt(experiment, ada, done=10, groups=1)
     text = words(page(address(experiment)))
     assert "Too few for a scaling curve: 2 points with different compute above 0, and it needs 4." in text
@@ -210,8 +209,7 @@ def test_copies_of_a_suite_are_told_apart_by_their_seeds(page, ada):
     experiment = make_experiment(ada)
     services.submit_suite(experiment, load_preset("tiny"), ada, seeds=[10, 2])
     for seed in (10, 2):
-        for name in ("base", "filter", "cold-filter", "cold", "rpt"):
-            finish_waiting(experiment, f"s{seed}-{name}")
+        finish_all_waiting(experiment, [f"s{seed}-{name}" for name in ("base", "filter", "cold-filter", "cold", "rpt")])
     groups = queries.by_seed(blocks(experiment))
     assert [(seed, len(found)) for seed, found in groups] == [("2", 2), ("10", 2)]
     text = words(page(address(experiment)))

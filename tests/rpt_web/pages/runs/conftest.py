@@ -7,7 +7,7 @@ import pytest
 from rpt_web.pages.runs import stream
 from rpt_web.runs.models import Run
 from tests.factories import make_experiment, make_user
-from tests.preset_runs import finish_run, running_rpt
+from tests.preset_runs import finish_runs, running_rpt
 
 
 @pytest.fixture
@@ -16,8 +16,7 @@ def running(monkeypatch):
     monkeypatch.setattr(stream, "POLL_SECONDS", 0.05)
     user = make_user()
     experiment = make_experiment(user)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, user)
+    finish_runs(experiment, user)
     yield running_rpt(experiment, user, done=5, groups=1)
     for run in Run.objects.all():
         run.delete()

@@ -13,7 +13,7 @@ from rpt_web.jobs.models import Job
 from rpt_web.runs import services
 from rpt_web.runs.models import Deed, RunParent
 from tests.factories import make_experiment, make_user
-from tests.preset_runs import finish_run, queued_rpt
+from tests.preset_runs import finish_run, finish_runs, queued_rpt
 from tests.rpt_web.markup import flat
 from tests.shown_corpora import carried_out
 
@@ -54,8 +54,7 @@ def test_a_checkpoint_is_downloaded_without_what_training_keeps_beside_it(client
 
 
 def test_a_run_starts_from_a_checkpoint_with_settings_of_another_run(client, page, ada, base):
-    for name in ("filter", "cold-filter", "cold"):
-        finish_run(base.experiment, name, ada)
+    finish_runs(base.experiment, ada, ("filter", "cold-filter", "cold"))
     rpt, step = queued_rpt(base.experiment, ada), base.checkpoints.get().step
     text = page(address(base))
     assert f'<option value="like={rpt.pk}">as rpt (rpt)</option>' in text
@@ -87,8 +86,7 @@ def test_a_checkpoint_is_deleted_after_what_hangs_on_it_was_said(client, page, a
 
 
 def test_a_checkpoint_stays_while_something_unfinished_needs_its_run(client, page, ada, base):
-    for name in ("filter", "cold-filter", "cold"):
-        finish_run(base.experiment, name, ada)
+    finish_runs(base.experiment, ada, ("filter", "cold-filter", "cold"))
     cold = base.experiment.runs.get(name="cold")
     rpt = queued_rpt(base.experiment, ada)
     assert RunParent.objects.filter(run=rpt, parent=cold).exists()

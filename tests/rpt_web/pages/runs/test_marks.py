@@ -11,12 +11,11 @@ from rpt_web.notices.models import AlarmKind
 from rpt_web.runs import alarms, services
 from rpt_web.runs.models import Status
 from tests.factories import HOSTILE, end_run, record, start_run
-from tests.preset_runs import finish_run, rpt_step, running_rpt
+from tests.preset_runs import finish_runs, rpt_step, running_rpt
 
 
 def test_what_happened_is_marked_at_its_step(page, ada, experiment):
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     run, events = running_rpt(experiment, ada, done=42, groups=1)
     events.emit("log", level="warning", message=HOSTILE)
     record(run)
@@ -39,8 +38,7 @@ def test_what_happened_is_marked_at_its_step(page, ada, experiment):
 
 
 def test_each_monitor_stands_with_its_value_its_limit_and_examples(page, ada, experiment):
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     run, _ = running_rpt(experiment, ada, done=12, groups=1)
     values = {**run.metrics.get(step=12).values, "share_no_box": 0.75, "share_several_boxes": 0.0}
     run.metrics.filter(step=12).update(values=values)

@@ -20,7 +20,15 @@ from rpt_web.runs import nodes, queries, services
 from rpt_web.runs.models import Experiment, Run, Status, StepMetrics
 from tests.factories import HOSTILE, end_run, make_experiment, make_user, record, start_run
 from tests.played_tables import played_tables
-from tests.preset_runs import failed_run, finish_run, finished_experiment, queued_rpt, rpt_step, running_rpt
+from tests.preset_runs import (
+    failed_run,
+    finish_run,
+    finish_runs,
+    finished_experiment,
+    queued_rpt,
+    rpt_step,
+    running_rpt,
+)
 from tests.rpt_web.module_rows import module_rows
 
 
@@ -29,8 +37,7 @@ def made(django_db_setup, django_db_blocker):
     with module_rows(django_db_blocker):
         user = make_user("ada")
         experiment = make_experiment(user)
-        for name in ("base", "filter", "cold-filter", "cold"):
-            finish_run(experiment, name, user)
+        finish_runs(experiment, user)
         yield experiment.pk
 
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from rpt_web.runs.models import Status
 from tests.factories import make_experiment
-from tests.preset_runs import failed_run, finish_run, queued_rpt, running_rpt
+from tests.preset_runs import failed_run, finish_runs, queued_rpt, running_rpt
 from tests.rpt_web.markup import flat
 
 
@@ -15,8 +15,7 @@ from tests.rpt_web.markup import flat
 def experiment(ada):
     """What an RPT run needs has been made."""
     experiment = make_experiment(ada)
-    for name in ("base", "filter", "cold-filter", "cold"):
-        finish_run(experiment, name, ada)
+    finish_runs(experiment, ada)
     return experiment
 
 

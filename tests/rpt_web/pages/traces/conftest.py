@@ -8,7 +8,7 @@ import pytest
 
 from rpt_web.runs.models import Run
 from tests.factories import make_experiment, make_user
-from tests.preset_runs import finish_run, running_rpt
+from tests.preset_runs import finish_runs, running_rpt
 from tests.rpt_web.module_rows import module_rows
 
 
@@ -18,8 +18,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
     with module_rows(django_db_blocker):
         user = make_user("ada")
         experiment = make_experiment(user)
-        for name in ("base", "filter", "cold-filter", "cold"):
-            finish_run(experiment, name, user)
+        finish_runs(experiment, user)
         run = running_rpt(experiment, user, done=6, groups=3)[0]
         files = tmp_path_factory.mktemp("played") / "run"
         shutil.copytree(run.directory, files)

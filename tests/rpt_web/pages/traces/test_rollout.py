@@ -17,7 +17,7 @@ from rpt_web.traces.models import Rollout, rollout_id
 from tests.factories import HOSTILE
 from tests.preset_runs import hostile_id
 from tests.rpt_web.pages.traces.shown_rollouts import detail_address, list_address, rollouts
-from tests.suite_runs import finish_waiting, suite
+from tests.suite_runs import finish_all_waiting, suite
 
 
 def test_a_rightful_prediction_is_shown_with_its_verdict_and_numbers(page, run):
@@ -180,8 +180,7 @@ def test_the_hostile_text_really_is_in_the_shard():
 
 def test_an_answer_to_a_question_is_compared_as_a_whole(page, ada):
     experiment = suite(ada, seeds=(0,))
-    for name in ("s0-base", "s0-cold-filter", "s0-cold", "s0-rlvr-cold"):
-        finish_waiting(experiment, name)
+    finish_all_waiting(experiment, ("s0-base", "s0-cold-filter", "s0-cold", "s0-rlvr-cold"))
     run = experiment.runs.get(name="s0-rlvr-cold")
     assert 'href="/runs/' in page(reverse("runs:run_detail", args=[run.pk]))
     found = rollouts(run).filter(reason="mismatch").first()
