@@ -37,7 +37,7 @@ def main() -> int:
     options = _options()
     folder = Path(tempfile.mkdtemp(prefix="rpt-soak-"))
     folder.chmod(0o755)
-    data_dir = folder / "data"
+    data_dir = (options.data_dir or folder / "data").absolute()
     os.environ.update(SETTINGS, RPT_DATA_DIR=str(data_dir))
     sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
     print(f"soak: faults with seed {options.seed}, in {folder}", flush=True)
@@ -65,6 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills-only", action="store_true", help="no full disk, lost mount and frozen stage")
     parser.add_argument("--preset", default="smoke", help="a preset or a YAML file with a plan (default: smoke)")
     parser.add_argument("--undisturbed", type=Path, help="folder of the undisturbed suite, to play it only once")
+    parser.add_argument("--data-dir", type=Path, help="of the platform, which may have a database (default: a new one)")
     parser.add_argument("--keep", action="store_true", help="keep the folder even when everything held")
     return parser.parse_args()
 

@@ -42,6 +42,7 @@ session[HASH_SESSION_KEY] = user.get_session_auth_hash()
 session.save()
 print("ANSWER", json.dumps({{"run": run.pk, "session": session.session_key}}))
 """
+LATER = "SELECT count(*) AS steps FROM runs_stepmetrics WHERE run_id = %s AND attempt > %s"
 LOOK = "SELECT status, attempt, step, max_attempts FROM runs_run WHERE id = %s"
 
 
@@ -65,9 +66,9 @@ def data_dir():
 
 @pytest.fixture
 def up(data_dir):
-    """Started with a database that is migrated; `fresh` is what a newcomer starts."""
+    """Started with a database that is migrated, and short leases; `fresh` is what a newcomer starts."""
     give_database(data_dir)
-    return Up(data_dir, **TINY_STAGE).start().until_ready()
+    return Up(data_dir, RPT_LEASE_SECONDS="10", **TINY_STAGE).start().until_ready()
 
 
 @pytest.fixture(scope="module")
@@ -85,36 +86,57 @@ def fresh(data_dir):
     return Up(data_dir, **TINY_STAGE).start().until_ready()
 
 
-def test_it_starts_answers_with_its_start_id_stops_on_ctrl_c_and_starts_again(fresh):
+def test_it_starts_answers_stops_on_ctrl_c_with_a_run_in_progress_and_goes_on_with_it_when_started_again(fresh):
     up = fresh
     status, body = up.healthz()
     assert (status, body["status"], len(body["start_id"])) == (200, "ok", 16)
-    assert f"http://127.0.0.1:{up.port}" in up.output
-    assert f"    http://127.0.0.1:{up.port}/first/" in up.output
+    greets_a_newcomer(up)
     assert up.pid_of("-Q quick --concurrency 2"), "what people wait for has a worker of its own"
-    assert "quick: ready after" in up.output
-    assert "database schema: made for the first time, which may take a minute (" in up.output
     assert up.manage("invite", "ada").stdout.startswith(f"http://127.0.0.1:{up.port}/login/link/")
-    assert up.stop(signal.SIGINT) == 0
-    assert processes_of(up.data_dir) == {}
+    run = stopped_in_mid_run(up)
 
     again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
     assert "manage.py invite NAME" in again.output
     assert again.healthz()[1]["start_id"] != body["start_id"]
+    row = wait_for(lambda: (found := again.row(LOOK, run))["status"] == "succeeded" and found)
+    assert (row["attempt"], row["max_attempts"], row["step"]) == (2, 4, 60)
     assert again.stop(signal.SIGTERM) == 0
     assert processes_of(up.data_dir) == {}
 
 
+def greets_a_newcomer(up):
+    assert f"http://127.0.0.1:{up.port}" in up.output
+    assert f"    http://127.0.0.1:{up.port}/first/" in up.output
+    assert "quick: ready after" in up.output
+    assert "database schema: made for the first time, which may take a minute (" in up.output
+
+
+def stopped_in_mid_run(up):
+    """Stop in time with a run in progress and pages that show it; returns the run, which has one checkpoint."""
+    asked = up.ask(SUBMIT.format(how="slow", steps=60))
+    running_since_step(up, asked["run"], 3)
+    streams = [open_stream(up, asked["run"], asked["session"]) for _ in range(3)]
+    assert up.stop(signal.SIGINT) == 0
+    assert processes_of(up.data_dir) == {}
+    for stream in streams:
+        stream.close()
+    written = {path.name for path in (up.data_dir / "runs" / str(asked["run"]) / "checkpoints").iterdir()}
+    assert len(written) == 1  # by the request to stop: the next regular one is far off
+    return asked["run"]
+
+
 def test_nothing_outlives_a_killed_supervisor_and_the_data_folder_can_be_used_at_once(up):
     asked = up.ask(SUBMIT.format(how="deaf", steps=100_000))
-    running_since_step(up, asked["run"], 3)
-    assert up.pid_of("tiny_program.py rpt")
+    attempt = running_since_step(up, asked["run"], 3)["attempt"]
+    stage = up.pid_of("tiny_program.py rpt")
+    assert stage
     assert len(processes_of(up.data_dir)) >= 7
     up.process.kill()
     up.process.wait()
-    again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
-    assert not again.pid_of("tiny_program.py rpt")
-    assert again.stop(signal.SIGINT) == 0
+    again = Up(up.data_dir, up.port, RPT_LEASE_SECONDS="10", **TINY_STAGE).start().until_ready()
+    assert stage not in processes_of(again.data_dir)
+    wait_for(lambda: again.row(LATER, asked["run"], attempt)["steps"] >= 3)
+    assert again.stop(signal.SIGTERM) == 0, "in time even when a stage ignores the request"
     assert processes_of(up.data_dir) == {}
 
 
@@ -183,30 +205,6 @@ def open_stream(up, run, session):
     assert (answer.status, answer.getheader("Content-Type").split(";")[0]) == (200, "text/event-stream")
     assert answer.fp.readline()
     return connection
-
-
-def test_it_stops_in_time_with_a_run_in_progress_and_the_run_goes_on_from_there_later(up):
-    asked = up.ask(SUBMIT.format(how="slow", steps=60))
-    running_since_step(up, asked["run"], 3)
-    streams = [open_stream(up, asked["run"], asked["session"]) for _ in range(3)]
-    assert up.stop(signal.SIGINT) == 0
-    assert processes_of(up.data_dir) == {}
-    for stream in streams:
-        stream.close()
-    written = {path.name for path in (up.data_dir / "runs" / str(asked["run"]) / "checkpoints").iterdir()}
-    assert len(written) == 1  # by the request to stop: the next regular one is far off
-
-    again = Up(up.data_dir, up.port, **TINY_STAGE).start().until_ready()
-    row = wait_for(lambda: (found := again.row(LOOK, asked["run"]))["status"] == "succeeded" and found)
-    assert (row["attempt"], row["max_attempts"], row["step"]) == (2, 4, 60)
-    again.stop(signal.SIGTERM)
-
-
-def test_it_stops_in_time_even_when_a_stage_ignores_the_request(up):
-    asked = up.ask(SUBMIT.format(how="deaf", steps=100_000))
-    running_since_step(up, asked["run"], 3)
-    assert up.stop(signal.SIGTERM) == 0
-    assert processes_of(up.data_dir) == {}
 
 
 @pytest.mark.django_db
