@@ -44,10 +44,11 @@ class Viewer:
 
 
 @contextmanager
-def platform() -> Iterator[None]:
-    """A Postgres of our own with a little in it."""
-    folder = Path(tempfile.mkdtemp(prefix="rpt-bench-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def platform(keep: Path | None, runs: int) -> Iterator[None]:
+    """A Postgres of our own with a little in it; keep: a folder for its data, without runs yet, which stays."""
+    folder = keep or Path(tempfile.mkdtemp(prefix="rpt-bench-"))
+    if keep is None:
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(RPT_DATA_DIR=str(folder), DJANGO_SETTINGS_MODULE="rpt_web.settings", DATABASE_URL="")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "yes"  # a few rows between requests, in this process alone
 
@@ -61,7 +62,7 @@ def platform() -> Iterator[None]:
     server.start()
     try:
         call_command("migrate", verbosity=0, skip_checks=True)
-        call_command("fill", responses=5000, runs=140, steps=2000)
+        call_command("fill", responses=5000, runs=runs, steps=2000)
         yield
     finally:
         django.db.connections.close_all()

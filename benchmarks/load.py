@@ -1,8 +1,9 @@
 """The web server with very many callers: 500 requests at once, 500 viewers of a run that is running.
 
-    python benchmarks/load.py [--json FILE] [--requests N] [--viewers N] [--seconds N]
+    python benchmarks/load.py [--json FILE] [--requests N] [--viewers N] [--seconds N] [--runs N] [--keep FOLDER]
 
-A platform of our own (Postgres in a temporary folder, a little filled) and the web server as `manage.py up` starts it.
+A platform of our own (Postgres in a temporary folder, or in the one that --keep names, a little filled) and the web
+server as `manage.py up` starts it.
 - All requests are sent before the first is answered: to /healthz, to the list of experiments as 500 people see it, and
   to the API. Goal: all are answered, each with 200.
 - Each viewer has a login and follows one run. While nothing is new, the web server takes less than 10 % of a core, and
@@ -208,8 +209,10 @@ def main() -> None:
     options.add_argument("--requests", type=int, default=500, help="requests at once (default: 500)")
     options.add_argument("--viewers", type=int, default=500, help="viewers of one run (default: 500)")
     options.add_argument("--seconds", type=float, default=20, help="length of each part with viewers (default: 20)")
+    options.add_argument("--runs", type=int, default=140, help="runs stored (default: 140)")
+    options.add_argument("--keep", type=Path, metavar="FOLDER", help="data folder without runs, to fill and keep")
     arguments = options.parse_args()
-    with platform():
+    with platform(arguments.keep, arguments.runs):
         found = measure(arguments.requests, arguments.viewers, arguments.seconds)
     table = [(path, _words(item["statuses"]), f"{item['seconds']:.1f}") for path, item in found["requests"].items()]
     show(f"{arguments.requests} requests at once", ("", "answers", "last after s"), table)
@@ -228,7 +231,7 @@ def main() -> None:
     show(f"{arguments.viewers} viewers of a run", ("", ""), rows)
     header = (f"others' pages (goal: p95 {GOAL_MS:g})", "p50 alone", "p95 alone", "p50 ms", "p95 ms")
     show("", header, [(path, *map(str, item.values())) for path, item in seen["others"].items()])
-    finish("load", {"asked": vars(arguments) | {"json": None}} | found, arguments.json)
+    finish("load", {"asked": vars(arguments) | {"json": None, "keep": None}} | found, arguments.json)
 
 
 def _words(statuses: dict[Any, int]) -> str:
