@@ -1,4 +1,7 @@
-"""`manage.py demo`, for real, with the smoke preset: every stage by service, queue and worker; table and report."""
+"""`manage.py demo`, for real, with the smoke preset: every stage by service, queue and worker; table, report and pages.
+
+The RPT run is killed on its way.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,24 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.db import connection
 
 from rpt_core.plans.preset import load_preset
 from rpt_core.plans.report import report as report_of_the_shell
 from rpt_core.run.folder import RunDir
 from rpt_core.run.products import product
-from rpt_core.run.rollout_files import read_rollouts
+from rpt_core.run.rollout_files import read_rollouts, read_rollouts_at
+from rpt_web.results.models import Evaluation
+from rpt_web.runs.models import Experiment
+from rpt_web.supervisor.embedded import DATABASE, EmbeddedPostgres
+from rpt_web.traces.models import Rollout
 from tests.databases import give_database
 
 pytestmark = pytest.mark.slow
@@ -76,9 +86,23 @@ def data_dir():
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def number_of(name):
+    """Of a run: the first in a new database have the first numbers."""
+    return [planned.name for planned in load_preset("smoke").runs].index(name) + 1
+
+
+def kill_once_it_has_a_checkpoint(run):
+    """kill -9 the stage as soon as its first checkpoint is complete."""
+    while not run.checkpoint_steps():
+        time.sleep(0.02)
+    os.kill(int(run.pid.read_text()), signal.SIGKILL)
+
+
 @pytest.fixture(scope="module")
 def demo(data_dir):
-    """One finished demo, with its report."""
+    """One finished demo, with its report; the first attempt of its RPT run is killed."""
+    rpt = RunDir(data_dir / "runs" / str(number_of("rpt")))
+    threading.Thread(target=kill_once_it_has_a_checkpoint, args=(rpt,), daemon=True).start()
     done = run_demo(
         data_dir, "--preset", "smoke", "--seed", "3", "--no-serve", "--report", str(data_dir / "report.json")
     )
@@ -136,10 +160,10 @@ def test_the_terminal_shows_progress_and_the_same_numbers_as_the_report(demo, re
 
 @pytest.fixture(scope="module")
 def played(demo, data_dir, tmp_path_factory):
-    """The demo's runs by their names, as the shell keeps them; the first in a new database have the first numbers."""
+    """The demo's runs by their names, as the shell keeps them."""
     folder = tmp_path_factory.mktemp("played")
-    for number, planned in enumerate(load_preset("smoke").runs, start=1):
-        (folder / planned.name).symlink_to(data_dir / "runs" / str(number))
+    for planned in load_preset("smoke").runs:
+        (folder / planned.name).symlink_to(data_dir / "runs" / str(number_of(planned.name)))
     return folder
 
 
@@ -160,6 +184,51 @@ def test_the_shell_reports_every_policy_of_these_runs(played):
     assert "rpt, hard: P(C) =" in told
     for name in ("rpt, step 0", "rpt-eval", "ntp-eval", "sft-eval", "expert-responses-eval", "expert-flops-eval"):
         assert f"\n{name}: standard (argmax)" in told
+
+
+@pytest.fixture
+def kept(demo, data_dir, settings, monkeypatch, django_db_blocker):
+    """The demo's own database, for the code and the pages of this process: its experiment."""
+    server = EmbeddedPostgres(data_dir)
+    server.start()
+    settings.RPT_DATA_DIR = data_dir
+    for name, value in {"NAME": DATABASE, "HOST": str(server.sockets), "PORT": ""}.items():
+        monkeypatch.setitem(connection.settings_dict, name, value)
+    with django_db_blocker.unblock():
+        connection.close()
+        yield Experiment.objects.earliest("id")
+        connection.close()
+    server.stop()
+
+
+def test_the_killed_run_has_each_step_once_with_all_of_its_rollouts_and_the_newest_checkpoint(kept):
+    run = kept.runs.get(name="rpt")
+    rows = run.config["batch_problems"] * run.config["group_size"]
+    assert run.attempt == 2
+    assert [row.step for row in run.metrics.all()] == [1, 2, 3, 4, 5, 6]
+    trained = run.shards.filter(kind="train").order_by("step")
+    assert [(shard.step, shard.rows) for shard in trained] == [(step, rows) for step in range(1, 7)]
+    for shard in run.shards.all():
+        found = Rollout.objects.filter(run_id=run.pk, kind=shard.kind, step=shard.step)
+        assert found.count() == shard.rows
+        assert found.filter(reward__gt=0).count() == shard.rewarded
+    first = Rollout.objects.filter(run_id=run.pk, kind="train").order_by("id")[0]
+    (full,) = read_rollouts_at(run.directory / trained[0].path, [first.row])
+    assert full.response.startswith(first.preview.rstrip("\ufffd"))
+    cells = Evaluation.objects.filter(run=run)
+    assert sorted(set(cells.values_list("step", flat=True))) == [0, 1, 2, 3, 4, 6]
+    assert set(cells.values_list("mode", flat=True)) == {"standard", "sampled", "greedy"}
+    assert run.checkpoints.last().step == 6
+
+
+def test_the_pages_show_the_demo(kept, client):
+    client.force_login(get_user_model().objects.earliest("id"))
+    for address in ("/", f"/experiments/{kept.pk}/", f"/experiments/{kept.pk}/results/"):
+        assert client.get(address).status_code == 200, address
+    assert kept.runs.count() == 14
+    for run in kept.runs.all():
+        for part in ("", "curves/", "files/", "metrics.json", "rollouts/"):
+            assert client.get(f"/runs/{run.pk}/{part}").status_code == 200, (run.name, part)
 
 
 @pytest.mark.parametrize(
@@ -235,8 +304,6 @@ def read_until(terminal, pattern):
 
 def ask_later(data_dir):
     """What the rows say, read through a database server of our own now that the demo has ended."""
-    from rpt_web.supervisor.embedded import EmbeddedPostgres
-
     server = EmbeddedPostgres(data_dir)
     server.start()
     try:
