@@ -1,10 +1,13 @@
 """Small tokenizers of each family, built from a few sentences; the taught model and the positions of a filter run."""
 
 import json
+import sys
 
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
+
+from tests import warm_python
 
 SENTENCES = [
     "The cat sat on the mat, and the dog sat on the cat.",
@@ -96,6 +99,19 @@ def metaspace(request):
 def llama_2():
     """A Metaspace tokenizer that puts <s> and a space before a text."""
     return metaspace_tokenizer("legacy")
+
+
+@pytest.fixture(scope="session")
+def warm_executable():
+    """The path of a Python that starts stages quickly."""
+    with warm_python.started() as path:
+        yield path
+
+
+@pytest.fixture
+def warm(monkeypatch, warm_executable):
+    """Stages that are started in processes of their own find torch loaded."""
+    monkeypatch.setattr(sys, "executable", warm_executable)
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def test_references_become_what_earlier_runs_produced(tmp_path):
 
 
 @pytest.mark.slow
-def test_runs_follow_each_other_and_finished_ones_are_not_repeated(tmp_path, capsys):
+def test_runs_follow_each_other_and_finished_ones_are_not_repeated(tmp_path, capsys, warm):
     preset = plan(ntp("first"), ntp("second", scratch=None, model={"path": "@first/checkpoint"}))
     assert run_preset(preset, tmp_path, seed=0) == 0
     before = [len(list(read_events(tmp_path / name / "events.jsonl"))) for name in ("first", "second")]
@@ -84,7 +84,7 @@ def test_a_folder_of_another_seed_is_left_alone(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_failure_stops_only_what_depends_on_it_and_repeating_runs_what_is_missing(tmp_path, capsys):
+def test_a_failure_stops_only_what_depends_on_it_and_repeating_runs_what_is_missing(tmp_path, capsys, warm):
     text = tmp_path / "late.txt"
     broken = ntp("broken", corpus={"source": "files", "paths": [str(text)], "validation_share": 0.0})
     after = ntp("after", scratch=None, model={"path": "@broken/checkpoint"})
@@ -110,7 +110,7 @@ def test_a_failure_stops_only_what_depends_on_it_and_repeating_runs_what_is_miss
 
 
 @pytest.mark.slow
-def test_two_jobs_are_two_runs_at_a_time(tmp_path, capsys):
+def test_two_jobs_are_two_runs_at_a_time(tmp_path, capsys, warm):
     assert run_preset(plan(*(ntp(name) for name in ("a", "b", "c"))), tmp_path, seed=0, jobs=2) == 0
     lines = capsys.readouterr().out.splitlines()
     happened = [line.split()[0] for line in lines if line.startswith("[") or ": done in" in line]

@@ -135,7 +135,7 @@ def in_terminal(command, env, *, out=False):
     return shown.decode(), process.wait()
 
 
-def test_on_a_terminal_the_line_moves_between_the_metrics_and_is_cleared_at_the_end(tmp_path):
+def test_on_a_terminal_the_line_moves_between_the_metrics_and_is_cleared_at_the_end(tmp_path, warm):
     shown, code = in_terminal(ntp(tmp_path / "run"), often())
     assert code == 0
     steps = [int(step) for step in re.findall(r"\rntp: step (\d+) of 150", shown)]
@@ -164,7 +164,7 @@ runs:
 
 
 @pytest.mark.slow
-def test_a_suite_in_a_pipe_says_which_run_of_how_many_and_its_time_left(tmp_path):
+def test_a_suite_in_a_pipe_says_which_run_of_how_many_and_its_time_left(tmp_path, warm):
     (tmp_path / "mine.yaml").write_text(PLAN)
     command = [sys.executable, "-m", "rpt_core", "preset", str(tmp_path / "mine.yaml"), str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, env=often())
@@ -175,7 +175,7 @@ def test_a_suite_in_a_pipe_says_which_run_of_how_many_and_its_time_left(tmp_path
 
 
 @pytest.mark.slow
-def test_a_suite_on_a_terminal_has_one_moving_line(tmp_path):
+def test_a_suite_on_a_terminal_has_one_moving_line(tmp_path, warm):
     (tmp_path / "mine.yaml").write_text(PLAN)
     command = [sys.executable, "-m", "rpt_core", "preset", str(tmp_path / "mine.yaml"), str(tmp_path / "runs")]
     shown, code = in_terminal(command, often(), out=True)
