@@ -43,7 +43,9 @@ def state(tmp_path_factory):
     stages.save_taught(folder / "model")
     (folder / "actor").mkdir()
     stages.taught()[0].config.save_pretrained(folder / "actor" / "huggingface")
-    multiprocessing.spawn(save_shard, (folder / "rendezvous", folder / "actor"), nprocs=WORLD)
+    arguments = folder / "rendezvous", folder / "actor"
+    multiprocessing.set_forkserver_preload([__name__])  # torch is loaded once, not by each process
+    multiprocessing.start_processes(save_shard, arguments, nprocs=WORLD, start_method="forkserver")
     return folder
 
 
