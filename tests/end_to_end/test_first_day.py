@@ -90,13 +90,13 @@ def make_model(folder):
 
 
 def write_text(path):
-    """Sixty documents of a few sentences, in a field of its own name."""
+    """Thirty documents of a few sentences, in a field of its own name."""
     rng = random.Random(1)
     sentences = (
         f"The {rng.choice(NOUNS)} {rng.choice(VERBS)} the {rng.choice(NOUNS)} and {rng.choice(VERBS)} nothing."
         for _ in itertools.count()
     )
-    lines = (json.dumps({"body": " ".join(itertools.islice(sentences, 5))}) + "\n" for _ in range(60))
+    lines = (json.dumps({"body": " ".join(itertools.islice(sentences, 5))}) + "\n" for _ in range(30))
     path.write_text("".join(lines))
 
 
