@@ -17,6 +17,7 @@ from typing import Any
 
 from rpt_core.config import PromptConfig, StageConfig
 from rpt_core.errors import UserError, reading
+from rpt_core.evaluation.equal_prompts import equal_prompts, load_templates
 from rpt_core.problems.problem import ProblemSet, prompt_frame
 from rpt_core.problems.prompts import load_template
 from rpt_core.run.folder import RunDir
@@ -71,8 +72,6 @@ def shown_prompt(run: RunDir, stage: str, kind: str, step: int, row: int) -> Sho
 def prompt_config(config: StageConfig, tokenizer: Tokenizer, step: int) -> PromptConfig:
     """How the prompts of a step are made."""
     if config.stage == "templates":
-        from rpt_core.evaluation.templates import equal_prompts, load_templates  # loads what samples
-
         return equal_prompts(config, load_templates(config.templates), tokenizer)[step - 1]
     if config.stage in ("rlvr", "benchmark"):
         return PromptConfig(

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpt_core.config import PromptConfig, TemplatesConfig
-from rpt_core.errors import UserError
 from rpt_core.evaluation.countdown import Countdown
+from rpt_core.evaluation.equal_prompts import equal_prompts, load_templates
 from rpt_core.evaluation.held_out import (
     choose_sample,
     held_out_problems,
@@ -33,13 +33,11 @@ from rpt_core.inference.backend import open_backend
 from rpt_core.inference.rows import rollout_rows
 from rpt_core.positions.sets import PositionSample
 from rpt_core.problems.plain_text import warn_of_plain_text
-from rpt_core.problems.problem import Problem, prompt_frame
-from rpt_core.problems.prompts import Template, load_template
+from rpt_core.problems.problem import Problem
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.folder import RunDir
 from rpt_core.run.rollout_files import emit_rollouts, write_table
 from rpt_core.run.tables import Estimate, emit_table
-from rpt_core.text.tokens import Tokenizer
 
 
 def run(config: TemplatesConfig, context: StageContext) -> dict[str, Any]:
@@ -63,35 +61,6 @@ def run(config: TemplatesConfig, context: StageContext) -> dict[str, Any]:
         for key in ("random_at_1", "pass_at_k")
         if isinstance(cell := row.get(key), Estimate)
     }
-
-
-def load_templates(names: tuple[str, ...]) -> list[Template]:
-    """All templates. Raises UserError when there is none, one is no good, or two have the same id."""
-    templates = [load_template(name) for name in names]
-    ids = [template.id for template in templates]
-    if not ids:
-        raise UserError("`templates` is empty. Name at least one prompt template.")
-    if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
-        raise UserError(f"Several templates are called {', '.join(twice)}. Name each once, and rename files.")
-    return templates
-
-
-def equal_prompts(config: TemplatesConfig, templates: list[Template], tokenizer: Tokenizer) -> list[PromptConfig]:
-    """How each template becomes prompts, so that all leave the same room for the context.
-
-    Raises UserError when one of them leaves none.
-    """
-    frames = [prompt_frame(template, tokenizer, config.max_prompt_tokens, config.prompt_date) for template in templates]
-    room = min(frame.max_context_tokens for frame in frames)
-    return [
-        PromptConfig(
-            template=name,
-            max_prompt_tokens=config.max_prompt_tokens - frame.max_context_tokens + room,
-            completion_tokens=config.completion_tokens,
-            date=config.prompt_date,
-        )
-        for name, frame in zip(config.templates, frames, strict=True)
-    ]
 
 
 def read_result(run: RunDir, number: int, template: str) -> TemplateResult:

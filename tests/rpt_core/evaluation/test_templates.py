@@ -1,14 +1,20 @@
 """Stage `templates`: the same positions and contexts for all, what is written, how templates are compared."""
 
+import base64
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from rpt_core.config import TemplatesConfig
 from rpt_core.errors import UserError
+from rpt_core.evaluation.equal_prompts import equal_prompts, load_templates
 from rpt_core.evaluation.outcomes import read_outcomes
 from rpt_core.evaluation.template_tables import TemplateResult, template_tables
-from rpt_core.evaluation.templates import equal_prompts, load_templates, run
+from rpt_core.evaluation.templates import run
 from rpt_core.problems.problem import prompt_frame
 from rpt_core.run.context import StageContext, StopRequested
 from rpt_core.run.events import EventLog, EventType
@@ -55,6 +61,19 @@ def finished(ground):
 def table(folder, name):
     (found,) = [data for data in stages.events(folder, EventType.TABLE) if data["name"] == name]
     return found["rows"]
+
+
+def test_a_prompt_is_shown_in_tokens_by_a_process_without_torch(finished):
+    folder, _ = finished
+    row = next(iter(read_rollouts(RunDir(folder).rollout_shard("sampled", 2))))
+    words = ["prompt", str(folder), "templates", "sampled", "2", "0"]
+    command = [sys.executable, "-X", "importtime", "-m", "rpt_core", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = [line.rpartition("|")[2].strip() for line in result.stderr.splitlines() if line.startswith("import time")]
+    assert "transformers" in loaded
+    assert not [name for name in loaded if name == "torch" or name.startswith("torch.")]
+    shown = json.loads(result.stdout)
+    assert (base64.b64decode(shown["data"]).decode(), len(shown["ids"])) == (row.prompt, row.prompt_tokens)
 
 
 def test_each_template_leaves_its_responses_and_outcomes_under_its_number(finished):
