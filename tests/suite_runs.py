@@ -40,11 +40,11 @@ def finished_suite(user: User, name: str = "Paper, small", **more: Any) -> Exper
     return experiment
 
 
-def finish_all_waiting(experiment: Experiment, names: Iterable[str], *, steps: int = 3) -> None:
+def finish_all_waiting(experiment: Experiment, names: Iterable[str], *, steps: int = 3, groups: int = 1) -> None:
     """Play runs of a suite, one after another."""
     with computed_at_the_end(experiment):
         for name in names:
-            finish_waiting(experiment, name, steps=steps)
+            finish_waiting(experiment, name, steps=steps, groups=groups)
 
 
 def finish_waiting(experiment: Experiment, name: str, *, steps: int = 3, groups: int = 1) -> Run:
