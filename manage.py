@@ -8,7 +8,7 @@ from pathlib import Path
 
 if __name__ == "__main__":
     gc.set_threshold(50_000, 20, 20)  # what is loaded at the start stays: looking through it at each turn takes a tenth
-    atexit.register(gc.freeze)  # nor at the end, where it would take half a second: all of it goes with the process
+    atexit.register(gc.freeze)  # skip the last collection, which takes half a second: the process ends anyway
     root = Path(__file__).resolve().parent
     sys.path.append(str(root / "platform"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rpt_web.settings")

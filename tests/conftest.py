@@ -19,6 +19,7 @@ import django
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import TransactionTestCase
 
 LONGEST_FIRST = (
@@ -126,6 +127,7 @@ def postgres() -> Iterator[None]:
     server = EmbeddedPostgres(DATA_DIR, durable=False)
     server.start()
     connection.settings_dict["TEST"]["TEMPLATE"] = DATABASE
+    assert DATA_DIR in Path(staticfiles_storage.location).parents  # made now, and not in the folder of some test
     yield
     server.stop()
 

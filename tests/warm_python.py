@@ -3,7 +3,8 @@
 To load them takes a processor four seconds, each time. A server loads them once and forks for each command. A client
 stands in for `sys.executable`: it hands the server a command that is listed in WARM, with its own folder, environment
 and three streams, passes signals on and ends as the command did; when it is killed, so is the command. Any other
-command gets a plain Python. Nothing of this repository is loaded before the fork.
+command gets a plain Python. Nothing of this repository is loaded before the fork. A command's entry in /proc has the
+server's environment: whoever looks there for a process by its mark does not find it, so such a test takes a plain one.
 
 In: `started()` in a test's process; this file as a program is the server, until its standard input ends. Out: the path
 of the client.
@@ -68,7 +69,7 @@ os._exit(code)
 def started() -> Iterator[str]:
     """A server of our own; gives the path that stands in for `sys.executable`."""
     folder = tempfile.mkdtemp(prefix="rpt-warm-")
-    command = [sys.executable, __file__, folder]
+    command = [sys.executable, "-P", __file__, folder]  # no file beside this one is taken for a package
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
@@ -92,7 +93,7 @@ def main(folder: Path) -> None:
     print("ready", flush=True)
     words = _next_command(listener)
     sys.argv = words[1:]
-    sys.path[:1] = [os.getcwd(), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[:0] = [os.getcwd(), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]  # it is a file
     runpy.run_module(words[1], run_name="__main__", alter_sys=True)
 

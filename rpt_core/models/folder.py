@@ -32,7 +32,7 @@ _NARROW = ("I8", "U8", "I4", "U4", "I32", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4")
 _PLAIN_DTYPES = ("float64", "double", "float32", "float", "float16", "half", "bfloat16")
 _NARROW_DTYPES = ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
 DTYPES = frozenset((*_PLAIN_DTYPES, *_NARROW_DTYPES, "float4_e2m1fn_x2"))
-"""What torch calls its formats of floating-point numbers; transformers looks a config's up there where it has torch."""
+"""Names of torch's floating-point dtypes. With torch installed, transformers looks up a config's dtype among them."""
 _NO_LANGUAGE_MODEL = ("Classification", "Reward", "QuestionAnswering", "MultipleChoice")
 """Parts of the names of architectures that have another head than a language model's."""
 
@@ -227,10 +227,12 @@ def _refuse_unknown_kind(file: Path, values: Mapping[str, Any]) -> None:
 
 
 def _refuse_unknown_dtype(file: Path, values: Mapping[str, Any]) -> None:
-    for part in (values, *(value for value in values.values() if isinstance(value, Mapping))):
-        for key in ("dtype", "torch_dtype"):
-            if isinstance(dtype := part.get(key), str) and dtype not in DTYPES:
-                raise UserError(f"{file} says {dtype!r} for '{key}', which is no format of numbers in torch. {COPY}")
+    for key in ("dtype", "torch_dtype"):
+        if isinstance(dtype := values.get(key), str) and dtype not in DTYPES:
+            raise UserError(f"{file} says {dtype!r} for '{key}', which is no floating-point format of torch. {COPY}")
+    for name, part in values.items():
+        if name.endswith("_config") and isinstance(part, Mapping):
+            _refuse_unknown_dtype(file, part)
 
 
 def _without_weights(folder: Path) -> str:

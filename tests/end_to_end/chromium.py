@@ -55,6 +55,8 @@ return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
   return plot.dataset.drawn || !plot.checkVisibility() || (inView && (bottom < 0 || top > innerHeight));
 });
 """
+PARTS_ARE_THERE = "return document.querySelector('.htmx-request') === null"
+"""Whether what a page asks for by itself has come: it is asked for before the page is complete."""
 ABORTED = ("htmx:sendAbort", "htmx:afterRequest")
 """What htmx writes to the console when a newer request takes the place of one under way (`hx-sync`), as it should. One
 that failed is said by `htmx:sendError`, beside its `htmx:afterRequest`."""
@@ -116,6 +118,7 @@ class Visitor:
             browser.get(self.site + path)
             self.opened_at = browser.execute_script(OPENED_AT)
             self.wait("return document.readyState === 'complete'")
+            self.wait(PARTS_ARE_THERE)
             self.wait(DRAWN, True)
             self.browser.execute_async_script(FONTS_ARE_THERE)
             assert browser.execute_script("return document.documentElement.dataset.bsTheme") == theme

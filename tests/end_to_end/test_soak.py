@@ -21,12 +21,11 @@ SOAK = [sys.executable, "-m", "scripts.soak", "--preset", "scripts/soak/short.ya
 
 @pytest.fixture
 def data_dir():
-    """With a database that is migrated: tests of `up` begin without one."""
+    """With a database that is migrated: tests of `up` begin without one. It stays where the soak fails."""
     folder = Path(tempfile.mkdtemp(prefix="rpt-soak-data-"))
     folder.chmod(0o755)
     give_database(folder)
-    yield folder
-    shutil.rmtree(folder)
+    return folder
 
 
 @pytest.mark.slow
@@ -39,6 +38,7 @@ def test_a_suite_under_three_kills_ends_like_an_undisturbed_one(data_dir):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "soak: 3 faults in " in done.stdout
     assert done.stdout.rstrip().endswith("soak: everything held")
+    shutil.rmtree(data_dir)
 
 
 def test_times_and_speeds_are_no_results():

@@ -229,9 +229,10 @@ class TestBackup:
         assert code == 0, told
         assert contents(tmp_path / "again")["rows"] == contents(kept)["rows"]
         assert (tmp_path / "again" / "secret_key").stat().st_mode & 0o777 == 0o600
-        assert again.keys() == opened.keys()
+        before = open_pages(asked, restored)
+        assert again.keys() == before.keys() == opened.keys()
         for address in opened:
-            found, expected = same_for_all(again[address], elsewhere), same_for_all(opened[address], restored)
+            found, expected = same_for_all(again[address], elsewhere), same_for_all(before[address], restored)
             assert found == expected, [
                 address,
                 *difflib.unified_diff(expected[1].split("\n"), found[1].split("\n"), n=0),

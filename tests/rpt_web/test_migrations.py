@@ -72,15 +72,28 @@ def add_runs(apps, experiment, runs, **values):
         apps.get_model("runs", "Run").objects.create(experiment=experiment, name=name, **run)
 
 
+def continue_after(given_out):
+    """No run gets the number, and the folder, of one that was there before."""
+    with connection.cursor() as cursor:
+        for name, value in given_out:
+            cursor.execute(
+                "SELECT setval(sequencename::text::regclass, greatest(%s, last_value)) FROM pg_sequences"
+                " WHERE sequencename = %s",
+                [value, name],
+            )
+
+
 @pytest.fixture(scope="module")
 def journey(django_db_setup, django_db_blocker):
-    """A database is made anew, from its early days to this day; on the way, runs of each time are added.
+    """A database is made again, from its early days to this day; on the way, runs of each time are added.
 
     One journey for all tests here, since it takes half a minute: what is found of the runs, by the values looked at.
     """
     found = {}
     with django_db_blocker.unblock():
         with connection.cursor() as cursor:
+            cursor.execute("SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL")
+            given_out = cursor.fetchall()
             cursor.execute("DROP SCHEMA public CASCADE")
             cursor.execute("CREATE SCHEMA public")
         try:
@@ -105,6 +118,7 @@ def journey(django_db_setup, django_db_blocker):
             found["gpus"] = dict(runs.filter(experiment=experiment.pk).values_list("name", "gpus"))
         finally:
             call_command("migrate", verbosity=0)
+            continue_after(given_out)
         yield found
         empty()
 
@@ -129,7 +143,7 @@ def test_runs_from_before_gpus_were_leased_ask_for_those_that_they_had(journey):
     assert journey["gpus"] == {name: gpus for name, (_, _, gpus) in GPUS.items()}
 
 
-def test_every_migration_can_be_undone():
+def test_every_migration_says_how_it_is_undone():
     ours = [
         migration
         for migration in MigrationLoader(None).disk_migrations.values()

@@ -103,7 +103,10 @@ class GroupCountsOut(Schema):
     total: int
     is_exact: bool = Field(description="False where it is an estimate from a sample, above 10,000.")
     is_more: bool = Field(description="There are more than `total`; how many cannot be said from a sample.")
-    facets: dict[str, int] = Field(description="How many of them have a value: `kind:train`, `mark:forgotten`, ...")
+    facets: dict[str, int] = Field(
+        description="How many of them have a value: `kind:train`, `mark:forgotten`, ... What reviewers said of them"
+        " has a call of its own, `/groups/counts/reviews`."
+    )
     domains: dict[str, int] = Field(description="The most frequent ones.")
     runs: dict[int, int] = Field(description="Those with most of the groups, by their ids.")
 
@@ -112,7 +115,7 @@ class ReviewCountsOut(Schema):
     """What reviewers said of groups that match, as far as you may see it."""
 
     labels: dict[str, int] = Field(description="Groups by label, `question:value`; the most frequent ones.")
-    reviewers: dict[str, int] = Field(description="Groups by who reviewed something of them.")
+    reviewers: dict[str, int] = Field(description="Groups by who reviewed something of them; the most frequent ones.")
     disputed: int = Field(description="Groups of which reviewers said different things.")
 
 
@@ -197,8 +200,8 @@ def group_counts(request: HttpRequest, wanted: Query[GroupQuery]) -> group_lists
 
 
 def review_counts(request: HttpRequest, wanted: Query[GroupQuery]) -> dict[str, Any]:
-    """How many of the groups that match have a label and a reviewer, and how many are disputed, exactly. Only what you
-    may see of reviews counts."""
+    """How many of the groups that match have each label and each reviewer, and how many are disputed. The numbers are
+    exact. Only what you may see of reviews counts."""
     user = user_of(request)
     said = access.judged_counts(user, access.resolved(user, wanted.filters()))
     disputed = said.get("disputed", {}).get("1", 0)

@@ -28,7 +28,7 @@ def query_of(group: ResponseGroup | FilmCell) -> str:
 
 def pages_of(rows: Sequence[Evaluated], runs: Collection[int], exact: tuple[int, int, str] | None) -> dict[int, str]:
     """By place the page of each position at which one of the runs keeps responses, opened at those of a run, a step and
-    a kind where there are such (1 query)."""
+    a kind where there are such (2 queries)."""
     at = AtPositions(rows)
     groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
     found: dict[int, str] = {}

@@ -67,9 +67,12 @@ def test_nobody_learns_what_others_said_before_they_have_submitted(team, shared,
         "what was asked stays"
     )
     assert "<" not in flat(client.get("/traces/counts/reviews/"))
+    assert "bob" not in flat(client.get("/traces/counts/"))
     assert client_of(team.ada).get(f"{ROOT}/groups?reviewer=bob").json()["items"] == []
     nothing = {"labels": {}, "reviewers": {}, "disputed": 0}
     assert client_of(team.ada).get(f"{ROOT}/groups/counts/reviews").json() == nothing
+    facets = client_of(team.ada).get(f"{ROOT}/groups/counts").json()["facets"]
+    assert not any(name.startswith(("label:", "reviewer:", "disputed:")) for name in facets)
     # Eve only reads, and bob sees what he has said himself.
     assert listed(team.eve, "reviewer=bob") == [third, second, first]
     assert listed(team.bob, "label=thought:lucky_guess&order=step") == [first, third]
@@ -115,7 +118,9 @@ def test_what_is_submitted_and_not_to_be_reviewed_any_more_is_listed_counted_and
 
 def test_whoever_is_in_no_team_is_told_of_no_reviewers(team, shared):
     assert access.reviewers_offered(team.eve) == ["bob"]
-    assert access.reviewers_offered(User.objects.create_user("mallory")) == []
+    mallory = User.objects.create_user("mallory")
+    assert access.reviewers_offered(mallory) == []
+    assert counts(mallory) == {}
     assert access.reviewers_offered(AnonymousUser()) == []
 
 

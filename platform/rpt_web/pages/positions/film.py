@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
 from rpt_web.pages.position_addresses import place_of, query_of
+from rpt_web.pages.traces.detail import ANYWAY, yet_to_review
 from rpt_web.runs import places, queues, waiting
 from rpt_web.runs.models import UNFINISHED, Run, Status
 from rpt_web.runs.same_names import marks
@@ -56,8 +57,20 @@ class Film:
 def film(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpResponse:
     """The filmstrip alone."""
     found = access.get_place_or_404(request.user, text_hash, byte_offset)
+    if must_not_know(request, found):
+        return yet_to_review(request, "position")
     strip = film_of(request, found)
     return render(request, "positions/_film.html", context_of(request, found, strip) | {"group": strip.chosen})
+
+
+def must_not_know(request: HttpRequest, position: CorpusPosition) -> bool:
+    """Whether the reader has yet to review something here without its run and reward, and does not look anyway."""
+    return ANYWAY not in request.GET and access.should_not_know(request.user, position)
+
+
+def query_for(request: HttpRequest, group: FilmCell) -> str:
+    """What names a group in the address, and that the reader looks at it anyway."""
+    return query_of(group) + (f"&{ANYWAY}=1" if ANYWAY in request.GET else "")
 
 
 def film_of(request: HttpRequest, position: CorpusPosition) -> Film:
@@ -80,7 +93,7 @@ def context_of(request: HttpRequest, position: CorpusPosition, found: Film) -> d
             for row in found.strip.rows
         ],
         "place": place_of(position),
-        "film_query": query_of(found.chosen),
+        "film_query": query_for(request, found.chosen),
         "reruns": reruns,
         "is_under_way": any(rerun.run.status in UNFINISHED for rerun in reruns),
     }

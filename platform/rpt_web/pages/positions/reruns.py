@@ -12,11 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 from rpt_core.errors import UserError
 from rpt_web import access
 from rpt_web.pages.once import made_once
-from rpt_web.pages.position_addresses import place_of, query_of
+from rpt_web.pages.position_addresses import place_of
 from rpt_web.pages.positions import views
-from rpt_web.pages.positions.film import film_of
+from rpt_web.pages.positions.film import film_of, must_not_know, query_for
 from rpt_web.pages.positions.rerun_form import RerunForm
 from rpt_web.pages.rights import team_to_change
+from rpt_web.pages.traces.detail import yet_to_review
 from rpt_web.runs import findings
 from rpt_web.runs.models import Run
 from rpt_web.teams.models import Team, User
@@ -29,10 +30,12 @@ def again_form(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpRe
     """The form, which comes after the page: to look up what it offers takes a while."""
     position = access.get_place_or_404(request.user, text_hash, byte_offset)
     access.require_change_somewhere(request.user)
+    if must_not_know(request, position):
+        return yet_to_review(request, "position")
     film = film_of(request, position)
     run = access.runs_for(request.user).get(pk=film.chosen.run_id)
     form = RerunForm(_team_of(request, run), run, film.chosen)
-    return render(request, "positions/_run_again.html", views.again_context(position, film, run, form))
+    return render(request, "positions/_run_again.html", views.again_context(request, position, film, run, form))
 
 
 @require_POST
@@ -57,7 +60,7 @@ def run_again(request: HttpRequest, text_hash: str, byte_offset: int) -> HttpRes
             form.add_error(None, str(error))
         else:
             messages.success(request, f"The run “{made.name}” goes ahead of others. Its responses will appear here.")
-            return redirect(f"{place_of(position)}?{query_of(film.chosen)}#film")
+            return redirect(f"{place_of(position)}?{query_for(request, film.chosen)}#film")
     return views.page_of(request, position, form)
 
 

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import PAPER_NATS
 from rpt_web import access
-from rpt_web.pages.position_addresses import place_of, query_of
+from rpt_web.pages.position_addresses import place_of
 from rpt_web.pages.positions.context import scored_context
-from rpt_web.pages.positions.film import Film, context_of, film_of
+from rpt_web.pages.positions.film import Film, context_of, film_of, must_not_know, query_for
 from rpt_web.pages.positions.rerun_form import RerunForm
 from rpt_web.pages.traces.cards import cards_of
-from rpt_web.pages.traces.detail import ANYWAY, prompt_of, read_texts, votes_of, yet_to_review
+from rpt_web.pages.traces.detail import prompt_of, read_texts, votes_of, yet_to_review
 from rpt_web.runs.models import Run
 from rpt_web.traces import queries
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout, RolloutShard
@@ -40,7 +40,7 @@ def question(request: HttpRequest, text_hash: str) -> HttpResponse:
 
 def page_of(request: HttpRequest, found: CorpusPosition, form: RerunForm | None = None) -> HttpResponse:
     """The page; with a form that was refused, its errors."""
-    if ANYWAY not in request.GET and access.should_not_know(request.user, found):
+    if must_not_know(request, found):
         return yet_to_review(request, "position")
     film = film_of(request, found)
     first = ResponseGroup.objects.get(pk=film.chosen.id)
@@ -56,21 +56,23 @@ def page_of(request: HttpRequest, found: CorpusPosition, form: RerunForm | None 
         "scored": scored_context(request.user, found, first.document, film.names),
         "kind_label": queries.KIND_LABELS[first.kind],
         "may_run_again": bool(access.teams_to_change(request.user)),
-        **again_context(found, film, run, form),
+        **again_context(request, found, film, run, form),
         **context_of(request, found, film),
         **_responses(run, first),
     }
     return render(request, "positions/position.html", context, status=422 if form and form.errors else 200)
 
 
-def again_context(position: CorpusPosition, film: Film, run: Run, form: RerunForm | None) -> dict[str, Any]:
+def again_context(
+    request: HttpRequest, position: CorpusPosition, film: Film, run: Run, form: RerunForm | None
+) -> dict[str, Any]:
     """For the template of the form."""
     return {
         "form": form,
         "run": run,
         "is_question": position.byte_offset < 0,
         "place": place_of(position),
-        "film_query": query_of(film.chosen),
+        "film_query": query_for(request, film.chosen),
     }
 
 

@@ -92,7 +92,7 @@ def review_counts(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def reviewers(request: HttpRequest) -> HttpResponse:
-    """Whom the filter by reviewer offers: looked up after the page, since it is asked of each review that waits."""
+    """Whom the filter by reviewer offers. It comes after the page: where many reviews wait, it takes a while."""
     chosen = request.GET.get("reviewer", "")
     names = dict.fromkeys([*access.reviewers_offered(request.user), *filter(None, [chosen])])
     context = {"reviewers": [(name, name) for name in names], "chosen": chosen}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -103,7 +104,11 @@ def test_labels_and_comments_on_a_position_are_absent_everywhere_until_it_is_sub
 
     assert "Hack" not in text_of(bob, labels)
     assert "You have yet to review this position" in text_of(bob, page)
+    for part in ("film/", "run-again/form/"):
+        assert "You have yet to review this position" in text_of(bob, f"{page}{part}")
+        assert "named-to-hide" in text_of(bob, f"{page}{part}?anyway=1")
     looked = text_of(bob, f"{page}?anyway=1")
+    assert re.search('hx-get="[^"]*run-again/form/[^"]*anyway=1"', looked), "the part, too"
     assert "ADA-WROTE" not in looked
     assert "ADA-WROTE" not in client_of(team.bob).get(f"{ROOT}/comments?position={places[0].pk}").content.decode()
     assert "ADA-SAID" not in client_of(team.bob).get(f"{ROOT}/queues/{queue.pk}/labels").content.decode()
