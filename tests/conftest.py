@@ -19,7 +19,6 @@ import django
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import TransactionTestCase
 
 LONGEST_FIRST = (
@@ -53,6 +52,7 @@ os.environ["RPT_HUB_MODELS"] = "*"
 
 # Here and not by pytest-django: it would read the settings before they know the folder above.
 django.setup()
+import rpt_web.serving.static_files  # noqa: E402, F401 # before a test has another data folder
 from tests.databases import give_database  # noqa: E402 # it needs the settings
 from tests.emptying import empty  # noqa: E402 # it needs the settings
 
@@ -127,7 +127,6 @@ def postgres() -> Iterator[None]:
     server = EmbeddedPostgres(DATA_DIR, durable=False)
     server.start()
     connection.settings_dict["TEST"]["TEMPLATE"] = DATABASE
-    assert DATA_DIR in Path(staticfiles_storage.location).parents  # made now, and not in the folder of some test
     yield
     server.stop()
 

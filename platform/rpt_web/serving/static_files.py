@@ -24,6 +24,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
+PARENT = settings.RPT_DATA_DIR / "static"
+"""Where this process has its folder."""
 FOLDERS_KEPT = 5
 """So many versions stay: a server that runs on while a new one starts continues with its own."""
 
@@ -32,7 +34,7 @@ class LastingNames(CompressedManifestStaticFilesStorage):  # type: ignore[misc] 
     """Gives the names, from the folder of the files as they were when the process began."""
 
     def __init__(self) -> None:
-        super().__init__(location=collected(settings.RPT_DATA_DIR / "static"))
+        super().__init__(location=collected(PARENT))
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc] # it has no types
