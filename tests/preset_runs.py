@@ -22,6 +22,7 @@ from rpt_web.runs import services
 from rpt_web.runs.models import Checkpoint, Experiment, Run, Status
 from rpt_web.teams.models import User
 from rpt_web.traces.models import rollout_id
+from tests.card_rows import card_rows
 from tests.factories import (
     EventFile,
     computed_at_the_end,
@@ -30,7 +31,6 @@ from tests.factories import (
     hostile_rows,
     make_experiment,
     record,
-    response_row,
     start_run,
     with_samples,
     write_shard,
@@ -123,68 +123,9 @@ def queued_rpt(experiment: Experiment, user: User) -> Run:
     return services.submit_planned(experiment, planned, user)
 
 
-def card_rows(step: int, skill: float, groups: int, group_size: int, seed: str = "") -> list[RolloutRow]:
-    """Responses about sums of cards as the tiny preset has them; `skill` is the chance of a right answer."""
-    random_ = random.Random(f"{seed} {step}")
-    rows = []
-    for group in range(groups):
-        cards = [(letter, random_.randrange(10)) for letter in random_.sample("ABCDEFGH", 4)]
-        hand = " ".join(f"{letter}{value}" for letter, value in cards)
-        total = sum(value for _, value in cards) % 10
-        context = f"Problem: Cards{''.join(f' {word}' for word in hand.split())}. Add them up modulo 10.\nSolution: "
-        answers = [_card_answer(random_, cards, total, skill) for _ in range(group_size)]
-        right = sum(answer == f"\\boxed{{{total}}}" for _, answer, _ in answers)
-        for sample, (thought, answer, finish) in enumerate(answers):
-            spread = math.sqrt(max(right * (group_size - right), 1e-9)) / group_size
-            gain = (
-                (float(answer == f"\\boxed{{{total}}}") - right / group_size) / spread
-                if 0 < right < group_size
-                else 0.0
-            )
-            rows.append(
-                response_row(
-                    step,
-                    group,
-                    sample,
-                    context=context,
-                    thought=thought,
-                    answer=answer,
-                    position=18 + group % 5,
-                    completion=f"{total}. So the sum is {total}.\n".encode(),
-                    boundaries=[1, 2, 5, 9, 13, 16, 17, 18, 19, 20],
-                    entropy=random_.uniform(1.5, 2.3),
-                    document=f"cards-{seed}{step:03d}{group:03d}",
-                    finish=finish,
-                    advantage=gain,
-                )
-            )
-    return rows
-
-
 def hostile_id(sample: int = 0, groups: int = 4) -> int:
     """Id of a hostile response within an RPT run."""
     return rollout_id(1, "train", groups * 8 + sample)
-
-
-def _card_answer(
-    random_: random.Random, cards: list[tuple[str, int]], total: int, skill: float
-) -> tuple[str, str, str]:
-    chain, state = [], 0
-    for letter, value in cards:
-        chain.append(f"{state} {letter.lower()}{value}+{value}")
-        state = (state + value) % 10
-    if random_.random() < skill:
-        return f"\n{' '.join(chain)} {total}\n", f"\\boxed{{{total}}}", "stop"
-    fate = random_.random()
-    if fate < 0.62:
-        return f"\nmaybe {random_.randrange(10)}\n", f"\\boxed{{{(total + random_.randrange(1, 10)) % 10}}}", "stop"
-    if fate < 0.74:
-        return f"\n{' '.join(chain[:2])}\n", f"\\boxed{{ {total}}}", "stop"
-    if fate < 0.84:
-        return f"\n{' '.join(chain[:3])}\n", f"\\boxed{{{total}. S}}", "stop"
-    if fate < 0.94:
-        return f"\n{' '.join(chain)}\n", f"{total}", "stop"
-    return f"\n{' '.join(chain * 3)}", "", "length"
 
 
 def _curve(start: float, end: float, step: int) -> float:

@@ -17,8 +17,8 @@ from rpt_web.runs.models import Run
 from rpt_web.teams.models import Role, User
 from rpt_web.traces.models import Rollout
 from rpt_web.traces.queries import Filters
+from tests.card_rows import card_rows
 from tests.factories import hostile_rows, make_user, record, start_run, write_shard
-from tests.preset_runs import card_rows
 from tests.rpt_web.api_client import CONFIG
 
 

@@ -24,7 +24,6 @@ from rpt_web.runs.queries import runs_in_order
 from tests.factories import make_experiment
 from tests.preset_runs import play, queued_rpt, running_rpt
 from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
-from tests.rpt_web.results.finished_once import as_finished, finished_once
 from tests.rpt_web.results.headline_pages import (
     ASKED_FOR,
     evaluate,
@@ -40,24 +39,8 @@ from tests.suite_runs import finish_all_waiting, suite
 
 BASELINES = ["more-ntp", "more-sft", "expert-responses", "expert-flops"]
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def finished(django_db_setup, django_db_blocker, tmp_path_factory):
-    with finished_once(django_db_blocker, tmp_path_factory.mktemp("finished"), steps=80, groups=0) as kept:
-        yield kept
-
-
-@pytest.fixture
-def experiment(db, finished):
-    with as_finished(finished) as experiment:
-        yield experiment
-
-
-@pytest.fixture
-def ada(experiment):
-    """Who made it."""
-    return experiment.created_by
+FINISHED = {"steps": 80, "groups": 0}
+"""How large the experiment is that all tests here share."""
 
 
 def test_the_first_run_that_succeeded_is_shown_and_named(page, experiment, ada):

@@ -10,28 +10,11 @@ from rpt_core.statistics.paired import mean_difference
 from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Status
 from tests.rpt_core.evaluation.outcome_files import row, write_outcomes
-from tests.rpt_web.results.finished_once import as_finished, finished_once
 from tests.rpt_web.results.headline_pages import evaluate, hard, ranked, recompute, results, two_seeds, words, write
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def finished(django_db_setup, django_db_blocker, tmp_path_factory):
-    with finished_once(django_db_blocker, tmp_path_factory.mktemp("finished"), steps=80, groups=0) as kept:
-        yield kept
-
-
-@pytest.fixture
-def experiment(db, finished):
-    with as_finished(finished) as experiment:
-        yield experiment
-
-
-@pytest.fixture
-def ada(experiment):
-    """Who made it."""
-    return experiment.created_by
+FINISHED = {"steps": 80, "groups": 0}
+"""How large the experiment is that all tests here share."""
 
 
 def test_a_baseline_stands_for_its_best_mode_thinking_or_not(page, experiment):

@@ -14,29 +14,12 @@ from rpt_web.results.changes import PENDING
 from rpt_web.results.models import Evaluation, Interval, ScalingFit
 from rpt_web.runs.models import Experiment, Run
 from tests.factories import EventFile, evaluation_results, record, start_run
-from tests.rpt_web.results.finished_once import as_finished, finished_once
 from tests.rpt_web.results.headline_pages import hard, recompute, results, two_seeds, words
 from workers import intervals, reaper
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def finished(django_db_setup, django_db_blocker, tmp_path_factory):
-    with finished_once(django_db_blocker, tmp_path_factory.mktemp("finished"), steps=3, groups=1) as kept:
-        yield kept
-
-
-@pytest.fixture
-def experiment(db, finished):
-    with as_finished(finished) as experiment:
-        yield experiment
-
-
-@pytest.fixture
-def ada(experiment):
-    """Who made it."""
-    return experiment.created_by
+FINISHED = {"steps": 3, "groups": 1}
+"""How large the experiment is that all tests here share."""
 
 
 def stored(experiment):
@@ -74,7 +57,6 @@ def test_no_page_with_a_headline_computes_an_interval_or_reads_outcomes(page, ex
     seeds = two_seeds(ada, 0.3, 0.4)
     for found in (experiment, seeds):
         for address, headers in pages_of(found):
-            page(address, headers=headers)  # whatever is loaded now is loaded before the look
             files = called_files(lambda address=address, headers=headers: page(address, headers=headers))
             assert any("results/headlines.py" in file for file in files)
             assert [file for file in files if is_computing(file)] == []
@@ -83,9 +65,8 @@ def test_no_page_with_a_headline_computes_an_interval_or_reads_outcomes(page, ex
 def test_the_results_page_computes_no_interval_and_fits_no_curve(page, experiment, ada, monkeypatch):
     experiments = experiment, two_seeds(ada, 0.3, 0.4)
     monkeypatch.setattr(curves, "fit_power_law", None)  # its numbers are read, and words about them written
-    for found in experiments:
-        page(results(found))  # whatever is loaded now is loaded before the look
-        files = called_files(lambda found=found: page(results(found)))
+    for address in [results(found) for found in experiments]:  # which loads the code of all pages
+        files = called_files(lambda address=address: page(address))
         assert any("results/curves.py" in file for file in files)
         assert [file for file in files if "/rpt_core/statistics/" in file or "/pyarrow/parquet/" in file] == []
 
@@ -157,7 +138,7 @@ def test_results_from_before_there_were_intervals_get_them_from_the_reaper(exper
 
 
 def test_what_cannot_be_computed_is_logged_and_ends_nothing(page, experiment, caplog, monkeypatch):
-    monkeypatch.setattr(reaper, "_failed", set())  # it is remembered, and the next test's experiment has this number
+    monkeypatch.setattr(reaper, "_failed", set())  # the next test's experiment has the same number
     Interval.objects.all().delete()
     Evaluation.objects.filter(run__name="rpt", step=0).update(low=-1e200)  # its square is too large for a float
     Experiment.objects.update(intervals_version=0)
