@@ -47,7 +47,6 @@ FONTS_ARE_THERE = """
 const done = arguments[arguments.length - 1];
 document.fonts.load('16px "Space sign"', '\u2420').then(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 """
-OPENED_AT = "return performance.timeOrigin + performance.getEntriesByType('navigation')[0].responseStart"
 DRAWN = """
 const [inView] = arguments;
 return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
@@ -101,22 +100,17 @@ class Visitor:
 
     def __init__(self, browser, site, session):
         self.browser, self.site, self.session = browser, site, session
-        self.opened_at = 0.0
-        """When the page took the place of the one before, in ms; what was said earlier is not about it."""
 
     @contextmanager
     def __call__(self, path, theme="light", width="wide", *, anonymous=False, status=200):
         browser = self.browser
-        browser.get_log("browser")
-        browser.get_log("performance")
-        self._session(anonymous)
+        self._leave(anonymous)
         watch = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH % theme})
         self._size(width)
         still = {"name": "prefers-reduced-motion", "value": "reduce"}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [still]})
         try:
             browser.get(self.site + path)
-            self.opened_at = browser.execute_script(OPENED_AT)
             self.wait("return document.readyState === 'complete'")
             self.wait(PARTS_ARE_THERE)
             self.wait(DRAWN, True)
@@ -181,7 +175,7 @@ class Visitor:
         browser = self.browser
         found = [f"policy: {report}" for report in browser.execute_script("return window.__violations ?? []")]
         for entry in browser.get_log("browser"):
-            if entry["timestamp"] < self.opened_at or any(event in entry["message"] for event in ABORTED):
+            if any(event in entry["message"] for event in ABORTED):
                 continue
             own_status = f"status of {status}" in entry["message"] and path in entry["message"]
             if status == 200 or not own_status:  # a page that is meant to be an error says so in the console
@@ -208,14 +202,15 @@ class Visitor:
         size = {"width": WIDTHS[width], "height": 900, "deviceScaleFactor": 1, "mobile": width == "narrow"}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
-    def _session(self, anonymous):
-        if not self.browser.current_url.startswith(self.site):
-            self.browser.get(f"{self.site}/login/")
-            self.browser.get_log("browser")
-            self.browser.get_log("performance")  # Chromium's own first page may have loaded until now
-        self.browser.delete_all_cookies()
+    def _leave(self, anonymous):
+        """Close what was open, which may ask for its next part until the last moment, and be who visits next."""
+        self.browser.get("about:blank")
+        self.browser.get_log("browser")
+        self.browser.get_log("performance")
+        self.browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
         if not anonymous:
-            self.browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": self.session})
+            cookie = {"name": settings.SESSION_COOKIE_NAME, "value": self.session, "url": self.site}
+            self.browser.execute_cdp_cmd("Network.setCookie", cookie)
 
 
 def committed(work):
