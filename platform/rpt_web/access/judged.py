@@ -18,7 +18,7 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from rpt_web.access.review import undecided_items
 from rpt_web.access.roles import Actor, roles_of
 from rpt_web.access.work import runs_for
-from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewQueue
+from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, from_stored
 from rpt_web.teams.models import User
 from rpt_web.traces import group_lists
@@ -91,8 +91,10 @@ def judged_counts(user: Actor, filters: GroupFilters) -> dict[str, dict[str, int
 
 
 def _judged(user: Actor, filters: GroupFilters) -> Condition:
-    needs_dispute = filters.disputed or filters.column == DISPUTE
-    rows = _reviews(user, _hidden_items(user), with_own=not needs_dispute)
+    needs_dispute, hidden = filters.disputed or filters.column == DISPUTE, _hidden_items(user)
+    if needs_dispute and not (filters.reviewer or filters.label):
+        return _disputed(user, hidden)
+    rows = _reviews(user, hidden, with_own=not needs_dispute)
     if needs_dispute:
         rows = rows.filter(item__dispute__gt=0)
     if filters.reviewer:
@@ -100,6 +102,14 @@ def _judged(user: Actor, filters: GroupFilters) -> Condition:
     if filters.label:
         rows = rows.filter(_has_label(*filters.label.split(":")))
     found = rows.order_by().values(*_PLACE).annotate(dispute=Max("item__dispute"))
+    sql, values = found.query.sql_with_params()
+    return sql, list(values)
+
+
+def _disputed(user: Actor, hidden: list[int]) -> Condition:
+    """All that is disputed, without a look at the reviews: what was never submitted has no dispute."""
+    rows = ReviewItem.objects.filter(queue__team__in=list(roles_of(user)), kind__in=COUNTED_KINDS, dispute__gt=0)
+    found = rows.exclude(pk__in=hidden).order_by().values(*_BLIND[:4]).annotate(dispute=Max("dispute"))
     sql, values = found.query.sql_with_params()
     return sql, list(values)
 

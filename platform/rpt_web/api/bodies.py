@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, cast
 
-from ninja import Schema
 from pydantic import (
     AfterValidator,
     ConfigDict,
@@ -26,6 +25,7 @@ from rpt_core.config import STAGES, StageConfig
 from rpt_core.errors import UserError
 from rpt_core.machine.hardware import hardware
 from rpt_core.plans.preset import PlannedRun, Preset, Seed, expand, load_preset
+from rpt_web.api.plain import PlainSchema
 from rpt_web.runs import checks
 from rpt_web.runs.models import Experiment
 
@@ -96,7 +96,7 @@ PresetName = Annotated[str, _passing(_check_preset)]
 AnyStageConfig = Annotated[StageConfig, Field(discriminator="stage")]
 
 
-class Body(Schema):
+class Body(PlainSchema):
     """What is posted: fields that do not exist are refused, since a slip would silently leave a default in place."""
 
     model_config = ConfigDict(extra="forbid")

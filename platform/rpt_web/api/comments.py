@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from ninja import Status as Answer
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page
 from rpt_web.comments import services, spans
 from rpt_web.comments.models import Comment
@@ -31,7 +32,7 @@ from rpt_web.teams.models import User
 Key = Annotated[int | None, Query(ge=1, lt=2**63)]
 
 
-class CommentOut(Schema):
+class CommentOut(PlainSchema):
     """A comment, or a reply in a thread."""
 
     id: int

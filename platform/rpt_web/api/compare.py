@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from ninja import Status as Answer
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import WrongField, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page
 from rpt_web.compare import baskets, comparisons
 from rpt_web.compare.comparisons import FEWEST, MOST
@@ -43,7 +44,7 @@ Entry = Annotated[
 Entries = Annotated[list[Entry], Field(min_length=1, max_length=MOST, description="The first is the baseline.")]
 
 
-class BasketOut(Schema):
+class BasketOut(PlainSchema):
     """Runs and checkpoints that a team compares."""
 
     id: int
@@ -74,7 +75,7 @@ class BasketChangeIn(Body):
     entries: Entries | None = None
 
 
-class ComparedSettingOut(Schema):
+class ComparedSettingOut(PlainSchema):
     """A setting, and its value in each run, in the order asked for."""
 
     name: str
@@ -91,7 +92,7 @@ class ComparisonIn(Body):
     )
 
 
-class ComparedEntryOut(Schema):
+class ComparedEntryOut(PlainSchema):
     """An evaluation that is compared."""
 
     run: int
@@ -103,7 +104,7 @@ class ComparedEntryOut(Schema):
     )
 
 
-class ComparisonOut(Schema):
+class ComparisonOut(PlainSchema):
     """Evaluations at the same positions. `numbers` is null until they are computed."""
 
     id: int
@@ -115,7 +116,7 @@ class ComparisonOut(Schema):
     numbers: dict[str, Any] | None = Field(description="See docs/compare.md.")
 
 
-class ComparedPositionOut(Schema):
+class ComparedPositionOut(PlainSchema):
     """A position, and what two evaluations made of it."""
 
     place: int

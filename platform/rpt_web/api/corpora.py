@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at, tokens_alone
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import OfTeam, Page, Refused
 from rpt_web.corpora import deletion, services, tus
 from rpt_web.corpora.models import Corpus, CorpusVersion, Upload
@@ -37,7 +38,7 @@ class CorpusOut(OfTeam):
     created_at: datetime
 
 
-class JobOut(Schema):
+class JobOut(PlainSchema):
     """Work of the quick lane."""
 
     id: int
@@ -50,7 +51,7 @@ class JobOut(Schema):
     finished_at: datetime | None
 
 
-class VersionOut(Schema):
+class VersionOut(PlainSchema):
     """The files of a corpus at one time."""
 
     id: int

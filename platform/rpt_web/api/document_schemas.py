@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ninja import Schema
 from pydantic import Field
 
+from rpt_web.api.plain import PlainSchema
 
-class SplitOut(Schema):
+
+class SplitOut(PlainSchema):
     """A split that a filter run has scored; `summary` is as `rpt_core.positions.summary` has it, empty for old runs."""
 
     split: str
@@ -20,7 +21,7 @@ class SplitOut(Schema):
     summary: dict[str, Any]
 
 
-class DocumentOut(Schema):
+class DocumentOut(PlainSchema):
     """A scored document, without its tokens."""
 
     row: int

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from pydantic import Field
 
 from rpt_web import access
 from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.exhibits.exhibit import Exhibit
 from rpt_web.exports import FILE_TYPES, file_answer
 
@@ -30,7 +31,7 @@ AS_FILE: dict[str, Any] = {
 }
 
 
-class ExhibitColumnOut(Schema):
+class ExhibitColumnOut(PlainSchema):
     """A column of an exhibit's data."""
 
     key: str
@@ -40,7 +41,7 @@ class ExhibitColumnOut(Schema):
     part: str = Field(description="low, high or n of that estimate; empty for none.")
 
 
-class SourceSetOut(Schema):
+class SourceSetOut(PlainSchema):
     """A position set that a run was evaluated at."""
 
     hash: str
@@ -48,7 +49,7 @@ class SourceSetOut(Schema):
     group: str = Field(description="The leaderboard's group that has it; empty where none has.")
 
 
-class RunSourceOut(Schema):
+class RunSourceOut(PlainSchema):
     """A run that an exhibit came from."""
 
     run: int
@@ -60,7 +61,7 @@ class RunSourceOut(Schema):
     config: dict[str, str] = Field(description="All settings, by dotted name.")
 
 
-class ExhibitOut(Schema):
+class ExhibitOut(PlainSchema):
     """A figure or a table with its data."""
 
     ref: str

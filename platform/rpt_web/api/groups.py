@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from pydantic import Field, field_validator
 
 from rpt_web import access
 from rpt_web.api.paging import Limit, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.text import clean_json
 from rpt_web.traces import group_lists
 from rpt_web.traces.group_filters import COMPARED, LABEL, MARKS, ORDER_WORDS, SOLVED, GroupFilters, read_steps
 from rpt_web.traces.models import PATTERNS, ResponseGroup
 
 
-class GroupOut(Schema):
+class GroupOut(PlainSchema):
     """The responses to one problem in one step."""
 
     id: int
@@ -90,14 +91,14 @@ class GroupOut(Schema):
         return None if value is None else bytes(value).decode("utf-8", errors="backslashreplace")
 
 
-class GroupsOut(Schema):
+class GroupsOut(PlainSchema):
     """A page of groups."""
 
     items: list[GroupOut]
     next: str | None = Field(description="Give this as `after` for the next page; null at the end.")
 
 
-class GroupCountsOut(Schema):
+class GroupCountsOut(PlainSchema):
     """How many groups match."""
 
     total: int
@@ -111,7 +112,7 @@ class GroupCountsOut(Schema):
     runs: dict[int, int] = Field(description="Those with most of the groups, by their ids.")
 
 
-class ReviewCountsOut(Schema):
+class ReviewCountsOut(PlainSchema):
     """What reviewers said of groups that match, as far as you may see it."""
 
     labels: dict[str, int] = Field(description="Groups by label, `question:value`; the most frequent ones.")
@@ -124,7 +125,7 @@ LABEL_OR_NONE = rf"^({LABEL})?$"
 After = Annotated[str, Query(description="`next` from the page before.")]
 
 
-class GroupQuery(Schema):
+class GroupQuery(PlainSchema):
     """The filters of the page Traces, under the same names; see docs/traces.md."""
 
     run: list[int] = []

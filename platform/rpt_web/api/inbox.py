@@ -7,19 +7,20 @@ from typing import Any, Literal
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from pydantic import Field
 
 from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page
 from rpt_web.notices import services as notices
 from rpt_web.runs import several
 from rpt_web.teams.models import Scope
 
 
-class NoticeOut(Schema):
+class NoticeOut(PlainSchema):
     """A line of the inbox."""
 
     id: int
@@ -40,7 +41,7 @@ class ReadIn(Body):
     newest: int = Field(ge=1, lt=2**63, description="Id of the newest line that was seen; older ones count as read.")
 
 
-class ReadOut(Schema):
+class ReadOut(PlainSchema):
     """What was marked."""
 
     marked: int = Field(description="How many lines were unread.")
@@ -53,14 +54,14 @@ class SeveralIn(Body):
     runs: list[int] = Field(min_length=1, max_length=several.MOST, description="Their ids.")
 
 
-class LeftOut(Schema):
+class LeftOut(PlainSchema):
     """A run that was left as it was."""
 
     run: int
     why: str
 
 
-class SeveralOut(Schema):
+class SeveralOut(PlainSchema):
     """What came of it."""
 
     done: list[int] = Field(description="Ids of the runs with which it was done.")

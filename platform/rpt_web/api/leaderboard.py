@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from pydantic import Field
 
 from rpt_web import access
 from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import After, Limit, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.results import boards, pins
 from rpt_web.results.board import BoardFilters, BoardRow
 from rpt_web.results.models import BaselineLead
@@ -27,7 +28,7 @@ SetName = Annotated[
 ]
 
 
-class EvaluatedSetOut(Schema):
+class EvaluatedSetOut(PlainSchema):
     """Held-out positions, by their content."""
 
     hash: str
@@ -38,7 +39,7 @@ class EvaluatedSetOut(Schema):
     name: str = Field(description="Under which the filter run stored it; empty for one that was drawn.")
 
 
-class ComparableOut(Schema):
+class ComparableOut(PlainSchema):
     """Rows that were measured on the same positions; of several seeds, each on its own."""
 
     set: str = Field(description="Give this to `/leaderboard`; empty for unknown positions.")
@@ -46,14 +47,14 @@ class ComparableOut(Schema):
     sets: list[EvaluatedSetOut] = Field(description="One, or one for each seed.")
 
 
-class ComparablesOut(Schema):
+class ComparablesOut(PlainSchema):
     """A page of position sets, those with the newest rows first."""
 
     items: list[ComparableOut]
     next: int | None
 
 
-class FlagOut(Schema):
+class FlagOut(PlainSchema):
     """What is to be said of a row before it is compared."""
 
     key: str
@@ -62,7 +63,7 @@ class FlagOut(Schema):
     excludes: bool = Field(description="Whether the row is not ranked for it.")
 
 
-class CellOut(Schema):
+class CellOut(PlainSchema):
     """An accuracy as a fraction of 1, with its 95 % interval: over seeds where there are several, else positions."""
 
     value: float
@@ -71,7 +72,7 @@ class CellOut(Schema):
     n: int
 
 
-class GainOut(Schema):
+class GainOut(PlainSchema):
     """A difference, with its 95 % interval and how that was found."""
 
     value: float
@@ -81,7 +82,7 @@ class GainOut(Schema):
     how: str
 
 
-class MemberOut(Schema):
+class MemberOut(PlainSchema):
     """One seed of a row."""
 
     seed: int | None
@@ -93,7 +94,7 @@ class MemberOut(Schema):
     values: dict[str, float]
 
 
-class BoardRowOut(Schema):
+class BoardRowOut(PlainSchema):
     """A model in one mode."""
 
     id: int
@@ -116,7 +117,7 @@ class BoardRowOut(Schema):
     hours: float | None
 
 
-class BoardOut(Schema):
+class BoardOut(PlainSchema):
     """A page of rows in their order: those that are ranked, mode by mode, then the others."""
 
     items: list[BoardRowOut]
@@ -124,14 +125,14 @@ class BoardOut(Schema):
     baseline: int | None = Field(description="Id of the row that your team measures this set by.")
 
 
-class BaselineIn(Schema):
+class BaselineIn(PlainSchema):
     """The row that a team measures the others of its set by."""
 
     row: int = Field(ge=0, lt=2**63)
     team: int | None = Field(default=None, ge=0, lt=2**63, description="By default the first in which you may submit.")
 
 
-class BaselineOut(Schema):
+class BaselineOut(PlainSchema):
     """A pinned baseline."""
 
     row: int

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.http import Http404, HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from pydantic import Field, model_validator
 
@@ -18,6 +18,7 @@ from rpt_web.api.bodies import Body
 from rpt_web.api.corpora import JobOut
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import OfTeam, Page, Refused
 from rpt_web.corpora import registry, wordings
 from rpt_web.corpora.models import RegisteredModel, Wording, WordingKind, WordingVersion
@@ -78,7 +79,7 @@ class WordingOut(OfTeam):
     created_at: datetime
 
 
-class WordingVersionOut(Schema):
+class WordingVersionOut(PlainSchema):
     """A text that never changes."""
 
     id: int

@@ -6,19 +6,20 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from pydantic import Field
 
 from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Refused
 from rpt_web.runs import limits, nodes
 from rpt_web.runs.models import Node, RunLimit
 
 
-class GpuOut(Schema):
+class GpuOut(PlainSchema):
     """A GPU as nvidia-smi told the worker; what it did not tell is null."""
 
     index: int
@@ -28,7 +29,7 @@ class GpuOut(Schema):
     load: float | None = Field(description="From 0 to 1.")
 
 
-class NodeOut(Schema):
+class NodeOut(PlainSchema):
     """A machine with a worker, or one environment of it."""
 
     id: int
@@ -40,7 +41,7 @@ class NodeOut(Schema):
     last_seen: datetime
 
 
-class LimitOut(Schema):
+class LimitOut(PlainSchema):
     """How many runs may run at once."""
 
     team_id: int | None = Field(description="Null for a limit of the server, which is about all teams.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page, RunOut
 from rpt_web.runs.models import Run
 from rpt_web.teams.membership import home_of
@@ -21,7 +22,7 @@ from rpt_web.traces import reruns
 from rpt_web.traces.models import ResponseGroup
 
 
-class PositionOut(Schema):
+class PositionOut(PlainSchema):
     """A place in a text, in every run that used it."""
 
     id: int
@@ -30,7 +31,7 @@ class PositionOut(Schema):
     runs: list[int] = Field(description="Ids of the runs with responses there that the user may see.")
 
 
-class PositionGroupOut(Schema):
+class PositionGroupOut(PlainSchema):
     """The responses of one run in one step, summed up."""
 
     id: int = Field(description="The key of the page; it may change when a run is read again.")

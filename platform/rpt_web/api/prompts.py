@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from ninja.errors import HttpError
 from pydantic import Field
@@ -11,13 +11,14 @@ from pydantic import Field
 from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
 from rpt_web import access
 from rpt_web.api.paging import user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.jobs.models import JobState
 from rpt_web.runs.models import Run
 from rpt_web.traces import prompts
 from rpt_web.traces.models import PromptTokens, Rollout, RolloutShard
 
 
-class PromptTokensOut(Schema):
+class PromptTokensOut(PlainSchema):
     """A prompt as the model got it."""
 
     state: str = Field(description="unasked, queued, running, failed, cancelled or ready.")

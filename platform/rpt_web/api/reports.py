@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from rpt_web.api.corpora import JobOut
 from rpt_web.api.errors import refusals_at
 from rpt_web.api.exhibits import ExhibitOut, exhibit_out
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page
 from rpt_web.exhibits.refs import parsed
 from rpt_web.jobs.models import Job
@@ -80,7 +81,7 @@ class FrozenIn(Body):
     frozen: bool
 
 
-class ReportLinkOut(Schema):
+class ReportLinkOut(PlainSchema):
     """A link without its secret, which is shown only when the link is made."""
 
     id: int
@@ -95,7 +96,7 @@ class NewReportLinkOut(ReportLinkOut):
     address: str = Field(description="What to give to readers. It cannot be read again.")
 
 
-class TeamReportOut(Schema):
+class TeamReportOut(PlainSchema):
     """A report."""
 
     id: int
@@ -106,7 +107,7 @@ class TeamReportOut(Schema):
     changed_at: datetime
 
 
-class QuotedResponseOut(Schema):
+class QuotedResponseOut(PlainSchema):
     """A response in a report."""
 
     run: int
@@ -118,7 +119,7 @@ class QuotedResponseOut(Schema):
     response: str
 
 
-class ReportPartOut(Schema):
+class ReportPartOut(PlainSchema):
     """A part with its data."""
 
     id: int

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest, QueryDict
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from pydantic import Field
 
@@ -19,11 +19,12 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page, Refused
 from rpt_web.compare.positions import ComparedSet
 from rpt_web.review import exports, group_queues, imports, label_sets, managing, progress, queues, reviews
 from rpt_web.review.compared_queues import create_from_comparison
-from rpt_web.review.models import ItemKind, LabelSet, LabelSetVersion, ReviewQueue
+from rpt_web.review.models import ItemKind, LabelSet, LabelSetVersion, Review, ReviewQueue
 from rpt_web.teams.membership import home_of
 from rpt_web.teams.models import Team, User
 from rpt_web.traces.group_filters import GroupFilters
@@ -32,7 +33,7 @@ from rpt_web.traces.queries import Filters
 TEAM = "Id of the team it belongs to; empty takes the first where the token's user may change things."
 
 
-class LabelSetOut(Schema):
+class LabelSetOut(PlainSchema):
     """A label set."""
 
     id: int
@@ -41,7 +42,7 @@ class LabelSetOut(Schema):
     created_at: datetime
 
 
-class LabelSetVersionOut(Schema):
+class LabelSetVersionOut(PlainSchema):
     """Questions that never change."""
 
     id: int
@@ -65,7 +66,7 @@ class LabelSetIn(LabelSetVersionIn):
     team: int | None = Field(default=None, ge=1, lt=2**63, description=TEAM)
 
 
-class QueueOut(Schema):
+class QueueOut(PlainSchema):
     """A queue, and how far it is."""
 
     id: int
@@ -126,7 +127,7 @@ class QueueIn(Body):
     due_at: datetime | None = None
 
 
-class LabelOut(Schema):
+class LabelOut(PlainSchema):
     """A submitted review, with what joins it to the rollouts."""
 
     id: int
@@ -176,13 +177,13 @@ class ReassignIn(Body):
     takers: list[str] = Field(min_length=1, description="Names of who takes them, in turn.")
 
 
-class ReassignedOut(Schema):
+class ReassignedOut(PlainSchema):
     """What went to others."""
 
     items: int
 
 
-class DeletedQueueOut(Schema):
+class DeletedQueueOut(PlainSchema):
     """What went with a queue."""
 
     items: int
@@ -191,7 +192,7 @@ class DeletedQueueOut(Schema):
     decisions: int
 
 
-class ImportedOut(Schema):
+class ImportedOut(PlainSchema):
     """What came in."""
 
     labels: int
@@ -339,9 +340,8 @@ def queue_labels(request: HttpRequest, queue_id: int, after: After = None, limit
     """What was submitted, in the order in which reviews were begun; not of items that the user has yet to submit."""
     user = user_of(request)
     queue = access.get_queue_or_404(user, queue_id)
-    shown = access.seen_reviews(user, queue)
-    page = page_of(shown, "id", after, limit)
-    found = shown.filter(pk__in=[review.pk for review in page["items"]])
+    page = page_of(access.seen_reviews(user, queue).only("id").select_related(None), "id", after, limit)
+    found = Review.objects.filter(pk__in=[review.pk for review in page["items"]]).exclude(submitted_at=None)
     reviews.note_seen(found, user)
     return page | {"items": list(exports.label_rows(queue, found, "id"))}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from ninja.errors import HttpError
 from pydantic import Field
@@ -17,6 +17,7 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import conflicts, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page, Refused
 from rpt_web.review import reviews, settling, sides
 from rpt_web.review.models import ItemKind, Review, ReviewItem
@@ -27,7 +28,7 @@ from rpt_web.review.shown_positions import shown_position
 from rpt_web.teams.models import User
 
 
-class ItemOut(Schema):
+class ItemOut(PlainSchema):
     """One thing to look at. What is hidden from the token's user is null."""
 
     id: int
@@ -47,7 +48,7 @@ class ItemOut(Schema):
     other_rollout: int | None
 
 
-class OwnReviewOut(Schema):
+class OwnReviewOut(PlainSchema):
     """The review of the token's user."""
 
     version: int = Field(description="Give it with the next change.")
@@ -58,7 +59,7 @@ class OwnReviewOut(Schema):
     submitted: bool
 
 
-class SideOut(Schema):
+class SideOut(PlainSchema):
     """One of two responses."""
 
     response: str | None
@@ -66,7 +67,7 @@ class SideOut(Schema):
     continuation: str | None
 
 
-class SaidThereOut(Schema):
+class SaidThereOut(PlainSchema):
     """A prediction, with how often it was given."""
 
     prediction: str | None = Field(description="Null: without a box.")
@@ -108,7 +109,7 @@ class DecisionIn(Body):
     note: str = ""
 
 
-class DecisionOut(Schema):
+class DecisionOut(PlainSchema):
     """What was decided."""
 
     item: int = Field(alias="item_id")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from ninja.errors import HttpError
 from pydantic import Field
@@ -18,6 +18,7 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import refusals_at
 from rpt_web.api.paging import user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.review import QueueOut, members_named, queue_detail
 from rpt_web.api.schemas import Refused
 from rpt_web.review import pairs, queues, reviews
@@ -52,7 +53,7 @@ class PairsIn(Body):
     due_at: datetime | None = None
 
 
-class OrderBiasOut(Schema):
+class OrderBiasOut(PlainSchema):
     """How often the left side was chosen."""
 
     left: int
@@ -62,7 +63,7 @@ class OrderBiasOut(Schema):
     p: float | None
 
 
-class PreferenceOut(Schema):
+class PreferenceOut(PlainSchema):
     """What came of a blind A/B."""
 
     first: int = Field(description="Votes for the queue's first source.")

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest, StreamingHttpResponse
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from pydantic import Field
 
 from rpt_core.run.folder import RunDir
 from rpt_core.run.rollout_files import RolloutRow, read_rollouts_at
 from rpt_web import access
 from rpt_web.api.paging import user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import RolloutOut
 from rpt_web.runs.models import Run
 from rpt_web.traces.models import KINDS, Rollout, RolloutShard
@@ -31,7 +32,7 @@ RolloutKind = Literal["train", "sampled", "greedy"]
 WrittenStep = Annotated[int, Query(ge=0, lt=2**31)]
 
 
-class RunFileOut(Schema):
+class RunFileOut(PlainSchema):
     """A Parquet file of a run."""
 
     what: Literal["rollouts", "outcomes"]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Query
 from ninja import Status as Answer
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from rpt_web import access
 from rpt_web.api.bodies import Body
 from rpt_web.api.errors import WrongField, refusals_at
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import OfTeam, Page, RunOut
 from rpt_web.exports import PlainTable
 from rpt_web.run_table import choices, flat, saved
@@ -32,7 +33,7 @@ from rpt_web.teams.membership import home_of
 NAMES_LISTED = 2000
 
 
-class TableQuery(Schema):
+class TableQuery(PlainSchema):
     """What the table shows."""
 
     columns: list[str] = Field(
@@ -50,7 +51,7 @@ class TableQuery(Schema):
         return AskedTable.of(self.columns, self.where, self.sort, self.group, self.archived)
 
 
-class TableColumnOut(Schema):
+class TableColumnOut(PlainSchema):
     """A column of the answer."""
 
     key: str = Field(description="Its name in each item.")
@@ -60,7 +61,7 @@ class TableColumnOut(Schema):
     part: str = Field(description="low, high (of a 95 % interval) or n; else empty.")
 
 
-class RunTableOut(Schema):
+class RunTableOut(PlainSchema):
     """A page of the table."""
 
     columns: list[TableColumnOut]
@@ -69,7 +70,7 @@ class RunTableOut(Schema):
     next: int | None = Field(description="`after` of the next page; null on the last.")
 
 
-class ColumnNameOut(Schema):
+class ColumnNameOut(PlainSchema):
     """A column that can be asked for."""
 
     name: str

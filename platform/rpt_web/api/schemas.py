@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from ninja import Schema
 from pydantic import Field, field_validator
 
 from rpt_core.plans.preset import Preset, Requirements, missing
 from rpt_web import access
+from rpt_web.api.plain import PlainSchema
 from rpt_web.notices.models import AlarmKind
 from rpt_web.runs import attempts, deeds, display
 from rpt_web.runs.models import Run, RunParent
@@ -17,14 +17,14 @@ from rpt_web.runs.models import Run, RunParent
 Item = TypeVar("Item")
 
 
-class Page(Schema, Generic[Item]):
+class Page(PlainSchema, Generic[Item]):
     """One page of a list."""
 
     items: list[Item]
     next: int | None = Field(description="Give this as `after` for the next page; null at the end.")
 
 
-class FindingOut(Schema):
+class FindingOut(PlainSchema):
     """What speaks against a run, or against some runs of a plan."""
 
     level: Literal["error", "warning"]
@@ -33,7 +33,7 @@ class FindingOut(Schema):
     runs: list[str] = Field(description="Names of the plan's runs that it is about.")
 
 
-class Refused(Schema):
+class Refused(PlainSchema):
     """What was wrong, as problem+json (RFC 9457)."""
 
     title: str = Field(description="The status in words.")
@@ -45,7 +45,7 @@ class Refused(Schema):
     )
 
 
-class PlannedRunOut(Schema):
+class PlannedRunOut(PlainSchema):
     """One run of a preset, its references not yet resolved."""
 
     name: str
@@ -54,7 +54,7 @@ class PlannedRunOut(Schema):
     config: dict[str, Any]
 
 
-class PresetOut(Schema):
+class PresetOut(PlainSchema):
     """A named plan of runs."""
 
     name: str
@@ -74,7 +74,7 @@ class PresetOut(Schema):
         return missing(preset)
 
 
-class TeamOut(Schema):
+class TeamOut(PlainSchema):
     """A team of the token's user."""
 
     id: int
@@ -84,7 +84,7 @@ class TeamOut(Schema):
     quota_bytes: int | None = Field(description="What they may take; null for no limit.")
 
 
-class OfTeam(Schema):
+class OfTeam(PlainSchema):
     """Something that a team may share."""
 
     team_id: int = Field(description="The team that it belongs to.")
@@ -112,7 +112,7 @@ class ExperimentOut(OfTeam):
     archived_at: datetime | None = Field(description="Since when lists leave it out; null for what they show.")
 
 
-class RunStateOut(Schema):
+class RunStateOut(PlainSchema):
     """How one run of an experiment is getting on."""
 
     id: int
@@ -132,7 +132,7 @@ class ExperimentDetailOut(ExperimentOut):
     runs: list[RunStateOut]
 
 
-class RunOut(Schema):
+class RunOut(PlainSchema):
     """One stage, once."""
 
     id: int
@@ -187,7 +187,7 @@ class RunOut(Schema):
         return None if spent is None else spent.total_seconds()
 
 
-class AttemptOut(Schema):
+class AttemptOut(PlainSchema):
     """An attempt of a run."""
 
     number: int
@@ -197,7 +197,7 @@ class AttemptOut(Schema):
     started_at: datetime
 
 
-class DeedOut(Schema):
+class DeedOut(PlainSchema):
     """What somebody has asked of a run."""
 
     what: str = Field(
@@ -212,7 +212,7 @@ class DeedOut(Schema):
         return None if by is None else str(by)
 
 
-class ParentOut(Schema):
+class ParentOut(PlainSchema):
     """What a run came from."""
 
     role: Literal["start", "compute", "responses", "reads"] = Field(
@@ -285,7 +285,7 @@ class RunDetailOut(RunOut):
         return run.blocked_by()
 
 
-class MetricsOut(Schema):
+class MetricsOut(PlainSchema):
     """All metrics of one step."""
 
     step: int
@@ -295,7 +295,7 @@ class MetricsOut(Schema):
     values: dict[str, float | None]
 
 
-class EventOut(Schema):
+class EventOut(PlainSchema):
     """One event of a run, as its stage wrote it."""
 
     seq: int
@@ -305,7 +305,7 @@ class EventOut(Schema):
     data: dict[str, Any]
 
 
-class AlarmOut(Schema):
+class AlarmOut(PlainSchema):
     """Something about a run that somebody should look at."""
 
     id: int
@@ -319,7 +319,7 @@ class AlarmOut(Schema):
     at: datetime
 
 
-class EvaluationOut(Schema):
+class EvaluationOut(PlainSchema):
     """One cell of the table: accuracy as a fraction of 1, with a 95 % interval."""
 
     step: int
@@ -344,7 +344,7 @@ class EvaluationOut(Schema):
     tokenizer: str = Field(description="Hash of the policy's tokenizer; empty where it is not known.")
 
 
-class TableOut(Schema):
+class TableOut(PlainSchema):
     """A finished table. `data` holds caption, columns, rows and how to draw it (`rpt_core.run.tables`)."""
 
     id: int
@@ -355,7 +355,7 @@ class TableOut(Schema):
     data: dict[str, Any]
 
 
-class RolloutOut(Schema):
+class RolloutOut(PlainSchema):
     """One sampled response without its full text."""
 
     id: int

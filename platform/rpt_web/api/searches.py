@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from django.http import HttpRequest
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja import Status as Answer
 from pydantic import ConfigDict, Field
 
@@ -16,6 +16,7 @@ from rpt_web.api.bodies import Body
 from rpt_web.api.errors import WrongField, conflicts, refusals_at
 from rpt_web.api.groups import GroupQuery
 from rpt_web.api.paging import After, Limit, page_of, user_of
+from rpt_web.api.plain import PlainSchema
 from rpt_web.api.schemas import Page, Refused
 from rpt_web.runs.models import Run
 from rpt_web.searches import services
@@ -58,7 +59,7 @@ class SearchIn(Body):
     )
 
 
-class SearchOut(Schema):
+class SearchOut(PlainSchema):
     """A search, and how far it is."""
 
     id: int
@@ -78,7 +79,7 @@ class SearchOut(Schema):
     unreadable: int = Field(description="Files of responses that were left out.")
 
 
-class HitOut(Schema):
+class HitOut(PlainSchema):
     """A response, or a group's prompt, that matches."""
 
     number: int

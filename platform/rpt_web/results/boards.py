@@ -30,7 +30,7 @@ from rpt_web.teams.models import Team
 GROUPS_ON_A_PAGE = 5
 ROWS_OF_A_GROUP = 6
 """On the page of all groups; a group's own page has the others."""
-ROWS_ON_A_PAGE = 30
+ROWS_ON_A_PAGE = 20
 ELSEWHERE = 20
 """Rows of other positions of the same corpora that a group's page lists."""
 

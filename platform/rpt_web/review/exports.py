@@ -35,41 +35,32 @@ _COLUMNS = {
 }
 
 
+_READ = {
+    **{"id": "id", "item": "item__number", "run": "item__run", "step": "item__step", "kind": "item__rollout_kind"},
+    **{"row": "item__row", "rollout": "item__rollout_id", "group": "item__group", "document": "item__document"},
+    **{"position": "item__position", "text_hash": "item__place__text_hash"},
+    **{"byte_offset": "item__place__byte_offset", "reward": "item__reward", "other_run": "item__other_run"},
+    **{"other_rollout": "item__other_rollout_id", "swapped": "is_swapped", "reviewer": "reviewer__username"},
+    **{"note": "note", "flagged": "is_flagged", "seconds": "seconds", "submitted_at": "submitted_at"},
+    **{"imported": "is_imported", "answers": "answers", "decision": "item_id"},
+}
+"""What is read of a review -> where it stands. Columns are read, and no objects made: a queue has thousands."""
+
+
 def label_rows(queue: ReviewQueue, reviews: QuerySet[Review], order: str = "item__number") -> Iterator[dict[str, Any]]:
     """One row for each review, in the order of the queue or another one (2 queries)."""
     decided = dict(Decision.objects.filter(queue=queue).values_list("item", "answers"))
-    version = queue.version
-    for review in reviews.order_by(order, "id").iterator(2000):
-        item = review.item
-        yield {
-            "id": review.pk,
-            "queue": queue.pk,
-            "item": item.number,
-            "run": item.run_id,
-            "step": item.step,
-            "kind": item.rollout_kind,
-            "row": item.row,
-            "rollout": item.rollout_id,
-            "group": item.group,
-            "document": item.document,
-            "position": item.position,
-            "text_hash": bytes(item.place.text_hash).hex() if item.place else None,
-            "byte_offset": item.place.byte_offset if item.place else None,
-            "reward": item.reward,
-            "other_run": item.other_run_id,
-            "other_rollout": item.other_rollout_id,
-            "swapped": review.is_swapped,
-            "label_set": version.label_set.name,
-            "label_set_version": version.number,
-            "reviewer": review.reviewer.username,
-            "note": review.note,
-            "flagged": review.is_flagged,
-            "seconds": review.seconds,
-            "submitted_at": review.submitted_at.isoformat() if review.submitted_at else None,
-            "imported": review.is_imported,
-            "answers": review.answers,
-            "decision": decided.get(item.pk),
-        }
+    of_queue = {
+        "queue": queue.pk,
+        "label_set": queue.version.label_set.name,
+        "label_set_version": queue.version.number,
+    }
+    for values in reviews.order_by(order, "id").values_list(*_READ.values()).iterator(2000):
+        row = dict(zip(_READ, values, strict=True)) | of_queue
+        row["text_hash"] = bytes(row["text_hash"]).hex() if row["text_hash"] else None
+        row["submitted_at"] = row["submitted_at"].isoformat() if row["submitted_at"] else None
+        row["decision"] = decided.get(row["decision"])
+        yield row
 
 
 def as_file(ending: str, queue: ReviewQueue, rows: Sequence[Mapping[str, Any]]) -> bytes:

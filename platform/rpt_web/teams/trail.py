@@ -18,7 +18,7 @@ from pghistory.core import event_models
 from rpt_web.teams.audit import PASSWORD, STOOD
 from rpt_web.teams.models import Membership, Team, User
 
-PER_PAGE = 50
+PER_PAGE = 30
 ROUTINE = ("worker", "reaper")
 """Programs that change runs all the time, which the trail of a team leaves out unless it is asked for them."""
 BY_HAND = "SQL"

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,6 +27,7 @@ from rpt_web.results.headline import TRAINING
 from rpt_web.results.lineage import stage_label
 from rpt_web.results.models import PinnedBaseline, Standing
 from rpt_web.results.queries import mode_label, mode_order
+from rpt_web.runs.models import Experiment
 
 
 @require_safe
@@ -34,13 +36,13 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
     filters = filters_asked(request)
     seen = access.standings_for(request.user)
     asked = request.GET.get("set", "")
-    context = _one(request, asked, filters) if asked else _all(request, filters)
-    experiment = seen.filter(experiment=filters.experiment).select_related("experiment").first()
+    context = _one(request, seen, asked, filters) if asked else _all(request, seen, filters)
+    experiment = _experiment(seen, filters)
     context |= {
         "nav": "results",
         "filters": filters,
         "query": _query(filters),
-        "experiment": experiment.experiment if experiment else None,
+        "experiment": experiment,
         "choices": _choices(seen, filters),
         "difficulties": [(name, name) for name in DIFFICULTIES],
         "is_filtered": filters != BoardFilters(difficulty=filters.difficulty),
@@ -79,23 +81,29 @@ def filters_asked(request: HttpRequest) -> BoardFilters:
     )
 
 
-def _all(request: HttpRequest, filters: BoardFilters) -> dict[str, Any]:
-    seen = access.standings_for(request.user)
+def _experiment(seen: QuerySet[Standing], filters: BoardFilters) -> Experiment | None:
+    """The one that the filters ask for, where rows of it may be seen."""
+    if filters.experiment is None:
+        return None
+    row = seen.filter(experiment=filters.experiment).select_related("experiment").first()
+    return row.experiment if row else None
+
+
+def _all(request: HttpRequest, seen: QuerySet[Standing], filters: BoardFilters) -> dict[str, Any]:
     rows = filters.narrowed(seen)
     groups, more = boards.groups_of(rows, number_asked(request, "after"), boards.GROUPS_ON_A_PAGE)
-    team_pins = _pins(request, groups)
+    team_pins = _pins(request, seen, groups)
     baselines = {group: pin.standing for group, pin in team_pins.items()}
     found = boards.boards(seen, groups, filters, baselines, boards.ROWS_OF_A_GROUP)
     return {"sections": _sections(found, team_pins, filters), "more": more, "is_one": False}
 
 
-def _one(request: HttpRequest, asked: str, filters: BoardFilters) -> dict[str, Any]:
+def _one(request: HttpRequest, seen: QuerySet[Standing], asked: str, filters: BoardFilters) -> dict[str, Any]:
     group = "" if asked == UNKNOWN else asked[:32].replace("\x00", "")
-    seen = access.standings_for(request.user)
     if not seen.filter(group=group).exists():
         raise Http404("There is no set of positions of this name at which anything that you may see was measured.")
-    team_pins = _pins(request, [group])
-    chosen = baseline_asked(request, group, team_pins)
+    team_pins = _pins(request, seen, [group])
+    chosen = _baseline(request, seen, group, team_pins)
     board, more = boards.board_page(seen, group, filters, chosen, number_asked(request, "after"), boards.ROWS_ON_A_PAGE)
     other = boards.elsewhere(seen, board.words, filters) if more is None else []
     return {
@@ -108,20 +116,23 @@ def _one(request: HttpRequest, asked: str, filters: BoardFilters) -> dict[str, A
     }
 
 
-def baseline_asked(
-    request: HttpRequest, group: str, team_pins: Mapping[str, PinnedBaseline] | None = None
-) -> Standing | None:
+def baseline_asked(request: HttpRequest, group: str) -> Standing | None:
     """The row that the address names, where it is of this group; else the one that the team has pinned."""
-    team_pins = _pins(request, [group]) if team_pins is None else team_pins
+    seen = access.standings_for(request.user)
+    return _baseline(request, seen, group, _pins(request, seen, [group]))
+
+
+def _baseline(
+    request: HttpRequest, seen: QuerySet[Standing], group: str, team_pins: Mapping[str, PinnedBaseline]
+) -> Standing | None:
     key = number_asked(request, "baseline")
-    rows = access.standings_for(request.user).filter(group=group)
-    named = rows.filter(pk=key).first() if key is not None and group else None
+    named = seen.filter(group=group, pk=key).first() if key is not None and group else None
     return named or (team_pins[group].standing if group in team_pins else None)
 
 
-def _pins(request: HttpRequest, groups: Sequence[str]) -> dict[str, PinnedBaseline]:
+def _pins(request: HttpRequest, seen: QuerySet[Standing], groups: Sequence[str]) -> dict[str, PinnedBaseline]:
     team = current_team(request)
-    return boards.pinned(access.standings_for(request.user), team.pk, groups) if team else {}
+    return boards.pinned(seen, team.pk, groups) if team else {}
 
 
 def _sections(

@@ -64,6 +64,7 @@ class BoardLine:
     row: BoardRow
     cells: Sequence[CellLine]
     members: Sequence[MemberLine]
+    """Its seeds, where its numbers are means over several."""
     is_baseline: bool
     versus: str = ""
     """The comparison with the board's baseline, or with its first row where it has none; "" where there is none."""
@@ -101,7 +102,7 @@ class BoardLine:
     @property
     def is_mean(self) -> bool:
         """Whether its numbers are means over seeds."""
-        return len(self.members) > 1
+        return bool(self.members)
 
 
 def lines_of(board: Board, leads: StoredLeads, is_pinned: bool) -> list[BoardLine]:
@@ -219,10 +220,10 @@ def _interval(found: Mapping[str, Any]) -> str:
 
 
 def _members(row: BoardRow, difficulty: str) -> list[MemberLine]:
-    mode = row.standing.mode
+    mode, members = row.standing.mode, row.standing.members
     return [
         MemberLine(known, _address(known, mode, difficulty), known["values"].get(difficulty))
-        for known in row.standing.members
+        for known in (members if len(members) > 1 else ())
     ]
 
 
