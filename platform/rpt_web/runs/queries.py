@@ -19,7 +19,7 @@ from rpt_core.words import about
 from rpt_web.runs import display
 from rpt_web.runs.models import Experiment, ParentRole, Run, RunEvent, RunParent, Status, StepMetrics
 
-EXPERIMENTS_PER_PAGE = 20
+EXPERIMENTS_PER_PAGE = 15
 EVENTS_PER_PAGE = 25
 POINTS_PER_CHART = 1000
 """No chart is wider in pixels."""

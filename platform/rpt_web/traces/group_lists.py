@@ -28,7 +28,7 @@ from rpt_web.traces.group_filters import (
 )
 from rpt_web.traces.models import KINDS, ResponseGroup
 
-GROUPS_PER_PAGE = 40
+GROUPS_PER_PAGE = 30
 MOST_COUNTED = 10_000
 SAMPLED_ROWS = 10_000
 FEWEST_SAMPLED = 50

@@ -26,7 +26,7 @@ from rpt_web.results.queries import mode_label
 from rpt_web.runs.models import Run
 from rpt_web.traces.models import RolloutShard
 
-PER_PAGE = 50
+PER_PAGE = 40
 
 
 @require_safe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -60,9 +61,9 @@ def group_list(request: HttpRequest) -> HttpResponse:
     context = {
         "nav": "traces",
         "filters": filters,
-        "search_query": urlencode({"traces": filters.query() or ALL}),
+        "search_query": list_query(filters),
         "told": told_of(request, filters),
-        "rows": [_shown(group, filters) for group in page.rows],
+        "rows": _shown(page.rows, filters),
         "previous_query": filters.query(before=page.previous) if page.previous else "",
         "next_query": filters.query(after=page.next) if page.next else "",
     }
@@ -118,13 +119,28 @@ def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRespon
 
 def address_of(group: ResponseGroup, filters: GroupFilters) -> str:
     """Where a group is read, on the way through a list."""
-    address = reverse("traces:rollout_detail", args=[group.run_id, group.first_rollout])
-    return f"{address}?{urlencode({'traces': filters.query() or ALL})}"
+    return f"{_page_of(group)}?{list_query(filters)}"
 
 
-def _shown(group: ResponseGroup, filters: GroupFilters) -> ShownGroup:
-    everywhere = f"{place_of(group.position)}?{query_of(group)}" if group.position else ""
-    return ShownGroup(group, address_of(group, filters), everywhere)
+def list_query(filters: GroupFilters) -> str:
+    """What names the list in the address of a page that is read on the way through it."""
+    return urlencode({"traces": filters.query() or ALL})
+
+
+def _page_of(group: ResponseGroup) -> str:
+    return reverse("traces:rollout_detail", args=[group.run_id, group.first_rollout])
+
+
+def _shown(groups: Sequence[ResponseGroup], filters: GroupFilters) -> list[ShownGroup]:
+    query = list_query(filters)
+    return [
+        ShownGroup(
+            group,
+            f"{_page_of(group)}?{query}",
+            f"{place_of(group.position)}?{query_of(group)}" if group.position else "",
+        )
+        for group in groups
+    ]
 
 
 def asked(request: HttpRequest) -> GroupFilters:

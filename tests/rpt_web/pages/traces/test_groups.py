@@ -7,6 +7,7 @@ import re
 import pytest
 
 from rpt_web.teams.models import Team
+from rpt_web.traces.group_lists import GROUPS_PER_PAGE
 from rpt_web.traces.models import ResponseGroup
 from tests.factories import HOSTILE, make_user
 from tests.rpt_web.markup import flat
@@ -19,7 +20,7 @@ def test_a_list_leads_to_responses_and_from_there_along_the_list(run, page):
     text = page("/traces/?solved=none&order=step")
     shown = list(ResponseGroup.objects.filter(run_id=run.pk, rewarded=0).order_by("step", "id"))
     links = re.findall(r'href="(/runs/\d+/rollouts/(\d+)/\?traces=[^"]*)"', text)
-    assert [int(rollout) for _, rollout in links] == [group.first_rollout for group in shown][:40]
+    assert [int(rollout) for _, rollout in links] == [group.first_rollout for group in shown][:GROUPS_PER_PAGE]
     assert "no response rewarded" in text
     assert HOSTILE not in text
     beside = page(f"/traces/beside/{run.pk}/{links[1][1]}/?solved=none&order=step")
