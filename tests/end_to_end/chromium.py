@@ -56,6 +56,11 @@ return [...document.querySelectorAll('[data-figure] .plot')].every((plot) => {
 """
 PARTS_ARE_THERE = "return document.querySelector('.htmx-request') === null"
 """Whether what a page asks for by itself has come: it is asked for before the page is complete."""
+STOP = """
+window.stop();
+for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer);
+"""
+"""Stops requests, intervals and timeouts. An empty page in between would do the same, by another process each time."""
 ABORTED = ("htmx:sendAbort", "htmx:afterRequest")
 """What htmx writes to the console when a newer request takes the place of one under way (`hx-sync`), as it should. One
 that failed is said by `htmx:sendError`, beside its `htmx:afterRequest`."""
@@ -203,8 +208,8 @@ class Visitor:
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def _leave(self, anonymous):
-        """Close what was open, which may ask for its next part until the last moment, and be who visits next."""
-        self.browser.get("about:blank")
+        """Stop what is open, which may ask for its next part until the last moment, and be who visits next."""
+        self.browser.execute_script(STOP)
         self.browser.get_log("browser")
         self.browser.get_log("performance")
         self.browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
