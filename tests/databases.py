@@ -1,7 +1,7 @@
 """A migrated, empty database, made once for each state of the migrations and copied to whoever needs one.
 
 In: a data folder whose servers have not been started yet. Out: the files of its Postgres. To make and migrate one takes
-ten seconds of a processor, a run of all tests needs some twenty, and to start one test should take no such time. They
+some seconds of a processor, a run of all tests needs some twenty, and to start one test should take no such time. They
 are kept in the folder for temporary files, under a hash of all that they are made from, for some days.
 """
 

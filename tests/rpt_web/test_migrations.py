@@ -1,4 +1,4 @@
-"""The tables are what the models say, the hand-made partitioned one too."""
+"""The tables are what the models say, the hand-made partitioned one too, and the same whichever way they came."""
 
 from datetime import timedelta
 
@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from rpt_web.runs import attempts
 from rpt_web.runs.models import Run
+from rpt_web.teams.audit import STOOD
 from rpt_web.traces.models import Rollout
 from tests.emptying import empty
 from tests.rpt_web.markup import flat
+from tests.rpt_web.schema_in_words import schema_in_words
 
 pytestmark = pytest.mark.django_db
 
@@ -60,10 +62,20 @@ GPUS = {
 """Runs from before GPUs were leased: status and config of a run, and the GPUs that it asks for now."""
 
 
-def migrated(name):
-    """The models of the app `runs` as they are after one of its migrations, with the database brought there."""
-    MigrationExecutor(connection).migrate([("runs", name)])
-    return MigrationExecutor(connection).loader.project_state([("runs", name)]).apps
+def through_the_old_ones():
+    """An executor that does not take the squashed migration in place of those that it replaces."""
+    executor = MigrationExecutor(connection)
+    executor.loader.replace_migrations = False
+    executor.loader.build_graph()
+    for squashed in executor.loader.replacements:
+        executor.loader.applied_migrations.pop(squashed, None)
+    return executor
+
+
+def migrated(app, name):
+    """The models as they are after one of the old migrations of an app, with the database brought there."""
+    through_the_old_ones().migrate([(app, name)])
+    return through_the_old_ones().loader.project_state([(app, name)]).apps
 
 
 def add_runs(apps, experiment, runs, **values):
@@ -83,44 +95,91 @@ def continue_after(given_out):
             )
 
 
+def from_nothing(cursor):
+    cursor.execute("DROP SCHEMA public CASCADE")
+    cursor.execute("CREATE SCHEMA public")
+
+
+FIRST_TEAM = """
+SELECT team.name, pgh_label, pgh_context FROM teams_team AS team JOIN teams_teamchange ON pgh_obj_id = team.id
+WHERE team.name = 'Team'
+"""
+TRANSACTIONS = """
+SELECT count(DISTINCT xmin::text) FROM (
+    SELECT xmin FROM teams_team
+    UNION ALL SELECT xmin FROM django_migrations WHERE app = 'runs' AND name <> '0023_after_squashed'
+) AS rows
+"""
+"""In how many the squashed migration made tables and wrote down that it is done."""
+
+
+def described(cursor):
+    """The schema, the first team with what the audit trail says of it, and the migrations that are missing."""
+    schema = schema_in_words(cursor)
+    cursor.execute(FIRST_TEAM)
+    executor = MigrationExecutor(connection)
+    return schema, cursor.fetchall(), executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
 @pytest.fixture(scope="module")
 def journey(django_db_setup, django_db_blocker):
-    """A database is made again, from its early days to this day; on the way, runs of each time are added.
+    """A database is made as a new one, and made again, from its early days to this day, with runs of each time.
 
-    One journey for all tests here, since it takes half a minute: what is found of the runs, by the values looked at.
+    One journey for all tests here, since it takes half a minute: what is found of the runs, by the values looked at,
+    and how the database is described at each end.
     """
     found = {}
-    with django_db_blocker.unblock():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL")
-            given_out = cursor.fetchall()
-            cursor.execute("DROP SCHEMA public CASCADE")
-            cursor.execute("CREATE SCHEMA public")
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL")
+        given_out = cursor.fetchall()
         try:
-            apps = migrated("0003_nodes")
+            from_nothing(cursor)
+            call_command("migrate", verbosity=0)
+            found["new"] = described(cursor)
+            cursor.execute(TRANSACTIONS)
+            found["transactions"] = cursor.fetchone()[0]
+
+            from_nothing(cursor)
+            apps = migrated("runs", "0003_nodes")
             add_runs(
                 apps,
                 apps.get_model("runs", "Experiment").objects.create(name="timed"),
                 {name: given for name, (given, _) in TIMES.items()},
             )
-            runs = migrated("0004_time_spent").get_model("runs", "Run").objects
+            runs = migrated("runs", "0004_time_spent").get_model("runs", "Run").objects
             found["time_spent"] = dict(runs.values_list("name", "time_spent"))
 
-            apps = migrated("0006_who_did_it")
+            apps = migrated("runs", "0006_who_did_it")
             add_runs(apps, apps.get_model("runs", "Experiment").objects.create(name="coded"), {"coded": OF_ONE_CODE})
 
-            apps = migrated("0018_own_plans")
+            apps = migrated("runs", "0018_own_plans")
             team = apps.get_model("teams", "Team").objects.create(name="old")
             experiment = apps.get_model("runs", "Experiment").objects.create(name="old", team=team)
             given = {name: {"status": status, "config": config} for name, (status, config, _) in GPUS.items()}
             add_runs(apps, experiment, given)
-            runs = migrated("0019_gpus_of_older_runs").get_model("runs", "Run").objects
+            runs = migrated("runs", "0019_gpus_of_older_runs").get_model("runs", "Run").objects
             found["gpus"] = dict(runs.filter(experiment=experiment.pk).values_list("name", "gpus"))
         finally:
             call_command("migrate", verbosity=0)
             continue_after(given_out)
+        found["old"] = described(cursor)
         yield found
         empty()
+
+
+def test_a_new_database_is_like_one_that_came_through_all_migrations(journey):
+    """In every name, and in which migrations it has."""
+    (new, new_team, new_plan), (old, old_team, old_plan) = journey["new"], journey["old"]
+    assert new_plan == old_plan == []
+    assert new_team == old_team == [("Team", STOOD, None)]
+    for kind, lines in new.items():
+        assert lines == old[kind], kind
+    assert "supervisor | 0001_squashed" in new["migrations"]
+    assert len(new["triggers"]) > 90
+
+
+def test_a_new_database_has_all_its_tables_or_none(journey):
+    assert journey["transactions"] == 1
 
 
 def test_times_are_filled_in_only_where_they_are_known(journey):
@@ -144,22 +203,24 @@ def test_runs_from_before_gpus_were_leased_ask_for_those_that_they_had(journey):
 
 
 def test_every_migration_says_how_it_is_undone():
+    """But the squashed one, which would leave nothing."""
     ours = [
         migration
         for migration in MigrationLoader(None).disk_migrations.values()
         if migration.__module__.startswith("rpt_web.")
     ]
     assert len(ours) > 60
-    assert [str(migration) for migration in ours if not all(step.reversible for step in migration.operations)] == []
+    assert [
+        str(migration)
+        for migration in ours
+        if not migration.replaces and not all(step.reversible for step in migration.operations)
+    ] == []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_mode_of_a_comparison_becomes_that_of_each_of_its_entries():
     def rows(name):
-        executor = MigrationExecutor(connection)
-        executor.migrate([("compare", name)])
-        apps = MigrationExecutor(connection).loader.project_state([("compare", name)]).apps
-        return apps.get_model("compare", "PositionComparison").objects
+        return migrated("compare", name).get_model("compare", "PositionComparison").objects
 
     try:
         for mode, entries in (("sampled", [[7, 1], [3, 40], [7, 2]]), ("standard", [[1, 0], [2, 0]])):

@@ -1,4 +1,4 @@
-"""The database's schema, made or brought up to date, with word of how far it is: at the first start it takes a while.
+"""The database's schema, made or brought up to date, with word of how far it is, since an upgrade may take a while.
 
 In: what says a line. Out: a database with all migrations.
 """
@@ -44,6 +44,6 @@ def bring_up_to_date(say: Callable[[str], None]) -> None:
     steps = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     if steps:
         is_first = not executor.loader.applied_migrations
-        words = "made for the first time, which may take a minute" if is_first else "brought up to date"
+        words = "made for the first time" if is_first else "brought up to date"
         say(f"database schema: {words} ({counted(steps, 'step')})")
     call_command(ToldMigrate(steps, say), interactive=False, verbosity=0, skip_checks=False)
