@@ -28,8 +28,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+STAGES = ("filter", "ntp", "sft", "rpt", "expert_iteration", "evaluate")
 WARM = (
-    ["-m", "rpt_core", "ntp"],
+    *(["-m", "rpt_core", stage] for stage in STAGES),
     ["-m", "rpt_core", "preset"],  # whose stages are to find the client, too
     ["-m", "tests.rpt_core.verl_backend.played_verl"],
 )

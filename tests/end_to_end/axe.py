@@ -7,12 +7,12 @@ Selectors of what it finds are not asked for: a line has the element itself, and
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 RUN = """
 const [within, done] = arguments;
+if (!("axe" in window)) bringAxe();
 const options = {rules: {"target-size": {enabled: true}}, resultTypes: ["violations"], selectors: false};
 const drawings = [...document.querySelectorAll(".plot .main-svg")].map((drawing) => [drawing, [...drawing.childNodes]]);
 for (const [drawing] of drawings) drawing.replaceChildren();
@@ -25,10 +25,14 @@ axe.run(within, options)
 """
 
 
+def bring(browser):
+    """Have it ready on every page from now on. Sent to each page that is looked at, it takes as long as a page."""
+    source = f"window.bringAxe = () => {{{AXE.read_text()}\n}};"  # not read before it is called
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+
+
 def violations(browser, within="html"):
     """Run it on what a selector names, as it is now."""
-    if not browser.execute_script("return 'axe' in window"):
-        browser.execute_script(_source())
     found = browser.execute_async_script(RUN, within)
     assert isinstance(found, list), found
     return [
@@ -36,8 +40,3 @@ def violations(browser, within="html"):
         for rule in found
         for node in rule["nodes"]
     ]
-
-
-@cache
-def _source():
-    return AXE.read_text()

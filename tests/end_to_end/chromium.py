@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 
-from tests.end_to_end.axe import violations
+from tests.end_to_end import axe
 
 CHROMIUM = os.environ.get("RPT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = os.environ.get("RPT_CHROMEDRIVER") or shutil.which("chromedriver")
@@ -93,6 +93,7 @@ def chromium() -> Iterator[object]:
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     driver.set_page_load_timeout(PATIENCE_SECONDS)
     driver.set_script_timeout(60)
+    axe.bring(driver)
     try:
         yield driver
     finally:
@@ -145,7 +146,7 @@ class Visitor:
 
     def axe(self, within="html"):
         """Fail on whatever axe-core finds on the page as it is now, or within a part of it."""
-        found = violations(self.browser, within)
+        found = axe.violations(self.browser, within)
         assert not found, f"{self.browser.current_url}:\n" + "\n".join(found)
 
     def switch(self, theme):

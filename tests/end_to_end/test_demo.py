@@ -1,6 +1,6 @@
 """`manage.py demo`, for real, with the smoke preset: every stage by service, queue and worker; table, report and pages.
 
-The RPT run is killed on its way.
+The RPT run is killed on its way. Its 15 stages find torch loaded; those of `test_first_day.py` load it themselves.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from rpt_web.results.models import Evaluation
 from rpt_web.runs.models import Experiment
 from rpt_web.supervisor.embedded import DATABASE, EmbeddedPostgres
 from rpt_web.traces.models import Rollout
+from tests import warm_python
 from tests.databases import give_database
 
 pytestmark = pytest.mark.slow
@@ -103,9 +104,9 @@ def demo(data_dir):
     """One finished demo, with its report; the first attempt of its RPT run is killed."""
     rpt = RunDir(data_dir / "runs" / str(number_of("rpt")))
     threading.Thread(target=kill_once_it_has_a_checkpoint, args=(rpt,), daemon=True).start()
-    done = run_demo(
-        data_dir, "--preset", "smoke", "--seed", "3", "--no-serve", "--report", str(data_dir / "report.json")
-    )
+    words = ("--preset", "smoke", "--seed", "3", "--no-serve", "--report", str(data_dir / "report.json"))
+    with warm_python.started() as python:
+        done = run_demo(data_dir, *words, RPT_STAGE_COMMAND=f"{python} -m rpt_core")
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 

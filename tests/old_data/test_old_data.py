@@ -87,7 +87,7 @@ def asked(restored):
 def open_pages(asked, environment):
     """{address: (status, text)}, after the migration of the database that the environment names."""
     done = subprocess.run(
-        [sys.executable, SCRIPT], input=json.dumps(asked), env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, SCRIPT], input=json.dumps(asked), env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -162,7 +162,7 @@ def manage(environment, *words):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     return done.returncode, done.stdout + done.stderr
 
