@@ -7,6 +7,7 @@ Selectors of what it finds are not asked for: a line has the element itself, and
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
@@ -26,13 +27,15 @@ axe.run(within, options)
 
 
 def bring(browser):
-    """Have it ready on every page from now on. Sent to each page that is looked at, it takes as long as a page."""
-    source = f"window.bringAxe = () => {{{AXE.read_text()}\n}};"  # not read before it is called
-    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    """Have it ready on every page of this window from now on: sent to each page, it takes as long as a page."""
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _source()})
 
 
 def violations(browser, within="html"):
     """Run it on what a selector names, as it is now."""
+    if not browser.execute_script("return 'bringAxe' in window"):  # not in this window yet
+        bring(browser)
+        browser.execute_script(_source())
     found = browser.execute_async_script(RUN, within)
     assert isinstance(found, list), found
     return [
@@ -40,3 +43,8 @@ def violations(browser, within="html"):
         for rule in found
         for node in rule["nodes"]
     ]
+
+
+@cache
+def _source():
+    return f"window.bringAxe = () => {{{AXE.read_text()}\n}};"  # not read before it is called

@@ -93,7 +93,6 @@ def chromium() -> Iterator[object]:
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     driver.set_page_load_timeout(PATIENCE_SECONDS)
     driver.set_script_timeout(60)
-    axe.bring(driver)
     try:
         yield driver
     finally:
