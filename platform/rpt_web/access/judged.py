@@ -29,8 +29,9 @@ MOST_VALUES = 12
 MOST_VERSIONS = 50
 """Of label sets, the newest, whose labels are offered."""
 COUNTED_KINDS = (ItemKind.RESPONSE, ItemKind.GROUP)
-_PLACE = ("item__run", "item__step", "item__rollout_kind", "item__group")
-_BLIND = ("run", "step", "rollout_kind", "group", "kind", "document", "position", "queue")
+_GROUP = ("run", "step", "rollout_kind", "group")
+_PLACE = tuple(f"item__{name}" for name in _GROUP)
+_BLIND = (*_GROUP, "kind", "document", "position", "queue")
 _HIDDEN = """
     SELECT i.id FROM review_reviewitem i JOIN review_reviewqueue q ON q.id = i.queue_id
     WHERE q.team_id = ANY(%s) AND i.submitted > 0 AND (
@@ -109,7 +110,7 @@ def _judged(user: Actor, filters: GroupFilters) -> Condition:
 def _disputed(user: Actor, hidden: list[int]) -> Condition:
     """All that is disputed, without a look at the reviews: what was never submitted has no dispute."""
     rows = ReviewItem.objects.filter(queue__team__in=list(roles_of(user)), kind__in=COUNTED_KINDS, dispute__gt=0)
-    found = rows.exclude(pk__in=hidden).order_by().values(*_BLIND[:4]).annotate(dispute=Max("dispute"))
+    found = rows.exclude(pk__in=hidden).order_by().values(*_GROUP).annotate(dispute=Max("dispute"))
     sql, values = found.query.sql_with_params()
     return sql, list(values)
 
@@ -131,7 +132,7 @@ def _hidden_items(user: Actor) -> list[int]:
     blind = list(undecided_items(user).values(*_BLIND))
     if not blind:
         return []
-    groups = [tuple(row[name] for name in _BLIND[:4]) for row in blind if row["kind"] in COUNTED_KINDS]
+    groups = [tuple(row[name] for name in _GROUP) for row in blind if row["kind"] in COUNTED_KINDS]
     positions = [(row["document"], row["position"]) for row in blind if row["kind"] == ItemKind.POSITION]
     steps = _compared({row["queue"] for row in blind if row["kind"] == ItemKind.PAIR})
     with connection.cursor() as cursor:

@@ -9,8 +9,8 @@ from pydantic import ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 
 class PlainSchema(Schema):
-    """A schema that reads plain data as they are. Ninja's own looks each field of each row up in Python, which takes as
-    long as the rest of a list."""
+    """A schema that reads plain data as they are. Ninja's own looks each field of each row up in Python, which took a
+    fifth of a list of labels."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -19,4 +19,4 @@ class PlainSchema(Schema):
     ) -> Any:  # of the name that it takes the place of
         if isinstance(values, dict) and not cls._ninja_resolvers:
             return handler(values)
-        return super()._run_root_validator(values, handler, info)  # type: ignore[operator]
+        return super()._run_root_validator(values, handler, info)  # type: ignore[operator]  # a proxy, which gives the method

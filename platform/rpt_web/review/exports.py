@@ -42,7 +42,7 @@ _READ = {
     **{"byte_offset": "item__place__byte_offset", "reward": "item__reward", "other_run": "item__other_run"},
     **{"other_rollout": "item__other_rollout_id", "swapped": "is_swapped", "reviewer": "reviewer__username"},
     **{"note": "note", "flagged": "is_flagged", "seconds": "seconds", "submitted_at": "submitted_at"},
-    **{"imported": "is_imported", "answers": "answers", "decision": "item_id"},
+    **{"imported": "is_imported", "answers": "answers"},
 }
 """What is read of a review -> where it stands. Columns are read, and no objects made: a queue has thousands."""
 
@@ -55,11 +55,11 @@ def label_rows(queue: ReviewQueue, reviews: QuerySet[Review], order: str = "item
         "label_set": queue.version.label_set.name,
         "label_set_version": queue.version.number,
     }
-    for values in reviews.order_by(order, "id").values_list(*_READ.values()).iterator(2000):
-        row = dict(zip(_READ, values, strict=True)) | of_queue
+    for *values, item in reviews.order_by(order, "id").values_list(*_READ.values(), "item").iterator(2000):
+        row: dict[str, Any] = {**of_queue, **dict(zip(_READ, values, strict=True))}
         row["text_hash"] = bytes(row["text_hash"]).hex() if row["text_hash"] else None
         row["submitted_at"] = row["submitted_at"].isoformat() if row["submitted_at"] else None
-        row["decision"] = decided.get(row["decision"])
+        row["decision"] = decided.get(item)
         yield row
 
 
