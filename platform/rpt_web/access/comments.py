@@ -14,7 +14,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from rpt_web.access.reports import get_report_or_404
 from rpt_web.access.review import blind_items
-from rpt_web.access.roles import Actor, can_administer, can_change, found_or_404, refusal, require_change, roles_of
+from rpt_web.access.roles import (
+    Actor,
+    can_administer,
+    can_change,
+    found_or_404,
+    refusal,
+    require_change,
+    roles_of,
+    seen,
+)
 from rpt_web.access.work import experiments_for, get_experiment_or_404, get_rollout_or_404, get_run_or_404
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject
@@ -24,16 +33,12 @@ from rpt_web.traces.models import CorpusPosition, ResponseGroup
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
     """Comments that the user may read, oldest first; of what they have yet to review, their own alone."""
-    found = _of_teams(user).select_related("author", "resolved_by", "run", "experiment", "position")
+    teams = [team.pk for team in roles_of(user)]
+    of_teams = seen(user, "experiment", "experiment__") | Q(experiment=None, team__in=teams)  # on positions and reports
     of_items = Q(rollout__isnull=False) | Q(position__isnull=False)
     yet_to_review = _response_to_review(user) | _position_to_review(user)
-    return found.filter(~of_items | Q(author=user.pk or 0) | ~yet_to_review)
-
-
-def _of_teams(user: Actor) -> QuerySet[Comment]:
-    """Comments on what the user sees, also those on what they have yet to review."""
-    of_teams = Q(experiment=None, team__in=list(roles_of(user)))  # on positions and reports
-    return Comment.objects.filter(Q(experiment__in=experiments_for(user)) | of_teams).order_by("id")
+    found = Comment.objects.filter(of_teams, ~of_items | Q(author=user.pk or 0) | ~yet_to_review)
+    return found.select_related("author", "resolved_by", "run", "experiment", "position").order_by("id")
 
 
 def _response_to_review(user: Actor) -> Q:
@@ -55,15 +60,15 @@ def _position_to_review(user: Actor) -> Q:
     return Q(Exists(ReviewItem.objects.filter(blind_items(user), place=OuterRef("position"))))
 
 
-def comments_on(user: Actor, subject: Subject) -> QuerySet[Comment]:
-    """Those on one thing, which the user must be known to see. Only a response and a position are ever reviewed: with
-    anything else, that is not asked."""
-    found = _of_teams(user).select_related("author", "resolved_by").filter(**subject.fields)
-    if subject.rollout is not None:
-        return found.filter(Q(author=user.pk or 0) | ~_response_to_review(user))
-    if subject.position is not None:
-        return found.filter(Q(author=user.pk or 0) | ~_position_to_review(user))
-    return found
+def comments_on(user: Actor, subject: Subject, *, is_hidden: bool) -> QuerySet[Comment]:
+    """Those on one thing, which the user must be known to see, oldest first.
+
+    is_hidden: whether the user has yet to review it (`is_blind_on`), and so reads their own alone.
+    """
+    found = Comment.objects.filter(**subject.fields).select_related("author", "resolved_by").order_by("id")
+    if subject.experiment is None:
+        found = found.filter(team__in=list(roles_of(user)))
+    return found.filter(author=user.pk or 0) if is_hidden else found
 
 
 def can_comment(user: Actor, team_id: int) -> bool:

@@ -7,8 +7,7 @@ import re
 from django.db.models import QuerySet
 from django.http import Http404
 
-from rpt_web.access.roles import Actor, found_or_404
-from rpt_web.access.work import runs_for
+from rpt_web.access.roles import Actor, found_or_404, seen
 from rpt_web.traces.models import CorpusPosition, PositionRerun, ResponseGroup
 
 _WHERE = "A response leads to its position."
@@ -17,7 +16,7 @@ _HASH = re.compile("[0-9a-f]{32}")
 
 def groups_at(user: Actor, position: CorpusPosition) -> QuerySet[ResponseGroup]:
     """Groups of responses at a position, in all runs that the user may see."""
-    return ResponseGroup.objects.filter(position=position, run__in=runs_for(user))
+    return ResponseGroup.objects.filter(seen(user, "experiment", "experiment__"), position=position)
 
 
 def get_group_or_404(user: Actor, position: CorpusPosition, group_id: int) -> ResponseGroup:
@@ -28,7 +27,7 @@ def get_group_or_404(user: Actor, position: CorpusPosition, group_id: int) -> Re
 
 def reruns_at(user: Actor, position: CorpusPosition) -> QuerySet[PositionRerun]:
     """Runs that ran a position again, of those that the user may see, newest first."""
-    found = PositionRerun.objects.filter(position=position, run__in=runs_for(user))
+    found = PositionRerun.objects.filter(seen(user, "experiment", "run__experiment__"), position=position)
     return found.select_related("run__experiment", "run__created_by").order_by("-run")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q, QuerySet
 
 from rpt_web.access.compared_sets import resolved
-from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, roles_of
+from rpt_web.access.roles import Actor, can_administer, found_or_404, refusal, roles_of, seen
 from rpt_web.access.work import runs_for
 from rpt_web.runs.models import Run
 from rpt_web.searches.models import Search, SearchHit
@@ -39,7 +39,7 @@ def can_stop(user: Actor, search: Search) -> bool:
 
 def hits_for(user: Actor, search: Search) -> QuerySet[SearchHit]:
     """Its hits in runs that the user may see."""
-    found = search.hits.filter(run__in=runs_for(user)).select_related("run")
+    found = search.hits.filter(seen(user, "experiment", "run__experiment__")).select_related("run")
     return found.defer("run__config", "run__plan", "run__result", "run__error", "run__log_tail")
 
 

@@ -85,7 +85,7 @@ def get_experiment_or_404(user: Actor, pk: int, *, to_change: bool = False, to_s
 
 def runs_for(user: Actor) -> QuerySet[Run]:
     """Runs the user may see, each with its experiment."""
-    return Run.objects.filter(experiment__in=experiments_for(user)).select_related("experiment", "created_by")
+    return Run.objects.filter(seen(user, "experiment", "experiment__")).select_related("experiment", "created_by")
 
 
 def those_who_see(run_id: int, user_ids: Collection[int]) -> set[int]:

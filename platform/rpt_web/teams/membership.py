@@ -26,7 +26,8 @@ def join(user: User, team: Team, role: Role = Role.MEMBER) -> Membership:
     """Let somebody into a team, or change their role there. Login links of theirs end: they would let into it, too."""
     LoginLink.withdraw(user)
     membership, _ = Membership.objects.update_or_create(user=user, team=team, defaults={"role": role})
-    vars(user).pop("own_roles", None)
+    for known in ("own_roles", "kinds_received"):
+        vars(user).pop(known, None)
     return membership
 
 

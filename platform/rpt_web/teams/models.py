@@ -16,6 +16,8 @@ from django.utils import timezone
 from rpt_web.teams.audit import audited
 
 LINK_LIFETIME = timedelta(days=7)
+SHAREABLE = ("experiment", "corpus", "model", "wording", "plan")
+"""Kinds of things that a team can let another one see, each a field of `Share`."""
 
 
 def digest(secret: str) -> str:
@@ -85,6 +87,13 @@ class User(AbstractUser):
             return dict.fromkeys(Team.objects.order_by("name"), Role.ADMINISTRATOR)
         found = self.memberships.select_related("team").order_by("team__name")
         return {membership.team: Role(membership.role) for membership in found}
+
+    @cached_property
+    def kinds_received(self) -> set[str]:
+        """Kinds of which other teams share something with the user's (1 query, once for each request)."""
+        shares = Share.objects.filter(shared_with__in=list(self.own_roles)).order_by()
+        newest = shares.aggregate(**{kind: models.Max(kind) for kind in SHAREABLE})
+        return {kind for kind, key in newest.items() if key is not None}
 
     @property
     def roles(self) -> dict[Team, Role]:
@@ -314,8 +323,7 @@ class Share(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["shared_with", kind], name=f"share_once_{kind}")
-            for kind in ("experiment", "corpus", "model", "wording", "plan")
+            models.UniqueConstraint(fields=["shared_with", kind], name=f"share_once_{kind}") for kind in SHAREABLE
         ]
 
     def __str__(self) -> str:

@@ -234,9 +234,3 @@ def test_comments_on_a_position_are_those_of_the_readers_team(client, page_of, r
     assert "by ada" not in shown
     assert [notice.user.username for notice in Notice.objects.all()] == ["bob"]
     assert page_of(people["bob"], reverse("home:inbox")).count("named you in a comment on a position") == 1
-
-
-def test_reviews_are_asked_only_of_comments_on_what_is_reviewed(run, response, people):
-    on_run, on_response = Subject(run.experiment, run), Subject(run.experiment, run, response[1])
-    assert "review_reviewitem" not in str(access.comments_on(people["ada"], on_run).query)
-    assert "review_reviewitem" in str(access.comments_on(people["ada"], on_response).query)

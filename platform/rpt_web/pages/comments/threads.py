@@ -57,9 +57,10 @@ class Thread:
         return self.first.comment
 
 
-def threads_on(user: Actor, subject: Subject, text: str | None = None) -> list[Thread]:
-    """All threads on something, oldest first. text: of a response; None when it cannot be read."""
-    comments = list(access.comments_on(user, subject))
+def threads_on(user: Actor, subject: Subject, text: str | None = None, *, is_hidden: bool) -> list[Thread]:
+    """All threads on something, oldest first. text: of a response; None when it cannot be read. is_hidden: whether the
+    reader has yet to review it."""
+    comments = list(access.comments_on(user, subject, is_hidden=is_hidden))
     if not comments:
         return []
     linker = _Linker(user, subject, comments)

@@ -52,9 +52,8 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def baseline(request: HttpRequest) -> HttpResponse:
-    """Pin the posted row for the team, or take the pin of the posted group away."""
+    """Pin the posted row for the team, or take the pin of the posted group away; the filters stay as they were."""
     team = team_to_change(request)
-    back = reverse("results:leaderboard")
     if (key := number_posted(request, "row")) is not None:
         standing = access.get_standing_or_404(request.user, key)
         try:
@@ -62,11 +61,11 @@ def baseline(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"“{standing.name}” is the baseline of {team} here.")
         except UserError as error:
             messages.error(request, str(error))
-        return redirect(f"{back}?set={standing.group or UNKNOWN}")
+        return redirect(_board_of(standing.group or UNKNOWN, filters_asked(request)))
     group = text_posted(request, "group", 32)
     if pins.unpin(team, group):
         messages.success(request, "No row is the baseline here any more.")
-    return redirect(f"{back}?set={group}" if group.isalnum() else back)
+    return redirect(_board_of(group if group.isalnum() else "", filters_asked(request)))
 
 
 def filters_asked(request: HttpRequest) -> BoardFilters:
@@ -171,6 +170,12 @@ def _choices(seen: Any, filters: BoardFilters) -> list[tuple[str, str, list[tupl
         ("stage", "Trained by", stages, filters.stage),
         ("corpus", "Corpus", corpora, filters.corpus),
     ]
+
+
+def _board_of(group: str, filters: BoardFilters) -> str:
+    """The address of a group's board, or of all for an empty group."""
+    query = "&".join(part for part in (f"set={group}" if group else "", _query(filters)) if part)
+    return reverse("results:leaderboard") + (f"?{query}" if query else "")
 
 
 def _query(filters: BoardFilters) -> str:

@@ -45,8 +45,8 @@ def notes_on_run(context: Context, run: Run) -> dict[str, Any]:
 def comments_on_response(context: Context, run: Run, rollout: Rollout, text: str | None) -> dict[str, Any]:
     """The comments on a response. text: the whole of it; None when it cannot be read."""
     is_hidden = access.is_blind_on(context["request"].user, rollout)
-    more = {"is_response": True, "has_text": text is not None, "is_hidden": is_hidden}
-    return _section(context, Subject(run.experiment, run, rollout.id), "Comments", text) | more
+    more = {"is_response": True, "has_text": text is not None}
+    return _section(context, Subject(run.experiment, run, rollout.id), "Comments", text, is_hidden=is_hidden) | more
 
 
 @register.inclusion_tag("comments/_threads.html", takes_context=True)
@@ -55,8 +55,9 @@ def comments_on_position(context: Context, position: CorpusPosition) -> dict[str
     team = current_team(context["request"])
     if team is None:
         return {}
-    more = {"of_team": team.name, "is_hidden": access.is_blind_on(context["request"].user, position)}
-    return _section(context, Subject(position=position, of_team=team.pk), "Comments") | more
+    is_hidden = access.is_blind_on(context["request"].user, position)
+    subject = Subject(position=position, of_team=team.pk)
+    return _section(context, subject, "Comments", is_hidden=is_hidden) | {"of_team": team.name}
 
 
 @register.inclusion_tag("comments/_threads.html", takes_context=True)
@@ -115,10 +116,13 @@ def _attributes(start: int, signs: list[list[int]], length: int) -> SafeString:
     return format_html('data-passages="{}" data-shown="{}" data-signs="{}"', start, shown, written)
 
 
-def _section(context: Context, subject: Subject, title: str, text: str | None = None) -> dict[str, Any]:
+def _section(
+    context: Context, subject: Subject, title: str, text: str | None = None, *, is_hidden: bool = False
+) -> dict[str, Any]:
     user = context["request"].user
-    found = threads.threads_on(user, subject, text)
+    found = threads.threads_on(user, subject, text, is_hidden=is_hidden)
     return threads.counted(found) | {
+        "is_hidden": is_hidden,
         "title": title,
         "what": subject.words,
         "count": len(found),

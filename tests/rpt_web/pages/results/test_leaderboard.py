@@ -174,6 +174,15 @@ def test_a_pinned_baseline_gives_differences_with_intervals(page, client, two, a
     assert not PinnedBaseline.objects.exists()
 
 
+def test_rows_stay_filtered_when_one_is_pinned_and_when_none_is_any_more(page, client, two, ada):
+    client.force_login(ada)
+    place = reverse("results:baseline") + "?difficulty=hard&mode=sampled"
+    assert f'action="{place.replace("&", "&amp;")}"' in page(f"{ADDRESS}?set=a&mode=sampled")
+    for values in ({"row": two["rpt", "sampled", "a"].pk}, {"group": "a"}):
+        assert client.post(place, values)["Location"] == "/results/?set=a&difficulty=hard&mode=sampled"
+    assert client.post(place, {"group": "?"})["Location"] == "/results/?difficulty=hard&mode=sampled"
+
+
 def test_a_pinned_row_whose_share_was_withdrawn_is_no_baseline_any_more(client, two, ada):
     base, guests = two["rpt", "sampled", "a"], Team.objects.create(name="Guests")
     guest = make_user("guest", Role.MEMBER, team=guests)
