@@ -1,5 +1,4 @@
 # `make demo` and `make test` are all a newcomer needs; both set everything up first.
-PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
@@ -17,7 +16,7 @@ help: ## Say what can be made
 
 setup: $(READY) ## Make .venv with everything (PYTHON=... chooses the interpreter); safe to repeat
 
-$(READY): pyproject.toml constraints.txt scripts/setup scripts/torch.sh
+$(READY): pyproject.toml constraints.txt scripts/setup scripts/torch.sh scripts/python.sh
 	@PYTHON="$(PYTHON)" scripts/setup
 	@touch $@
 

@@ -342,6 +342,7 @@ STATICFILES_DIRS = [ROOT / "static"]
 STORAGES = {"staticfiles": {"BACKEND": "rpt_web.serving.static_files.LastingNames"}}
 
 LANGUAGE_CODE = "en"
+USE_I18N = False  # all is in English, and each link and number of a page would look up the reader's language
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -88,9 +88,8 @@ def seen(user: Actor, kind: str, path: str = "") -> Q:
     with `__` at its end."""
     teams = list(roles_of(user))
     own = Q(**{f"{path}team__in": [team.pk for team in teams]})
-    if not teams or not isinstance(user, User) or kind not in user.kinds_received:
-        return own  # most teams are shown nothing by others, and each page asks several times
-    return own | Q(**{f"{path}pk__in": sharing.received(teams, kind)})
+    shown = [team for team in teams if team.is_shown]  # mostly none, and each page asks several times
+    return own | Q(**{f"{path}pk__in": sharing.received(shown, kind)}) if shown else own
 
 
 def refusal(user: Actor, words: str) -> PermissionDenied:

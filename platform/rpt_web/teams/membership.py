@@ -26,8 +26,7 @@ def join(user: User, team: Team, role: Role = Role.MEMBER) -> Membership:
     """Let somebody into a team, or change their role there. Login links of theirs end: they would let into it, too."""
     LoginLink.withdraw(user)
     membership, _ = Membership.objects.update_or_create(user=user, team=team, defaults={"role": role})
-    for known in ("own_roles", "kinds_received"):
-        vars(user).pop(known, None)
+    vars(user).pop("own_roles", None)
     return membership
 
 

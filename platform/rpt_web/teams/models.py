@@ -16,8 +16,6 @@ from django.utils import timezone
 from rpt_web.teams.audit import audited
 
 LINK_LIFETIME = timedelta(days=7)
-SHAREABLE = ("experiment", "corpus", "model", "wording", "plan")
-"""Kinds of things that a team can let another one see, each a field of `Share`."""
 
 
 def digest(secret: str) -> str:
@@ -52,6 +50,8 @@ class Team(models.Model):
     """What its runs and corpora may take on the disk; None for no limit."""
     keep_checkpoints_days = models.PositiveIntegerField("days that old checkpoints are kept", null=True, blank=True)
     """Its rule, see `runs.retention`; None for none."""
+    is_shown: bool
+    """Whether other teams share something with it; known of the teams of `User.own_roles`."""
 
     class Meta:
         ordering = ["name"]
@@ -83,17 +83,12 @@ class User(AbstractUser):
     @cached_property
     def own_roles(self) -> dict[Team, Role]:
         """The teams by name, each with the role in it (1 query, once for each request)."""
+        shares = Share.objects.filter(shared_with=models.OuterRef("pk"))
+        teams = Team.objects.annotate(is_shown=models.Exists(shares)).order_by("name")  # type: ignore[no-redef]  # declared
         if self.is_superuser:
-            return dict.fromkeys(Team.objects.order_by("name"), Role.ADMINISTRATOR)
-        found = self.memberships.select_related("team").order_by("team__name")
-        return {membership.team: Role(membership.role) for membership in found}
-
-    @cached_property
-    def kinds_received(self) -> set[str]:
-        """Kinds of which other teams share something with the user's (1 query, once for each request)."""
-        shares = Share.objects.filter(shared_with__in=list(self.own_roles)).order_by()
-        newest = shares.aggregate(**{kind: models.Max(kind) for kind in SHAREABLE})
-        return {kind for kind, key in newest.items() if key is not None}
+            return dict.fromkeys(teams, Role.ADMINISTRATOR)
+        found = teams.filter(memberships__user=self).annotate(own_role=models.F("memberships__role"))
+        return {team: Role(team.own_role) for team in found}
 
     @property
     def roles(self) -> dict[Team, Role]:
@@ -323,7 +318,8 @@ class Share(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["shared_with", kind], name=f"share_once_{kind}") for kind in SHAREABLE
+            models.UniqueConstraint(fields=["shared_with", kind], name=f"share_once_{kind}")
+            for kind in ("experiment", "corpus", "model", "wording", "plan")
         ]
 
     def __str__(self) -> str:

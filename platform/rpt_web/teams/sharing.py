@@ -12,10 +12,10 @@ from typing import Any
 from django.db.models import Model, QuerySet
 
 from rpt_core.errors import UserError
-from rpt_web.teams.models import SHAREABLE, Share, Team, User
+from rpt_web.teams.models import Share, Team, User
 from rpt_web.text import clean_text
 
-KINDS = SHAREABLE
+KINDS = ("experiment", "corpus", "model", "wording", "plan")
 
 
 def share(kind: str, thing: Any, name: str, user: User) -> Share:

@@ -172,7 +172,7 @@ def _page(rows: Mapping[str, QuerySet[Any]], before: TrailKey | None) -> TrailPa
     """A page of the changes of some kinds: which these are is asked of all kinds at once, and only they are read."""
     listed = _newest(rows, before)
     shown = listed[:PER_PAGE]
-    found = {kind: _whole(rows[kind], [number for own, number in shown if own == kind]) for kind in {*dict(shown)}}
+    found = {kind: _whole(kind, [number for own, number in shown if own == kind]) for kind in {*dict(shown)}}
     changes = _in_words([(kind, row) for kind, number in shown if (row := found[kind].get(number))])
     return TrailPage(changes, changes[-1].key if len(listed) > len(shown) else None)
 
@@ -199,9 +199,10 @@ def _keys(kind: str, rows: QuerySet[Any], before: TrailKey | None) -> QuerySet[A
     return keys
 
 
-def _whole(rows: QuerySet[Any], numbers: Sequence[int]) -> dict[int, Any]:
+def _whole(kind: str, numbers: Sequence[int]) -> dict[int, Any]:
     """Changes by their numbers, each with the number of the change of the same thing before it."""
-    earlier = rows.model.objects.filter(pgh_obj=OuterRef("pgh_obj"), pgh_id__lt=OuterRef("pgh_id"))
+    rows: QuerySet[Any] = kinds()[kind].objects.all()
+    earlier = rows.filter(pgh_obj=OuterRef("pgh_obj"), pgh_id__lt=OuterRef("pgh_id"))
     same = earlier.exclude(pgh_label=PASSWORD).order_by("-pgh_id")  # that one comes first if both are of one update
     found: dict[int, Any] = rows.annotate(previous=Subquery(same.values("pgh_id")[:1])).in_bulk(numbers)
     return found

@@ -112,7 +112,8 @@ def _chosen(request: HttpRequest, groups: list[FilmCell]) -> FilmCell:
 
 def _reruns(request: HttpRequest, position: CorpusPosition, groups: list[FilmCell]) -> list[ShownRerun]:
     """The newest of them, with why those that are queued wait."""
-    runs = [rerun.run for rerun in access.reruns_at(request.user, position)[:MOST_RERUNS]]
+    keys = list(access.reruns_at(request.user, position).values_list("run", flat=True)[:MOST_RERUNS])
+    runs = list(access.runs_for(request.user).filter(pk__in=keys).order_by("-id")) if keys else []
     waits = _waits([run for run in runs if run.status == Status.QUEUED])
     by_run = {group.run_id: group for group in groups}
     return [

@@ -126,6 +126,7 @@ def test_others_see_only_what_their_runs_did_there(page, runs):
     own = make_experiment(make_user("eve", team=Team.objects.create(name="Eves")))
     type(own).objects.filter(pk=own.pk).update(team=Team.objects.get(name="Others"))
     type(runs[1]).objects.filter(pk=runs[1].pk).update(experiment=own)
+    ResponseGroup.objects.filter(run=runs[1]).update(experiment=own)
     text = flat(stranger.get(address()))
     assert "1 run, 1 group of responses" in text
     assert "no filter run here has this text" in text
