@@ -232,9 +232,16 @@ def committed(work):
         return other_thread.submit(do).result()
 
 
-def press(browser, selector):
+def press(browser, selector, again=2):
+    """Click on something; on the new one where htmx has just put another in its place."""
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.common.by import By
 
-    element = browser.find_element(By.CSS_SELECTOR, selector)
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-    element.click()
+    try:
+        element = browser.find_element(By.CSS_SELECTOR, selector)
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        element.click()
+    except StaleElementReferenceException:
+        if not again:
+            raise
+        press(browser, selector, again - 1)
