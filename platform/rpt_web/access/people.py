@@ -15,7 +15,6 @@ from rpt_web.access.roles import (
     refusal,
     require_change,
     roles_of,
-    seen,
 )
 from rpt_web.access.work import experiments_for
 from rpt_web.notices.models import Notice
@@ -79,8 +78,9 @@ def get_browser_or_404(user: Actor, browser_id: int) -> Browser:
 
 def notices_for(user: Actor) -> QuerySet[Notice]:
     """The user's inbox, newest first: what is about something that they may still see."""
-    about = Q(run=None, experiment=None, comment=None) | Q(comment__in=comments_for(user))
-    about |= seen(user, "experiment", "run__experiment__") | seen(user, "experiment", "experiment__")
+    seen = experiments_for(user)
+    about = Q(run=None, experiment=None, comment=None) | Q(run__experiment__in=seen) | Q(experiment__in=seen)
+    about |= Q(comment__in=comments_for(user))
     of_queue = Q(queue=None) | Q(queue__team__in=list(roles_of(user)))
     return Notice.objects.filter(about, of_queue, user=user.pk or 0).order_by("-id")
 
@@ -95,11 +95,11 @@ def count_unread(user: Actor, most: int) -> int:
     about = list(unread.values_list("run__experiment", "experiment", "comment", "queue__team")[:most])
     teams = {None, *(team.pk for team in roles_of(user))}
     named = {experiment for of_run, own, _, _ in about for experiment in (of_run, own) if experiment}
-    readable = set(experiments_for(user).filter(pk__in=named).values_list("pk", flat=True)) if named else set()
+    seen = set(experiments_for(user).filter(pk__in=named).values_list("pk", flat=True)) if named else set()
     written = {comment for _, _, comment, _ in about if comment}
     read = set(comments_for(user).filter(pk__in=written).values_list("pk", flat=True)) if written else set()
     count = sum(
-        (of_run is own is comment is None or of_run in readable or own in readable or comment in read) and team in teams
+        (of_run is own is comment is None or of_run in seen or own in seen or comment in read) and team in teams
         for of_run, own, comment, team in about
     )
     if len(about) < most or count == most:
