@@ -4,8 +4,8 @@
 # Whether the platform runs with a Python, and a virtual environment can be made of it.
 is_usable() { "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
-# Whether a Python was compiled here without its optimizations, which is what pyenv does unless it is told otherwise:
-# pages and tests take about a quarter longer. Distributions optimize theirs, and not all of them note it.
+# Whether a Python was compiled without optimizations, as pyenv does by default. Everything is slower with it.
+# Distributions optimize theirs, though some, such as Debian, do not list the option.
 is_unoptimized() {
     "$1" -c '
 import sys, sysconfig

@@ -344,7 +344,6 @@ STORAGES = {"staticfiles": {"BACKEND": "rpt_web.serving.static_files.LastingName
 LANGUAGE_CODE = "en"
 USE_I18N = False  # all is in English, and each link and number of a page would look up the reader's language
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 _HTTPS = read_bool("RPT_HTTPS", False)
 RPT_PUBLIC_URL = read_public_url(_HTTPS, ALLOWED_HOSTS)

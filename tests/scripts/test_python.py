@@ -21,7 +21,7 @@ sysconfig.get_config_var = lambda name: "'--prefix=/home/ada/.pyenv/versions/3.1
 
 @pytest.fixture
 def chosen(tmp_path):
-    """chosen(before) -> (what is taken, what is said) where `python3` runs this before what it is told."""
+    """chosen(before) -> the Python that is taken, and the message; `python3` runs the code `before` first."""
 
     def chosen(before):
         program = tmp_path / "python3"

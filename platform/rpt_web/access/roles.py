@@ -84,8 +84,10 @@ def can_manage(user: Actor, person: User) -> bool:
 
 
 def seen(user: Actor, kind: str, path: str = "") -> Q:
-    """Of a kind: what is the user's teams', or shared with them. path: from the rows that are filtered to these things,
-    with `__` at its end."""
+    """Of a kind: what belongs to the user's teams or is shared with them.
+
+    path: how the filtered rows lead to it, such as `run__experiment__`; empty where they are the things themselves.
+    """
     teams = list(roles_of(user))
     own = Q(**{f"{path}team__in": [team.pk for team in teams]})
     shown = [team for team in teams if team.is_shown]  # mostly none, and each page asks several times

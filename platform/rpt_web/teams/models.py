@@ -84,7 +84,7 @@ class User(AbstractUser):
     def own_roles(self) -> dict[Team, Role]:
         """The teams by name, each with the role in it (1 query, once for each request)."""
         shares = Share.objects.filter(shared_with=models.OuterRef("pk"))
-        teams = Team.objects.annotate(is_shown=models.Exists(shares)).order_by("name")  # type: ignore[no-redef]  # declared
+        teams = Team.objects.annotate(is_shown=models.Exists(shares)).order_by("name")  # type: ignore[no-redef]  # in Team
         if self.is_superuser:
             return dict.fromkeys(teams, Role.ADMINISTRATOR)
         found = teams.filter(memberships__user=self).annotate(own_role=models.F("memberships__role"))

@@ -8,6 +8,8 @@ import re
 
 import pyarrow.parquet as pq
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from rpt_web import access
@@ -196,6 +198,11 @@ def test_what_others_wrote_is_absent_until_the_response_is_reviewed(client, page
     others.update(kind=ItemKind.GROUP)  # as of a queue of groups, of which the response is in one
     assert not access.comments_for(people["bob"]).exists()
     assert access.comments_for(people["vic"]).exists()
+    assert "lucky guess" not in page_of(people["bob"], f"{detail(response)}?anyway=1")
+    services.write(Subject(run.experiment, run, key), "It guesses well.", people["bob"])
+    shown = page_of(people["bob"], f"{detail(response)}?anyway=1")
+    assert "It guesses well." in shown
+    assert "lucky guess" not in shown
     # Each run's responses are a table of their own, and Postgres would look at them all to plan the inbox of any page.
     assert "traces_rollout" not in str(access.notices_for(people["bob"]).query)
 
@@ -234,3 +241,31 @@ def test_comments_on_a_position_are_those_of_the_readers_team(client, page_of, r
     assert "by ada" not in shown
     assert [notice.user.username for notice in Notice.objects.all()] == ["bob"]
     assert page_of(people["bob"], reverse("home:inbox")).count("named you in a comment on a position") == 1
+
+
+def test_reviews_are_asked_only_of_comments_on_what_is_reviewed(client, run, response, people):
+    client.force_login(people["ada"])
+
+    def asked(address):
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address).status_code == 200
+        return any("review_reviewitem" in query["sql"] for query in queries)
+
+    assert asked(detail(response))
+    assert not asked(reverse("runs:run_detail", args=[run.pk]))
+
+
+def test_comments_on_a_position_are_hidden_from_whoever_has_yet_to_review_it(page_of, response, people):
+    run, _ = response
+    position = CorpusPosition.objects.create(text_hash=bytes(16), byte_offset=3)
+    ResponseGroup.objects.filter(run_id=run.pk).update(position=position)
+    queue = make_queue(run, people["ada"], sample=None, reviewers=[people["bob"]], reviewers_per_item=1)
+    queue.items.update(kind=ItemKind.POSITION, place=position)  # as of a queue of positions
+    subject = Subject(position=position, of_team=run.experiment.team_id)
+    services.write(subject, "It is a lucky guess.", people["ada"])
+    services.write(subject, "It guesses well.", people["bob"])
+    place = reverse("positions:position", args=[bytes(16).hex(), 3])
+    assert "lucky guess" in page_of(people["vic"], place)
+    shown = page_of(people["bob"], f"{place}?anyway=1")
+    assert "It guesses well." in shown
+    assert "lucky guess" not in shown
