@@ -21,6 +21,7 @@ from rpt_web.run_table.conditions import Condition, condition, conditions
 from rpt_web.run_table.expressions import expression
 from rpt_web.runs import archive
 from rpt_web.runs.models import Run
+from rpt_web.runs.queries import UNLISTED
 
 PER_PAGE = 100
 MOST_KEYS = 3
@@ -129,7 +130,7 @@ def page(runs: QuerySet[Run], asked: AskedTable, after: int | None = None, limit
 
 def rows(run_ids: Sequence[int], asked: Sequence[RunColumn]) -> list[TableRow]:
     """Rows of runs in the order of their ids as given."""
-    found = Run.objects.select_related("experiment", "deletion").defer("config", "plan", "result", "error", "log_tail")
+    found = Run.objects.select_related("experiment", "deletion").defer(*UNLISTED)
     return _with_cells(found, run_ids, asked)
 
 

@@ -37,7 +37,12 @@ ORDER BY found.step
 """
 """The last metrics of each stretch of so many steps: one look into the index for each."""
 _LONG = ("config", "plan", "result", "error", "log_tail")
-"""Fields of a run that lists do without."""
+_KEPT_BY_PROGRAMS = (
+    *("code_version", "attempt_code_version", "place", "max_attempts", "exit_code", "recorded_seq", "recorded_offset"),
+    *("disk_bytes", "measured_attempt", "removed_checkpoints"),
+)
+UNLISTED = (*_LONG, *_KEPT_BY_PROGRAMS)
+"""Fields of a run that lists do without: a page reads hundreds of runs."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def experiment_page(
         experiments = experiments.filter(tags__contains=[tag])
     if before is not None:
         experiments = experiments.filter(pk__lt=before)
-    runs = Run.objects.defer(*_LONG).prefetch_related(_parents()).order_by("id")
+    runs = Run.objects.defer(*UNLISTED).prefetch_related(_parents()).order_by("id")
     found = list(
         experiments.select_related("created_by")
         .prefetch_related(Prefetch("runs", queryset=runs))
@@ -140,7 +145,7 @@ def needed_runs(run: Run) -> list[tuple[str, Run | None]]:
     """What a waiting run needs, by name; None for a run that the experiment has not (1 query, none for another run)."""
     if run.status != Status.WAITING:
         return []
-    needed = Run.objects.filter(experiment=run.experiment_id, name__in=run.needs).defer(*_LONG)
+    needed = Run.objects.filter(experiment=run.experiment_id, name__in=run.needs).defer(*UNLISTED)
     found = {run.name: run for run in needed}
     return [(name, found.get(name)) for name in run.needs]
 

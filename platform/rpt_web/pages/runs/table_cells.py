@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from rpt_web.numbers import DASH, duration, points, power, short, size, whole
@@ -29,9 +29,7 @@ _TABS = {"metric": "curves/", "accuracy": "evaluations/", "config": "config/"}
 def row_cells(columns: Sequence[RunColumn], cells: Sequence[Cell], run: Run | None) -> SafeString:
     """The cells of a row as `td`s; of a run, or of several."""
     pairs = zip(columns, cells, strict=True)
-    return format_html_join(
-        "", '<td class="{}">{}</td>', ((kind_of(one), cell_html(one, cell, run)) for one, cell in pairs)
-    )
+    return mark_safe("".join(f'<td class="{kind_of(one)}">{cell_html(one, cell, run)}</td>' for one, cell in pairs))
 
 
 def kind_of(column: RunColumn) -> str:
@@ -53,7 +51,7 @@ def cell_html(column: RunColumn, cell: Cell, run: Run | None) -> SafeString:
         return format_html_join(" ", '<span class="chip plain">{}</span>', ((tag,) for tag in cell.value))
     text = _linked(_text(column.kind, cell.value), column, run)
     below = _below(column, cell)
-    return format_html('{}<span class="below">{}</span>', text, below) if below else text
+    return mark_safe(f'{text}<span class="below">{escape(below)}</span>') if below else text
 
 
 def value_text(column: RunColumn, cell: Cell) -> str:
@@ -72,10 +70,11 @@ def _text(kind: str, value: Any) -> str:
 
 def _linked(text: str, column: RunColumn, run: Run | None) -> SafeString:
     shown = f"{text[:LONGEST]}…" if len(text) > LONGEST else text
-    title = format_html(' title="{}"', text) if shown != text else ""
+    title = f' title="{escape(text)}"' if shown != text else ""
     if run is None or column.family not in _TABS:
-        return format_html("<span{}>{}</span>", title, shown)
-    return format_html('<a class="cell-link" href="/runs/{}/{}"{}>{}</a>', run.pk, _TABS[column.family], title, shown)
+        return mark_safe(f"<span{title}>{escape(shown)}</span>")
+    address = f"/runs/{run.pk}/{_TABS[column.family]}"
+    return mark_safe(f'<a class="cell-link" href="{address}"{title}>{escape(shown)}</a>')
 
 
 def _below(column: RunColumn, cell: Cell) -> str:
