@@ -224,6 +224,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "django_htmx",
     "pgtrigger",
     "pghistory",
@@ -292,6 +293,7 @@ TEMPLATES = [
     }
 ]
 
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # templates/django/forms comes before Django's own
 RPT_WEB_THREADS = read_int("RPT_WEB_THREADS", 16, 1, 256)
 RPT_WEB_QUEUE = read_int("RPT_WEB_QUEUE", 1000, 0, 100_000)
 RPT_WEB_PATIENCE_SECONDS = read_int("RPT_WEB_PATIENCE_SECONDS", 30, 1, 600)
@@ -333,9 +335,8 @@ if _SMTP is not None:
     EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _SMTP.host, _SMTP.port, _SMTP.user, _SMTP.password
     EMAIL_USE_SSL, EMAIL_USE_TLS = _SMTP.is_tls, _SMTP.is_starttls
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("RPT_MAIL_FROM") or f"rpt@{(ALLOWED_HOSTS or ['localhost'])[0]}"
-LOGIN_URL = "teams:login"
+LOGIN_URL = LOGOUT_REDIRECT_URL = "teams:login"
 LOGIN_REDIRECT_URL = "home:home"
-LOGOUT_REDIRECT_URL = "teams:login"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [ROOT / "static"]
@@ -351,7 +352,6 @@ RPT_WEBHOOK_ADDRESSES = read_webhook_addresses()
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
-X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "rpt_web.serving.errors.csrf_failure"
 
 CONTENT_SECURITY_POLICY = {
