@@ -15,12 +15,16 @@ Limit = Annotated[int, Query(ge=1, le=500, description="At most this many items.
 
 
 def page_of(rows: QuerySet[Any], order: str, after: int | None, limit: int) -> dict[str, Any]:
-    """One page by key: `order` is the key's field, with a minus for newest first."""
+    """One page by key: `order` is the key's field, with a minus for newest first. Rows may be plain (`values`)."""
     key = order.removeprefix("-")
     if after is not None:
         rows = rows.filter(**{f"{key}__{'lt' if order.startswith('-') else 'gt'}": after})
     found = list(rows.order_by(order)[: limit + 1])
-    return {"items": found[:limit], "next": getattr(found[limit - 1], key) if len(found) > limit else None}
+    return {"items": found[:limit], "next": _key(found[limit - 1], key) if len(found) > limit else None}
+
+
+def _key(row: Any, name: str) -> Any:
+    return row[name] if isinstance(row, dict) else getattr(row, name)
 
 
 def user_of(request: HttpRequest) -> User:

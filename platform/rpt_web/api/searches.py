@@ -97,6 +97,9 @@ class HitOut(PlainSchema):
     times: int = Field(description="How often it matches there.")
 
 
+HIT_FIELDS = [field.alias or name for name, field in HitOut.model_fields.items()]
+
+
 def add_operations(api: NinjaAPI) -> None:
     """Register what is below."""
     of_search, tags = "/searches/{int:search_id}", ["searches"]
@@ -145,7 +148,8 @@ def search_detail(request: HttpRequest, search_id: int) -> dict[str, Any]:
 def hits(request: HttpRequest, search_id: int, after: After = None, limit: Limit = 50) -> dict[str, Any]:
     """Its hits in the order in which they were found; the first thousand are kept."""
     user = user_of(request)
-    return page_of(access.hits_for(user, access.get_search_or_404(user, search_id)), "number", after, limit)
+    found = access.hits_for(user, access.get_search_or_404(user, search_id)).select_related(None).defer(None)
+    return page_of(found.values(*HIT_FIELDS), "number", after, limit)
 
 
 def stop_search(request: HttpRequest, search_id: int) -> Answer[dict[str, Any]]:

@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from rpt_web.runs.models import Run
+from rpt_web.runs.queries import UNLISTED
 from rpt_web.traces.group_filters import (
     COUNTED_MARKS,
     DISPUTE,
@@ -235,7 +236,7 @@ def _dispute_of(group: ResponseGroup, filters: GroupFilters) -> float | None:
 def _rows(places: list[tuple[int, Any]], filters: GroupFilters) -> list[ResponseGroup]:
     found = (
         ResponseGroup.objects.select_related("run", "experiment", "position")
-        .defer("run__config", "run__plan")
+        .defer(*(f"run__{name}" for name in UNLISTED))
         .in_bulk([pk for pk, _ in places])
     )
     if filters.column == DISPUTE:
