@@ -68,6 +68,7 @@ def pattern_shares(texts: Sequence[str]) -> dict[str, float]:
     return _built_in(PAPER).shares(texts)
 
 
+@cache
 def keyword_list_names() -> list[str]:
     """Names of the built-in lists."""
     files = resources.files(__package__).joinpath("keywords").iterdir()

@@ -43,6 +43,7 @@ from rpt_web.access.people import (
     get_team_or_404,
     get_token_or_404,
     notices_for,
+    unread_keys,
 )
 from rpt_web.access.positions import get_group_or_404, get_place_or_404, get_position_or_404, groups_at, reruns_at
 from rpt_web.access.reports import get_report_link_or_404, get_report_or_404, get_report_part_or_404, reports_for
@@ -224,6 +225,7 @@ __all__ = [
     "steered_by",
     "teams_to_change",
     "those_who_see",
+    "unread_keys",
     "views_for",
     "wordings_for",
 ]

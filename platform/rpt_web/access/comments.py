@@ -28,7 +28,7 @@ from rpt_web.access.work import experiments_for, get_experiment_or_404, get_roll
 from rpt_web.comments.models import Comment
 from rpt_web.comments.subjects import Subject
 from rpt_web.review.models import ItemKind, ReviewItem
-from rpt_web.traces.models import CorpusPosition, ResponseGroup
+from rpt_web.traces.models import IDS_OF_A_STEP, CorpusPosition, ResponseGroup
 
 
 def comments_for(user: Actor) -> QuerySet[Comment]:
@@ -38,7 +38,7 @@ def comments_for(user: Actor) -> QuerySet[Comment]:
     of_items = Q(rollout__isnull=False) | Q(position__isnull=False)
     yet_to_review = _response_to_review(user) | _position_to_review(user)
     found = Comment.objects.filter(of_teams, ~of_items | Q(author=user.pk or 0) | ~yet_to_review)
-    return found.select_related("author", "resolved_by", "run", "experiment", "position").order_by("id")
+    return found.select_related("author", "resolved_by").order_by("id")
 
 
 def _response_to_review(user: Actor) -> Q:
@@ -51,7 +51,8 @@ def _response_to_review(user: Actor) -> Q:
     response = OuterRef(OuterRef("rollout"))
     one = ResponseGroup.objects.filter(run_id=OuterRef("run_id"), first_rollout__lte=response, **of_group)
     one = one.filter(first_rollout__gt=response - F("samples"))
-    group = items.filter(Exists(one), kind=ItemKind.GROUP, run=OuterRef("run"))
+    step = OuterRef("rollout") / IDS_OF_A_STEP  # else all groups of the run are read for each comment
+    group = items.filter(Exists(one), kind=ItemKind.GROUP, run=OuterRef("run"), step=step)
     return Q(Exists(first)) | Q(Exists(second)) | Q(Exists(group))
 
 
@@ -91,7 +92,8 @@ def can_delete_comment(user: Actor, comment: Comment) -> bool:
 
 def get_comment_or_404(user: Actor, comment_id: int, *, to_answer: bool = False) -> Comment:
     """A comment that the user may read. Raises Http404, or PermissionDenied for who may not write there."""
-    comment = found_or_404(comments_for(user).filter(pk=comment_id), "comment", comment_id, "It may be deleted.")
+    rows = comments_for(user).filter(pk=comment_id).select_related("run", "experiment", "position")
+    comment = found_or_404(rows, "comment", comment_id, "It may be deleted.")
     if to_answer:
         require_change(user, comment.team_id)
     return comment

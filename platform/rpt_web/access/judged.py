@@ -78,12 +78,13 @@ def judged_counts(user: Actor, filters: GroupFilters) -> dict[str, dict[str, int
     if not labels:
         return {}
     hidden = _hidden_items(user)
+    items, of_items = _items(user).filter(submitted__gt=0).values(*_GROUP, "pk", "dispute").query.sql_with_params()
     of_groups = group_lists.all_of(runs_for(user), filters, _KEPT_COLUMNS, (f"JOIN places v ON {_SAME_GROUP}", []))
-    reviews = _reviews(user, hidden).order_by()
-    said, of_reviews = reviews.values(*_PLACE, "item", "item__dispute", "answers", "reviewer").query.sql_with_params()
+    reviews = _submitted(user, hidden).order_by()
+    said, of_reviews = reviews.values("item", "answers", "reviewer").query.sql_with_params()
     with connection.cursor() as cursor:
-        values = [*of_reviews, *of_groups[1], hidden, list(labels)]
-        cursor.execute(_COUNTS.format(said=said, source=of_groups[0]), values)
+        values = [hidden, *of_items, *of_groups[1], *of_reviews, list(labels)]
+        cursor.execute(_COUNTS.format(items=items, source=of_groups[0], said=said), values)
         by_label, by_reviewer, disputed = cursor.fetchone()
     counted = dict(by_reviewer or ())
     names = User.objects.filter(pk__in=counted).values_list("pk", "username")
@@ -109,16 +110,28 @@ def _judged(user: Actor, filters: GroupFilters) -> Condition:
 
 def _disputed(user: Actor, hidden: list[int]) -> Condition:
     """All that is disputed, without a look at the reviews: what was never submitted has no dispute."""
-    rows = ReviewItem.objects.filter(queue__team__in=list(roles_of(user)), kind__in=COUNTED_KINDS, dispute__gt=0)
-    found = rows.exclude(pk__in=hidden).order_by().values(*_GROUP).annotate(dispute=Max("dispute"))
+    rows = _items(user).filter(dispute__gt=0)
+    found = rows.exclude(pk__in=hidden).values(*_GROUP).annotate(dispute=Max("dispute"))
     sql, values = found.query.sql_with_params()
     return sql, list(values)
+
+
+def _items(user: Actor) -> QuerySet[ReviewItem]:
+    """Responses and groups in queues of the user's teams, without an order."""
+    teams = list(roles_of(user))
+    return ReviewItem.objects.filter(queue__team__in=teams, kind__in=COUNTED_KINDS).order_by()
 
 
 def _reviews(user: Actor, hidden: list[int], *, with_own: bool = True) -> QuerySet[Review]:
     """Submitted reviews of responses and groups that the user may know of. with_own: also their own of hidden items."""
     teams = list(roles_of(user))
-    rows = Review.objects.filter(item__queue__team__in=teams, item__kind__in=COUNTED_KINDS).exclude(submitted_at=None)
+    known = _submitted(user, hidden, with_own=with_own)
+    return known.filter(item__queue__team__in=teams, item__kind__in=COUNTED_KINDS)
+
+
+def _submitted(user: Actor, hidden: list[int], *, with_own: bool = True) -> QuerySet[Review]:
+    """Of all items, whosever: for `_reviews`, and for who joins the rows to `_items`."""
+    rows = Review.objects.exclude(submitted_at=None)
     if not hidden:
         return rows
     return rows.filter(Q(reviewer=user.pk or 0) | ~Q(item__in=hidden) if with_own else ~Q(item__in=hidden))
@@ -170,7 +183,7 @@ def _labels_of(question: ReviewQuestion) -> dict[str, tuple[str, str]]:
 
 
 _SAME_GROUP = 'v.run_id = g.run_id AND v.step = g.step AND v.kind = g.kind AND v.place = g."group"'
-_KEPT_COLUMNS = 'g.id, g.run_id, g.step, g.kind, g."group"'
+_KEPT_COLUMNS = "g.id, v.items, v.is_disputed"
 _EACH = (
     "jsonb_each(answers) AS answer CROSS JOIN LATERAL jsonb_array_elements_text("
     "CASE jsonb_typeof(answer.value) WHEN 'array' THEN answer.value ELSE jsonb_build_array(answer.value) END) AS one"
@@ -180,18 +193,19 @@ _BY = (
     "SELECT name, count(*) AS n FROM (SELECT DISTINCT {} AS name, id FROM {}) AS each"
     f" GROUP BY 1 ORDER BY n DESC LIMIT {MOST_VALUES}"
 )
+_NAMED = "given JOIN named USING (answers) CROSS JOIN LATERAL unnest(ids) AS id"
 _COUNTS = (
-    "WITH said (run_id, step, kind, place, item, dispute, answers, reviewer) AS MATERIALIZED ({said}),"
-    " places AS MATERIALIZED (SELECT DISTINCT run_id, step, kind, place FROM said),"
-    " kept (id, run_id, step, kind, place) AS MATERIALIZED ({source}),"
-    " told AS MATERIALIZED (SELECT id, answers, reviewer, dispute > 0 AND item <> ALL(%s::bigint[]) AS is_disputed"
-    " FROM said JOIN kept USING (run_id, step, kind, place)),"
-    " given AS MATERIALIZED (SELECT DISTINCT id, answers FROM told),"
-    f" named AS MATERIALIZED (SELECT DISTINCT answers, answer.key || ':' || one AS label"
-    f" FROM (SELECT DISTINCT answers FROM given) AS each CROSS JOIN LATERAL {_EACH}"
-    " WHERE answer.key || ':' || one = ANY(%s))"
-    f" SELECT ({_OFTEN.format(_BY.format('label', 'given JOIN named USING (answers)'))}),"
+    "WITH places (run_id, step, kind, place, items, is_disputed) AS MATERIALIZED ("
+    'SELECT run, step, rollout_kind, "group", array_agg(pk), bool_or(dispute > 0 AND pk <> ALL(%s::bigint[]))'
+    " FROM ({items}) AS item GROUP BY 1, 2, 3, 4),"
+    " kept AS MATERIALIZED ({source}),"
+    " told AS MATERIALIZED (SELECT id, answers, reviewer FROM kept JOIN ({said}) AS said ON item = ANY(items)),"
+    " given AS MATERIALIZED (SELECT answers, array_agg(id) AS ids FROM told GROUP BY answers),"
+    f" named AS MATERIALIZED (SELECT DISTINCT answers, answer.key || ':' || one AS label FROM given CROSS JOIN LATERAL"
+    f" {_EACH} WHERE answer.key || ':' || one = ANY(%s))"
+    f" SELECT ({_OFTEN.format(_BY.format('label', _NAMED))}),"
     f" ({_OFTEN.format(_BY.format('reviewer', 'told'))}),"
-    " (SELECT count(DISTINCT id) FROM told WHERE is_disputed)"
+    " (SELECT count(DISTINCT id) FROM kept WHERE is_disputed)"
 )
-"""Reviews come first, and each group of theirs is looked for once: they are few beside all groups of a list."""
+"""Each group with reviews is looked for once: they are few beside all groups of a list. Its items come with it, so that
+of each review little is carried along; and answers, of which many are the same, are told apart once."""

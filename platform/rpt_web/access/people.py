@@ -86,25 +86,31 @@ def notices_for(user: Actor) -> QuerySet[Notice]:
 
 
 def count_unread(user: Actor, most: int) -> int:
-    """How many notices of the user's inbox are unread, up to `most`.
+    """How many notices of the user's inbox are unread, up to `most`."""
+    return len(unread_keys(user, most))
 
-    Every page shows it, and writing and planning the query of `notices_for` takes longer than the rest of many a page:
-    what the newest unread notices are about is looked up instead.
+
+def unread_keys(user: Actor, most: int) -> list[int]:
+    """The newest unread notices of the user's inbox by their ids, newest first, up to `most`.
+
+    Every page counts them, and writing and planning the query of `notices_for` takes longer than the rest of many a
+    page: what the newest unread notices are about is looked up instead.
     """
     unread = Notice.objects.filter(user=user.pk or 0, read_at=None).order_by("-id")
-    about = list(unread.values_list("run__experiment", "experiment", "comment", "queue__team")[:most])
+    about = list(unread.values_list("pk", "run__experiment", "experiment", "comment", "queue__team")[:most])
     teams = {None, *(team.pk for team in roles_of(user))}
-    named = {experiment for of_run, own, _, _ in about for experiment in (of_run, own) if experiment}
+    named = {experiment for _, of_run, own, _, _ in about for experiment in (of_run, own) if experiment}
     seen = set(experiments_for(user).filter(pk__in=named).values_list("pk", flat=True)) if named else set()
-    written = {comment for _, _, comment, _ in about if comment}
+    written = {comment for _, _, _, comment, _ in about if comment}
     read = set(comments_for(user).filter(pk__in=written).values_list("pk", flat=True)) if written else set()
-    count = sum(
-        (of_run is own is comment is None or of_run in seen or own in seen or comment in read) and team in teams
-        for of_run, own, comment, team in about
-    )
-    if len(about) < most or count == most:
-        return count
-    return notices_for(user).filter(read_at=None)[:most].count()  # there are more, and some may not be seen
+    keys = [
+        key
+        for key, of_run, own, comment, team in about
+        if (of_run is own is comment is None or of_run in seen or own in seen or comment in read) and team in teams
+    ]
+    if len(about) < most or len(keys) == most:
+        return keys
+    return list(notices_for(user).filter(read_at=None).values_list("pk", flat=True)[:most])  # some may not be seen
 
 
 def get_notice_or_404(user: Actor, notice_id: int) -> Notice:

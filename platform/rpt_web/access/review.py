@@ -174,23 +174,26 @@ def is_blind_in(user: Actor, queue: ReviewQueue) -> bool:
     return ReviewItem.objects.filter(_blind_among_many(user), queue=queue).exists()
 
 
-def hides_origin(user: Actor, item: ReviewItem) -> bool:
+def hides_origin(user: Actor, item: ReviewItem, blind: bool | None = None) -> bool:
     """Whether run and reward of an item must not be seen. Of pairs, until all of the user's are done: whoever knows one
-    of them knows how either run writes."""
+    of them knows how either run writes. blind: `is_blind`, from who has asked for it."""
     if item.kind == ItemKind.PAIR:
         return is_blind_in(user, item.queue)
-    return item.queue.is_blind and is_blind(user, item)
+    return item.queue.is_blind and (is_blind(user, item) if blind is None else blind)
 
 
-def seen_reviews(user: Actor, queue: ReviewQueue) -> QuerySet[Review]:
+def seen_reviews(user: Actor, queue: ReviewQueue, hidden: list[int] | None = None) -> QuerySet[Review]:
     """Submitted reviews of a queue, those of items that the user is not blind for; the user's own always.
 
     Of pairs none before all of the user's are done, for what is stored says which response was meant.
+    hidden: `hidden_items`, from who needs them, too.
     """
     if queue.kind == ItemKind.PAIR and is_blind_in(user, queue):
         return Review.objects.none()
     found = Review.objects.filter(item__queue=queue)
-    if hidden := hidden_items(user, queue):
+    if hidden is None:
+        hidden = hidden_items(user, queue)
+    if hidden:
         found = found.filter(Q(reviewer=user.pk or 0) | ~Q(item__in=hidden))
     return found.exclude(submitted_at=None).select_related("item__place", "reviewer")
 

@@ -203,7 +203,7 @@ def _detail(user: User, item: ReviewItem) -> dict[str, Any]:
     is_blind = access.is_blind(user, item)
     if not is_blind:
         reviews.note_seen(access.reviews_of(user, item), user)
-    with_truth, hides = not (is_blind and item.queue.hides_truth), access.hides_origin(user, item)
+    with_truth, hides = not (is_blind and item.queue.hides_truth), access.hides_origin(user, item, is_blind)
     own = Review.objects.filter(item=item, reviewer=user).first()
     line = _line(item, is_blind, hides) | {"review": _own(own) if own else None}
     if item.kind == ItemKind.PAIR:

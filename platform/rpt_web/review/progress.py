@@ -1,16 +1,15 @@
 """How far a queue is, for a team and for one person.
 
-In: queues, a user. Out: numbers, by one query for all queues.
+In: queues, a user. Out: numbers, by a few queries for all queues.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from django.db.models import Avg, Count, F, Q, Sum
+from django.db.models import Avg, Count, Q, Sum
 from django.db.models.functions import Least
 
 from rpt_web.review.models import Review, ReviewItem, ReviewQueue
@@ -60,42 +59,42 @@ class ReviewerLine:
 def of_queues(queues: Sequence[ReviewQueue], user: User) -> dict[int, QueueProgress]:
     """By the queue's id (2 queries)."""
     ids = [queue.pk for queue in queues]
-    rows = ReviewItem.objects.filter(queue__in=ids).order_by().values("queue")
-    whole = {
-        row["queue"]: row
-        for row in rows.annotate(all=Sum("wanted"), done=Sum(Least("submitted", "wanted")), count=Count("id"))
-    }
     of_user = Review.objects.filter(item__queue__in=ids, reviewer=user).order_by().values("item__queue")
-    own = {
-        row["item__queue"]: row
-        for row in of_user.annotate(
-            done=Count("id", filter=Q(submitted_at__isnull=False)), open=Count("id", filter=Q(submitted_at=None))
-        )
-    }
-    found = {}
-    for pk in ids:
-        row: Mapping[str, Any] = whole.get(pk, {})
-        mine: Mapping[str, Any] = own.get(pk, {})
-        found[pk] = QueueProgress(
-            row.get("all", 0), row.get("done", 0), row.get("count", 0), mine.get("done", 0), mine.get("open", 0)
-        )
-    return found
+    counted = of_user.annotate(
+        done=Count("id", filter=Q(submitted_at__isnull=False)), open=Count("id", filter=Q(submitted_at=None))
+    )
+    own = {row["item__queue"]: (row["done"], row["open"]) for row in counted}
+    return {pk: QueueProgress(*whole, *own.get(pk, ())) for pk, whole in _by_all(ids).items()}
+
+
+def of_queue(queue: ReviewQueue, user: User) -> tuple[QueueProgress, list[ReviewerLine]]:
+    """A queue, and everybody who has items of it, by name (3 queries)."""
+    people = of_reviewers(queue)
+    own = [(line.submitted, line.assigned - line.submitted) for line in people if line.username == user.username]
+    return QueueProgress(*_by_all([queue.pk])[queue.pk], *(own[0] if own else ())), people
 
 
 def of_reviewers(queue: ReviewQueue) -> list[ReviewerLine]:
-    """Everybody who has items of the queue, by name (1 query)."""
+    """Everybody who has items of the queue, by name (2 queries: a join for the names would be one of each review)."""
     done = Q(submitted_at__isnull=False)
-    rows = Review.objects.filter(item__queue=queue).order_by().values(name=F("reviewer__username"))
+    rows = Review.objects.filter(item__queue=queue).order_by().values_list("reviewer")
     counted = rows.annotate(
         submitted=Count("id", filter=done),
         assigned=Count("id"),
         pace=Avg("seconds", filter=done & Q(is_imported=False)),
         flagged=Count("id", filter=Q(is_flagged=True) & done),
     )
-    return [
-        ReviewerLine(row["name"], row["submitted"], row["assigned"], row["pace"], row["flagged"])
-        for row in counted.order_by("reviewer__username")
-    ]
+    found = {reviewer: numbers for reviewer, *numbers in counted}
+    names = User.objects.filter(pk__in=found).order_by("username").values_list("pk", "username")
+    return [ReviewerLine(name, *found[pk]) for pk, name in names]
+
+
+def _by_all(ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """By the queue's id: reviews that are wanted, those of them that were submitted, items (1 query)."""
+    rows = ReviewItem.objects.filter(queue__in=ids).order_by().values("queue")
+    counted = rows.annotate(all=Sum("wanted"), done=Sum(Least("submitted", "wanted")), count=Count("id"))
+    found = {row["queue"]: (row["all"], row["done"], row["count"]) for row in counted}
+    return {pk: found.get(pk, ()) for pk in ids}
 
 
 def pace(queue: ReviewQueue, user: User) -> float | None:

@@ -6,9 +6,13 @@ predictions of all runs stand together, without rewards.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+from django.db.models import Q
 
 from rpt_web.review.models import ReviewItem
 from rpt_web.review.shown import ShownResponse, shown_rows
@@ -43,10 +47,10 @@ class ShownPosition:
 
 
 def shown_position(item: ReviewItem, *, with_truth: bool, with_origin: bool) -> ShownPosition | None:
-    """The position of an item; None where no run of the team has it any more (4 queries, and 1 for each group)."""
+    """The position of an item; None where no run of the team has it any more (3 queries)."""
     rows = ResponseGroup.objects.filter(position=item.place_id or 0, run__experiment__team=item.queue.team_id)
     groups = list(rows.select_related("run").order_by("-run_id", "-step", "-id")[:MOST_GROUPS])
-    members = [_members(group) for group in groups]
+    members = _members(groups) if groups else []
     first = next((found for found in members if found), None)
     if first is None:
         return None
@@ -61,10 +65,17 @@ def shown_position(item: ReviewItem, *, with_truth: bool, with_origin: bool) -> 
     )
 
 
-def _members(group: ResponseGroup) -> list[Rollout]:
+def _members(groups: Sequence[ResponseGroup]) -> list[list[Rollout]]:
+    """The responses of each group in their order (1 query)."""
+    found: dict[tuple[int, int, str, int], list[Rollout]] = defaultdict(list)
+    for row in Rollout.objects.filter(reduce(or_, map(_of_group, groups))).order_by("id"):
+        found[row.run_id, row.step, row.kind, row.group].append(row)
+    return [found[group.run_id, group.step, group.kind, group.group] for group in groups]
+
+
+def _of_group(group: ResponseGroup) -> Q:
     end = group.first_rollout + group.samples  # without it Postgres reads the step of eighty thousand rows
-    rows = Rollout.objects.filter(run_id=group.run_id, id__gte=group.first_rollout, id__lt=end, group=group.group)
-    return list(rows.order_by("id"))
+    return Q(run_id=group.run_id, id__gte=group.first_rollout, id__lt=end, group=group.group)
 
 
 def _prediction(row: Rollout) -> bytes | None:

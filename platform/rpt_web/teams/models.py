@@ -93,7 +93,10 @@ class User(AbstractUser):
     @property
     def roles(self) -> dict[Team, Role]:
         """The same, as far as the scope of the request's token goes."""
-        return {team: lower_of(role, self.scope.most) for team, role in self.own_roles.items()}
+        most = self.scope.most
+        if most == Role.ADMINISTRATOR:  # as in a browser: pages ask dozens of times
+            return self.own_roles
+        return {team: lower_of(role, most) for team, role in self.own_roles.items()}
 
     def role_in(self, team_id: int) -> Role | None:
         """The role in a team; None for a team that the user is not in."""

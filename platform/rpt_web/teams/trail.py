@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from django.db.models import F, ForeignKey, JSONField, Model, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db import connection
+from django.db.models import ForeignKey, JSONField, Model, OuterRef, QuerySet, Subquery, TextField
 from pghistory.core import event_models
 
 from rpt_web.teams.audit import PASSWORD, STOOD
@@ -102,6 +104,7 @@ class TrailPage:
     older: TrailKey | None
 
 
+@cache
 def kinds() -> dict[str, type[Any]]:
     """The table of changes of each kind of thing, by the kind's name."""
     found: list[Any] = event_models()
@@ -111,17 +114,15 @@ def kinds() -> dict[str, type[Any]]:
 def of_team(team: Team, filters: TrailFilters, before: TrailKey | None = None) -> TrailPage:
     """The trail of a team: what belongs to it, and its people (2 queries, and 2 or 3 for each kind
     that is on the page)."""
+    asked = _asked(filters)
     wanted = {kind: model for kind, model in kinds().items() if filters.kind in ("", kind)}
-    return _page(
-        {kind: _filtered(model.objects.filter(_of_team(model, team)), filters) for kind, model in wanted.items()},
-        before,
-    )
+    conditions = {kind: f"{_of_team(model)} AND {asked}" for kind, model in wanted.items()}
+    return _page(conditions, {"team": team.pk, "who": filters.who, "routine": list(ROUTINE)}, before)
 
 
 def of_object(thing: Model) -> list[TrailEntry]:
     """The trail of one thing, newest first, at most one page of it."""
-    kind = str(thing._meta.model_name)
-    return _page({kind: kinds()[kind].objects.filter(pgh_obj=thing.pk)}, None).changes
+    return _page({str(thing._meta.model_name): "pgh_obj_id = %(thing)s"}, {"thing": thing.pk}).changes
 
 
 def names_in(team: Team) -> list[str]:
@@ -142,61 +143,71 @@ def former_names(team: Team) -> set[str]:
     return {*names, *teams.filter(pgh_obj=team.pk).values_list("name", flat=True)}
 
 
-def _of_team(model: type[Any], team: Team) -> Q:
-    """Which changes of a kind are the team's, also of what is gone by now."""
+def _of_team(model: type[Any]) -> str:
+    """In SQL, which changes of a kind are those of the team `team`, also of what is gone by now."""
     tracked, fields = model.pgh_tracked_model, {found.name: found for found in model._meta.fields}
     if tracked is Team:
-        return Q(pgh_obj=team.pk)
+        return "pgh_obj_id = %(team)s"
     if "team" in fields:
-        return Q(team=team.pk)
+        return "team_id = %(team)s"
     for whole in WHOLES & {*fields}:
         kept = kinds()[str(fields[whole].related_model._meta.model_name)]
-        return Q(**{f"{whole}__in": kept.objects.filter(_of_team(kept, team)).values("pgh_obj")})
+        return f"{whole}_id IN (SELECT pgh_obj_id FROM {kept._meta.db_table} WHERE {_of_team(kept)})"
     if tracked is not User and "user" not in fields:  # of the server, such as a node
-        return Q(pk__in=())
-    return Q(**{"pgh_obj__in" if tracked is User else "user__in": people_of(team)})
+        return "FALSE"
+    members = kinds()[str(Membership._meta.model_name)]._meta.db_table
+    person = "pgh_obj_id" if tracked is User else "user_id"
+    return f"{person} IN (SELECT user_id FROM {members} WHERE team_id = %(team)s)"
 
 
-def _filtered(rows: QuerySet[Any], filters: TrailFilters) -> QuerySet[Any]:
+def _asked(filters: TrailFilters) -> str:
+    """In SQL, which changes the filters ask for."""
     if filters.who == BY_HAND:
-        return rows.filter(pgh_context=None)
+        return "pgh_context IS NULL"
     if filters.who:
-        return rows.filter(Q(pgh_context__name=filters.who) | Q(pgh_context__program=filters.who))
-    # People have no program: of them NOT IN gives NULL, and their changes would be left out, too.
-    return (
-        rows if filters.routine else rows.exclude(pgh_context__program__in=ROUTINE, pgh_context__program__isnull=False)
-    )
+        return "%(who)s IN (pgh_context ->> 'name', pgh_context ->> 'program')"
+    # People have no program: of them NOT alone gives NULL, and their changes would be left out, too.
+    return "TRUE" if filters.routine else "(pgh_context ->> 'program' = ANY(%(routine)s)) IS NOT TRUE"
 
 
-def _page(rows: Mapping[str, QuerySet[Any]], before: TrailKey | None) -> TrailPage:
-    """A page of the changes of some kinds: which these are is asked of all kinds at once, and only they are read."""
-    listed = _newest(rows, before)
+def _page(conditions: Mapping[str, str], values: Mapping[str, Any], before: TrailKey | None = None) -> TrailPage:
+    """A page of the changes of some kinds: which these are is asked of all kinds at once, and only they are read.
+
+    conditions: for each kind which of its changes, in SQL with named values.
+    """
+    listed = _newest(conditions, values, before)
     shown = listed[:PER_PAGE]
     found = {kind: _whole(kind, [number for own, number in shown if own == kind]) for kind in {*dict(shown)}}
     changes = _in_words([(kind, row) for kind, number in shown if (row := found[kind].get(number))])
     return TrailPage(changes, changes[-1].key if len(listed) > len(shown) else None)
 
 
-def _newest(rows: Mapping[str, QuerySet[Any]], before: TrailKey | None) -> list[tuple[str, int]]:
-    """Kinds and numbers of one change more than fits on a page (1 query)."""
-    first, *others = (_keys(kind, own, before) for kind, own in rows.items())
-    if others:
-        first = first.union(*others, all=True).order_by("-pgh_created_at", "-of_kind", "-pgh_id")[: PER_PAGE + 1]
-    return [(kind, number) for _, kind, number in first]
+def _newest(conditions: Mapping[str, str], values: Mapping[str, Any], before: TrailKey | None) -> list[tuple[str, int]]:
+    """Kinds and numbers of one change more than fits on a page (1 query).
+
+    In SQL, as Django takes 40 ms of a processor to write a query of so many tables.
+    """
+    named = {**values, "at": before and before.at, "number": before and before.number}
+    found = " UNION ALL ".join(_keys(kind, condition, before) for kind, condition in conditions.items())
+    order = "pgh_created_at DESC, of_kind DESC, pgh_id DESC"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT of_kind, pgh_id FROM ({found}) AS found ORDER BY {order} LIMIT {PER_PAGE + 1}", named)
+        newest: list[tuple[str, int]] = cursor.fetchall()
+    return newest
 
 
-def _keys(kind: str, rows: QuerySet[Any], before: TrailKey | None) -> QuerySet[Any, Any]:
-    """Of the newest changes of a kind the time, the kind and the number."""
+def _keys(kind: str, condition: str, before: TrailKey | None) -> str:
+    """In SQL, of the newest changes of a kind the time, the kind and the number."""
+    older = "TRUE"
     if before is not None:
-        at_that_time = Q(pgh_created_at=before.at)
+        older = f"pgh_created_at {'<=' if kind < before.kind else '<'} %(at)s"
         if kind == before.kind:
-            at_that_time &= Q(pgh_id__lt=before.number)
-        older = Q(pgh_created_at__lt=before.at)
-        rows = rows.filter(older | at_that_time if kind <= before.kind else older)
-    found = rows.exclude(pgh_label=STOOD).annotate(of_kind=Value(kind, TextField()))
-    newest = found.order_by("-pgh_created_at", F("pgh_id").desc())
-    keys: QuerySet[Any, Any] = newest.values_list("pgh_created_at", "of_kind", "pgh_id")[: PER_PAGE + 1]
-    return keys
+            older = "(pgh_created_at, pgh_id) < (%(at)s, %(number)s)"
+    return (
+        f"(SELECT pgh_created_at, '{kind}' AS of_kind, pgh_id FROM {kinds()[kind]._meta.db_table} "
+        f"WHERE pgh_label <> '{STOOD}' AND {condition} AND {older} "
+        f"ORDER BY pgh_created_at DESC, pgh_id DESC LIMIT {PER_PAGE + 1})"
+    )
 
 
 def _whole(kind: str, numbers: Sequence[int]) -> dict[int, Any]:

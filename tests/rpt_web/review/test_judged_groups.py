@@ -75,6 +75,8 @@ def test_nobody_learns_what_others_said_before_they_have_submitted(team, shared,
     assert not any(name.startswith(("label:", "reviewer:", "disputed:")) for name in facets)
     # Eve only reads, and bob sees what he has said himself.
     assert listed(team.eve, "reviewer=bob") == [third, second, first]
+    labels = {"sure:2": 3, "thought:lucky_guess": 2, "thought:sound": 1}
+    assert counts(team.eve) == {"label": labels, "reviewer": {"bob": 3}, "disputed": {"1": 0}}
     assert listed(team.bob, "label=thought:lucky_guess&order=step") == [first, third]
     assert listed(team.bob, "disputed=1") == []
 
@@ -127,11 +129,15 @@ def test_whoever_is_in_no_team_is_told_of_no_reviewers(team, shared):
 def test_an_item_in_another_queue_keeps_its_group_hidden(team, shared):
     queue, chosen = shared
     ReviewItem.objects.filter(queue=queue).update(submitted=2)  # nobody takes anything of it any more
+    ReviewItem.objects.filter(pk__in=[item.pk for item in chosen]).update(dispute=0.5)
     first, second, third = (item.group for item in chosen)
     assert listed(team.ada, "reviewer=bob") == [third, second, first]
+    assert counts(team.ada)["disputed"] == {"1": 3}
     other = make_queue(team.run, team.ada, sample=None, reviewers=[team.ada])
     other.items.exclude(group__in=[second]).delete()
     assert listed(team.ada, "reviewer=bob") == [third, first]
+    both = {"thought:lucky_guess": 2, "sure:2": 2}
+    assert counts(team.ada) == {"label": both, "reviewer": {"bob": 2}, "disputed": {"1": 2}}
     other.items.update(kind="pair", group=None)
     other.kind, other.source = "pair", {"first": None, "second": {"run": team.run.pk, "step": 1, "kind": "train"}}
     other.save()

@@ -59,6 +59,19 @@ def test_assigned_items_are_shared_evenly_and_only_the_overlap_is_looked_at_twic
     assert "ada has given you items" in told[0].text
 
 
+def test_the_numbers_of_one_queue_are_those_of_all_and_of_each_reviewer(team):
+    queue = make_queue(team.run, team.ada, sample=3, reviewers=[team.bob, team.ada], reviewers_per_item=2)
+    submit(queue, team.ada, seconds=4.0, is_flagged=True)
+    known, people = progress.of_queue(queue, team.ada)
+    assert known == progress.of_queues([queue], team.ada)[queue.pk]
+    assert known == progress.QueueProgress(wanted=6, submitted=1, items=3, own_submitted=1, own_open=2)
+    assert people == [
+        progress.ReviewerLine("ada", submitted=1, assigned=3, seconds=4.0, flagged=1),
+        progress.ReviewerLine("bob", submitted=0, assigned=3, seconds=None, flagged=0),
+    ]
+    assert progress.of_queue(queue, team.eve)[0] == progress.QueueProgress(wanted=6, submitted=1, items=3)
+
+
 def test_viewers_and_too_few_people_are_no_reviewers(team):
     with pytest.raises(UserError, match="eve cannot review"):
         make_queue(team.run, team.ada, reviewers=[team.ada, team.eve])

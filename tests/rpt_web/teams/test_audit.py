@@ -78,6 +78,8 @@ def test_a_bulk_update_and_sql_by_hand_are_seen(run, head):
     assert of(head)[0] == "SQL: user head changed, superuser status no>yes"
     assert not trail.of_object(run)[0].is_person
     assert trail.BY_HAND in {change.who for change in trail.of_team(first_team(), trail.TrailFilters()).changes}
+    by_hand = trail.of_team(first_team(), trail.TrailFilters(trail.BY_HAND)).changes
+    assert [change.kind for change in by_hand] == ["user", "run"]
 
 
 def test_what_a_stage_does_all_the_time_is_not_kept(run):

@@ -38,6 +38,10 @@ class ShownComment:
     """A comment with its text in parts, and what the reader may do with it."""
 
     comment: Comment
+    author: str
+    """Empty for somebody who has left."""
+    place: str
+    """Its address, below which are those of what is done with it."""
     parts: Sequence[TextPart]
     may_edit: bool
     may_delete: bool
@@ -76,6 +80,8 @@ def threads_on(user: Actor, subject: Subject, text: str | None = None, *, is_hid
 def _shown(user: Actor, comment: Comment, linker: _Linker) -> ShownComment:
     return ShownComment(
         comment,
+        str(comment.author or ""),
+        reverse("comments:comment", args=[comment.pk]),
         linker.parts(comment.body),
         access.can_edit_comment(user, comment),
         access.can_delete_comment(user, comment),

@@ -21,6 +21,8 @@ from django.views.decorators.http import require_safe
 from rpt_core.words import counted
 from rpt_web import access
 from rpt_web.corpora.models import CorpusVersion
+from rpt_web.notices.models import Notice
+from rpt_web.pages.rights import MOST_COUNTED
 from rpt_web.review.models import ReviewQueue
 from rpt_web.runs import display
 from rpt_web.runs.archive import RUN_IN_SIGHT
@@ -61,14 +63,15 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {"nav": "home"} | _running(request)
     if request.headers.get("HX-Target") == "running":
         return render(request, "home/_running.html", context)
-    notices = list(access.notices_for(request.user).filter(read_at=None)[: LINES + 1])
+    unread = access.unread_keys(request.user, MOST_COUNTED)
     failed = list(_failed(request)[: LINES + 1])
     queues = list(_queues(request)[: LINES + 1])
     context |= {
         "queues": queues[:LINES],
         "has_more_queues": len(queues) > LINES,
-        "notices": notices[:LINES],
-        "has_more_notices": len(notices) > LINES,
+        "unread": len(unread),  # as every page shows it, without asking again
+        "notices": Notice.objects.filter(pk__in=unread[:LINES]).order_by("-id"),
+        "has_more_notices": len(unread) > LINES,
         "failed": failed[:LINES],
         "has_more_failed": len(failed) > LINES,
         "recent_days": RECENT_DAYS,
@@ -112,43 +115,48 @@ def _changes(request: HttpRequest) -> list[ChangeLine]:
 def _succeeded(request: HttpRequest) -> Iterable[ChangeLine]:
     """Runs that succeeded, those of an experiment in one line."""
     runs = access.runs_for(request.user).filter(RUN_IN_SIGHT, status=Status.SUCCEEDED).exclude(finished_at=None)
-    by_experiment: dict[int, list[Run]] = {}
-    for run in runs.defer(*_LONG, "error").order_by("-finished_at", "-id")[:SUCCEEDED_LOOKED_AT]:
-        by_experiment.setdefault(run.experiment_id, []).append(run)
+    told = runs.order_by("-finished_at", "-id").values_list(
+        "pk", "name", "finished_at", "experiment", "experiment__name", "created_by__username", named=True
+    )
+    by_experiment: dict[int, list[Any]] = {}
+    for run in told[:SUCCEEDED_LOOKED_AT]:
+        by_experiment.setdefault(run.experiment, []).append(run)
     return [_of_runs(found) for found in list(by_experiment.values())[:LINES]]
 
 
-def _of_runs(runs: Sequence[Run]) -> ChangeLine:
+def _of_runs(runs: Sequence[Any]) -> ChangeLine:
     newest, count = runs[0], len(runs)
-    at, by = newest.finished_at or newest.created_at, _who(newest.created_by)
-    if count == 1:
-        place = reverse("runs:run_detail", args=[newest.pk])
-        return ChangeLine(at, "circle-check", "Run succeeded:", newest.name, place, by)
-    place = reverse("experiments:experiment_detail", args=[newest.experiment_id])
-    return ChangeLine(at, "circle-check", f"{counted(count, 'run')} succeeded in", newest.experiment.name, place, by)
+    what, name, place = "Run succeeded:", newest.name, ("runs:run_detail", newest.pk)
+    if count > 1:
+        what, name = f"{counted(count, 'run')} succeeded in", newest.experiment__name
+        place = ("experiments:experiment_detail", newest.experiment)
+    return _line(newest.finished_at, "circle-check", what, name, place, newest.created_by__username)
 
 
 def _experiments(request: HttpRequest) -> Iterable[ChangeLine]:
-    in_sight = access.experiments_for(request.user).filter(archived_at=None)
-    for found in in_sight.select_related("created_by").order_by("-id")[:LINES]:
-        place = reverse("experiments:experiment_detail", args=[found.pk])
-        yield ChangeLine(found.created_at, "flask", "New experiment:", found.name, place, _who(found.created_by))
+    in_sight = access.experiments_for(request.user).filter(archived_at=None).order_by("-id")
+    for pk, name, at, by in in_sight.values_list("pk", "name", "created_at", "created_by__username")[:LINES]:
+        yield _line(at, "flask", "New experiment:", name, ("experiments:experiment_detail", pk), by)
 
 
 def _models(request: HttpRequest) -> Iterable[ChangeLine]:
-    for found in access.models_for(request.user)[:LINES]:
-        place = reverse("models:model_detail", args=[found.pk])
-        yield ChangeLine(found.created_at, "brain", "New model:", found.name, place, _who(found.created_by))
+    found = access.models_for(request.user).values_list("pk", "name", "created_at", "created_by__username")
+    for pk, name, at, by in found[:LINES]:
+        yield _line(at, "brain", "New model:", name, ("models:model_detail", pk), by)
 
 
 def _versions(request: HttpRequest) -> Iterable[ChangeLine]:
-    versions = CorpusVersion.objects.filter(corpus__in=access.corpora_for(request.user)).exclude(checked_at=None)
-    for found in versions.select_related("corpus", "created_by").order_by("-checked_at")[:LINES]:
-        assert found.checked_at is not None
-        place = reverse("corpora:version_detail", args=[found.corpus_id, found.number])
-        name = f"{found.corpus.name}, version {found.number}"
-        yield ChangeLine(found.checked_at, "database", "Corpus checked:", name, place, _who(found.created_by))
+    found = CorpusVersion.objects.filter(corpus__in=access.corpora_for(request.user)).exclude(checked_at=None)
+    told = found.order_by("-checked_at").values_list(
+        "corpus", "number", "corpus__name", "checked_at", "created_by__username"
+    )
+    for corpus, number, name, at, by in told[:LINES]:
+        assert at is not None
+        place = ("corpora:version_detail", corpus, number)
+        yield _line(at, "database", "Corpus checked:", f"{name}, version {number}", place, by)
 
 
-def _who(user: Any) -> str:
-    return "a program" if user is None else str(user)
+def _line(at: datetime, icon: str, what: str, name: str, place: tuple[Any, ...], by: str | None) -> ChangeLine:
+    """place: the name of an address, and what stands in it."""
+    route, *values = place
+    return ChangeLine(at, icon, what, name, reverse(route, args=values), by or "a program")

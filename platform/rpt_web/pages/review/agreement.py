@@ -30,7 +30,8 @@ PER_PAGE = 50
 def queue_agreement(request: HttpRequest, queue_id: int) -> HttpResponse:
     """The numbers by question, and the items to settle."""
     queue = access.get_queue_or_404(request.user, queue_id)
-    seen = access.seen_reviews(request.user, queue)
+    hidden = access.hidden_items(request.user, queue)
+    seen = access.seen_reviews(request.user, queue, hidden)
     questions = reviews.questions_of(queue)
     if request.method == "GET":
         reviews.note_seen(seen, cast(User, request.user))
@@ -39,7 +40,7 @@ def queue_agreement(request: HttpRequest, queue_id: int) -> HttpResponse:
         "nav": "review",
         "queue": queue,
         "figures": found,
-        "hidden": len(access.hidden_items(request.user, queue)),
+        "hidden": len(hidden),
         "disputed": len(found.disputed),
         "may_settle": access.can_change(request.user, queue.team_id),
         **_lines(request, queue, found.disputed, seen),

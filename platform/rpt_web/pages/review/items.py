@@ -144,7 +144,7 @@ def _page(
     is_blind = access.is_blind(user, item)
     is_open = own is not None and not own.is_submitted and queue.closed_at is None
     answers = draft.answers if draft else sides.turned(own.answers, own.is_swapped) if own else {}
-    with_truth, hides_origin = not (is_blind and queue.hides_truth), access.hides_origin(user, item)
+    with_truth, hides_origin = not (is_blind and queue.hides_truth), access.hides_origin(user, item, is_blind)
     context = {
         "nav": "review",
         **origin_of(item, is_hidden=hides_origin),

@@ -128,14 +128,14 @@ def _of_comparison(request: HttpRequest) -> HttpResponse:
 def queue_detail(request: HttpRequest, queue_id: int) -> HttpResponse:
     """A queue: what to do, how far it is, who reviews it."""
     queue = access.get_queue_or_404(request.user, queue_id)
-    known = progress.of_queues([queue], cast(User, request.user))[queue.pk]
+    known, people = progress.of_queue(queue, cast(User, request.user))
     context: dict[str, Any] = {
         "nav": "review",
         "queue": queue,
         "progress": known,
         "waits": _waits(request.user, queue, known),
         "hidden": _hidden(queue),
-        "people": progress.of_reviewers(queue),
+        "people": people,
         "questions": reviews.questions_of(queue),
         "may_manage": access.can_manage_queue(request.user, queue),
         "source": _source(request.user, queue, known),

@@ -97,7 +97,8 @@ def _measured(rows: Sequence[Evaluation]) -> Measured:
 def _came_from(request: HttpRequest, run: Run) -> list[Related]:
     """Its parents, and the run that it was cloned from."""
     rows = list(run.parents.order_by("id"))
-    seen = access.runs_for(request.user).in_bulk([row.parent_id for row in rows if row.parent_id])
+    runs = access.runs_for(request.user).select_related(None).defer(*queries.UNLISTED)
+    seen = runs.in_bulk([row.parent_id for row in rows if row.parent_id])
     found = [Related(_TAKEN[ParentRole(row.role)], seen.get(row.parent_id or 0), row.path, row.step) for row in rows]
     return [related for related in found if related.run or related.path]
 
@@ -106,8 +107,9 @@ def _came_of(request: HttpRequest, run: Run) -> list[Related]:
     """The runs that take something of it, newest first, and its clones."""
     rows = RunParent.objects.filter(parent=run).order_by("-run_id")[: RELATED_SHOWN + 1]
     roles = [(row.run_id, row.role, row.step) for row in rows]
-    visible = access.runs_for(request.user).filter(Q(pk__in=[pk for pk, *_ in roles]) | Q(origin=run)).defer("log_tail")
-    seen = {found.pk: found for found in visible.order_by("-id")[: 2 * RELATED_SHOWN]}
+    runs = access.runs_for(request.user).select_related(None).defer(*queries.UNLISTED)
+    visible = runs.filter(Q(pk__in=[pk for pk, *_ in roles]) | Q(origin=run)).order_by("-id")
+    seen = {found.pk: found for found in visible[: 2 * RELATED_SHOWN]}
     taken = [Related(_GIVEN[ParentRole(role)], seen[pk], step=step) for pk, role, step in roles if pk in seen]
     return taken + [Related("cloned from this run", found) for found in seen.values() if found.origin_id == run.pk]
 

@@ -53,12 +53,9 @@ def moment(value: datetime | None) -> SafeString | str:
     if is_missing(value):
         return DASH
     exact = value.astimezone(UTC)
-    return format_html(
-        '<time datetime="{}" title="{}" data-relative>{}</time>',
-        exact.isoformat(timespec="seconds"),
-        exact.strftime("%-d %b %Y, %H:%M:%S UTC"),
-        exact.strftime("%-d %b %Y, %H:%M"),
-    )
+    iso, minute = exact.isoformat(timespec="seconds"), exact.strftime("%-d %b %Y, %H:%M")
+    title = f"{minute}:{exact.second:02} UTC"
+    return mark_safe(f'<time datetime="{iso}" title="{title}" data-relative>{minute}</time>')
 
 
 @register.simple_tag

@@ -1,19 +1,21 @@
-"""Where what is behind a number is listed: `cell|behind` of an accuracy, `row|with_addresses:table`."""
+"""Where what is behind a number is listed: `cell|behind` of an accuracy, `cell|measured` with its value, and
+`row|result_cells:table` of a result table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.template import Library
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
-from rpt_web.numbers import signed_points
+from rpt_web.numbers import DASH, points, signed_points, whole
 from rpt_web.pages.group_addresses import (
     KINDS_OF_MODES,
     WITHOUT_THINKING,
     address_of_evaluations,
+    address_of_list,
     address_of_positions,
 )
 from rpt_web.pages.table_addresses import addresses_of_row
@@ -26,6 +28,7 @@ from rpt_web.results.tables import Row, TableView, Written
 register = Library()
 MOST_COMPARED = 8
 """Runs behind a difference that are worth comparing one by one."""
+_NUMBER, _MISSING = mark_safe(' class="number"'), mark_safe(f'<span class="faint">{DASH}</span>')
 
 
 @register.filter
@@ -33,7 +36,23 @@ def behind(cell: Evaluation) -> str:
     """The groups that an accuracy was measured by, or without thinking its positions; empty for another mode."""
     if cell.mode == WITHOUT_THINKING:
         return address_of_positions(cell.run_id, cell.step, cell.mode, cell.difficulty)
-    return _groups([cell])
+    kind = KINDS_OF_MODES.get(cell.mode)
+    return address_of_list(cell.run_id, kind, cell.step, difficulty=cell.difficulty) if kind else ""
+
+
+@register.filter
+def linked_value(cell: Evaluation) -> SafeString | str:
+    """An accuracy in points, with a link to what it was measured by."""
+    return _linked(behind(cell), points(cell.value))
+
+
+@register.filter
+def measured(cell: Evaluation | None) -> SafeString | str:
+    """The same with its interval and n; made here rather than in a template, since a page has hundreds."""
+    if cell is None:
+        return DASH
+    text = '<strong>{}</strong> <span class="small muted">{} to {}, n {}</span>'
+    return format_html(text, linked_value(cell), points(cell.low), points(cell.high), whole(cell.n))
 
 
 @register.simple_tag
@@ -45,13 +64,6 @@ def accuracy(number: Number) -> SafeString | str:
         return _linked(address, words)
     seeds = format_html_join(", ", '<a href="{}">{}</a>', ((behind(row), row.run.seed) for row in number.rows))
     return format_html("{} <small>(seed {})</small>", words, seeds)
-
-
-@register.simple_tag
-def leading(text: str, address: str) -> SafeString | str:
-    """Hostile text, with a link where it leads anywhere."""
-    shown = readable(text)
-    return _linked(address, shown)
 
 
 @register.simple_tag
@@ -76,7 +88,24 @@ def _linked(address: str, words: str) -> SafeString | str:
 
 
 @register.filter
-def with_addresses(row: Row, table: TableView | SeveralRuns) -> Iterable[tuple[Written, str]]:
-    """The cells of a row of a table, each with where it leads; empty where that is not known."""
+def result_cells(row: Row, table: TableView | SeveralRuns) -> SafeString:
+    """The cells of a row of a table as `td`s, each with a link where it leads anywhere; made here likewise."""
     found = addresses_of_row(table, row)
-    return [(cell, found.get(key, "")) for cell, key in zip(row.cells, table.keys, strict=True)]
+    pairs = zip(row.cells, table.keys, strict=True)
+    return mark_safe("".join(_cell(cell, found.get(key, "")) for cell, key in pairs))
+
+
+def _cell(cell: Written, address: str) -> SafeString:
+    title = format_html(' title="{}"', cell.exact) if cell.exact else ""
+    return format_html("<td{}{}>{}</td>", _NUMBER if cell.is_number else "", title, _within(cell, address))
+
+
+def _within(cell: Written, address: str) -> SafeString | str:
+    if cell.text is None:
+        return _MISSING
+    text = _linked(address, readable(cell.text))
+    if not cell.interval and not cell.n:
+        return text
+    interval = format_html(' <span class="small muted">{}</span>', cell.interval) if cell.interval else ""
+    n = format_html(' <span class="small faint">n {}</span>', cell.n) if cell.n else ""
+    return format_html("<strong>{}</strong>{}{}", text, interval, n)

@@ -18,7 +18,7 @@ from rpt_core.typed_yaml import read_typed
 from rpt_web import access
 from rpt_web.access import Actor
 from rpt_web.corpora import token_maps
-from rpt_web.corpora.models import RegisteredModel
+from rpt_web.corpora.models import RegisteredModel, ScoredSplit
 
 CONTEXT_SHOWN = 1500
 """Characters of the context that are shown, its end."""
@@ -47,11 +47,12 @@ def context_at(user: Actor, query: QueryDict) -> tuple[str, str]:
 
     Without any scored document, a sentence.
     """
-    runs = access.runs_for(user).filter(stage="filter", splits__isnull=False).order_by("-id")
+    scored = ScoredSplit.objects.values("run")
+    runs = access.runs_for(user).filter(stage="filter", pk__in=scored).order_by("-id")
     asked = query.get("run", "")
     wanted = runs.filter(pk=int(asked)).first() if asked.isdecimal() and len(asked) < 19 else None
     row, token = (_number(query.get(name, ""), usual) for name, usual in (("row", 0), ("token", USUAL_TOKEN)))
-    for run in (wanted,) if wanted else runs.distinct()[:RUNS_TRIED]:
+    for run in (wanted,) if wanted else runs[:RUNS_TRIED]:
         try:
             found = token_maps.document_map(run, query.get("split") or "train", row)
         except (OSError, ValueError, IndexError):

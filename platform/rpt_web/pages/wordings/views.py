@@ -71,7 +71,7 @@ def wording_detail(request: HttpRequest, wording_id: int) -> HttpResponse:
     is_change = request.method == "POST"
     wording = access.get_wording_or_404(request.user, wording_id, to_change=is_change)
     versions, asked = wording.versions.select_related("created_by"), number_asked(request, "version")
-    version = versions.filter(number=asked or 0).first() or versions[0]
+    version = (versions.filter(number=asked).first() if asked else None) or versions[0]
     if not is_change:
         return _editor(request, wording.kind, wording.name, version.text, wording=wording, version=version)
     text = request.POST.get("text", "")
@@ -100,7 +100,8 @@ def _editor(
     wording: Wording | None = None,
     version: WordingVersion | None = None,
 ) -> HttpResponse:
-    visible = access.runs_for(request.user)
+    visible = access.runs_for(request.user).select_related(None).only("name")
+    models = access.models_for(request.user).filter(loads=True).select_related(None).only("name")
     context = _looked_over(request, kind, text, request.GET) | {
         "nav": "wordings",
         "wording": wording,
@@ -111,7 +112,7 @@ def _editor(
         "wrong": wrong,
         "kind_label": WordingKind(kind).label,
         "may_save": access.can_change(request.user, wording.team_id) if wording else True,
-        "models": list(access.models_for(request.user).filter(loads=True)[:MODELS_OFFERED]),
+        "models": list(models[:MODELS_OFFERED]),
     }
     return render(request, "wordings/wording_detail.html", context, status=422 if wrong else 200)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 
 import pytest
 from django.urls import reverse
@@ -16,7 +17,8 @@ from rpt_web.pages.position_addresses import place_of
 from rpt_web.review import exports, imports, reviews
 from rpt_web.review.models import ItemKind, ReviewQueue
 from rpt_web.review.reviews import Draft
-from rpt_web.traces.models import CorpusPosition, ResponseGroup
+from rpt_web.review.shown_positions import shown_position
+from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 from tests.rpt_web.api_client import ROOT, client_of
 from tests.rpt_web.markup import flat
 from tests.rpt_web.pages.review.test_reviewing import browser, content_of, item_address, send, text_of
@@ -90,6 +92,19 @@ def test_a_blind_reviewer_sees_the_text_and_what_was_predicted_and_neither_runs_
     assert "continues" in text
     told = client_of(team.bob).get(f"{ROOT}/items/{item.pk}").json()
     assert (told["text_hash"], told["byte_offset"]) == (bytes(places[1].text_hash).hex(), 11)
+
+
+def test_what_all_runs_predicted_is_read_at_once(team, places, queue, django_assert_num_queries):
+    item = place_item(queue, places[0])
+    assert item.queue == queue
+    with django_assert_num_queries(3):  # the groups, their responses, the shard of the first
+        shown = shown_position(item, with_truth=True, with_origin=True)
+    groups = list(ResponseGroup.objects.filter(position=places[0]).order_by("-step", "-id"))
+    rows = Rollout.objects.filter(run_id=team.run.pk).order_by("id")
+    found = Counter(row.prediction for group in groups for row in rows.filter(kind=group.kind, group=group.group))
+    assert len(groups) > 1
+    assert [(said.prediction, said.times) for said in shown.said] == found.most_common()
+    assert (shown.groups, shown.responses) == (groups, sum(group.samples for group in groups))
 
 
 def test_labels_and_comments_on_a_position_are_absent_everywhere_until_it_is_submitted(team, places, queue, browser):
