@@ -285,14 +285,7 @@ def limits_of(sampling: str) -> str:
 
 
 def _of_positions(row: Light) -> Flag | None:
-    if row.group != UNKNOWN:
-        return None
-    return Flag(
-        "unknown",
-        "unknown positions",
-        "Its outcomes are no longer on disk and its run did not store at which positions it was evaluated. Evaluate "
-        "the checkpoint again to have it ranked.",
-    )
+    return _UNKNOWN_POSITIONS if row.group == UNKNOWN else None
 
 
 def _of_template(row: Light, usual: Usual) -> Flag | None:
@@ -320,12 +313,7 @@ def _of_sampling(row: Light, usual: Usual) -> Flag | None:
 def _of_tokenizer(row: Light, usual: Usual) -> Flag | None:
     if not row.tokenizer or not usual.tokenizer or row.tokenizer == usual.tokenizer:
         return None
-    return Flag(
-        "tokenizer",
-        "tokenizer differs",
-        "Its tokenizer is not that of the others. What counts as the next token, and where a prediction may end, "
-        "follows from it, so the same text is not the same question.",
-    )
+    return _OTHER_TOKENIZER
 
 
 def _of_format(row: Light) -> Flag | None:
@@ -351,25 +339,11 @@ def _of_size(row: Light) -> Flag | None:
 
 
 def _of_state(row: Light) -> Flag | None:
-    if row.is_finished:
-        return None
-    return Flag(
-        "unfinished",
-        "not finished",
-        "Its run is under way, or has ended before its last step: this is not what it was to become.",
-    )
+    return None if row.is_finished else _UNFINISHED
 
 
 def _of_seeds(row: Light) -> Flag | None:
-    if len(row.seeds) > 1:
-        return None
-    return Flag(
-        "one-seed",
-        "one seed only",
-        "One trained model: its interval covers the positions only. Another seed, or another processor, gives another "
-        "model, and how far apart they are is not known.",
-        excludes=False,
-    )
+    return _ONE_SEED if len(row.seeds) <= 1 else None
 
 
 def _levels(words: SetWords) -> dict[str, Any]:
@@ -384,3 +358,29 @@ def _most(values: Iterable[str]) -> str:
 
 def _span(values: Sequence[int]) -> str:
     return f"{values[0]:,}" if len(values) == 1 else f"{values[0]:,} to {values[-1]:,}"
+
+
+_UNKNOWN_POSITIONS = Flag(
+    "unknown",
+    "unknown positions",
+    "Its outcomes are no longer on disk and its run did not store at which positions it was evaluated. Evaluate the "
+    "checkpoint again to have it ranked.",
+)
+_OTHER_TOKENIZER = Flag(
+    "tokenizer",
+    "tokenizer differs",
+    "Its tokenizer is not that of the others. What counts as the next token, and where a prediction may end, follows "
+    "from it, so the same text is not the same question.",
+)
+_UNFINISHED = Flag(
+    "unfinished",
+    "not finished",
+    "Its run is under way, or has ended before its last step: this is not what it was to become.",
+)
+_ONE_SEED = Flag(
+    "one-seed",
+    "one seed only",
+    "One trained model: its interval covers the positions only. Another seed, or another processor, gives another "
+    "model, and how far apart they are is not known.",
+    excludes=False,
+)

@@ -93,7 +93,7 @@ def _state_tag(state: display.State) -> SafeString:
 def pip(run: Any, blockers: Sequence[str] = ()) -> SafeString:
     """A run as a small coloured bar, named by its title."""
     state = display.run_state(run, blockers)
-    return format_html('<span class="pip {}" title="{}: {}"></span>', state.colour, run.name, state.label)
+    return mark_safe(f'<span class="pip {state.colour}" title="{escape(run.name)}: {state.label}"></span>')
 
 
 @register.simple_tag
@@ -179,12 +179,9 @@ def kind(name: str) -> str:
 def interval_bar(cell: Any) -> SafeString:
     """An accuracy and its interval on a rail from 0 to 100 %; the numbers stand beside it in words."""
     left, width = 100 * cell.low, max(100 * (cell.high - cell.low), 0.6)
-    return format_html(
-        '<svg class="interval-bar {}" viewBox="0 0 100 9" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="rail" y="3.5" width="100" height="2"/><rect class="range" x="{}" y="2" width="{}" height="5"/>'
-        '<rect class="point" x="{}" width="1.4" height="9"/></svg>',
-        cell.difficulty,
-        f"{left:.2f}",
-        f"{width:.2f}",
-        f"{min(100 * cell.value, 98.6):.2f}",
+    return mark_safe(
+        f'<svg class="interval-bar {escape(cell.difficulty)}" viewBox="0 0 100 9" preserveAspectRatio="none"'
+        ' aria-hidden="true"><rect class="rail" y="3.5" width="100" height="2"/>'
+        f'<rect class="range" x="{left:.2f}" y="2" width="{width:.2f}" height="5"/>'
+        f'<rect class="point" x="{min(100 * cell.value, 98.6):.2f}" width="1.4" height="9"/></svg>'
     )
