@@ -1,7 +1,7 @@
 """Moments out of Postgres, read by psycopg's compiled loader.
 
-Django registers one of its own, in Python, that takes 6 µs for each moment where psycopg's takes
-less than 1: a tenth of the time of a list of runs. Both give the same, as each connection's session is in UTC.
+Django replaces it by one in Python that takes 6 µs longer for each moment, and a list of runs reads more than a
+thousand. Both give the same, as each connection's session is in UTC.
 """
 
 from __future__ import annotations

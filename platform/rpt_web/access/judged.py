@@ -207,5 +207,5 @@ _COUNTS = (
     f" ({_OFTEN.format(_BY.format('reviewer', 'told'))}),"
     " (SELECT count(DISTINCT id) FROM kept WHERE is_disputed)"
 )
-"""Each group with reviews is looked for once: they are few beside all groups of a list. Its items come with it, so that
-of each review little is carried along; and answers, of which many are the same, are told apart once."""
+"""Few groups of a list have reviews, so each of these is looked up once, with its items: a review then needs only its
+item's id. Most reviews give the same few answers, so labels are read once for each different answer."""

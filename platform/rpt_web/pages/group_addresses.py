@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from urllib.parse import parse_qsl, urlencode
 
@@ -46,7 +46,7 @@ def address_of_lists(
     query |= {"kind": kind} if kind else {}
     query |= {} if step is None else {"step_from": step, "step_to": step}
     query |= dict(parse_qsl(more)) | also
-    return f"{_list()}?{_query(tuple(query.items()), '{},')}"
+    return f"{_list()}?{_written(query, '{},')}"
 
 
 def address_of_evaluations(at: Iterable[tuple[int, int]], kind: str, more: str = "", **also: str) -> str:
@@ -55,13 +55,13 @@ def address_of_evaluations(at: Iterable[tuple[int, int]], kind: str, more: str =
     if len({step for _, step in steps}) == 1:
         return address_of_lists([run for run, _ in steps], kind, steps[0][1], more, **also)
     query = {"at": write_steps(steps), "kind": kind} | dict(parse_qsl(more)) | also
-    return f"{_list()}?{_query(tuple(query.items()), '@,')}"
+    return f"{_list()}?{_written(query, '@,')}"
 
 
 def address_of_positions(run: int, step: int, mode: str, difficulty: str = "", **more: str) -> str:
     """What an evaluation found at each position, in a mode without responses, too."""
     query = {"mode": mode} | ({"difficulty": difficulty} if difficulty else {}) | more
-    return f"{_positions(run, step)}?{_query(tuple(query.items()))}"
+    return f"{_positions(run, step)}?{_written(query)}"
 
 
 @cache
@@ -76,7 +76,11 @@ def _positions(run: int, step: int) -> str:
     return reverse("runs:evaluated_positions", args=[run, step])
 
 
+def _written(query: Mapping[str, object], safe: str = "") -> str:
+    return _query(tuple((name, str(value)) for name, value in query.items()), safe)  # as texts: 1 and True are one key
+
+
 @lru_cache(10_000)
-def _query(named: tuple[tuple[str, object], ...], safe: str = "") -> str:
+def _query(named: tuple[tuple[str, str], ...], safe: str) -> str:
     """The links of a page are written again whenever it is asked for."""
     return urlencode(named, safe=safe)

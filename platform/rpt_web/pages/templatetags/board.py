@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from django.template import Library
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
-from rpt_web.numbers import DASH, points, whole
+from rpt_web.numbers import points, whole
 from rpt_web.pages.results.lines import CellLine
-from rpt_web.pages.templatetags.show import interval_bar
+from rpt_web.pages.templatetags.show import MISSING, interval_bar
 
 register = Library()
-_MISSING = mark_safe(f'<span class="faint">{DASH}</span>')
 _CELL = '<span class="cell"><span class="value">{}</span>{}<span class="interval">{}n {}</span>{}{}</span>'
 _DIFFERENCE = '<span class="interval difference"><strong>{}</strong> {}<span class="how">{}</span></span>'
 
@@ -21,7 +20,7 @@ def board_cell(cell: CellLine) -> SafeString:
     """An accuracy with its interval, and how far it is from its start and from the baseline."""
     number = cell.number
     if not number:
-        return _MISSING
+        return MISSING
     value = points(number.value)
     shown = format_html('<a class="cell-link" href="{}">{}</a>', cell.address, value) if cell.address else value
     bar, interval = "", ""

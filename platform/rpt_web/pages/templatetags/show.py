@@ -27,6 +27,7 @@ register = Library()
 for _written in (dash, duration, points, power, short, signed_points, size, whole):
     register.filter(_written.__name__, _written)
 
+MISSING = mark_safe(f'<span class="faint">{DASH}</span>')
 _DOT = mark_safe('<span class="dot"></span>')
 _CODE = re.compile(r"`([^`\n]+)`")
 

@@ -19,7 +19,7 @@ from rpt_web.pages.group_addresses import (
     address_of_positions,
 )
 from rpt_web.pages.table_addresses import addresses_of_row
-from rpt_web.pages.templatetags.show import percent, readable
+from rpt_web.pages.templatetags.show import MISSING, percent, readable
 from rpt_web.results.headline import Number
 from rpt_web.results.models import Evaluation
 from rpt_web.results.paper_tables import SeveralRuns
@@ -28,7 +28,7 @@ from rpt_web.results.tables import Row, TableView, Written
 register = Library()
 MOST_COMPARED = 8
 """Runs behind a difference that are worth comparing one by one."""
-_NUMBER, _MISSING = mark_safe(' class="number"'), mark_safe(f'<span class="faint">{DASH}</span>')
+_NUMBER = mark_safe(' class="number"')
 
 
 @register.filter
@@ -102,7 +102,7 @@ def _cell(cell: Written, address: str) -> SafeString:
 
 def _within(cell: Written, address: str) -> SafeString | str:
     if cell.text is None:
-        return _MISSING
+        return MISSING
     text = _linked(address, readable(cell.text))
     if not cell.interval and not cell.n:
         return text
