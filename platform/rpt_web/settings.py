@@ -349,6 +349,7 @@ TIME_ZONE = "UTC"
 _HTTPS = read_bool("RPT_HTTPS", False)
 RPT_PUBLIC_URL = read_public_url(_HTTPS, ALLOWED_HOSTS)
 RPT_WEBHOOK_ADDRESSES = read_webhook_addresses()
+SESSION_ENGINE = "rpt_web.teams.session_store"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
@@ -383,8 +384,7 @@ CELERY_TASK_IGNORE_RESULT = True
 # Training takes days: a task is acknowledged when it starts, since Redis would deliver it again after an hour.
 CELERY_TASK_ACKS_LATE = False
 # One run at a time, on all GPUs of its node; `--concurrency` asks for more. Celery's default is the number of cores.
-CELERY_WORKER_CONCURRENCY = 1
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Lost tasks are sent again by the reaper, so sending must fail fast instead of blocking a request.

@@ -118,6 +118,35 @@ def test_a_step_is_compared_with_those_before_and_with_the_greedy_response(run, 
     assert [row["greedy_alone"] for row in rows_of(run) if row["kind"] != "train"] == [False, True]
 
 
+def test_forgotten_now_is_what_the_latest_group_at_a_position_says(run, log):
+    def forgotten_now():
+        found = ResponseGroup.objects.filter(run_id=run.pk, forgotten_now=True).order_by("step", "kind")
+        return [(row.step, row.kind) for row in found]
+
+    def record(*shards, elsewhere=None):
+        for step, kind, answer in shards:
+            place = {"position": 77} if step == elsewhere else {}
+            emit_rollouts(run, log, step, answers(step, answer, **place), kind)
+        Recorder(Run.objects.get(pk=run.pk)).record_all()
+
+    log.emit(EventType.STARTED, start_step=0, total_steps=9)
+    record((1, "train", "right"), (2, "train", "wrong"), (1, "greedy", "right"), (3, "greedy", "wrong"))
+    assert forgotten_now() == [(2, "train"), (3, "greedy")]  # a kind is compared with itself
+    record((4, "train", "wrong"), (5, "train", "right"), elsewhere=5)
+    assert forgotten_now() == [(3, "greedy"), (4, "train")]
+    record((2, "train", "wrong"))  # written again, when a later one is there
+    assert forgotten_now() == [(3, "greedy"), (4, "train")]
+    record((4, "train", "right"))
+    assert forgotten_now() == [(3, "greedy")]
+    record((4, "train", "right"), elsewhere=4)  # written again at another position: nothing came after step 2
+    assert forgotten_now() == [(2, "train"), (3, "greedy")]
+    record((6, "train", "right"))
+    assert forgotten_now() == [(3, "greedy")]
+    log.emit(EventType.STARTED, start_step=5, total_steps=9)  # goes on from there: what came after is gone
+    record()
+    assert forgotten_now() == [(2, "train"), (3, "greedy")]
+
+
 def test_groups_keep_their_rows_when_written_again_and_go_with_their_steps_and_run(run, log):
     recorded(run, log, *((step, "train", answers(step, "wrong", "right")) for step in (1, 2, 3)))
     before = rows_of(run)

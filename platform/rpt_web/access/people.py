@@ -18,6 +18,7 @@ from rpt_web.access.roles import (
 )
 from rpt_web.access.work import experiments_for
 from rpt_web.notices.models import Notice
+from rpt_web.prepared import Given, Prepared
 from rpt_web.teams.models import (
     ApiToken,
     Browser,
@@ -26,6 +27,23 @@ from rpt_web.teams.models import (
     Membership,
     Team,
 )
+
+UNREAD = Prepared(
+    lambda: (
+        Notice.objects.filter(user=Given("user"), read_at=None)
+        .order_by("-id")
+        .values_list(
+            "pk",
+            "run__experiment",
+            "run__experiment__team",
+            "experiment",
+            "experiment__team",
+            "comment",
+            "queue__team",
+        )
+    )
+)
+"""What `unread_keys` asks; every page does."""
 
 
 def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_administer: bool = False) -> Team:
@@ -96,17 +114,19 @@ def unread_keys(user: Actor, most: int) -> list[int]:
     Every page counts them, and writing and planning the query of `notices_for` takes longer than the rest of many a
     page: what the newest unread notices are about is looked up instead.
     """
-    unread = Notice.objects.filter(user=user.pk or 0, read_at=None).order_by("-id")
-    about = list(unread.values_list("pk", "run__experiment", "experiment", "comment", "queue__team")[:most])
-    teams = {None, *(team.pk for team in roles_of(user))}
-    named = {experiment for _, of_run, own, _, _ in about for experiment in (of_run, own) if experiment}
-    seen = set(experiments_for(user).filter(pk__in=named).values_list("pk", flat=True)) if named else set()
-    written = {comment for _, _, _, comment, _ in about if comment}
+    about = UNREAD.rows(most, user=user.pk or 0)
+    teams = {team.pk for team in roles_of(user)}
+    named = {pk: team for _, *of_run, pk, team, _, _ in about for pk, team in (of_run, (pk, team)) if pk}
+    seen = {pk for pk, team in named.items() if team in teams}
+    if shared := named.keys() - seen:
+        seen |= set(experiments_for(user).filter(pk__in=shared).values_list("pk", flat=True))
+    written = {comment for *_, comment, _ in about if comment}
     read = set(comments_for(user).filter(pk__in=written).values_list("pk", flat=True)) if written else set()
     keys = [
         key
-        for key, of_run, own, comment, team in about
-        if (of_run is own is comment is None or of_run in seen or own in seen or comment in read) and team in teams
+        for key, of_run, _, own, _, comment, queue in about
+        if (of_run is own is comment is None or of_run in seen or own in seen or comment in read)
+        and (queue is None or queue in teams)
     ]
     if len(about) < most or len(keys) == most:
         return keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 
+from rpt_web.prepared import Given, Prepared
 from rpt_web.teams.audit import audited
 
 LINK_LIFETIME = timedelta(days=7)
@@ -83,12 +85,8 @@ class User(AbstractUser):
     @cached_property
     def own_roles(self) -> dict[Team, Role]:
         """The teams by name, each with the role in it (1 query, once for each request)."""
-        shares = Share.objects.filter(shared_with=models.OuterRef("pk"))
-        teams = Team.objects.annotate(is_shown=models.Exists(shares)).order_by("name")  # type: ignore[no-redef]  # in Team
-        if self.is_superuser:
-            return dict.fromkeys(teams, Role.ADMINISTRATOR)
-        found = teams.filter(memberships__user=self).annotate(own_role=models.F("memberships__role"))
-        return {team: Role(team.own_role) for team in found}
+        rows = ALL_TEAMS.rows() if self.is_superuser else OWN_TEAMS.rows(user=self.pk)
+        return {_seen_team(is_shown, values): Role(role) for role, is_shown, *values in rows}
 
     @property
     def roles(self) -> dict[Team, Role]:
@@ -327,6 +325,27 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} for {self.shared_with_id}"
+
+
+TEAM_FIELDS = tuple(field.attname for field in Team._meta.concrete_fields)
+
+
+def _teams() -> models.QuerySet[Team]:
+    shares = Share.objects.filter(shared_with=models.OuterRef("pk"))
+    return Team.objects.annotate(is_shown=models.Exists(shares)).order_by("name")  # type: ignore[no-redef]  # in Team
+
+
+ALL_TEAMS = Prepared(lambda: _teams().values_list(models.Value(Role.ADMINISTRATOR.value), "is_shown", *TEAM_FIELDS))
+OWN_TEAMS = Prepared(
+    lambda: _teams().filter(memberships__user=Given("user")).values_list("memberships__role", "is_shown", *TEAM_FIELDS)
+)
+"""What `User.own_roles` asks; every page does."""
+
+
+def _seen_team(is_shown: bool, values: Sequence[object]) -> Team:
+    team = Team.from_db("default", TEAM_FIELDS, values)
+    team.is_shown = is_shown
+    return team
 
 
 class RepeatableCall(models.Model):

@@ -34,13 +34,6 @@ MARKS = {
     "forgotten_now": "solved before, forgotten now",
     "greedy_alone": "sampled wrong, greedy right",
 }
-_NO_LATER = (
-    "NOT EXISTS (SELECT FROM traces_responsegroup later WHERE later.run_id = g.run_id"
-    " AND later.document = g.document AND later.token_position = g.token_position"
-    " AND later.kind = g.kind AND later.step > g.step)"
-)
-MARKED = {name: f"g.{name}" for name in MARKS} | {"forgotten_now": f"g.forgotten AND {_NO_LATER}"}
-"""What a mark asks of a group; of what is forgotten now, that the run did not come to the position again."""
 COUNTED_MARKS = ("first_solved", "forgotten", "greedy_alone")
 REASON_WORDS = {
     "match": "a match",
@@ -288,7 +281,7 @@ class GroupFilters:
         sql += [SOLVED[self.solved][1]] if self.solved else []
         sql += [f"g.{self.reason} > 0"] if self.reason else []
         sql += [f"g.cut {'>' if self.finish == 'length' else '='} 0"] if self.finish else []
-        sql += [MARKED[self.mark]] if self.mark else []
+        sql += [f"g.{self.mark}"] if self.mark else []
         sql += [HAS_PATTERN[self.pattern]] if self.pattern else []
         sql += ["g.white_space > 0"] if self.white_space else []
         sql += [_AT_AN_ALARM] if self.alarm else []

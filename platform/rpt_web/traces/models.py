@@ -198,6 +198,8 @@ class ResponseGroup(models.Model):
     """Some response is rewarded, and all that the run wrote there in earlier steps was wrong."""
     forgotten = models.BooleanField(default=False)
     """No response is rewarded, and in an earlier step of the run one was."""
+    forgotten_now = models.BooleanField(default=False)
+    """The same, and the run has not come to the position again."""
     greedy_alone = models.BooleanField(default=False)
     """Sampled: the majority is wrong, the greedy response at the same step right."""
     dispute: float | None = None
@@ -217,6 +219,7 @@ class ResponseGroup(models.Model):
             models.Index(fields=["run", "disagreement", "id"], include=["position"], name="group_disagreement"),
             models.Index(fields=["run", "id"], condition=models.Q(first_solved=True), name="group_first_solved"),
             models.Index(fields=["run", "id"], condition=models.Q(forgotten=True), name="group_forgotten"),
+            models.Index(fields=["run", "id"], condition=models.Q(forgotten_now=True), name="group_forgotten_now"),
             models.Index(fields=["run", "id"], condition=models.Q(greedy_alone=True), name="group_greedy_alone"),
             models.Index(fields=["run", "id"], condition=models.Q(empty__gt=0), name="group_empty_box"),
             models.Index(fields=["run", "id"], condition=models.Q(boxes__gte=2), name="group_several_boxes"),

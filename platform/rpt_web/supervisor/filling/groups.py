@@ -18,7 +18,7 @@ from rpt_web.traces.models import PATTERNS
 REASONS = ("match", "mismatch", "not_on_boundary", "empty", "no_box")
 GROUP_COLUMNS = (
     *("run_id", "experiment_id", "step", "kind", *TYPES, "position_id"),
-    *("first_solved", "forgotten", "greedy_alone"),
+    *("first_solved", "forgotten", "forgotten_now", "greedy_alone"),
 )
 ABOVE_NATS = (0.5, 1.0, 1.5)
 _AT = {name: place for place, name in enumerate(ROLLOUT_COLUMNS)}
@@ -34,7 +34,7 @@ def groups_of(
         found = _summed_up(first, rows)
         position = ids[place_of(first["document"], first["position"])]
         names = [found[name] for name in TYPES]
-        yield (first["run_id"], experiment, first["step"], first["kind"], *names, position, False, False, False)
+        yield (first["run_id"], experiment, first["step"], first["kind"], *names, position, *[False] * 4)
 
 
 def _summed_up(first: Mapping[str, Any], rows: list[tuple[Any, ...]]) -> dict[str, Any]:
