@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rpt_web.access.judged import judged
@@ -14,15 +14,16 @@ from rpt_web.compare.positions import ComparedSet
 from rpt_web.traces.group_filters import GroupFilters
 
 
-def resolved(user: Actor, filters: GroupFilters) -> GroupFilters:
+def resolved(user: Actor, filters: GroupFilters, sets: Mapping[str, ComparedSet] | None = None) -> GroupFilters:
     """The filters with what the user may see of reviews and of a comparison's positions, where they ask for any.
 
-    A comparison that they may not see, or that is not there, has no positions.
+    A comparison that they may not see, or that is not there, has no positions. sets: `compared_sets` of these filters,
+    where they have been looked up.
     """
     filters = judged(user, filters)
     if not filters.compared:
         return filters
-    found = compared_sets(user, [filters.compared]).get(filters.compared)
+    found = (compared_sets(user, [filters.compared]) if sets is None else sets).get(filters.compared)
     return replace(filters, compared_ids=traced.position_ids(found) if found else ())
 
 

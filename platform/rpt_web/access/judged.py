@@ -7,9 +7,12 @@ said of it, in whatever queue. While pairs wait for them, that holds for all gro
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection
@@ -18,7 +21,7 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from rpt_web.access.review import undecided_items
 from rpt_web.access.roles import Actor, roles_of
 from rpt_web.access.work import runs_for
-from rpt_web.review.models import ItemKind, LabelSetVersion, Review, ReviewItem, ReviewQueue
+from rpt_web.review.models import ItemKind, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, from_stored
 from rpt_web.teams.models import User
 from rpt_web.traces import group_lists
@@ -32,6 +35,11 @@ COUNTED_KINDS = (ItemKind.RESPONSE, ItemKind.GROUP)
 _GROUP = ("run", "step", "rollout_kind", "group")
 _PLACE = tuple(f"item__{name}" for name in _GROUP)
 _BLIND = (*_GROUP, "kind", "document", "position", "queue")
+_QUESTIONS = """
+    SELECT questions::text FROM review_labelsetversion WHERE id IN (
+        SELECT version_id FROM review_reviewqueue WHERE team_id = ANY(%s) AND kind <> 'pair'
+    ) ORDER BY id DESC LIMIT %s
+"""
 _HIDDEN = """
     SELECT i.id FROM review_reviewitem i JOIN review_reviewqueue q ON q.id = i.queue_id
     WHERE q.team_id = ANY(%s) AND i.submitted > 0 AND (
@@ -50,12 +58,12 @@ def judged(user: Actor, filters: GroupFilters) -> GroupFilters:
 
 def labels_offered(user: Actor) -> dict[str, str]:
     """Labels that queues of the user's teams ask for, `question:value` -> words (1 query)."""
-    asked = ReviewQueue.objects.filter(team__in=list(roles_of(user))).exclude(kind=ItemKind.PAIR)
-    versions = LabelSetVersion.objects.filter(pk__in=asked.values("version")).order_by("-pk")[:MOST_VERSIONS]
+    with connection.cursor() as cursor:
+        cursor.execute(_QUESTIONS, [[team.pk for team in roles_of(user)], MOST_VERSIONS])
+        versions = [questions for (questions,) in cursor.fetchall()]
     found: dict[str, tuple[str, str]] = {}
-    for version in reversed(versions):
-        for question in from_stored(version.questions):
-            found |= _labels_of(question)
+    for questions in reversed(versions):
+        found |= _labels_in(questions)
     often = Counter(title for title, _ in found.values())
     return {key: title if often[title] == 1 else f"{title} ({asked})" for key, (title, asked) in found.items()}
 
@@ -171,6 +179,15 @@ def _has_label(question: str, value: str) -> Q:
     for one in values:
         found |= Q(answers__contains={question: one})
     return found
+
+
+@lru_cache(maxsize=4 * MOST_VERSIONS)
+def _labels_in(questions: str) -> Mapping[str, tuple[str, str]]:
+    """Of the questions of a version, as JSON: see `_labels_of`."""
+    found: dict[str, tuple[str, str]] = {}
+    for question in from_stored(json.loads(questions)):
+        found |= _labels_of(question)
+    return MappingProxyType(found)
 
 
 def _labels_of(question: ReviewQuestion) -> dict[str, tuple[str, str]]:

@@ -7,8 +7,9 @@ run's folder.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -39,6 +40,8 @@ _SIDE = pa.schema([("place", pa.int64()), ("right", pa.bool_()), ("value", pa.fl
 """What is read of a comparison that has lost one of its evaluations: nothing, in these columns."""
 POSITION_IDS = "position_ids"
 """Column of an evaluation's outcomes: the ids of the positions of texts at which its groups were."""
+SHOWN = ("place", "right", "value", "prediction")
+"""Columns of an evaluation's outcomes that pages show."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +94,30 @@ class ComparedColumns:
     They stay columns until somebody asks for some of them: a page shows fifty of ten thousand.
     """
 
-    def __init__(self, positions: bytes | None, first: bytes | None, second: bytes | None, difficulty: str) -> None:
-        is_whole = positions is not None and first is not None and second is not None
-        known = _table(positions) if is_whole and positions else _KNOWN.empty_table()
-        sides = [_of_level(content if is_whole else None, difficulty) for content in (first, second)]
+    def __init__(
+        self,
+        known: Callable[[], bytes],
+        first: bytes | None,
+        second: bytes | None,
+        difficulty: str,
+        wanted: Sequence[str] = SHOWN,
+    ) -> None:
+        """`known` is asked for what does not depend on an evaluation, once that is needed. wanted: of the outcomes."""
+        is_whole = first is not None and second is not None
+        sides = [_of_level(content if is_whole else None, difficulty, wanted) for content in (first, second)]
         a, b = (side["place"].to_numpy() for side in sides)
         self.place, *rows = np.intersect1d(a, b, assume_unique=True, return_indices=True)
-        self._known = known.take(self.place)
+        self._read = known
         self._sides = [side.take(own) for side, own in zip(sides, rows, strict=True)]
         right = [side["right"].to_numpy() for side in self._sides]
         self._cell = 2 * right[0].astype(np.int8) + right[1]
 
     def __len__(self) -> int:
         return len(self.place)
+
+    @cached_property
+    def _known(self) -> Any:
+        return _table(self._read()).take(self.place) if len(self) else _KNOWN.empty_table()
 
     def kept(self, filters: PositionFilters, cell: str = "") -> npt.NDArray[np.bool_]:
         """Which of them are wanted, in a cell or in any."""
@@ -176,12 +190,17 @@ class ComparedSet:
         kept = {name: value for name, value in asked.items() if value or (name == "domain" and value is not None)}
         return urlencode({"a": self.a, "b": self.b, **kept})
 
-    def columns(self) -> ComparedColumns:
+    def columns(self, wanted: Sequence[str] = SHOWN) -> ComparedColumns:
         """All positions of its difficulty that both have (1 query)."""
         outcomes = self.comparison.outcomes.filter(place__in={self.a, self.b})
         found = {place: bytes(rows) for place, rows in outcomes.values_list("place", "rows")}
-        positions = bytes(self.comparison.positions) if self.comparison.positions else None
-        return ComparedColumns(positions, found.get(self.a), found.get(self.b), self.filters.difficulty)
+        level = self.filters.difficulty
+        return ComparedColumns(self._positions, found.get(self.a), found.get(self.b), level, wanted)
+
+    def _positions(self) -> bytes:
+        content = self.comparison.positions
+        assert content is not None  # stored together with the outcomes
+        return bytes(content)
 
     def positions(self) -> list[ComparedPosition]:
         """Those that its filters keep, in the random order of the evaluations (1 query)."""
@@ -195,20 +214,21 @@ class ComparedSet:
 
     def stored_ids(self) -> list[int] | None:
         """Ids of their positions of texts, as `ComparedColumns.ids` has them (1 query)."""
-        columns = self.columns()
+        columns = self.columns(("place", "right", POSITION_IDS))
         return columns.ids(columns.kept(self.filters, self.filters.cell))
 
 
-def _table(content: bytes) -> Any:
-    """A table as the job has stored it; `pq.read_table` takes far longer for its search of data sets."""
-    return pq.ParquetFile(io.BytesIO(content)).read(use_threads=False)
+def _table(content: bytes, columns: Sequence[str] | None = None) -> Any:
+    """Columns of a table as the job has stored it, those that there are; `pq.read_table` takes far longer for its
+    search of data sets."""
+    return pq.ParquetFile(io.BytesIO(content)).read(columns=columns and list(columns), use_threads=False)
 
 
-def _of_level(content: bytes | None, difficulty: str) -> Any:
+def _of_level(content: bytes | None, difficulty: str, wanted: Sequence[str]) -> Any:
     """What an evaluation has of a difficulty."""
-    table = _SIDE.empty_table() if content is None else _table(content)
     level = f"level_{difficulty}"
-    return table.filter(table[level]) if level in table.column_names else _SIDE.empty_table()
+    table = _SIDE.empty_table() if content is None else _table(content, [*wanted, level])
+    return table.filter(table[level]).drop_columns([level]) if level in table.column_names else _SIDE.empty_table()
 
 
 def _place(value: str | None, default: int) -> int:

@@ -27,7 +27,8 @@ def lists_of(request: HttpRequest, queries: Sequence[str]) -> list[TracesList | 
     runs = {run for one in filters for run in one.named_runs}
     named = list(access.runs_for(request.user).filter(pk__in=runs)) if runs else []
     labels = access.labels_offered(request.user) if any(one.label for one in filters) else {}
-    compared = words_of(request, [one.compared for one in filters])
+    names = {one.compared for one in filters if one.compared}
+    compared = words_of(request, names, access.compared_sets(request.user, names))
     parts = [told(one, named, labels, compared.get(one.compared, "")) for one in filters]
     return [
         TracesList(query, ", ".join(part.words for part in told_of) or "all groups") if query else None

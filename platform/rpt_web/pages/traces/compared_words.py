@@ -22,12 +22,11 @@ WORDS = {
 PARTS = {"domain": "domain {}", "type": "next token {}", "length": "next token of {}"}
 
 
-def words_of(request: HttpRequest, names: Iterable[str]) -> dict[str, str]:
-    """Of what addresses call positions of comparisons, each in words (at most 3 queries)."""
-    given = set(filter(None, names))
-    sets = access.compared_sets(request.user, given)
-    runs = access.runs_by_id(request.user, {run for one in sets.values() for run in one.comparison.runs})
-    return {name: _words(sets[name], runs) if name in sets else _gone(name) for name in given}
+def words_of(request: HttpRequest, names: Iterable[str], sets: Mapping[str, ComparedSet]) -> dict[str, str]:
+    """Of what addresses call positions of comparisons, each in words (1 query). sets: those that are there."""
+    entries = [one.comparison.entries[place] for one in sets.values() for place in (one.a, one.b)]
+    runs = access.runs_by_id(request.user, {run for run, *_ in entries}) if entries else {}
+    return {name: _words(sets[name], runs) if name in sets else _gone(name) for name in names if name}
 
 
 def _words(asked: ComparedSet, runs: Mapping[int, Run]) -> str:

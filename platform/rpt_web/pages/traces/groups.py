@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
+from rpt_web.compare.positions import ComparedSet
 from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.traces.compared_words import words_of
 from rpt_web.pages.traces.group_words import Said, Told, facets_of, facets_of_reviews, told
@@ -54,7 +55,9 @@ class ShownGroup:
 @require_safe
 def group_list(request: HttpRequest) -> HttpResponse:
     """A page of groups; htmx asks for the list alone."""
-    filters, runs = asked(request), access.runs_for(request.user)
+    sets, is_part = _compared(request), request.headers.get("HX-Target") == "groups"
+    filters, runs = asked(request, sets), access.runs_for(request.user)
+    labels = access.labels_offered(request.user) if filters.label or not is_part else {}
     page = group_lists.group_page(
         runs, filters, after=request.GET.get("after", ""), before=request.GET.get("before", "")
     )
@@ -62,16 +65,16 @@ def group_list(request: HttpRequest) -> HttpResponse:
         "nav": "traces",
         "filters": filters,
         "search_query": list_query(filters),
-        "told": told_of(request, filters),
+        "told": _told(request, filters, sets, labels),
         "rows": _shown(page.rows, filters),
         "previous_query": filters.query(before=page.previous) if page.previous else "",
         "next_query": filters.query(after=page.next) if page.next else "",
     }
-    if request.headers.get("HX-Target") == "groups":
+    if is_part:
         response = render(request, "traces/_groups.html", context)
         response["HX-Push-Url"] = f"{request.path}?{filters.query()}".rstrip("?")
         return response
-    return render(request, "traces/group_list.html", context | _form(request, filters))
+    return render(request, "traces/group_list.html", context | _form(filters, labels))
 
 
 @require_safe
@@ -104,7 +107,9 @@ def reviewers(request: HttpRequest) -> HttpResponse:
 def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """The groups before and after that of a response, in the list that the query names: a part of its page."""
     _, rollout = access.get_rollout_or_404(request.user, run_id, rollout_id)
-    filters, runs = asked(request), access.runs_for(request.user)
+    sets = _compared(request)
+    filters, runs = asked(request, sets), access.runs_for(request.user)
+    labels = access.labels_offered(request.user) if filters.label else {}
     place = {"run": run_id, "step": rollout.step, "kind": rollout.kind, "group": rollout.group}
     group = ResponseGroup.objects.filter(**place).first()
     before, after = group_lists.neighbours(runs, filters, group) if group else (None, None)
@@ -112,7 +117,7 @@ def group_walk(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRespon
         "previous": address_of(before, filters) if before else "",
         "next": address_of(after, filters) if after else "",
         "query": filters.query(),
-        "told": told_of(request, filters),
+        "told": _told(request, filters, sets, labels),
     }
     return render(request, "traces/_group_walk.html", context)
 
@@ -143,22 +148,29 @@ def _shown(groups: Sequence[ResponseGroup], filters: GroupFilters) -> list[Shown
     ]
 
 
-def asked(request: HttpRequest) -> GroupFilters:
-    """What the address asks for, for whoever looks."""
-    return access.resolved(request.user, GroupFilters.from_query(request.GET))
+def asked(request: HttpRequest, sets: Mapping[str, ComparedSet] | None = None) -> GroupFilters:
+    """What the address asks for, for whoever looks. sets: the positions of a comparison, where they are known."""
+    return access.resolved(request.user, GroupFilters.from_query(request.GET), sets)
 
 
-def told_of(request: HttpRequest, filters: GroupFilters) -> list[Told]:
-    """The filters in words (at most 5 queries)."""
+def _compared(request: HttpRequest) -> dict[str, ComparedSet]:
+    """The positions of a comparison that the address names, by that name (2 queries, or none)."""
+    name = GroupFilters.from_query(request.GET).compared
+    return access.compared_sets(request.user, [name]) if name else {}
+
+
+def _told(
+    request: HttpRequest, filters: GroupFilters, sets: Mapping[str, ComparedSet], labels: Mapping[str, str]
+) -> list[Told]:
+    """The filters in words (at most 2 queries)."""
     runs = access.runs_for(request.user)
     named = list(runs.filter(pk__in=filters.named_runs)) if filters.named_runs else []
-    labels = access.labels_offered(request.user) if filters.label else {}
-    compared = words_of(request, [filters.compared]).get(filters.compared, "")
+    compared = words_of(request, [filters.compared], sets).get(filters.compared, "")
     return told(filters, named, labels, compared)
 
 
-def _form(request: HttpRequest, filters: GroupFilters) -> dict[str, Any]:
-    ends, labels = filters.ends, access.labels_offered(request.user)
+def _form(filters: GroupFilters, labels: Mapping[str, str]) -> dict[str, Any]:
+    ends = filters.ends
     return {
         "labels": list(labels.items()),
         "choices": [(name, label, pairs, getattr(filters, name)) for name, label, pairs in CHOICES],

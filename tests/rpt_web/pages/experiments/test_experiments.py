@@ -74,12 +74,12 @@ def test_experiments_are_found_by_name_and_description(page, ada):
 
 def test_the_number_of_queries_does_not_grow_with_the_list(page, ada, django_assert_num_queries):
     finished_experiment(ada, steps=2, groups=1)
-    # Session, user, roles, two for the inbox, experiments, runs, parents, evaluations, means.
-    with django_assert_num_queries(10):
+    # Session, user, roles, the inbox, experiments, runs, parents, evaluations, means.
+    with django_assert_num_queries(9):
         page(LIST)
     for n in range(5):
         failed_run(make_experiment(ada, f"more {n}"), ada)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(9):
         page(LIST)
 
 
@@ -97,10 +97,10 @@ def test_the_page_of_an_experiment_lists_its_runs_in_order(page, ada):
 def test_its_number_of_queries_does_not_grow_with_the_runs(page, ada, django_assert_num_queries):
     experiment = make_experiment(ada)
     failed_run(experiment, ada)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         page(detail(experiment))
     full = finished_experiment(ada, steps=2, groups=1)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         page(detail(full))
 
 

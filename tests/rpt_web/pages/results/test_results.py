@@ -265,7 +265,7 @@ def test_the_address_can_name_another_run_for_the_curve(page, experiment, ada):
 def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_queries):
     # session, user, roles, experiment, runs, parents, attempts, evaluations, headline, intervals, curve, fits, tables,
     # unread notices
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(14):
         page(address(experiment))
     run = experiment.runs.get(name="rpt")
     cells = list(run.evaluations.filter(step=80))
@@ -276,5 +276,5 @@ def test_the_number_of_queries_is_fixed(page, experiment, django_assert_num_quer
             )
             for cell in cells
         )
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(14):
         page(address(experiment))

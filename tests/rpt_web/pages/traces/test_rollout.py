@@ -169,7 +169,7 @@ def test_an_unknown_rollout_is_not_found(page, run):
 
 
 def test_the_detail_takes_a_fixed_number_of_queries(page, run, django_assert_num_queries):
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(17):
         page(detail_address(run, rollout_id(6, "train", 0)))
 
 

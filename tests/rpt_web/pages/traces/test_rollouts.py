@@ -223,7 +223,7 @@ def test_nothing_that_passes_is_said_and_can_be_undone(page, run):
 
 
 def test_the_number_of_queries_is_fixed(page, run, django_assert_num_queries):
-    with django_assert_num_queries(13):  # session, user, roles, two for the inbox, run, page, shards; five for the head
+    with django_assert_num_queries(12):  # session, user, roles, the inbox, run, page, shards; five for the head
         page(list_address(run))
 
 
