@@ -10,9 +10,12 @@ from __future__ import annotations
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from rpt_web.access.roles import Actor, found_or_404, refusal, require_change, role_in, roles_of, teams_to_change
+from rpt_web.prepared import Given, Prepared
 from rpt_web.review.models import ItemKind, LabelSet, Review, ReviewItem, ReviewQueue
 from rpt_web.teams.models import Role
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
+
+_AT_PLACE = Prepared(lambda: ReviewItem.objects.filter(place=Given("place")).order_by().values_list("pk"))
 
 
 def label_sets_for(user: Actor) -> QuerySet[LabelSet]:
@@ -207,13 +210,15 @@ def reviews_of(user: Actor, item: ReviewItem) -> QuerySet[Review]:
 
 
 def is_blind_on(user: Actor, thing: Rollout | CorpusPosition) -> bool:
-    """Whether what others said of a response, or a position, must not be seen yet (1 query)."""
-    return ReviewItem.objects.filter(blind_items(user), _about(thing)).exists()
+    """Whether what others said of a response, or a position, must not be seen yet (at most 2 queries)."""
+    return _may_have_items(thing) and ReviewItem.objects.filter(blind_items(user), _about(thing)).exists()
 
 
 def should_not_know(user: Actor, thing: Rollout | CorpusPosition) -> bool:
     """Whether the user has an item with this response, or at this position, whose reward and run are hidden from them
-    until they submit it (1 query). Who could merely take such an item may know."""
+    until they submit it (at most 2 queries). Who could merely take such an item may know."""
+    if not _may_have_items(thing):
+        return False
     own = Review.objects.filter(reviewer=user.pk or 0, submitted_at=None)
     pairs = Q(Exists(own.filter(item__queue=OuterRef("queue"))), kind=ItemKind.PAIR)  # as `hides_origin` has it
     hidden = pairs | Q(Exists(own.filter(item=OuterRef("pk"))), queue__is_blind=True)
@@ -221,6 +226,11 @@ def should_not_know(user: Actor, thing: Rollout | CorpusPosition) -> bool:
     if isinstance(thing, Rollout):
         about |= Q(place__in=_group_of(thing).values("position"))
     return ReviewItem.objects.filter(hidden, about, queue__closed_at=None).exists()
+
+
+def _may_have_items(thing: Rollout | CorpusPosition) -> bool:
+    """False for a position that no item is about, as most are: what is somebody's is a long question."""
+    return not isinstance(thing, CorpusPosition) or bool(_AT_PLACE.rows(1, place=thing.pk))
 
 
 def _about(thing: Rollout | CorpusPosition) -> Q:

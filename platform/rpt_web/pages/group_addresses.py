@@ -64,6 +64,12 @@ def address_of_positions(run: int, step: int, mode: str, difficulty: str = "", *
     return f"{_positions(run, step)}?{_written(query)}"
 
 
+@lru_cache(10_000)
+def run_page(run: int) -> str:
+    """A run's page: tables name hundreds."""
+    return reverse("runs:run_detail", args=[run])
+
+
 @cache
 def _list() -> str:
     """A page may have hundreds of such links."""

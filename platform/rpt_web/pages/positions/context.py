@@ -19,6 +19,7 @@ from rpt_web import access
 from rpt_web.corpora import token_maps
 from rpt_web.pages.token_maps.windows import shown
 from rpt_web.runs.models import ParentRole, Run, RunParent
+from rpt_web.runs.queries import UNLISTED
 from rpt_web.teams.models import User
 from rpt_web.traces.models import CorpusPosition
 
@@ -62,7 +63,7 @@ def scored_context(
         return None
     parents = RunParent.objects.filter(run__in=list(runs), role=ParentRole.READS, parent__stage="filter")
     ids = list(dict.fromkeys(parents.order_by("-parent").values_list("parent", flat=True)))[:MOST_FILTERS]
-    for run in access.runs_for(user).filter(pk__in=ids):
+    for run in access.runs_for(user).filter(pk__in=ids).defer(*UNLISTED):
         for split in token_maps.SPLITS:
             if (found := _document(run, split, document, bytes(position.text_hash))) is not None:
                 return _around(run, split, found, position.byte_offset)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from rpt_web import access
 from rpt_web.pages.addresses import number_asked
+from rpt_web.pages.group_addresses import run_page
 from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.traces.detail import ANYWAY, yet_to_review
 from rpt_web.runs import places, queues, waiting
@@ -89,7 +90,13 @@ def context_of(request: HttpRequest, position: CorpusPosition, found: Film) -> d
     return {
         "strip": found.strip,
         "film_rows": [
-            (row.run_id, found.names[row.run_id], numbers[row.run_id], queries.KIND_LABELS[row.kind], row.cells)
+            (
+                run_page(row.run_id),
+                found.names[row.run_id],
+                numbers[row.run_id],
+                queries.KIND_LABELS[row.kind],
+                row.cells,
+            )
             for row in found.strip.rows
         ],
         "place": place_of(position),
