@@ -37,9 +37,10 @@ def runs_by_id(user: Actor, ids: Iterable[int], *, with_settings: bool = False) 
 
 
 def get_comparison_or_404(user: Actor, comparison_id: int, *, also_unmade: bool = False) -> PositionComparison:
-    """One that is made, or perhaps is still to be, of runs all of which the user may see. Raises Http404."""
-    rows = PositionComparison.objects.filter(pk=comparison_id).select_related("job")
-    rows = rows if also_unmade else rows.exclude(made_at=None)
+    """One that is made, without its tables; or one that perhaps is still to be, with its job. Of runs all of which the
+    user may see. Raises Http404."""
+    made, with_job = PositionComparison.light().exclude(made_at=None), PositionComparison.objects.select_related("job")
+    rows = (with_job if also_unmade else made).filter(pk=comparison_id)
     found = found_or_404(rows, "comparison", comparison_id, _MADE_AGAIN)
     seen = runs_for(user).filter(pk__in=found.runs).count()
     if seen < len(found.runs):

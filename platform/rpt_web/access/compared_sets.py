@@ -33,7 +33,7 @@ def compared_sets(user: Actor, names: Iterable[str]) -> dict[str, ComparedSet]:
     numbers = {name: traced.number_in(name) for name in names}
     if not numbers:
         return {}
-    rows = PositionComparison.objects.defer("positions").exclude(made_at=None).in_bulk(set(numbers.values()))
+    rows = PositionComparison.light().exclude(made_at=None).in_bulk(set(numbers.values()))
     wanted = {run for row in rows.values() for run in row.runs}
     seen = set(runs_for(user).filter(pk__in=wanted).values_list("pk", flat=True))
     found = {name: rows[key] for name, key in numbers.items() if key in rows and seen.issuperset(rows[key].runs)}

@@ -201,7 +201,7 @@ def comparison_positions(
         raise WrongField(
             "b", f"The comparison has {len(row.entries)} entries; name two of them by their places from 0."
         )
-    levels = row.data["levels"]
+    levels = row.levels
     if difficulty is not None and difficulty not in levels:
         raise WrongField(
             "difficulty", f"The comparison has no positions of this difficulty. It has: {', '.join(levels)}."

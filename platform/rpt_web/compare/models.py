@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F, QuerySet
 
 from rpt_web.jobs.models import Job
 from rpt_web.runs.models import Run
@@ -62,6 +63,17 @@ class PositionComparison(models.Model):
 
     def __str__(self) -> str:
         return f"comparison {self.pk}, {', '.join(self.modes)}"
+
+    @classmethod
+    def light(cls) -> QuerySet[PositionComparison]:
+        """All of them without their tables, which are read when they are asked for."""
+        return cls.objects.defer("data", "positions").annotate(stored_levels=F("data__levels"))
+
+    @property
+    def levels(self) -> list[str]:
+        """The difficulties that it has positions of, once it is made."""
+        known: list[str] | None = vars(self).get("stored_levels")
+        return self.data["levels"] if known is None else known
 
     @property
     def modes(self) -> list[str]:

@@ -57,7 +57,7 @@ class PositionFilters:
     @classmethod
     def from_query(cls, comparison: PositionComparison, query: Mapping[str, str]) -> Self:
         """As an address has them; a value that the comparison has not is left out, and it is its hardest level."""
-        levels, level, cell = comparison.data["levels"], query.get("difficulty", ""), query.get("cell", "")
+        levels, level, cell = comparison.levels, query.get("difficulty", ""), query.get("cell", "")
         return cls(
             level if level in levels else levels[-1],
             cell if cell in CELLS else "",
@@ -116,8 +116,12 @@ class ComparedColumns:
         return len(self.place)
 
     @cached_property
-    def _known(self) -> Any:
-        return _table(self._read()).take(self.place) if len(self) else _KNOWN.empty_table()
+    def _stored(self) -> bytes:
+        return self._read()
+
+    def _known(self, places: npt.NDArray[np.int64], names: Sequence[str] | None = None) -> Any:
+        """Columns of what does not depend on an evaluation, at some places."""
+        return _table(self._stored, names).take(places) if len(self) else _KNOWN.empty_table()
 
     def kept(self, filters: PositionFilters, cell: str = "") -> npt.NDArray[np.bool_]:
         """Which of them are wanted, in a cell or in any."""
@@ -125,7 +129,7 @@ class ComparedColumns:
         for name in ("domain", "type", "length"):
             value = getattr(filters, name)
             if value or (name == "domain" and value is not None):
-                flags &= pc.equal(self._known[name], value).to_numpy()
+                flags &= pc.equal(self._known(self.place, [name])[name], value).to_numpy()
         return flags
 
     def cells(self, flags: npt.NDArray[np.bool_]) -> dict[str, int]:
@@ -134,14 +138,14 @@ class ComparedColumns:
 
     def by_domain(self) -> list[tuple[str, dict[str, int]]]:
         """The cells of each domain, by name."""
-        domains = self._known["domain"].combine_chunks().dictionary_encode()
+        domains = self._known(self.place, ["domain"])["domain"].combine_chunks().dictionary_encode()
         codes = domains.indices.to_numpy()
         named = enumerate(domains.dictionary.to_pylist())
         return sorted((name, self._counted(self._cell[codes == code])) for code, name in named)
 
     def names(self, flags: npt.NDArray[np.bool_]) -> list[tuple[str, int]]:
         """Document and byte of each."""
-        chosen = self._known.select(["document", "byte_offset"]).filter(flags)
+        chosen = self._known(self.place[flags], ["document", "byte_offset"])
         return list(zip(chosen["document"].to_pylist(), chosen["byte_offset"].to_pylist(), strict=True))
 
     def ids(self, flags: npt.NDArray[np.bool_]) -> list[int] | None:
@@ -158,9 +162,11 @@ class ComparedColumns:
     ) -> list[ComparedPosition]:
         """Some of them, after a place, at most so many."""
         chosen = np.flatnonzero(flags if after is None else flags & (self.place > after))[:limit]
-        known, a, b = (table.take(chosen).to_pylist() for table in (self._known, *self._sides))
+        places = self.place[chosen]
+        tables = (self._known(places), *(side.take(chosen) for side in self._sides))
+        known, a, b = (table.to_pylist() for table in tables)
         cells = (_CELLS[code] for code in self._cell[chosen].tolist())
-        return [_row(*values) for values in zip(self.place[chosen].tolist(), cells, known, a, b, strict=True)]
+        return [_row(*values) for values in zip(places.tolist(), cells, known, a, b, strict=True)]
 
     def _counted(self, cells: npt.NDArray[np.int8]) -> dict[str, int]:
         counts = np.bincount(cells, minlength=len(_CELLS)).tolist()

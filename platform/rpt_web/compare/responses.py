@@ -48,16 +48,20 @@ class AtPositions(Generic[P]):
     def __init__(self, positions: Sequence[P]) -> None:
         self._by_text = {(one.text_hash, _offset(one)): one for one in positions if one.text_hash is not None}
         self._by_name = {(one.document, _offset(one)): one for one in positions if one.text_hash is None}
+        self.places: dict[int, tuple[bytes, int]] = {}
+        """Text and byte of corpus positions by their ids, once `groups` has looked them up."""
 
     def groups(self, rows: QuerySet[ResponseGroup]) -> QuerySet[ResponseGroup]:
         """Those that may be at one of the positions; `position_of` tells which are (1 query)."""
         texts, offsets = {text for text, _ in self._by_text}, {offset for _, offset in self._by_text}
         known = CorpusPosition.objects.filter(text_hash__in=texts, byte_offset__in=offsets)
         # By their ids, since Postgres reads all of a run's groups for what comes from a subquery.
-        places = [pk for pk, text, offset in known.values_list("pk", "text_hash", "byte_offset")
-                  if (bytes(text), offset) in self._by_text]  # fmt: skip
+        found = (
+            (pk, (bytes(text), offset)) for pk, text, offset in known.values_list("pk", "text_hash", "byte_offset")
+        )
+        self.places = {pk: place for pk, place in found if place in self._by_text}
         documents = {document for document, _ in self._by_name}
-        return rows.filter(Q(position__in=places) | Q(document__in=documents)).exclude(position=None)
+        return rows.filter(Q(position__in=list(self.places)) | Q(document__in=documents)).exclude(position=None)
 
     def position_of(self, document: str, text: bytes, offset: int) -> P | None:
         """The position at a group's document and corpus position."""

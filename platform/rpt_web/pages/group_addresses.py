@@ -70,6 +70,12 @@ def run_page(run: int) -> str:
     return reverse("runs:run_detail", args=[run])
 
 
+@lru_cache(1000)
+def experiment_page(experiment: int) -> str:
+    """An experiment's page, likewise."""
+    return reverse("experiments:experiment_detail", args=[experiment])
+
+
 @cache
 def _list() -> str:
     """A page may have hundreds of such links."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.urls import reverse
@@ -14,10 +15,15 @@ from rpt_web.traces.models import CorpusPosition, ResponseGroup
 
 def place_of(position: CorpusPosition) -> str:
     """Its page."""
-    text_hash = bytes(position.text_hash).hex()
-    if position.byte_offset < 0:
-        return reverse("positions:question", args=[text_hash])
-    return reverse("positions:position", args=[text_hash, position.byte_offset])
+    return _page(bytes(position.text_hash), position.byte_offset)
+
+
+@lru_cache(10_000)
+def _page(text: bytes, offset: int) -> str:
+    """Lists name many, and are read again and again."""
+    if offset < 0:
+        return reverse("positions:question", args=[text.hex()])
+    return reverse("positions:position", args=[text.hex(), offset])
 
 
 def query_of(group: ResponseGroup | FilmCell) -> str:
@@ -27,16 +33,20 @@ def query_of(group: ResponseGroup | FilmCell) -> str:
 
 def pages_of(rows: Sequence[Evaluated], runs: Collection[int], exact: tuple[int, int, str] | None) -> dict[int, str]:
     """By place the page of each position at which one of the runs keeps responses, opened at those of a run, a step and
-    a kind where there are such (2 queries)."""
+    a kind where there are such (2 queries; 3 where the text of a position is not known)."""
     at = AtPositions(rows)
-    groups = at.groups(ResponseGroup.objects.filter(run__in=runs)).select_related("position")
+    groups = list(one_of_each(at.groups(ResponseGroup.objects.filter(run__in=runs)), exact))
+    elsewhere = {group.position_id for group in groups} - at.places.keys()
+    others = CorpusPosition.objects.in_bulk(elsewhere) if elsewhere else {}
+    places = at.places | {pk: (bytes(place.text_hash), place.byte_offset) for pk, place in others.items()}
     found: dict[int, str] = {}
-    for group in one_of_each(groups, exact):
-        assert group.position is not None
-        one = at.position_of(group.document, bytes(group.position.text_hash), group.position.byte_offset)
+    for group in groups:
+        assert group.position_id is not None
+        text, offset = places[group.position_id]
+        one = at.position_of(group.document, text, offset)
         is_exact = (group.run_id, group.step, group.kind) == exact
         if one is not None and (one.place not in found or is_exact):
-            found[one.place] = place_of(group.position) + (f"?{query_of(group)}#group" if is_exact else "")
+            found[one.place] = _page(text, offset) + (f"?{query_of(group)}#group" if is_exact else "")
     return found
 
 

@@ -8,8 +8,9 @@ ranked together, and within one set only rows that were asked in the same way; d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
@@ -200,17 +201,13 @@ def places(whole: Sequence[Light], filters: BoardFilters, baseline: int | None =
     """
     usual = Usual.of(whole, next((row for row in whole if row.pk == baseline), None))
     rows = [row for row in whole if filters.fit(row)]
-    flagged = {row.pk: flags_of(row, usual) for row in rows}
+    flagged = _flagged(rows, usual)
+    value_of: Callable[[Light], float] = attrgetter(filters.difficulty)
+    in_order = sorted(rows, key=lambda row: (-value_of(row), row.pk))
+    orders = {mode: board_order(mode) for mode in {row.mode for row in rows}}
     out = {row.pk for row in rows if any(flag.excludes for flag in flagged[row.pk])}
-
-    def value_of(row: Light) -> float:
-        value: float = getattr(row, filters.difficulty)
-        return value
-
-    ranked = sorted(
-        (row for row in rows if row.pk not in out), key=lambda row: (*board_order(row.mode), -value_of(row), row.pk)
-    )
-    others = sorted((row for row in rows if row.pk in out), key=lambda row: (-value_of(row), row.pk))
+    ranked = sorted((row for row in in_order if row.pk not in out), key=lambda row: orders[row.mode])
+    others = [row for row in in_order if row.pk in out]
     ranks = _ranks([(row.mode, value_of(row)) for row in ranked])
     return [
         *(BoardPlace(row.pk, rank, flagged[row.pk], row.mode) for row, rank in zip(ranked, ranks, strict=True)),
@@ -244,6 +241,19 @@ def _ranks(values: Sequence[tuple[str, float]]) -> list[int]:
         before[mode] += 1
         first.setdefault((mode, value), before[mode])
     return [first[value] for value in values]
+
+
+def _flagged(rows: Sequence[Light], usual: Usual) -> dict[int, list[Flag]]:
+    """The flags of each row; most of a group's rows are alike in what they follow from."""
+    known: dict[tuple[Any, ...], list[Flag]] = {}
+    found = {}
+    for row in rows:
+        alike = (row.group, row.mode, row.template, row.sampling, row.tokenizer, row.no_box, row.n, row.is_finished)
+        key = (*alike, len(row.seeds))
+        if key not in known:
+            known[key] = flags_of(row, usual)
+        found[row.pk] = known[key]
+    return found
 
 
 def flags_of(row: Light, usual: Usual) -> list[Flag]:

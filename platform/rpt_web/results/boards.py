@@ -136,7 +136,7 @@ def leads_of(pins: Iterable[PinnedBaseline], rows: Iterable[BoardRow]) -> dict[t
 
 def corpora_of(seen: QuerySet[Standing]) -> list[str]:
     """The names of the corpora that rows were measured on (2 queries)."""
-    hashes = {name for names in seen.values_list("sets", flat=True).distinct() for name in names}
+    hashes = {name for names in seen.order_by().values_list("sets", flat=True).distinct() for name in names}
     found = EvaluatedSet.objects.filter(hash__in=hashes).values_list("corpora", flat=True)
     return sorted({name for names in found for name in names})
 

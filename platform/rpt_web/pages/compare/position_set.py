@@ -58,7 +58,7 @@ def positions(request: HttpRequest, comparison_id: int) -> HttpResponse:
         "sides": sides,
         "traces": _traces(asked, [row.entries[place] for place in (a, b)]) if matching else "",
         "filters": filters,
-        "levels": [(level, _with(request, difficulty=level)) for level in row.data["levels"]],
+        "levels": [(level, _with(request, difficulty=level)) for level in row.levels],
         "counts": _counts(request, columns.cells(rows)),
         "all_cells": (int(rows.sum()), _with(request, cell="")),
         "domains": _domains(request, columns.by_domain()),

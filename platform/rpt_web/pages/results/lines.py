@@ -21,6 +21,8 @@ from rpt_web.pages.group_addresses import (
     WITHOUT_THINKING,
     address_of_evaluations,
     address_of_positions,
+    experiment_page,
+    run_page,
 )
 from rpt_web.results.board import Board, BoardRow
 from rpt_web.results.leads import StoredLeads, leads_of_row
@@ -83,6 +85,16 @@ class BoardLine:
         """The run that made the model; of the first seed where there are several."""
         found: int | None = self.standing.members[0]["run"]
         return found
+
+    @property
+    def run_page(self) -> str:
+        """That run's page; "" without one."""
+        return run_page(self.run) if self.run else ""
+
+    @property
+    def experiment_page(self) -> str:
+        """The page of the row's experiment."""
+        return experiment_page(self.standing.experiment_id)
 
     @property
     def picks(self) -> str:
