@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from rpt_web.access.comments import comments_for
@@ -18,7 +19,6 @@ from rpt_web.access.roles import (
 )
 from rpt_web.access.work import experiments_for
 from rpt_web.notices.models import Notice
-from rpt_web.prepared import Given, Prepared
 from rpt_web.teams.models import (
     ApiToken,
     Browser,
@@ -28,22 +28,16 @@ from rpt_web.teams.models import (
     Team,
 )
 
-UNREAD = Prepared(
-    lambda: (
-        Notice.objects.filter(user=Given("user"), read_at=None)
-        .order_by("-id")
-        .values_list(
-            "pk",
-            "run__experiment",
-            "run__experiment__team",
-            "experiment",
-            "experiment__team",
-            "comment",
-            "queue__team",
-        )
-    )
-)
-"""What `unread_keys` asks; every page does."""
+_UNREAD = """
+    SELECT n.id, e.id, e.team_id, n.comment_id, q.team_id FROM (
+        SELECT id, run_id, experiment_id, comment_id, queue_id FROM notices_notice
+        WHERE user_id = %s AND read_at IS NULL ORDER BY id DESC LIMIT %s
+    ) n
+    LEFT JOIN runs_run r ON r.id = n.run_id
+    LEFT JOIN runs_experiment e ON e.id = COALESCE(r.experiment_id, n.experiment_id)
+    LEFT JOIN review_reviewqueue q ON q.id = n.queue_id
+    ORDER BY n.id DESC
+"""
 
 
 def get_team_or_404(user: Actor, team_id: int, *, to_change: bool = False, to_administer: bool = False) -> Team:
@@ -114,18 +108,19 @@ def unread_keys(user: Actor, most: int) -> list[int]:
     Every page counts them, and writing and planning the query of `notices_for` takes longer than the rest of many a
     page: what the newest unread notices are about is looked up instead.
     """
-    about = UNREAD.rows(most, user=user.pk or 0)
+    with connection.cursor() as cursor:
+        cursor.execute(_UNREAD, [user.pk or 0, most])
+        about = cursor.fetchall()
     teams = {team.pk for team in roles_of(user)}
-    named = {pk: team for _, *of_run, pk, team, _, _ in about for pk, team in (of_run, (pk, team)) if pk}
-    seen = {pk for pk, team in named.items() if team in teams}
-    if shared := named.keys() - seen:
+    seen = {experiment for _, experiment, team, _, _ in about if team in teams}
+    if shared := {experiment for _, experiment, _, _, _ in about if experiment} - seen:
         seen |= set(experiments_for(user).filter(pk__in=shared).values_list("pk", flat=True))
-    written = {comment for *_, comment, _ in about if comment}
+    written = {comment for _, _, _, comment, _ in about if comment}
     read = set(comments_for(user).filter(pk__in=written).values_list("pk", flat=True)) if written else set()
     keys = [
         key
-        for key, of_run, _, own, _, comment, queue in about
-        if (of_run is own is comment is None or of_run in seen or own in seen or comment in read)
+        for key, experiment, _, comment, queue in about
+        if (experiment is comment is None or experiment in seen or comment in read)
         and (queue is None or queue in teams)
     ]
     if len(about) < most or len(keys) == most:
