@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import connection
-from django.db.models import Expression, QuerySet
+from django.db.models import Expression, ForeignKey, Lookup, QuerySet
 
 
 class Given(Expression):
@@ -24,6 +24,20 @@ class Given(Expression):
     def as_sql(self, *_: Any, **__: Any) -> tuple[str, tuple[Any, ...]]:
         """A place for the value; the expression stands for it until it is known."""
         return "%s", (self,)
+
+
+@ForeignKey.register_lookup
+class Among(Lookup):
+    """`filter(team__among=[1, 2])`, or a `Given` list: as `in`, but one value however many there are."""
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """`column = ANY(values)`."""
+        column, of_column = self.process_lhs(compiler, connection)
+        values, of_values = self.process_rhs(compiler, connection)
+        return f"{column} = ANY({values})", (*of_column, *of_values)
 
 
 class Prepared:

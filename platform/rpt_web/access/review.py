@@ -15,8 +15,6 @@ from rpt_web.review.models import ItemKind, LabelSet, Review, ReviewItem, Review
 from rpt_web.teams.models import Role
 from rpt_web.traces.models import CorpusPosition, ResponseGroup, Rollout
 
-_AT_PLACE = Prepared(lambda: ReviewItem.objects.filter(place=Given("place")).order_by().values_list("pk"))
-
 
 def label_sets_for(user: Actor) -> QuerySet[LabelSet]:
     """Label sets of the teams that the user is in, by name."""
@@ -74,22 +72,34 @@ def get_item_or_404(user: Actor, item_id: int, *, to_review: bool = False) -> Re
 
 def blind_items(user: Actor) -> Q:
     """Of a few items: those that the user has yet to submit, or could still take."""
-    return _is_begun(user) | _could_take(user)
+    return _blind(user.pk or 0, _teams(user))
+
+
+def _blind(user: int | Given, teams: list[int] | Given) -> Q:
+    return _is_begun(user) | _could_take(user, teams)
 
 
 def _blind_among_many(user: Actor) -> Q:
     """The same, for whole queues."""
-    return Q(pk__in=_any_of(_is_begun(user), _could_take(user)).values("pk"))
+    return Q(pk__in=_any_of(*_parts(user)).values("pk"))
 
 
-def _is_begun(user: Actor) -> Q:
-    own = Review.objects.filter(item=OuterRef("pk"), reviewer=user.pk or 0, submitted_at=None)
+def _parts(user: Actor) -> tuple[Q, Q]:
+    return _is_begun(user.pk or 0), _could_take(user.pk or 0, _teams(user))
+
+
+def _teams(user: Actor) -> list[int]:
+    return [team.pk for team in teams_to_change(user)]
+
+
+def _is_begun(user: int | Given) -> Q:
+    own = Review.objects.filter(item=OuterRef("pk"), reviewer=user, submitted_at=None)
     return Q(Exists(own), queue__closed_at=None)
 
 
-def _could_take(user: Actor) -> Q:
-    of_queue = Q(queue__closed_at=None, queue__is_open_to_all=True, queue__team__in=teams_to_change(user))
-    own = Review.objects.filter(item=OuterRef("pk"), reviewer=user.pk or 0)
+def _could_take(user: int | Given, teams: list[int] | Given) -> Q:
+    of_queue = Q(queue__closed_at=None, queue__is_open_to_all=True, queue__team__among=teams)
+    own = Review.objects.filter(item=OuterRef("pk"), reviewer=user)
     return of_queue & Q(~Exists(own), submitted__lt=F("wanted"))
 
 
@@ -105,7 +115,7 @@ def could_take_back(user: Actor) -> Q:
 
 def undecided_items(user: Actor) -> QuerySet[ReviewItem]:
     """Those that the user has yet to submit, could still take, or could still take back; without an order."""
-    return _any_of(_is_begun(user), _could_take(user), could_take_back(user))
+    return _any_of(*_parts(user), could_take_back(user))
 
 
 def _any_of(*parts: Q) -> QuerySet[ReviewItem]:
@@ -210,33 +220,30 @@ def reviews_of(user: Actor, item: ReviewItem) -> QuerySet[Review]:
 
 
 def is_blind_on(user: Actor, thing: Rollout | CorpusPosition) -> bool:
-    """Whether what others said of a response, or a position, must not be seen yet (at most 2 queries)."""
-    return _may_have_items(thing) and ReviewItem.objects.filter(blind_items(user), _about(thing)).exists()
+    """Whether what others said of a response, or a position, must not be seen yet (1 query)."""
+    if isinstance(thing, CorpusPosition):
+        return bool(_BLIND_AT.rows(1, place=thing.pk, user=user.pk or 0, teams=_teams(user)))
+    return ReviewItem.objects.filter(blind_items(user), _about(thing)).exists()
 
 
 def should_not_know(user: Actor, thing: Rollout | CorpusPosition) -> bool:
     """Whether the user has an item with this response, or at this position, whose reward and run are hidden from them
-    until they submit it (at most 2 queries). Who could merely take such an item may know."""
-    if not _may_have_items(thing):
-        return False
-    own = Review.objects.filter(reviewer=user.pk or 0, submitted_at=None)
+    until they submit it (1 query). Who could merely take such an item may know."""
+    if isinstance(thing, CorpusPosition):
+        return bool(_UNKNOWN_AT.rows(1, place=thing.pk, user=user.pk or 0))
+    about = _about(thing) | Q(place__in=_group_of(thing).values("position"))
+    return ReviewItem.objects.filter(_unknown(user.pk or 0), about).exists()
+
+
+def _unknown(user: int | Given) -> Q:
+    own = Review.objects.filter(reviewer=user, submitted_at=None)
     pairs = Q(Exists(own.filter(item__queue=OuterRef("queue"))), kind=ItemKind.PAIR)  # as `hides_origin` has it
     hidden = pairs | Q(Exists(own.filter(item=OuterRef("pk"))), queue__is_blind=True)
-    about = _about(thing)
-    if isinstance(thing, Rollout):
-        about |= Q(place__in=_group_of(thing).values("position"))
-    return ReviewItem.objects.filter(hidden, about, queue__closed_at=None).exists()
+    return hidden & Q(queue__closed_at=None)
 
 
-def _may_have_items(thing: Rollout | CorpusPosition) -> bool:
-    """False for a position that no item is about, as most are: what is somebody's is a long question."""
-    return not isinstance(thing, CorpusPosition) or bool(_AT_PLACE.rows(1, place=thing.pk))
-
-
-def _about(thing: Rollout | CorpusPosition) -> Q:
-    """Of items: those on a response, a pair with it, its group; or on a position."""
-    if isinstance(thing, CorpusPosition):
-        return Q(place=thing)
+def _about(thing: Rollout) -> Q:
+    """Of items: those on a response, a pair with it, its group."""
     one = Q(run=thing.run_id, rollout_id=thing.id) | Q(other_run=thing.run_id, other_rollout_id=thing.id)
     group = {"run": thing.run_id, "step": thing.step, "rollout_kind": thing.kind, "group": thing.group}
     return one | Q(kind=ItemKind.GROUP, **group)
@@ -245,3 +252,12 @@ def _about(thing: Rollout | CorpusPosition) -> Q:
 def _group_of(rollout: Rollout) -> QuerySet[ResponseGroup]:
     rows = ResponseGroup.objects.filter(run=rollout.run_id, step=rollout.step, kind=rollout.kind, group=rollout.group)
     return rows.exclude(position=None)
+
+
+def _at_place(wanted: Q) -> QuerySet[ReviewItem, tuple[int]]:
+    return ReviewItem.objects.filter(wanted, place=Given("place")).order_by().values_list("pk")
+
+
+_BLIND_AT = Prepared(lambda: _at_place(_blind(Given("user"), Given("teams"))))
+_UNKNOWN_AT = Prepared(lambda: _at_place(_unknown(Given("user"))))
+"""The page of a position asks both."""
