@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -40,15 +40,17 @@ _QUESTIONS = """
         SELECT version_id FROM review_reviewqueue WHERE team_id = ANY(%s) AND kind <> 'pair'
     ) ORDER BY id DESC LIMIT %s
 """
-_HIDDEN = """
-    SELECT i.id FROM review_reviewitem i JOIN review_reviewqueue q ON q.id = i.queue_id
-    WHERE q.team_id = ANY(%s) AND i.submitted > 0 AND (
-        (i.run_id, i.step, i.rollout_kind, i."group")
-            IN (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::int[]))
-        OR (i.document, i.position) IN (SELECT * FROM unnest(%s::text[], %s::int[]))
-        OR (i.run_id, i.step, i.rollout_kind) IN (SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[]))
-    )
-"""
+_SAME_AS = {
+    "unnest(%s::bigint[], %s::int[], %s::text[], %s::int[])": 'run_id, step, rollout_kind, "group"',
+    "unnest(%s::text[], %s::int[])": "document, position",
+    "unnest(%s::bigint[], %s::int[], %s::text[])": "run_id, step, rollout_kind",
+}
+_HIDDEN = [
+    f"SELECT i.id FROM {given} w ({names}) JOIN review_reviewitem i USING ({names})"
+    " JOIN review_reviewqueue q ON q.id = i.queue_id WHERE q.team_id = ANY(%s) AND i.submitted > 0"
+    for given, names in _SAME_AS.items()
+]
+"""Items with the groups, at the positions, of the steps. Each is asked by itself: joined by OR, all items are read."""
 
 
 def judged(user: Actor, filters: GroupFilters) -> GroupFilters:
@@ -154,11 +156,24 @@ def _hidden_items(user: Actor) -> list[int]:
     if not blind:
         return []
     groups = [tuple(row[name] for name in _GROUP) for row in blind if row["kind"] in COUNTED_KINDS]
-    positions = [(row["document"], row["position"]) for row in blind if row["kind"] == ItemKind.POSITION]
+    positions = [
+        (row["document"], row["position"])
+        for row in blind
+        if row["kind"] == ItemKind.POSITION and row["position"] is not None
+    ]
     steps = _compared({row["queue"] for row in blind if row["kind"] == ItemKind.PAIR})
+    teams = [team.pk for team in roles_of(user)]
+    asked = [
+        (sql, [*zip(*rows, strict=True), teams])
+        for sql, rows in zip(_HIDDEN, (groups, positions, steps), strict=True)
+        if rows
+    ]
+    if not asked:
+        return []
     with connection.cursor() as cursor:
-        teams = [team.pk for team in roles_of(user)]
-        cursor.execute(_HIDDEN, [teams, *_columns(groups, 4), *_columns(positions, 2), *_columns(steps, 3)])
+        cursor.execute(
+            " UNION ".join(sql for sql, _ in asked), [list(value) for _, values in asked for value in values]
+        )
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -167,10 +182,6 @@ def _compared(queues: Collection[int]) -> list[tuple[int, int, str]]:
     sources = ReviewQueue.objects.filter(pk__in=queues).values_list("source", flat=True) if queues else ()
     sides = [side for source in sources for side in (source.get("first"), source.get("second")) if side]
     return [(side["run"], side["step"], side["kind"]) for side in sides]
-
-
-def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
-    return [[row[at] for row in rows] for at in range(count)]
 
 
 def _has_label(question: str, value: str) -> Q:

@@ -6,8 +6,7 @@ In: ids of runs, columns. Out: for each run a `Cell` for each column. What a run
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
@@ -17,8 +16,7 @@ from rpt_web.run_table.expressions import expression
 from rpt_web.runs.models import MetricSummary, Run, StepMetrics
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A value, or none; of an accuracy and of a mean the 95 % interval and n; of a number of a step, which step."""
 
     value: Any = None
@@ -111,10 +109,11 @@ def _of_accuracies(run_ids: Collection[int], columns: Sequence[RunColumn]) -> It
         at = Q() if step is None else Q(step=step)
         wanted |= Q(at, mode=mode, difficulty=difficulty)
     rows = Evaluation.objects.filter(wanted, run__in=run_ids).order_by("step")
-    for row in rows.only("run_id", "step", "mode", "difficulty", "value", "low", "high", "n"):
+    fields = ("run_id", "step", "mode", "difficulty", "value", "low", "high", "n")
+    for run, step, mode, difficulty, value, low, high, n in rows.values_list(*fields):
         for column in columns:  # the newest one stands last, and stays
-            if (column.mode, column.difficulty) == (row.mode, row.difficulty) and column.step in (None, row.step):
-                yield (row.run_id, column.name), Cell(row.value, row.low, row.high, row.n, row.step)
+            if (column.mode, column.difficulty) == (mode, difficulty) and column.step in (None, step):
+                yield (run, column.name), Cell(value, low, high, n, step)
 
 
 _READERS = {"run": _of_runs, "config": _of_configs, "metric": _of_metrics, "accuracy": _of_accuracies}

@@ -17,7 +17,7 @@ from rpt_web import access
 from rpt_web.exhibits import runs_tables
 from rpt_web.exports import FILE_TYPES, file_answer
 from rpt_web.pages.addresses import number_asked, text_asked
-from rpt_web.pages.runs.table_cells import kind_of, row_cells, value_text
+from rpt_web.pages.runs.table_cells import kind_of, row_cells, run_cell, value_text
 from rpt_web.run_table import choices, files, saved
 from rpt_web.run_table.columns import RunColumn, column
 from rpt_web.run_table.conditions import WORDS
@@ -138,7 +138,7 @@ def _shown(user: User, asked: AskedTable, after: int | None) -> dict[str, Any]:
 
 
 def _run(asked: AskedTable, row: TableRow) -> ShownRow:
-    return ShownRow(row_cells(asked.columns, row.cells, row.run), row.run)
+    return ShownRow(run_cell(row.run) + row_cells(asked.columns, row.cells, row.run), row.run)
 
 
 def _group(asked: AskedTable, row: GroupRow) -> ShownRow:

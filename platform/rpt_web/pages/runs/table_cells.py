@@ -15,6 +15,7 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from rpt_web.numbers import DASH, duration, points, power, short, size, whole
+from rpt_web.pages.group_addresses import run_page
 from rpt_web.run_table.cells import Cell
 from rpt_web.run_table.columns import RunColumn
 from rpt_web.runs import display
@@ -24,6 +25,15 @@ LONGEST = 60
 """Characters of a text in a cell; the rest is in its title."""
 _MISSING = mark_safe(f'<span class="faint">{DASH}</span>')
 _TABS = {"metric": "curves/", "accuracy": "evaluations/", "config": "config/"}
+
+
+def run_cell(run: Run) -> SafeString:
+    """The first cell of a run's row: it is chosen here, and its name leads to its page."""
+    name = escape(run.name)
+    return mark_safe(
+        f'<th scope="row"><input class="form-check-input pick" type="checkbox" form="bulk" name="run" value="{run.pk}"'
+        f' aria-label="Choose {name}" data-pick><a class="main-link" href="{run_page(run.pk)}">{name}</a></th>'
+    )
 
 
 def row_cells(columns: Sequence[RunColumn], cells: Sequence[Cell], run: Run | None) -> SafeString:
