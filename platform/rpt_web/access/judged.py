@@ -19,8 +19,9 @@ from django.db import connection
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from rpt_web.access.review import undecided_items
-from rpt_web.access.roles import Actor, roles_of
+from rpt_web.access.roles import Actor, roles_of, teams_to_change
 from rpt_web.access.work import runs_for
+from rpt_web.prepared import Given, Prepared
 from rpt_web.review.models import ItemKind, Review, ReviewItem, ReviewQueue
 from rpt_web.review.questions import ReviewQuestion, from_stored
 from rpt_web.teams.models import User
@@ -40,6 +41,7 @@ _QUESTIONS = """
         SELECT version_id FROM review_reviewqueue WHERE team_id = ANY(%s) AND kind <> 'pair'
     ) ORDER BY id DESC LIMIT %s
 """
+_UNDECIDED = Prepared(lambda: undecided_items(Given("user"), Given("teams")).values_list(*_BLIND))
 _SAME_AS = {
     "unnest(%s::bigint[], %s::int[], %s::text[], %s::int[])": 'run_id, step, rollout_kind, "group"',
     "unnest(%s::text[], %s::int[])": "document, position",
@@ -152,28 +154,19 @@ def _hidden_items(user: Actor) -> list[int]:
 
     All of it at once: asked of each review it would take seconds.
     """
-    blind = list(undecided_items(user).values(*_BLIND))
-    if not blind:
-        return []
+    found = _UNDECIDED.rows(user=user.pk or 0, teams=[team.pk for team in teams_to_change(user)])
+    blind = [dict(zip(_BLIND, row, strict=True)) for row in found]
     groups = [tuple(row[name] for name in _GROUP) for row in blind if row["kind"] in COUNTED_KINDS]
-    positions = [
-        (row["document"], row["position"])
-        for row in blind
-        if row["kind"] == ItemKind.POSITION and row["position"] is not None
-    ]
+    of_positions = [row for row in blind if row["kind"] == ItemKind.POSITION and row["position"] is not None]
+    positions = [(row["document"], row["position"]) for row in of_positions]
     steps = _compared({row["queue"] for row in blind if row["kind"] == ItemKind.PAIR})
-    teams = [team.pk for team in roles_of(user)]
-    asked = [
-        (sql, [*zip(*rows, strict=True), teams])
-        for sql, rows in zip(_HIDDEN, (groups, positions, steps), strict=True)
-        if rows
-    ]
+    asked = [(sql, rows) for sql, rows in zip(_HIDDEN, (groups, positions, steps), strict=True) if rows]
     if not asked:
         return []
+    teams = [team.pk for team in roles_of(user)]
+    values = [value for _, rows in asked for value in (*map(list, zip(*rows, strict=True)), teams)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            " UNION ".join(sql for sql, _ in asked), [list(value) for _, values in asked for value in values]
-        )
+        cursor.execute(" UNION ".join(sql for sql, _ in asked), values)
         return [pk for (pk,) in cursor.fetchall()]
 
 

@@ -103,19 +103,20 @@ def _could_take(user: int | Given, teams: list[int] | Given) -> Q:
     return of_queue & Q(~Exists(own), submitted__lt=F("wanted"))
 
 
-def could_take_back(user: Actor) -> Q:
-    """Of items: those whose review the user could still change: the last one of each open queue, until they are shown
+def could_take_back(user: int | Given) -> Q:
+    """Of items: those whose review a user could still change: the last one of each open queue, until they are shown
     what others said of it."""
-    own = Review.objects.filter(reviewer=user.pk or 0).exclude(submitted_at=None)
+    own = Review.objects.filter(reviewer=user).exclude(submitted_at=None)
     # As `reviews.take_back` has it: labels that were imported have one time.
     newest = own.filter(item__queue=OuterRef("pk")).order_by("-submitted_at", "-id").values("pk")[:1]
     last = ReviewQueue.objects.filter(closed_at=None).order_by().annotate(last=Subquery(newest)).values("last")
     return Q(pk__in=Review.objects.filter(pk__in=last, seen_at=None).values("item"))
 
 
-def undecided_items(user: Actor) -> QuerySet[ReviewItem]:
-    """Those that the user has yet to submit, could still take, or could still take back; without an order."""
-    return _any_of(*_parts(user), could_take_back(user))
+def undecided_items(user: int | Given, teams: list[int] | Given) -> QuerySet[ReviewItem]:
+    """Those that a user has yet to submit, could still take, or could still take back; without an order. teams: in
+    which they may change things."""
+    return _any_of(_is_begun(user), _could_take(user, teams), could_take_back(user))
 
 
 def _any_of(*parts: Q) -> QuerySet[ReviewItem]:

@@ -28,6 +28,8 @@ for _written in (dash, duration, points, power, short, signed_points, size, whol
     register.filter(_written.__name__, _written)
 
 MISSING = mark_safe(f'<span class="faint">{DASH}</span>')
+_NO_BOX = mark_safe('<span class="faint">no box</span>')
+_EMPTY = mark_safe('<span class="faint">empty</span>')
 _DOT = mark_safe('<span class="dot"></span>')
 _CODE = re.compile(r"`([^`\n]+)`")
 
@@ -168,6 +170,16 @@ def with_code(text: str) -> SafeString:
 def reason(name: str) -> str:
     """A verdict's reason in words."""
     return REASONS.get(name, name)
+
+
+@register.simple_tag
+def prediction(data: bytes | None, reward: float) -> SafeString:
+    """What a response predicted, green where that is rewarded; made here, since a page has hundreds."""
+    if data is None:
+        return _NO_BOX
+    if not data:
+        return _EMPTY
+    return mark_safe(f'<code class="bytes {"good" if reward > 0 else "bad"}">{visible(data)}</code>')
 
 
 @register.filter

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from rpt_core.config import DIFFICULTIES
 from rpt_web import access
 from rpt_web.compare.positions import ComparedSet
+from rpt_web.pages.group_addresses import run_page
 from rpt_web.pages.position_addresses import place_of, query_of
 from rpt_web.pages.traces.compared_words import words_of
 from rpt_web.pages.traces.group_words import Said, Told, facets_of, facets_of_reviews, told
@@ -44,6 +45,11 @@ class ShownGroup:
     """Of its first response, from which the list can be walked on."""
     everywhere: str
     """Of its position in all runs; empty where that is not known."""
+
+    @property
+    def run_page(self) -> str:
+        """Of its run."""
+        return run_page(self.group.run_id)
 
     @property
     def marks(self) -> list[str]:
