@@ -92,11 +92,14 @@ def _state_tag(state: display.State) -> SafeString:
     return format_html(text, state.colour, state.words, mark, state.label)
 
 
-@register.simple_tag
-def pip(run: Any, blockers: Sequence[str] = ()) -> SafeString:
-    """A run as a small coloured bar, named by its title."""
-    state = display.run_state(run, blockers)
-    return mark_safe(f'<span class="pip {state.colour}" title="{escape(run.name)}: {state.label}"></span>')
+@register.filter
+def pips(runs: Sequence[tuple[Any, Sequence[str]]]) -> SafeString:
+    """Runs, each with those that block it, as small coloured bars that are named by their titles."""
+    return mark_safe("".join(_pip(run, display.run_state(run, blockers)) for run, blockers in runs))
+
+
+def _pip(run: Any, state: display.State) -> str:
+    return f'<span class="pip {state.colour}" title="{escape(run.name)}: {state.label}"></span>'
 
 
 @register.simple_tag
