@@ -1,6 +1,6 @@
 """Queries that each page asks, written once.
 
-Django writes a query anew each time, which takes longer than Postgres needs for one of these.
+Django writes a query each time, which takes longer than Postgres needs for one of these.
 """
 
 from __future__ import annotations

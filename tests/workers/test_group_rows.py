@@ -142,7 +142,7 @@ def test_forgotten_now_is_what_the_latest_group_at_a_position_says(run, log):
     assert forgotten_now() == [(2, "train"), (3, "greedy")]
     record((6, "train", "right"))
     assert forgotten_now() == [(3, "greedy")]
-    log.emit(EventType.STARTED, start_step=5, total_steps=9)  # goes on from there: what came after is gone
+    log.emit(EventType.STARTED, start_step=5, total_steps=9)  # resumed there: what came after is gone
     record()
     assert forgotten_now() == [(2, "train"), (3, "greedy")]
 
