@@ -74,7 +74,7 @@ def test_people_choose_what_they_get_by_mail(page, client, ada):
     assert 'value="alarm" checked' not in text
 
 
-def test_another_address_for_mail_asks_who_it_is(db, redis_server):
+def test_another_address_for_mail_asks_who_it_is(db):
     user = make_user("ada", password=PASSWORD)
     browser = Client()
     browser.force_login(user)

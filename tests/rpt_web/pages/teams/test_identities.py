@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from allauth.mfa.models import Authenticator
-from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from joserfc.jwk import RSAKey
@@ -34,8 +33,7 @@ def running():
 
 
 @pytest.fixture
-def provider(running, settings, redis_server):
-    cache.clear()
+def provider(running, settings):
     running.honest()
     settings.RPT_OIDC = Oidc(running.url, CLIENT_ID, SECRET, NAME)
     return running

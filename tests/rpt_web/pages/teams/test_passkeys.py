@@ -9,7 +9,6 @@ import json
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.core.cache import cache
 from django.test import Client
 
 from rpt_web.teams import trail
@@ -24,9 +23,8 @@ CANNOT = "Passkeys cannot be added or used here"
 
 
 @pytest.fixture(autouse=True)
-def any_host(settings, redis_server):
+def any_host(settings):
     settings.ALLOWED_HOSTS = ["*"]
-    cache.clear()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import re
 
 import pytest
 from django.core import mail
-from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
@@ -26,9 +25,8 @@ def ada(db):
 
 
 @pytest.fixture
-def mails(settings, redis_server):
+def mails(settings):
     settings.RPT_MAILS = True
-    cache.clear()
 
 
 def test_a_link_comes_by_mail_and_sets_a_password_once(client, ada, mails):

@@ -8,7 +8,6 @@ import time
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from django.core.cache import cache
 from django.test import Client
 
 from rpt_web.teams.membership import first_team, join
@@ -18,12 +17,6 @@ from tests.rpt_web.markup import flat
 
 LOGIN = {"username": "ada", "password": PASSWORD}
 CODE = "/login/code/"
-
-
-@pytest.fixture(autouse=True)
-def _counters(redis_server):
-    """They are in Redis, and each test starts with none."""
-    cache.clear()
 
 
 @pytest.fixture
