@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from rpt_core.analysis.patterns import PAPER, load_keywords
 from rpt_core.positions.scored import ScoredDocument, positions_writer, to_table
@@ -144,6 +146,10 @@ def test_forgotten_now_is_what_the_latest_group_at_a_position_says(run, log):
     assert forgotten_now() == [(3, "greedy")]
     log.emit(EventType.STARTED, start_step=5, total_steps=9)  # resumed there: what came after is gone
     record()
+    assert forgotten_now() == [(2, "train"), (3, "greedy")]
+    ResponseGroup.objects.filter(run_id=run.pk).update(forgotten_now=False)  # as a version before has left them
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("rpt_web.traces.migrations.0013_forgotten_now").FILL)
     assert forgotten_now() == [(2, "train"), (3, "greedy")]
 
 

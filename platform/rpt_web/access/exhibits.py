@@ -33,7 +33,6 @@ def _exhibit(user: Actor, ref: ExhibitRef) -> Exhibit | None:
     if ref.kind == "experiment":
         return building.of_experiment(get_experiment_or_404(user, ref.pk), ref.rest, ReadOnce())
     queue = get_queue_or_404(user, ref.pk)
-    open_to_change = queue.items.filter(
-        could_take_back(user.pk or 0)
-    )  # what they said could follow what the table tells
+    # What somebody may still change could follow what the table tells.
+    open_to_change = queue.items.filter(could_take_back(user.pk or 0))
     return building.of_queue(queue, ref.rest, seen_reviews(user, queue).exclude(item__in=open_to_change.values("pk")))
